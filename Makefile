@@ -1,0 +1,62 @@
+# Every target makes the environment if it is missing: nothing to install first but Python and make.
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check format bench faults lock clean
+SHELL := /bin/bash
+
+PYTHON ?= $(firstword $(foreach name,python3.11 python3 python3.12 python3.13,$(shell command -v $(name) 2>/dev/null)))
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready-for-hookline
+PACKAGES := schemas runtime ingest processors sinks hookline
+
+help: ## Show what there is
+	@printf '\nHookline: webhooks in, rows out.\n\n'
+	@sed -nE 's/^([a-z]+):.*## (.*)$$/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
+		|| sed -nE 's/^([a-z]+):.*## (.*)$$/  make \1: \2/p' $(MAKEFILE_LIST)
+	@printf '\nThen: %s --help\n\n' '$(BIN)/hookline'
+
+demo: $(READY) ## Watch webhooks of five platforms become rows (ONCE=1: check the rows, then stop)
+	@$(BIN)/hookline demo $(if $(ONCE),--once)
+
+up: $(READY) ## Kafka, registry, PostgreSQL and the three stages on this machine, until Ctrl-C
+	@$(BIN)/hookline up $(ARGS)
+
+test: check ## Check, then every test but the long storms and the figures (ARGS="-k cart" chooses)
+	@$(BIN)/python -m pytest --ignore=tests/bench $(ARGS)
+
+check: $(READY) ## Lint, format, types, layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(READY) ## Put the code into its one form
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+bench: $(READY) ## Measure each stage on this machine
+	@$(BIN)/python -m pytest tests/bench --override-ini=testpaths=tests/bench -s $(ARGS)
+
+faults: $(READY) ## Kill, stop and cut real processes, and count what is lost
+	@$(BIN)/python -m pytest -m fault -s $(ARGS)
+
+lock: $(READY) ## Choose the newest versions that pyproject.toml allows
+	@$(BIN)/pip install --quiet uv
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate \
+		--python-version 3.11 --group dev --output-file requirements.lock pyproject.toml
+
+clean: ## Remove the environment, caches and this folder's data (downloads outside it stay)
+	@rm -rf $(VENV) .hookline .make build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache
+	@find $(PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One stamp: a new lock or pyproject.toml installs again, anything else does not.
+$(READY): requirements.lock pyproject.toml
+	@test -n '$(PYTHON)' && '$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo 'Hookline needs Python 3.11 or newer: install it, or make PYTHON=/path/to/python3.11' >&2; exit 1; }
+	@test -x $(BIN)/python || { echo 'Making the environment in $(VENV) ...'; '$(PYTHON)' -m venv $(VENV) \
+		|| { echo 'That Python has no venv: install it (Debian: apt install python3-venv)' >&2; exit 1; }; }
+	@echo 'Installing the locked packages ...'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,1 @@
+"""One module per noun of the command line. What they import of the stages they import late."""

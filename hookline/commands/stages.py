@@ -1,0 +1,102 @@
+"""The stages alone, as a container or a service manager runs them."""
+
+import asyncio
+
+import typer
+
+from hookline import screen
+from runtime.settings import Settings, from_env
+
+_PANEL = "Stages alone"
+
+
+def _settings(stage: str) -> Settings:
+    from runtime import logs  # noqa: PLC0415 - only where it is used
+
+    settings = from_env()
+    logs.configure(settings, stage)
+    return settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+
+    @app.command(rich_help_panel=_PANEL)
+    def ingest() -> None:
+        """Run the ingress: webhooks in, the raw topic out.
+
+        Answers 200 only after Kafka has acknowledged. Settings come from HOOKLINE_*.
+
+        Examples:
+
+          hookline ingest
+          HOOKLINE_PORT=9000 HOOKLINE_BROKERS=kafka:9092 hookline ingest
+        """
+        from ingest.app import run  # noqa: PLC0415 - only where it is used
+
+        run(_settings("ingest"))
+
+    @app.command(rich_help_panel=_PANEL)
+    def process() -> None:
+        """Run one processor: the raw topic in, canonical topics out. Start more to share the work.
+
+        Examples:
+
+          hookline process
+          HOOKLINE_HEALTH_PORT=9101 hookline process
+        """
+        from processors.agent import run  # noqa: PLC0415 - only where it is used
+
+        run(_settings("process"))
+
+    @app.command(rich_help_panel=_PANEL)
+    def sink() -> None:
+        """Run one sink: canonical topics in, tables out. Start more to share the work.
+
+        Examples:
+
+          hookline sink
+          HOOKLINE_DATABASE_URL=postgresql://db/hookline hookline sink
+        """
+        from sinks.agent import run  # noqa: PLC0415 - only where it is used
+
+        run(_settings("sink"))
+
+    @app.command(rich_help_panel=_PANEL)
+    def migrate() -> None:
+        """Bring the database's tables up to this version. Safe to run twice, or at once.
+
+        Examples:
+
+          hookline migrate
+        """
+        from sinks.migrate import migrate as apply  # noqa: PLC0415 - only where it is used
+
+        applied = apply(_settings("migrate"))
+        for name in applied:
+            screen.out.print(f"applied {name}")
+        if not applied:
+            screen.out.print("the tables are those of this version already")
+
+
+def create_topics() -> None:
+    """Create the topics and register their schemas; change nothing that stands.
+
+    Examples:
+
+      hookline topics create
+      HOOKLINE_PARTITIONS=24 HOOKLINE_REPLICATION_FACTOR=3 hookline topics create
+    """
+    from runtime import admin, registry  # noqa: PLC0415 - only where it is used
+
+    settings = _settings("topics")
+
+    async def both() -> admin.Created:
+        made = await admin.create_topics(settings)
+        await registry.register(settings)
+        return made
+
+    made = asyncio.run(both())
+    for name in made.created:
+        screen.out.print(f"created {name}")
+    screen.out.print(f"{len(made.unchanged)} topics stood already; schemas are registered")

@@ -1,0 +1,1 @@
+"""One machine, real parts: Kafka, registry and PostgreSQL without Docker."""

@@ -1,0 +1,1 @@
+"""Bytes in, raw topic out: Starlette, uvicorn, aiokafka."""

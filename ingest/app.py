@@ -1,0 +1,167 @@
+"""The ingress, put together: ``create_app`` for any ASGI server, ``run`` as we run it."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+import uvloop
+from starlette.applications import Starlette
+
+from ingest.answers import Send
+from ingest.bodies import Receive
+from ingest.heartbeat import Pulse, beat
+from ingest.ingress import Ingress
+from ingest.journal import Journal
+from ingest.limits import InFlight, Quotas
+from ingest.protocol import bounded
+from ingest.publisher import KafkaPublisher, Publisher, leave
+from runtime import health as pages
+from runtime import logs, metrics
+from runtime.health import Health
+from runtime.settings import Settings
+from runtime.shops import ShopBook
+
+log = logs.get("hookline.ingest")
+
+
+class App:
+    """``/hooks/`` goes to the ingress at once, everything else to the process's pages."""
+
+    def __init__(self, ingress: Ingress, health: Health) -> None:
+        self._ingress = ingress
+        self._pages = Starlette(routes=pages.routes(health))
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """The ASGI interface."""
+        if scope["type"] == "http" and scope["path"].startswith("/hooks/"):
+            await self._ingress(scope, receive, send)
+        else:
+            await self._pages(scope, receive, send)
+
+
+def create_app(
+    settings: Settings,
+    shops: ShopBook,
+    publisher: Publisher,
+    health: Health,
+    *,
+    pulse: Pulse | None = None,
+    in_flight: InFlight | None = None,
+    quotas: Quotas | None = None,
+    journal: Journal | None = None,
+) -> App:
+    """The ASGI application. The parts behind ``*`` are made here unless they are shared."""
+    in_flight = in_flight or InFlight(settings.max_in_flight)
+    metrics.IN_FLIGHT.set_function(lambda: in_flight.held)
+    ingress = Ingress(
+        settings,
+        shops,
+        publisher,
+        pulse or Pulse(health),
+        in_flight,
+        quotas or Quotas(),
+        journal or Journal(),
+    )
+    return App(ingress, health)
+
+
+def server_of(app: App, settings: Settings) -> pages.Server:
+    """The server as we run it: uvloop outside, httptools, no access log of its own."""
+    return pages.Server(
+        uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            loop="none",
+            http=bounded(settings.body_timeout),
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=int(settings.body_timeout + settings.produce_timeout) + 1,
+        )
+    )
+
+
+async def serve(
+    settings: Settings,
+    shops: ShopBook,
+    publisher: KafkaPublisher,
+    health: Health,
+    started: Callable[[pages.Server], object] = lambda _: None,
+) -> None:
+    """Serve until ``should_exit`` of the server that ``started`` is given.
+
+    Listens before Kafka is reached: until then answers are 503. Raises OSError where the
+    port is taken.
+    """
+    pulse = Pulse(health)
+    in_flight = InFlight(settings.max_in_flight)
+    journal = Journal()
+    server = server_of(
+        create_app(
+            settings, shops, publisher, health, pulse=pulse, in_flight=in_flight, journal=journal
+        ),
+        settings,
+    )
+    started(server)
+    background = [
+        asyncio.create_task(_listening(server, settings)),
+        asyncio.create_task(shops.watch()),
+        asyncio.create_task(publisher.connect()),
+        asyncio.create_task(beat(settings, publisher, pulse, in_flight, journal.counts)),
+    ]
+    for task in background:
+        task.add_done_callback(lambda task: _ended(task, server))
+    try:
+        await server.serve()
+    except SystemExit as exit_:  # uvicorn's way of saying that it cannot bind
+        raise OSError(f"{settings.host}:{settings.port} is taken; set HOOKLINE_PORT") from exit_
+    finally:
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+    if not await publisher.close(settings.produce_timeout):
+        leave("deliveries were still unacknowledged when the ingress stopped")
+
+
+def _ended(task: "asyncio.Task[None]", server: pages.Server) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("a part of the ingress failed: it stops", exc_info=error)
+        server.should_exit = True
+
+
+async def _listening(server: pages.Server, settings: Settings) -> None:
+    await server.wait_started()
+    log.info("listening", url=f"http://{settings.host}:{server.port}/hooks/")
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; SIGHUP reads the shops again.
+
+    Raises ShopsError for a shops file that cannot be used, OSError for a port that is taken.
+    """
+    logs.configure(settings, "ingest")
+    shops = ShopBook(settings.shops_file)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+
+        def started(server: pages.Server) -> None:
+            def stop() -> None:
+                server.force_exit = server.should_exit
+                server.should_exit = True
+
+            for name in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(name, stop)
+            loop.add_signal_handler(signal.SIGHUP, shops.reload)
+
+        await serve(settings, shops, KafkaPublisher(settings), Health(), started)
+
+    with contextlib.suppress(KeyboardInterrupt):
+        uvloop.run(main())

@@ -1,0 +1,1 @@
+"""Raw topic in, canonical topics out (Faust)."""

@@ -1,0 +1,130 @@
+"""What else a platform tells, as a map of texts: bounded, and without personal data.
+
+A field is left out if a word of its name speaks of a person, a place, a secret or a link,
+or if its value looks like an address or a link: better a field too few.
+"""
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+MAX_COUNT = 64
+MAX_LENGTH = 256
+MAX_NAME = 100
+OMITTED = "attributes.omitted"
+"""How many more there were beyond MAX_COUNT."""
+
+_DEPTH = 4
+_LONGEST_INTEGER = 128  # bits
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_PERSONAL = names(
+    """
+    address addresses address1 address2 age alpha avatar billing birth birthdate birthday
+    bod card city civility client coordinates comment comments company contact county
+    country dob email emails family fax firstname forename gender given iban ip jwt key
+    latitude lastname lat license link href lng lon longitude mail message messages mobile
+    nickname note notes password person phone phones postal postcode properties property
+    profile profiles prop province recipient receipt salutation secret sex session
+    shipping_address signature siren siret ssn street surname tax_id tel telephone token
+    town uri url user username vat website zip zipcode image img picture photo declinaison
+    declinaisons
+    """
+)
+_NAMED_THINGS = names(
+    """
+    attribute brand carrier category collection coupon discount event item method option
+    payment plan product promotion rule shipping short size status store tax template
+    transporter type variant vendor warehouse
+    """
+)
+_ID_WORDS = frozenset({"id", "ids", "uuid"})
+_PERSONAL_IDS = frozenset({"tax", "national", "passport", "card"})
+
+
+@lru_cache(maxsize=4096)
+def is_personal(name: str, inside: str = "") -> bool:
+    """True if a field of this name, in an object of that name, may hold personal data."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    if not words:
+        return True
+    if words[-1] in _ID_WORDS:  # an address's or a user's id names no person by itself
+        return len(words) > 1 and words[-2] in _PERSONAL_IDS
+    if words[-1] == "name":
+        owner = words[-2] if len(words) > 1 else inside.lower()
+        return owner not in _NAMED_THINGS
+    if "gift" in words and "number" in words:
+        return True
+    return any(word.rstrip("0123456789") in _PERSONAL or word in _PERSONAL for word in words)
+
+
+def attributes(
+    told: dict[str, Any], known: frozenset[str], prefix: str = "", inside: str = ""
+) -> dict[str, str]:
+    """Fields of ``told`` that are not ``known``, nested ones as ``plan.id`` and ``steps[0].id``."""
+    found: dict[str, str] = {}
+    omitted = 0
+    for key, value in told.items():
+        if key in known or value is None or value == "" or is_personal(key, inside):
+            continue
+        kind = type(value)
+        if kind is dict or kind is list:
+            pairs = _nested(f"{prefix}{key}", key, value, 1)
+        else:
+            pairs = iter(((prefix + key, value),))
+        for name, scalar in pairs:
+            spelled = _spelled(scalar)
+            if spelled is None:
+                continue
+            if len(found) == MAX_COUNT or len(name) > MAX_NAME:
+                omitted += 1
+            else:
+                found[name] = spelled
+    if omitted:
+        found[OMITTED] = str(omitted)
+    return found
+
+
+def merged(*parts: dict[str, str]) -> dict[str, str]:
+    """Several maps as one, within the bound; what the adapter says itself comes first."""
+    found: dict[str, str] = {}
+    omitted = 0
+    for part in parts:
+        for name, value in part.items():
+            if name == OMITTED:
+                omitted += int(value)
+            elif len(found) < MAX_COUNT or name in found:
+                found[name] = value
+            else:
+                omitted += 1
+    if omitted:
+        found[OMITTED] = str(omitted)
+    return found
+
+
+def _nested(path: str, name: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
+    if type(value) is list:
+        for index, inner in enumerate(value[: MAX_COUNT + 1]):
+            yield from _nested(f"{path}[{index}]", name, inner, depth + 1)
+    elif type(value) is not dict:
+        yield path, value
+    elif depth < _DEPTH:
+        for key, inner in value.items():
+            if not is_personal(key, name):
+                yield from _nested(f"{path}.{key}", key, inner, depth + 1)
+
+
+def _spelled(value: Any) -> str | None:
+    kind = type(value)
+    if kind is str:
+        if not value or "@" in value or "://" in value:
+            return None
+        return value if len(value) <= MAX_LENGTH else value[: MAX_LENGTH - 1] + "…"
+    if kind is bool:
+        return "true" if value else "false"
+    if kind is int:
+        return str(value) if value.bit_length() <= _LONGEST_INTEGER else None
+    if kind is Decimal:
+        return str(value)[:MAX_LENGTH]
+    return None

@@ -1,0 +1,243 @@
+"""Gooten (Sensaria hub): one POST per item change, each with the whole order.
+
+Nothing names the event or dates it. Items carry no id, one price and no tax; a parcel is
+known by its tracking number.
+"""
+
+from decimal import Decimal
+from typing import Any
+from urllib.parse import parse_qs
+
+from processors.sources import meta, money, prices
+from processors.sources.attributes import attributes, merged
+from processors.sources.contact import email_hash, reference
+from processors.sources.contract import Adapter, Delivery, Parsed, Rule, Slots
+from processors.sources.document import from_json
+from processors.sources.fields import identifier, mapping, required_id, rows, text, units
+from processors.sources.prices import Fit
+from processors.sources.refusals import invalid, refusing
+from schemas.events import (
+    Change,
+    CurrencySource,
+    CustomerRef,
+    LineItem,
+    Order,
+    OrderStatus,
+    Shipment,
+    ShipmentStatus,
+)
+
+VERSION = 1
+EVENT = "order-item-changed"
+"""Our word: the platform has none."""
+
+_ORDER = names("Id NiceId Items Total ShippingTotal ShippingAddress BillingAddress")
+_LINE = names(
+    """
+    Sku ProductId Product Quantity Status TrackingNumber TrackingUrl Price DiscountAmount
+    """
+)
+_PROGRESS = {
+    "new": ShipmentStatus.NEW,
+    "inproduction": ShipmentStatus.IN_PRODUCTION,
+    "shipped": ShipmentStatus.SHIPPED,
+    "delivered": ShipmentStatus.DELIVERED,
+    "cancelled": ShipmentStatus.CANCELLED,
+    "canceled": ShipmentStatus.CANCELLED,
+}
+
+
+@refusing
+def parse(delivery: Delivery) -> Parsed:
+    """Every delivery is the same event; the query's ``orderid`` is a third identifier."""
+    document = from_json(delivery.body)
+    order_id = _query_order(delivery)
+    return Parsed(EVENT, Rule.STATE, document, f"orderid={order_id}" if order_id else "")
+
+
+def _query_order(delivery: Delivery) -> str | None:
+    told = parse_qs(delivery.raw.query, max_num_fields=None).get("orderid")
+    return told[-1] if told else None
+
+
+@refusing
+def events(delivery: Delivery, parsed: Parsed) -> Slots:
+    """``order``, and ``shipment-1`` … per tracking number in the order of the items."""
+    order = _order(delivery, parsed)
+    slots: Slots = {"order": order}
+    parcels: dict[str, list[LineItem]] = {}
+    items = parsed.payload.get("Items") or ()
+    for index, (told, line) in enumerate(zip(items, order.items or (), strict=True)):
+        number = identifier(told, "TrackingNumber", f"Items[{index}].")
+        if number is not None:
+            parcels.setdefault(number, []).append(line)
+    for count, (number, lines) in enumerate(parcels.items(), start=1):
+        slots[f"shipment-{count}"] = _shipment(delivery, order, number, lines, count)
+    return slots
+
+
+def _order(delivery: Delivery, parsed: Parsed) -> Order:
+    data: dict[str, Any] = parsed.payload
+    order_id = required_id(data, "Id")
+    items = rows(data, "Items")
+    currency, source = _currency(delivery, data, items or [])
+    total = _price(data, "Total", "")
+    shipping = _price(data, "ShippingTotal", "")
+    discounts = [
+        _price(line, "DiscountAmount", f"Items[{i}].") for i, line in enumerate(items or ())
+    ]
+    discount = money.total(discounts, "Items") if items else None
+    told = [
+        (_price(line, "Price", f"Items[{i}]."), units(line, "Quantity", f"Items[{i}]."))
+        for i, line in enumerate(items or ())
+    ]
+    which = prices.fit(told, _goods(total, shipping, discount))
+    lines = None
+    if items is not None:
+        lines = tuple(_line(line, f"Items[{i}].", which) for i, line in enumerate(items))
+    words = {line.status_word for line in lines or ()}
+    word = next(iter(words)) if len(words) == 1 else None
+    return Order(
+        meta=meta.primary(
+            delivery,
+            slot="order",
+            event=parsed.event,
+            change=Change.UPDATED,
+            when=None,
+            adapter_version=VERSION,
+        ),
+        order_id=order_id,
+        order_number=text(data, "NiceId"),
+        customer=_customer(delivery, data),
+        status=_status(lines or ()),
+        fulfillment_word=word,
+        items=lines,
+        items_total=_items_total(lines),
+        discount_total=discount,
+        shipping_total=shipping,
+        total=total,
+        currency=currency,
+        currency_source=source,
+        attributes=merged(
+            {"price_fits": which.value} if items else {},
+            {"query.orderid": parsed.query_identifiers.removeprefix("orderid=")[:256]}
+            if parsed.query_identifiers
+            else {},
+            attributes(data, _ORDER),
+        ),
+    )
+
+
+def _goods(
+    total: Decimal | None, shipping: Decimal | None, discount: Decimal | None
+) -> Decimal | None:
+    """What the items must sum to, if the total holds nothing but them and the shipping."""
+    if total is None or shipping is None:
+        return None
+    return money.less(total, money.less(shipping, discount or money.ZERO))
+
+
+def _items_total(lines: tuple[LineItem, ...] | None) -> Decimal | None:
+    if lines is None:
+        return None
+    return money.total((line.line_total for line in lines), "Items")
+
+
+def _status(lines: tuple[LineItem, ...]) -> OrderStatus:
+    """The order itself tells no status: placed, unless every item is cancelled."""
+    told = {_progress(line.status_word) for line in lines}
+    return OrderStatus.CANCELLED if told == {ShipmentStatus.CANCELLED} else OrderStatus.PLACED
+
+
+def _progress(word: str | None) -> ShipmentStatus:
+    """The page names only 'new' and 'delivered'; compared without case and separators."""
+    letters = "".join(filter(str.isalpha, word or "")).lower()
+    return _PROGRESS.get(letters, ShipmentStatus.UNKNOWN)
+
+
+def _price(told: dict[str, Any], key: str, path: str) -> Decimal | None:
+    return money.amount(mapping(told, key, path), "Price", f"{path}{key}.")
+
+
+def _currency(
+    delivery: Delivery, data: dict[str, Any], items: list[dict[str, Any]]
+) -> tuple[str | None, CurrencySource]:
+    """The one currency of all prices: an order in two cannot be summed."""
+    named = [(data, key, "") for key in ("Total", "ShippingTotal")]
+    named += [
+        (line, key, f"Items[{index}].")
+        for index, line in enumerate(items)
+        for key in ("Price", "DiscountAmount")
+    ]
+    found: str | None = None
+    for told, key, path in named:
+        code, source = money.currency(
+            mapping(told, key, path), "CurrencyCode", f"{path}{key}.", delivery.shop
+        )
+        if source is not CurrencySource.PAYLOAD:
+            continue
+        if found is not None and code != found:
+            invalid(f"{path}{key}.CurrencyCode", f"{code} in an order in {found}")
+        found = code
+    return (found, CurrencySource.PAYLOAD) if found else money.of_shop(delivery.shop)
+
+
+def _customer(delivery: Delivery, data: dict[str, Any]) -> CustomerRef | None:
+    """A guest, known by the e-mail of who pays, else of who receives."""
+    for key in ("BillingAddress", "ShippingAddress"):
+        hashed = email_hash(text(mapping(data, key), "Email", f"{key}."), delivery.contact_key)
+        if hashed is not None:
+            return reference(None, hashed)
+    return None
+
+
+def _line(line: dict[str, Any], path: str, which: Fit) -> LineItem:
+    price = _price(line, "Price", path)
+    quantity = units(line, "Quantity", path)
+    unit_price, line_total = prices.readings(price, quantity, which, f"{path}Price.Price")
+    if quantity == 1:  # whatever the order's sum says, one unit is the line
+        unit_price = line_total = price
+    told = attributes(line, _LINE)
+    if price is not None and line_total is None and unit_price is None:
+        told = merged({"price": str(price)}, told)
+    return LineItem(
+        product_id=identifier(line, "ProductId", path),
+        sku=text(line, "Sku", path),
+        name=text(line, "Product", path),
+        quantity=quantity,
+        unit_price=unit_price,
+        line_total=line_total,
+        discount=_price(line, "DiscountAmount", path),
+        status_word=text(line, "Status", path),
+        attributes=told,
+    )
+
+
+def _shipment(
+    delivery: Delivery, order: Order, number: str, lines: list[LineItem], count: int
+) -> Shipment:
+    slot = f"shipment-{count}"
+    words = {line.status_word for line in lines}
+    progress = {_progress(word) for word in words}
+    return Shipment(
+        meta=meta.secondary(
+            delivery,
+            "shipment",
+            number,
+            slot=slot,
+            event=EVENT,
+            change=Change.UPDATED,
+            when=None,
+            adapter_version=VERSION,
+        ),
+        shipment_id=number,
+        order_id=order.order_id,
+        customer=order.customer,
+        status=progress.pop() if len(progress) == 1 else ShipmentStatus.UNKNOWN,
+        status_word=words.pop() if len(words) == 1 else None,
+        tracking_number=number,
+        items=tuple(lines),
+    )
+
+
+ADAPTER = Adapter(VERSION, parse, events)

@@ -1,0 +1,61 @@
+"""Bad input inside an adapter: raised by the readers, returned as a Reject at its edge."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import NoReturn, ParamSpec, TypeVar
+
+from schemas.envelopes import Reason, Reject
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+ROOT = "$"
+"""The path of the document itself."""
+
+
+class Refused(Exception):  # noqa: N818 - it carries a verdict, it is no error of ours
+    """No event can be made of this delivery; ``reject`` says why and where."""
+
+    def __init__(self, reject: Reject) -> None:
+        super().__init__(f"{reject.reason} at {reject.path}: {reject.detail}")
+        self.reject = reject
+
+
+def malformed(offset: int, detail: str) -> NoReturn:
+    """The body does not parse at this byte."""
+    raise Refused(Reject(Reason.MALFORMED_BODY, f"@{offset}", detail, stage="parse"))
+
+
+def unsupported(detail: str) -> NoReturn:
+    """The body is in a format that the platform is not known to send."""
+    raise Refused(Reject(Reason.UNSUPPORTED_FORMAT, "@0", detail, stage="parse"))
+
+
+def unknown_event(word: str, path: str) -> NoReturn:
+    """The delivery names an event that nobody described."""
+    raise Refused(
+        Reject(Reason.UNKNOWN_EVENT, path, f"unknown event {word[:200]!r}", stage="parse")
+    )
+
+
+def invalid(path: str, detail: str) -> NoReturn:
+    """A field is missing or cannot be what it must be."""
+    raise Refused(Reject(Reason.INVALID_PAYLOAD, path or ROOT, detail))
+
+
+def out_of_range(path: str, detail: str) -> NoReturn:
+    """A field is what it must be, but beyond what we can hold."""
+    raise Refused(Reject(Reason.OUT_OF_RANGE, path or ROOT, detail))
+
+
+def refusing(function: Callable[P, T]) -> Callable[P, T | Reject]:
+    """The function, with Refused returned as its Reject."""
+
+    @wraps(function)
+    def inner(*args: P.args, **kwargs: P.kwargs) -> T | Reject:
+        try:
+            return function(*args, **kwargs)
+        except Refused as refused:
+            return refused.reject
+
+    return inner

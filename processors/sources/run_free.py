@@ -1,0 +1,218 @@
+"""Run Free Project: customer/created, cart/change, order/created.
+
+A cart has no id of its own: it is the customer's open cart. An order tells no total, no
+status and no shipping charge.
+"""
+
+from typing import Any
+
+from processors.sources import meta, money, prices
+from processors.sources.attributes import attributes, merged
+from processors.sources.contact import contact, email_hash, reference
+from processors.sources.contract import Adapter, Delivery, Parsed, Rule, Slots
+from processors.sources.document import from_json
+from processors.sources.fields import (
+    flag,
+    identifier,
+    mapping,
+    required_id,
+    required_mapping,
+    rows,
+    text,
+    units,
+)
+from processors.sources.prices import Fit
+from processors.sources.refusals import refusing, unknown_event
+from processors.sources.times import moment
+from schemas.events import (
+    Cart,
+    Change,
+    Customer,
+    CustomerRef,
+    LineItem,
+    Order,
+    OrderStatus,
+)
+
+VERSION = 1
+RULES = {
+    "customer/created": Rule.CONTENT,
+    "cart/change": Rule.STATE,
+    "order/created": Rule.CONTENT,
+}
+_PERSON = frozenset({"id", "firstName", "lastName", "email", "phone"})
+_CUSTOMER = _PERSON | {"created", "newsletter"}
+_CART = frozenset({"customer", "items"})
+_ORDER = names(
+    """
+    id customer ordered note subtotal shipping taxes discount giftCard giftCardNumber
+    billing items
+    """
+)
+_LINE = names("id productId quantity cost sku name taxes")
+_CUSTOMER_PATH = "data.customer."
+
+
+@refusing
+def parse(delivery: Delivery) -> Parsed:
+    """The body's ``type`` and ``action`` name the event."""
+    document = from_json(delivery.body)
+    word = f"{text(document, 'type') or ''}/{text(document, 'action') or ''}"
+    rule = RULES.get(word)
+    if rule is None:
+        unknown_event(word, "type")
+    return Parsed(word, rule, required_mapping(document, "data"))
+
+
+@refusing
+def events(delivery: Delivery, parsed: Parsed) -> Slots:
+    """One event: ``customer``, ``cart`` or ``order``."""
+    if parsed.event == "cart/change":
+        return {"cart": _cart(delivery, parsed)}
+    if parsed.event == "order/created":
+        return {"order": _order(delivery, parsed)}
+    return {"customer": _customer(delivery, parsed)}
+
+
+def _customer(delivery: Delivery, parsed: Parsed) -> Customer:
+    data: dict[str, Any] = parsed.payload
+    created = moment(data, "created", "data.", delivery.shop)
+    return Customer(
+        meta=meta.primary(
+            delivery,
+            slot="customer",
+            event=parsed.event,
+            change=Change.CREATED,
+            when=created,
+            adapter_version=VERSION,
+        ),
+        customer_id=required_id(data, "id", "data."),
+        email_hash=email_hash(text(data, "email", "data."), delivery.contact_key),
+        contact=contact(
+            data,
+            "data.",
+            first_name="firstName",
+            last_name="lastName",
+            email="email",
+            phone="phone",
+        ),
+        accepts_marketing=flag(data, "newsletter", "data."),
+        created_at=created.at if created else None,
+        attributes=attributes(data, _CUSTOMER),
+    )
+
+
+def _owner(delivery: Delivery, customer: dict[str, Any]) -> CustomerRef | None:
+    return reference(
+        identifier(customer, "id", _CUSTOMER_PATH),
+        email_hash(text(customer, "email", _CUSTOMER_PATH), delivery.contact_key),
+        accepts_marketing=flag(customer, "newsletter", _CUSTOMER_PATH),
+    )
+
+
+def _cart(delivery: Delivery, parsed: Parsed) -> Cart:
+    data: dict[str, Any] = parsed.payload
+    customer = required_mapping(data, "customer", "data.")
+    items = rows(data, "items", "data.")
+    currency, source = money.of_shop(delivery.shop)
+    return Cart(
+        meta=meta.primary(
+            delivery,
+            slot="cart",
+            event=parsed.event,
+            change=Change.UPDATED,
+            when=None,
+            adapter_version=VERSION,
+        ),
+        cart_id=required_id(customer, "id", _CUSTOMER_PATH),
+        customer=_owner(delivery, customer),
+        abandoned=False,
+        items=None
+        if items is None
+        else tuple(_line(line, f"data.items[{i}].", Fit.UNKNOWN) for i, line in enumerate(items)),
+        currency=currency,
+        currency_source=source,
+        attributes=merged(
+            attributes(data, _CART), attributes(customer, _PERSON, prefix="customer.")
+        ),
+    )
+
+
+def _order(delivery: Delivery, parsed: Parsed) -> Order:
+    data: dict[str, Any] = parsed.payload
+    customer = mapping(data, "customer", "data.")
+    ordered = moment(data, "ordered", "data.", delivery.shop)
+    items = rows(data, "items", "data.")
+    goods = money.amount(data, "subtotal", "data.")
+    which = prices.fit(
+        [
+            (
+                money.amount(line, "cost", f"data.items[{i}]."),
+                units(line, "quantity", f"data.items[{i}]."),
+            )
+            for i, line in enumerate(items or ())
+        ],
+        goods,
+    )
+    currency, source = money.of_shop(delivery.shop)
+    return Order(
+        meta=meta.primary(
+            delivery,
+            slot="order",
+            event=parsed.event,
+            change=Change.CREATED,
+            when=ordered,
+            adapter_version=VERSION,
+        ),
+        order_id=required_id(data, "id", "data."),
+        customer=_owner(delivery, customer),
+        status=OrderStatus.PLACED,
+        placed_at=ordered.at if ordered else None,
+        items=None
+        if items is None
+        else tuple(_line(line, f"data.items[{i}].", which) for i, line in enumerate(items)),
+        items_total=goods,
+        discount_total=money.amount(data, "discount", "data."),
+        tax_total=money.amount(data, "taxes", "data."),
+        gift_card_redeemed=money.amount(data, "giftCard", "data."),
+        currency=currency,
+        currency_source=source,
+        attributes=merged(
+            {"cost_fits": which.value} if items else {},
+            attributes(data, _ORDER),
+            attributes(customer, _PERSON, prefix="customer."),
+        ),
+    )
+
+
+def _line(line: dict[str, Any], path: str, which: Fit) -> LineItem:
+    cost = money.amount(line, "cost", path)
+    quantity = units(line, "quantity", path)
+    unit_price, line_total = prices.readings(cost, quantity, which, path + "cost")
+    told = attributes(line, _LINE)
+    if cost is not None and unit_price is None and line_total is None:
+        told = merged({"cost": str(cost)}, told)
+    return LineItem(
+        line_id=identifier(line, "id", path),
+        product_id=identifier(line, "productId", path),
+        sku=text(line, "sku", path),
+        name=text(line, "name", path),
+        quantity=quantity,
+        unit_price=unit_price,
+        line_total=line_total,
+        tax=money.amount(line, "taxes", path),
+        is_gift_card=_is_gift_card(text(line, "type", path)),
+        attributes=told,
+    )
+
+
+def _is_gift_card(kind: str | None) -> bool | None:
+    """The page shows only ``product``; another word may hide a gift card."""
+    if kind is None:
+        return None
+    if kind == "product":
+        return False
+    return True if "".join(filter(str.isalpha, kind)).lower() == "giftcard" else None
+
+
+ADAPTER = Adapter(VERSION, parse, events)

@@ -1,0 +1,130 @@
+"""Spiffy Stores: carts/*, orders/*, customers/* and the customer credit, as JSON or XML.
+
+Only the cart and fragments of the customer credit are published; orders and customers are
+read in the style of the platform's wider documentation (``spiffy_orders.py``).
+"""
+
+from typing import Any
+
+from processors.sources import meta, money, spiffy_customers, spiffy_orders
+from processors.sources.attributes import attributes
+from processors.sources.contract import Adapter, Delivery, Parsed, Rule, Slots
+from processors.sources.document import Document, from_json
+from processors.sources.fields import (
+    flag,
+    identifier,
+    rows,
+    text,
+    units,
+)
+from processors.sources.refusals import invalid, refusing, unknown_event
+from processors.sources.xml import from_xml
+from schemas.events import Cart, Change, LineItem
+
+VERSION = 1
+CARTS = {"carts/create": Change.CREATED, "carts/update": Change.UPDATED}
+TOPIC = "hookline-event"
+"""Where an unknown word stands: the raw record's header."""
+
+_CART = names("id token line_items note attributes")
+_LINE = names(
+    """
+    id key product_id variant_id sku title quantity price original_price line_price
+    original_line_price total_discount gift_card properties discounts discounted_price
+    """
+)
+
+
+@refusing
+def parse(delivery: Delivery) -> Parsed:
+    """The topic header names the event; a customer credit, which has none, is known by shape."""
+    topic = delivery.raw.event
+    noun, _, verb = topic.partition("/")
+    known = topic in CARTS or (noun in ("orders", "customers") and verb)
+    if not known and "credit" not in noun:
+        unknown_event(topic, TOPIC)
+    document = _document(delivery)
+    wrapped = document.get(noun.removesuffix("s"))
+    if len(document) == 1 and type(wrapped) is dict:
+        document = wrapped
+    return Parsed(topic, Rule.STATE if noun == "carts" else Rule.CONTENT, document)
+
+
+def _document(delivery: Delivery) -> Document:
+    if delivery.body.lstrip()[:1] == b"<":
+        return from_xml(delivery.body)
+    return from_json(delivery.body)
+
+
+@refusing
+def events(delivery: Delivery, parsed: Parsed) -> Slots:
+    """``cart``; ``order`` with ``customer`` and ``shipment-<n>``; ``customer``; ``payment``."""
+    match parsed.event.partition("/")[0]:
+        case "carts":
+            return {"cart": _cart(delivery, parsed)}
+        case "orders":
+            return spiffy_orders.events(delivery, parsed, VERSION)
+        case "customers":
+            return spiffy_customers.events(delivery, parsed, VERSION)
+    return spiffy_customers.credit(delivery, parsed, VERSION)
+
+
+def _cart(delivery: Delivery, parsed: Parsed) -> Cart:
+    data: dict[str, Any] = parsed.payload
+    token = identifier(data, "token")
+    cart_id = identifier(data, "id") or token
+    if cart_id is None:
+        invalid("token", "the identifier is missing")
+    lines = None
+    total = None
+    if (items := rows(data, "line_items")) is not None:
+        lines = tuple(_line(line, f"line_items[{i}].") for i, line in enumerate(items))
+        total = money.total(
+            (_value(line, f"line_items[{i}].") for i, line in enumerate(items)), "line_items"
+        )
+    currency, source = money.currency(data, "currency", "", delivery.shop)
+    return Cart(
+        meta=meta.primary(
+            delivery,
+            slot="cart",
+            event=parsed.event,
+            change=CARTS[parsed.event],
+            when=None,
+            adapter_version=VERSION,
+        ),
+        cart_id=cart_id,
+        cart_token=token,
+        abandoned=False,
+        items=lines,
+        total=total,
+        currency=currency,
+        currency_source=source,
+        attributes=attributes(data, _CART),
+    )
+
+
+def _value(line: dict[str, Any], path: str) -> money.Decimal | None:
+    """What the line costs now, its discounts taken off."""
+    told = money.amount(line, "line_price", path)
+    return told if told is not None else money.amount(line, "original_line_price", path)
+
+
+def _line(line: dict[str, Any], path: str) -> LineItem:
+    unit_price = money.amount(line, "original_price", path)
+    line_total = money.amount(line, "original_line_price", path)
+    return LineItem(
+        line_id=identifier(line, "key", path) or identifier(line, "id", path),
+        product_id=identifier(line, "product_id", path),
+        variant_id=identifier(line, "variant_id", path),
+        sku=text(line, "sku", path),
+        name=text(line, "title", path),
+        quantity=units(line, "quantity", path),
+        unit_price=unit_price if unit_price is not None else money.amount(line, "price", path),
+        line_total=line_total if line_total is not None else money.amount(line, "line_price", path),
+        discount=money.amount(line, "total_discount", path),
+        is_gift_card=flag(line, "gift_card", path),
+        attributes=attributes(line, _LINE),
+    )
+
+
+ADAPTER = Adapter(VERSION, parse, events)

@@ -1,0 +1,1 @@
+"""The floor that every stage stands on. Knows no platform and no table."""

@@ -1,0 +1,141 @@
+"""Logs: key=value for people at a terminal, one JSON object a line for machines.
+
+``configure`` is called once per process; libraries' own logs pass through the same pipe. What
+looks like a secret, a token in a URL or an e-mail address never leaves it.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any, TextIO
+
+import structlog
+
+from runtime.settings import Settings, SettingsError
+
+REDACTED = "[redacted]"
+
+_SECRET_KEYS = re.compile(
+    r"secret|token|password|passwd|authorization|signature|hmac|api_?key|contact_key|cookie"
+    r"|e_?mail|phone|address_?line|first_?name|last_?name|body\b",
+    re.IGNORECASE,
+)
+_SCRUBS = (
+    (re.compile(r"(/hooks/[^/\s?\"']+/[^/\s?\"']+)/[^\s\"']+"), r"\1/" + REDACTED),
+    (re.compile(r"(\w+://[^:/@\s]*):[^@/\s]+@"), rf"\1:{REDACTED}@"),
+    (re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+"), REDACTED),
+    (
+        re.compile(
+            r"((?:token|secret|password|signature|hmac|api_?key)=)[^&\s\"']+", re.IGNORECASE
+        ),
+        r"\1" + REDACTED,
+    ),
+)
+# They tell keys and bodies at DEBUG, or their own access lines with whole URLs.
+_TALKATIVE = {
+    "aiokafka": logging.INFO,
+    "asyncio": logging.INFO,
+    "httpcore": logging.WARNING,
+    "httpx": logging.WARNING,
+    "uvicorn.access": logging.CRITICAL,
+    "uvicorn.error": logging.WARNING,
+    "uvicorn": logging.WARNING,
+}
+
+
+def scrubbed(text: str) -> str:
+    """Text without tokens in URLs, passwords in connection strings and e-mail addresses."""
+    if "/" not in text and "@" not in text and "=" not in text:
+        return text
+    for pattern, replacement in _SCRUBS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return scrubbed(value)
+    if isinstance(value, BaseException):
+        return scrubbed(repr(value))
+    if isinstance(value, dict):
+        return {
+            key: REDACTED if _SECRET_KEYS.search(str(key)) else _clean(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_clean(item) for item in value]
+    return value
+
+
+def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
+    """The structlog step that drops secrets and personal data, by key and by pattern."""
+    cleaned: dict[str, Any] = {}
+    for key, value in event.items():
+        if key.startswith("_"):  # structlog's own record
+            cleaned[key] = value
+        else:
+            cleaned[key] = REDACTED if _SECRET_KEYS.search(key) else _clean(value)
+    return cleaned
+
+
+def configure(settings: Settings, stage: str, stream: TextIO | None = None) -> None:
+    """Send all logs of this process to ``stream`` (stderr), each naming its ``stage``.
+
+    Raises SettingsError for a format or level that does not exist.
+    """
+    stream = stream or sys.stderr
+    level = logging.getLevelNamesMapping().get(settings.log_level.upper())
+    if level is None:
+        raise SettingsError("HOOKLINE_LOG_LEVEL: one of debug, info, warning, error")
+    if settings.log_format not in ("auto", "json", "text"):
+        raise SettingsError("HOOKLINE_LOG_FORMAT: one of auto, json, text")
+    is_text = settings.log_format == "text" or (settings.log_format == "auto" and stream.isatty())
+
+    def named(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Any:
+        event.setdefault("stage", stage)
+        return event
+
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        named,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+        redact,
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer(colors=stream.isatty())
+        if is_text
+        else structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name, least in _TALKATIVE.items():
+        logging.getLogger(name).setLevel(max(level, least))
+
+
+def get(name: str) -> Any:
+    """A logger: ``log.info("what happened", key=value)``."""
+    return structlog.stdlib.get_logger(name)

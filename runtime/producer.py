@@ -1,0 +1,148 @@
+"""The idempotent producer: acks=all, ours, never Faust's.
+
+It repeats an unanswered batch without doubling it for as long as it lives. After an unknown
+result wait on the same producer or leave the process: a second producer beside it, or a
+``stop()`` that flushes, can append the batch again.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, KafkaTimeoutError
+
+from runtime import logs
+from runtime.health import Health
+from runtime.settings import Settings
+from schemas.envelopes import Outcome
+from schemas.topics import MIB
+
+log = logs.get("hookline.producer")
+
+MAX_REQUEST = 5 * MIB
+"""Bytes: the largest record of any topic (4 MiB) and its frame."""
+MAX_BATCH = 900_000
+"""Bytes of one produced batch; below the broker's default limit for a batch."""
+PATIENCE = 5.0
+"""Seconds without an answer after which a wait is said aloud, and again."""
+EXIT_UNANSWERED = 71
+
+
+def new_producer(settings: Settings, **overrides: Any) -> AIOKafkaProducer:
+    """An idempotent producer, not yet started. Start it inside the running loop."""
+    arguments: dict[str, Any] = {
+        **settings.kafka(),
+        "acks": "all",
+        "enable_idempotence": True,
+        "linger_ms": 0,
+        "max_batch_size": MAX_BATCH,
+        "max_request_size": MAX_REQUEST,
+        **overrides,
+    }
+    return AIOKafkaProducer(**arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Outcomes that the broker acknowledged together: ``base`` is the first one's offset.
+
+    ``base`` -1 is aiokafka's answer to a batch that an earlier attempt had already appended.
+    """
+
+    topic: str
+    base: int
+    outcomes: Sequence[Outcome]
+
+
+class BatchSender:
+    """Appends outcomes to one partition number of several topics, in whole batches."""
+
+    def __init__(self, settings: Settings, health: Health, producer: AIOKafkaProducer) -> None:
+        self._settings = settings
+        self._health = health
+        self._producer = producer
+
+    async def send(
+        self, partition: int, outcomes: Iterable[Outcome], is_current: Callable[[], bool]
+    ) -> list[Appended]:
+        """Append all, each topic in the order given; return what the broker said.
+
+        Waits as long as the generation lasts. Once it is over with a send unanswered, or on
+        an error that no waiting heals, the process ends: the next owner reads what arrived.
+        Nothing is sent any more once ``is_current`` is false; what was sent is returned.
+        """
+        by_topic: dict[str, list[Outcome]] = {}
+        for outcome in outcomes:
+            by_topic.setdefault(outcome.topic, []).append(outcome)
+        sent: list[tuple[str, list[Outcome], asyncio.Future[Any]]] = []
+        for topic, group in by_topic.items():
+            for batch, held in self._batches(group):
+                future = await self._submit(batch, topic, partition, is_current)
+                if future is None:
+                    break
+                sent.append((topic, held, future))
+        return [
+            Appended(topic, (await self._settled(future, is_current)).offset, held)
+            for topic, held, future in sent
+        ]
+
+    def _batches(self, outcomes: list[Outcome]) -> Iterator[tuple[Any, list[Outcome]]]:
+        batch = self._producer.create_batch()
+        held: list[Outcome] = []
+        for outcome in outcomes:
+            said = {
+                "key": outcome.key,
+                "value": outcome.value,
+                "timestamp": None,
+                "headers": outcome.headers,
+            }
+            if batch.append(**said) is None:
+                yield batch, held
+                batch, held = self._producer.create_batch(), []
+                batch.append(**said)  # a fresh batch takes its first record whatever its size
+            held.append(outcome)
+        yield batch, held
+
+    async def _submit(
+        self, batch: Any, topic: str, partition: int, is_current: Callable[[], bool]
+    ) -> asyncio.Future[Any] | None:
+        name = f"{self._settings.prefix}{topic}"
+        batch.close()
+        while is_current():
+            try:
+                future: asyncio.Future[Any] = await self._producer.send_batch(
+                    batch, name, partition=partition
+                )
+            except KafkaTimeoutError as error:  # not queued: nothing of it was sent
+                self._say(error)
+            except KafkaError as error:
+                _leave("the producer cannot go on", error)
+            else:
+                return future
+        return None
+
+    async def _settled(self, future: asyncio.Future[Any], is_current: Callable[[], bool]) -> Any:
+        while True:
+            try:
+                answer = await asyncio.wait_for(asyncio.shield(future), PATIENCE)
+            except TimeoutError as error:
+                self._say(error)
+                if not is_current():
+                    _leave("the partition went to another worker with a send unanswered", error)
+            except KafkaError as error:
+                _leave("the producer cannot go on", error)
+            else:
+                self._health.met("produce")
+                return answer
+
+    def _say(self, error: BaseException) -> None:
+        self._health.waiting("produce", "Kafka does not acknowledge what we send")
+        log.warning("waiting for kafka to acknowledge", error=repr(error))
+
+
+def _leave(what: str, error: BaseException) -> None:
+    log.critical(what, error=repr(error))
+    os._exit(EXIT_UNANSWERED)

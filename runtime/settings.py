@@ -1,0 +1,116 @@
+"""Settings, read once from ``HOOKLINE_*``, frozen, passed in."""
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from schemas.topics import MAX_BODY, MIB, Topic
+
+
+class SettingsError(ValueError):
+    """A setting cannot be used; the message names the variable and the remedy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything but the shops. Each field ``x`` is the variable ``HOOKLINE_X``.
+
+    Times are seconds, sizes bytes. ``prefix`` stands before every topic, group and subject
+    and before the SQL schema. ``contact_key`` keys the hash of e-mail addresses: the same for
+    all processors, and for ever.
+    """
+
+    brokers: str = "localhost:9092"
+    security_protocol: str = "PLAINTEXT"
+    sasl_mechanism: str = "PLAIN"
+    sasl_username: str | None = None
+    sasl_password: str | None = field(default=None, repr=False)
+    ssl_cafile: str | None = None
+    registry_url: str = "http://localhost:8081"
+    registry_username: str | None = None
+    registry_password: str | None = field(default=None, repr=False)
+    database_url: str = field(default="postgresql://localhost:5432/hookline", repr=False)
+    prefix: str = ""
+    shops_file: str = "shops.toml"
+    contact_key: str = field(default="", repr=False)
+    state_dir: str = field(default_factory=lambda: str(Path(tempfile.gettempdir()) / "hookline"))
+    partitions: int = 12
+    replication_factor: int = 3
+    host: str = "127.0.0.1"
+    port: int = 8080
+    health_port: int = 0
+    max_body: int = MAX_BODY
+    body_timeout: float = 10.0
+    produce_timeout: float = 5.0
+    max_in_flight: int = 64 * MIB
+    session_timeout: float = 10.0
+    heartbeat_interval: float = 3.0
+    commit_interval: float = 1.0
+    ingress_heartbeat: float = 5.0
+    sweep_interval: float = 1.0
+    sender_grace: float = 3600.0
+    log_format: str = "auto"  # auto, json or text
+    log_level: str = "info"
+
+    def topic(self, topic: Topic) -> str:
+        """The topic's name on the broker."""
+        return topic.named(self.prefix)
+
+    @property
+    def sql_schema(self) -> str:
+        """The PostgreSQL schema that holds the tables."""
+        return f"{self.prefix}hookline"
+
+    def kafka(self) -> dict[str, Any]:
+        """Connection arguments that every aiokafka client takes."""
+        arguments: dict[str, Any] = {"bootstrap_servers": self.brokers}
+        if self.security_protocol == "PLAINTEXT":
+            return arguments
+        import ssl  # noqa: PLC0415 - only where it is used
+
+        arguments["security_protocol"] = self.security_protocol
+        if "SSL" in self.security_protocol:
+            arguments["ssl_context"] = ssl.create_default_context(cafile=self.ssl_cafile)
+        if self.security_protocol.startswith("SASL"):
+            arguments |= {
+                "sasl_mechanism": self.sasl_mechanism,
+                "sasl_plain_username": self.sasl_username,
+                "sasl_plain_password": self.sasl_password,
+            }
+        return arguments
+
+    def environment(self) -> dict[str, str]:
+        """These settings as variables, for a child process."""
+        return {
+            f"HOOKLINE_{item.name.upper()}": str(getattr(self, item.name))
+            for item in fields(self)
+            if getattr(self, item.name) is not None
+        }
+
+
+_READ: dict[str, Any] = {"int": int, "float": float}
+
+
+def from_env(env: Mapping[str, str] = os.environ) -> Settings:
+    """Settings of an environment. Raises SettingsError for a value that cannot be read."""
+    values: dict[str, Any] = {}
+    for item in fields(Settings):
+        name = f"HOOKLINE_{item.name.upper()}"
+        if name not in env:
+            continue
+        try:
+            values[item.name] = _READ.get(
+                str(item.type), _READ.get(getattr(item.type, "__name__", ""), str)
+            )(env[name])
+        except ValueError as error:
+            raise SettingsError(f"{name}={env[name]!r}: write a number") from error
+    settings = Settings(**values)
+    if not re.fullmatch(r"([a-z][a-z0-9_]{0,30})?", settings.prefix):
+        raise SettingsError("HOOKLINE_PREFIX: lower-case letters, digits and '_', or nothing")
+    if settings.max_body > MAX_BODY:
+        raise SettingsError(f"HOOKLINE_MAX_BODY: at most {MAX_BODY} fit through the topics")
+    return settings

@@ -1,0 +1,73 @@
+"""What a Faust stage is to the worker that runs it: batches in, safe outcomes or an exception."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from runtime.health import Health
+from runtime.settings import Settings
+from schemas.topics import Group, Topic
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """One partition of one topic; ``topic`` is the name on the broker."""
+
+    topic: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Consecutive records of one partition, in order, as fetched (aiokafka ConsumerRecords).
+
+    Records hold ``offset``, ``timestamp`` (ms), ``key``, ``value``, ``headers``. ``offset`` is
+    where delivery stood before the batch: the first record may lie beyond it where the broker
+    skipped offsets. ``end`` is the offset behind the last record. ``is_current`` turns false
+    for good once the partition may belong to somebody else.
+    """
+
+    partition: Partition
+    records: Sequence[Any]
+    offset: int
+    end: int
+    generation: int
+    is_current: Callable[[], bool]
+    heartbeat_age: Callable[[], float] = field(default=lambda: 0.0)
+
+
+class MovedError(Exception):
+    """The batch was not taken: delivery of its partition goes on at ``offset``."""
+
+    def __init__(self, offset: int) -> None:
+        super().__init__(f"delivery goes on at {offset}")
+        self.offset = offset
+
+
+class Stage(Protocol):
+    """A stage. All methods run in the worker's event loop.
+
+    ``handle`` returns only when every outcome of the batch is safe; the worker then
+    acknowledges it. It waits out services that are away (saying so on ``health``), raises
+    ``MovedError`` to be given other offsets, and may return early, unacknowledged, once the
+    batch is no longer current. Any other exception ends the process.
+    """
+
+    topics: tuple[Topic, ...]
+    group: Group
+
+    async def start(self, settings: Settings, health: Health) -> None:
+        """Connect; called once before the worker joins its group."""
+
+    async def assigned(self, partitions: frozenset[Partition]) -> Mapping[Partition, int]:
+        """Prepare for these; give the offset to start from where it is not Kafka's commit."""
+        ...
+
+    async def revoked(self, partitions: frozenset[Partition]) -> None:
+        """Forget these: what was in hand is acknowledged or will be somebody else's."""
+
+    async def handle(self, batch: Batch) -> None:
+        """Make the batch's outcomes safe."""
+
+    async def stop(self) -> None:
+        """Let go of connections; nothing is in hand any more."""

@@ -1,0 +1,1 @@
+"""Contracts: all that crosses a boundary. No I/O but reading its own files."""

@@ -1,0 +1,127 @@
+"""Canonical records <-> bytes: Avro in the Confluent wire format.
+
+A zero byte, the schema's id in the registry (4 bytes, big-endian), the Avro body. Records
+hold times as integers, so the ``timestamp-micros`` annotation is left out of the schemas
+that fastavro works with: the bytes are the same and no datetime is built.
+"""
+
+import io
+import json
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import msgspec
+
+from schemas.events import RECORDS, TOPIC_OF, Record
+
+AVRO = Path(__file__).parent / "avro"
+MAX_MONEY = Decimal("99999999999999.9999")
+"""The largest amount that decimal(18,4) holds."""
+
+
+class UnknownSchemaError(ValueError):
+    """Bytes that are not framed, or framed with an id that this codec was not given."""
+
+
+@cache
+def _types() -> dict[str, Any]:
+    return {
+        f"hookline.{path.stem}": json.loads(path.read_text())
+        for path in (AVRO / "types").glob("*.avsc")
+    }
+
+
+def _inlined(node: Any, seen: set[str]) -> Any:
+    """The schema with each named type written out where it first stands."""
+    if isinstance(node, str) and node in _types() and node not in seen:
+        seen.add(node)
+        return _inlined(_types()[node], seen)
+    if isinstance(node, dict):
+        return {
+            key: _inlined(value, seen) if key in ("type", "items", "values", "fields") else value
+            for key, value in node.items()
+        }
+    if isinstance(node, list):
+        return [_inlined(value, seen) for value in node]
+    return node
+
+
+@cache
+def schema(name: str) -> dict[str, Any]:
+    """The record schema called ``name`` (``carts``), self-contained."""
+    inlined: dict[str, Any] = _inlined(json.loads((AVRO / f"{name}.avsc").read_text()), set())
+    return inlined
+
+
+def schema_text(name: str) -> str:
+    """The record schema as the registry is given it: JSON without spare spaces."""
+    return json.dumps(schema(name), separators=(",", ":"), ensure_ascii=False)
+
+
+def history(name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The committed versions of a record schema, oldest first."""
+    for path in sorted((AVRO / "history" / name).glob("*.avsc"), key=lambda p: int(p.stem)):
+        yield int(path.stem), json.loads(path.read_text())
+
+
+def _without_times(node: Any) -> Any:
+    if isinstance(node, dict):
+        if node.get("logicalType") == "timestamp-micros":
+            return "long"
+        return {key: _without_times(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_without_times(value) for value in node]
+    return node
+
+
+def _parsed(raw: dict[str, Any]) -> Any:
+    return fastavro.parse_schema(_without_times(raw), named_schemas={})
+
+
+class Codec:
+    """Encodes and decodes canonical records, given the registry's ids.
+
+    ``ids``: record name -> id of the current schema. ``older``: id -> schema of earlier
+    versions that may still stand in the log.
+    """
+
+    def __init__(
+        self, ids: Mapping[str, int], older: Mapping[int, tuple[str, dict[str, Any]]] | None = None
+    ) -> None:
+        self.ids = dict(ids)
+        self._writers = {
+            name: (b"\0" + schema_id.to_bytes(4, "big"), _parsed(schema(name)))
+            for name, schema_id in self.ids.items()
+        }
+        self._readers: dict[int, tuple[str, Any]] = {
+            schema_id: (name, self._writers[name][1]) for name, schema_id in self.ids.items()
+        }
+        for schema_id, (name, raw) in (older or {}).items():
+            self._readers.setdefault(schema_id, (name, _parsed(raw)))
+
+    def encode(self, record: Record) -> bytes:
+        """A record's framed bytes. Amounts must be checked before: see ``MAX_MONEY``."""
+        head, parsed = self._writers[TOPIC_OF[type(record)]]
+        out = io.BytesIO()
+        out.write(head)
+        datum = msgspec.to_builtins(record, builtin_types=(Decimal,))
+        fastavro.schemaless_writer(out, parsed, datum, strict=True, disable_tuple_notation=True)
+        return out.getvalue()
+
+    def decode(self, data: bytes) -> Record:
+        """The record in framed bytes, read with the schema it was written with."""
+        if len(data) < 5 or data[0] != 0:  # noqa: PLR2004 - the frame of the wire format
+            raise UnknownSchemaError("these bytes are not in the Confluent wire format")
+        schema_id = int.from_bytes(data[1:5], "big")
+        if schema_id not in self._readers:
+            raise UnknownSchemaError(f"schema id {schema_id} is not one of ours")
+        name, writer = self._readers[schema_id]
+        current = self._writers[name][1]
+        body = io.BytesIO(data)
+        body.seek(5)
+        datum = fastavro.schemaless_reader(body, writer, None if writer is current else current)
+        return msgspec.convert(datum, RECORDS[name], builtin_types=(Decimal,))

@@ -1,0 +1,162 @@
+"""What travels around the canonical events: headers of raw records, outcomes, rejects.
+
+Header names are the contract; every value is bytes (ASCII numbers, UTF-8 words).
+"""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+Headers = list[tuple[str, bytes]]
+"""Kafka record headers, in order."""
+
+# Headers of a raw record (topic hookline.webhooks).
+DELIVERY = "hookline-delivery"  # UUIDv7
+SOURCE = "hookline-source"
+SHOP = "hookline-shop"
+EVENT = "hookline-event"  # the platform's own word; empty where the body hides it
+RECEIVED_US = "hookline-received-us"  # the ingress's clock, microseconds
+CONTENT_TYPE = "hookline-content-type"
+CONTENT_ENCODING = "hookline-content-encoding"  # identity or gzip
+QUERY = "hookline-query"  # URL-encoded, secrets removed
+SHOP_HEADER = "hookline-shop-header"  # the platform's own shop header where it differs
+TRACEPARENT = "traceparent"
+REPLAY_OF = "hookline-replay-of"  # partition:offset of the dead letter
+ORIGINAL = "hookline-original"  # partition:offset:append-ms of a replayed delivery's first record
+
+# Headers of an outcome (canonical, duplicate, dead letter): the dedupe state.
+RAW_OFFSET = "hookline-raw-offset"
+RAW_TIME = "hookline-raw-time"  # append time of the raw record, milliseconds
+SLOT = "hookline-slot"
+SLOTS = "hookline-slots"  # all names of this delivery, comma-separated
+ENTITY = "hookline-entity"
+DIGEST = "hookline-digest"  # 16 bytes of blake2b
+ADAPTER = "hookline-adapter"
+# Headers of a dead letter beside them, and Kafka Connect's.
+STAGE = "hookline-stage"
+REASON = "hookline-reason"
+FIELD_PATH = "hookline-field-path"
+DETAIL = "hookline-detail"
+RAW_PARTITION = "hookline-raw-partition"
+CONNECT = "__connect.errors."
+
+DEAD_SLOT = "dead-letter"
+DUPLICATE_SLOT = "duplicate"
+
+EVENT_NAMESPACE = uuid.UUID("6f1c9f1e-2f5b-5f0e-9a55-0d6b2c7f7a10")
+
+
+class Reason(StrEnum):
+    """Why a delivery became a dead letter."""
+
+    MALFORMED_BODY = "malformed-body"
+    UNSUPPORTED_FORMAT = "unsupported-format"
+    UNKNOWN_EVENT = "unknown-event"
+    INVALID_PAYLOAD = "invalid-payload"
+    OUT_OF_RANGE = "out-of-range"
+    TOO_LARGE = "too-large"
+    KILLED_WORKER = "killed-worker"
+    INTERNAL_ERROR = "internal-error"
+
+
+@dataclass(frozen=True, slots=True)
+class RawDelivery:
+    """A record of the raw topic, its headers read.
+
+    ``body`` holds the bytes as received (``content_encoding`` says how). Times: microseconds
+    for ``received_at``, milliseconds (the broker's) for ``appended_ms``. ``headers`` are all
+    of the record's headers, unread ones too.
+    """
+
+    partition: int
+    offset: int
+    appended_ms: int
+    key: bytes
+    body: bytes
+    delivery_id: str
+    source: str
+    shop: str
+    event: str
+    received_at: int
+    content_type: str = ""
+    content_encoding: str = "identity"
+    query: str = ""
+    replay_of: str | None = None
+    original: tuple[int, int, int] | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+    @property
+    def entity(self) -> str:
+        """The entity for ordering and dedupe: the raw key."""
+        return self.key.decode()
+
+    @property
+    def version_origin(self) -> tuple[int, int, int]:
+        """(partition, offset, append ms) that the version counts: a replay keeps its first."""
+        return self.original or (self.partition, self.offset, self.appended_ms)
+
+    @classmethod
+    def of(  # noqa: D102 - the constructor from a Kafka record
+        cls,
+        partition: int,
+        offset: int,
+        appended_ms: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Iterable[tuple[str, bytes]],
+    ) -> "RawDelivery":
+        said: Mapping[str, bytes] = dict(headers)
+        original = said.get(ORIGINAL)
+        replay_of = said.get(REPLAY_OF)
+        parts = tuple(int(part) for part in original.split(b":")) if original else None
+        return cls(
+            partition=partition,
+            offset=offset,
+            appended_ms=appended_ms,
+            key=key or b"",
+            body=value or b"",
+            delivery_id=said[DELIVERY].decode(),
+            source=said[SOURCE].decode(),
+            shop=said[SHOP].decode(),
+            event=said.get(EVENT, b"").decode(errors="replace"),
+            received_at=int(said[RECEIVED_US]),
+            content_type=said.get(CONTENT_TYPE, b"").decode(errors="replace"),
+            content_encoding=said.get(CONTENT_ENCODING, b"identity").decode(errors="replace"),
+            query=said.get(QUERY, b"").decode(errors="replace"),
+            replay_of=replay_of.decode() if replay_of else None,
+            original=(parts[0], parts[1], parts[2]) if parts else None,
+            headers=tuple(headers),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Why no event can be made of a delivery: an outcome, not a bug.
+
+    ``path`` names the offending field (``data.items[0].cost``), or the byte offset where a
+    body does not parse (``@17``).
+    """
+
+    reason: Reason
+    path: str = ""
+    detail: str = ""
+    stage: str = "transform"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One record to append for a delivery, ready to send.
+
+    ``topic`` is a base name; ``headers`` hold the index headers of this module.
+    """
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: Headers = field(default_factory=list)
+
+
+def event_id(delivery_id: str, slot: str) -> str:
+    """UUIDv5 of the delivery and the slot: the same at every attempt."""
+    return str(uuid.uuid5(EVENT_NAMESPACE, f"{delivery_id}/{slot}"))

@@ -1,0 +1,399 @@
+"""The canonical events as frozen typed records.
+
+The contract is ``avro/*.avsc``, which documents every field; a test holds these records
+against it field by field. Times are microseconds since the epoch (UTC), money is
+``Decimal`` with at most 14 digits before the point and 4 behind it. ``None`` means that
+the platform did not tell; an empty value means that it told emptiness.
+"""
+
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+Micros = int
+"""Microseconds since 1970-01-01T00:00:00Z."""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all canonical records: immutable, built by keyword."""
+
+
+class Change(StrEnum):
+    """What the event says happened to its entity."""
+
+    UNKNOWN = "UNKNOWN"
+    CREATED = "CREATED"
+    UPDATED = "UPDATED"
+    DELETED = "DELETED"
+    REPORTED = "REPORTED"
+
+
+class TimeBasis(StrEnum):
+    """Where occurred_at comes from: the payload, the payload in the shop's zone, or our receipt."""
+
+    UNKNOWN = "UNKNOWN"
+    PAYLOAD = "PAYLOAD"
+    SHOP_ZONE = "SHOP_ZONE"
+    RECEIVED = "RECEIVED"
+
+
+class CurrencySource(StrEnum):
+    """Who named the currency: the payload or the shop's settings."""
+
+    UNKNOWN = "UNKNOWN"
+    PAYLOAD = "PAYLOAD"
+    SHOP = "SHOP"
+
+
+class Scope(StrEnum):
+    """What a reported total counts over."""
+
+    UNKNOWN = "UNKNOWN"
+    CUSTOMER = "CUSTOMER"
+    SUBSCRIPTION = "SUBSCRIPTION"
+
+
+class OrderStatus(StrEnum):
+    """How far an order is as money. PLACED where the platform tells no status."""
+
+    UNKNOWN = "UNKNOWN"
+    PLACED = "PLACED"
+    PENDING = "PENDING"
+    PAID = "PAID"
+    COMPLETED = "COMPLETED"
+    PARTIALLY_REFUNDED = "PARTIALLY_REFUNDED"
+    REFUNDED = "REFUNDED"
+    CANCELLED = "CANCELLED"
+    DELETED = "DELETED"
+
+
+class SubscriptionStatus(StrEnum):
+    """How a subscription stands."""
+
+    UNKNOWN = "UNKNOWN"
+    ACTIVE = "ACTIVE"
+    PAUSED = "PAUSED"
+    INACTIVE = "INACTIVE"
+    DELETED = "DELETED"
+
+
+class PaymentKind(StrEnum):
+    """What kind of money movement or claim this is."""
+
+    UNKNOWN = "UNKNOWN"
+    TRANSACTION = "TRANSACTION"
+    INVOICE = "INVOICE"
+    PAYMENT = "PAYMENT"
+    REFUND = "REFUND"
+    CREDIT = "CREDIT"
+
+
+class PaymentStatus(StrEnum):
+    """How a payment ended."""
+
+    UNKNOWN = "UNKNOWN"
+    PENDING = "PENDING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    REFUNDED = "REFUNDED"
+    CANCELLED = "CANCELLED"
+
+
+class ShipmentStatus(StrEnum):
+    """How far a shipment is."""
+
+    UNKNOWN = "UNKNOWN"
+    NEW = "NEW"
+    IN_PRODUCTION = "IN_PRODUCTION"
+    SHIPPED = "SHIPPED"
+    DELIVERED = "DELIVERED"
+    CANCELLED = "CANCELLED"
+    DELETED = "DELETED"
+
+
+class SignalKind(StrEnum):
+    """What became of an abandoned cart."""
+
+    UNKNOWN = "UNKNOWN"
+    ABANDONED = "ABANDONED"
+    RECOVERED = "RECOVERED"
+    RETRACTED = "RETRACTED"
+    EXPIRED = "EXPIRED"
+
+
+class ShopSettings(Record, frozen=True, kw_only=True):
+    """The shop's settings in force at processing that change what the tables say."""
+
+    currency: str | None = None
+    timezone: str
+    abandon_after_s: int
+    expire_after_s: int
+    checkout_grace_s: int
+    taxes_included: bool | None = None
+    counts_as_sale: bool
+
+
+class Meta(Record, frozen=True, kw_only=True):
+    """Where an event comes from, when it happened and how it orders in its entity."""
+
+    event_id: str
+    delivery_id: str
+    source: str
+    shop: str
+    entity: str
+    slot: str
+    source_event: str
+    change: Change = Change.UNKNOWN
+    occurred_at: Micros
+    time_basis: TimeBasis = TimeBasis.UNKNOWN
+    version_at: Micros
+    received_at: Micros
+    raw_partition: int
+    raw_offset: int
+    raw_appended_at: Micros
+    is_test: bool
+    adapter_version: int
+    settings: ShopSettings
+
+
+class CustomerRef(Record, frozen=True, kw_only=True):
+    """The customer a record belongs to, without contact data."""
+
+    customer_id: str | None = None
+    email_hash: str | None = None
+    accepts_marketing: bool | None = None
+
+
+class LineItem(Record, frozen=True, kw_only=True):
+    """One line of a cart, an order or a shipment."""
+
+    line_id: str | None = None
+    product_id: str | None = None
+    variant_id: str | None = None
+    sku: str | None = None
+    name: str | None = None
+    quantity: int | None = None
+    unit_price: Decimal | None = None
+    line_total: Decimal | None = None
+    discount: Decimal | None = None
+    tax: Decimal | None = None
+    is_gift_card: bool | None = None
+    status_word: str | None = None
+    attributes: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class ReportedTotals(Record, frozen=True, kw_only=True):
+    """Running totals that the platform itself keeps. The newest counts; they are never summed."""
+
+    scope: Scope = Scope.UNKNOWN
+    scope_id: str | None = None
+    revenue: Decimal | None = None
+    refunded: Decimal | None = None
+    orders_count: int | None = None
+    currency: str | None = None
+    currency_source: CurrencySource = CurrencySource.UNKNOWN
+
+
+class Contact(Record, frozen=True, kw_only=True):
+    """Personal data: stands in this one record and nowhere else."""
+
+    title: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    name: str | None = None
+    email: str | None = None
+    phone: str | None = None
+
+
+class Cart(Record, frozen=True, kw_only=True):
+    """A cart as its platform tells it, at one moment."""
+
+    meta: Meta
+    cart_id: str
+    cart_token: str | None = None
+    customer: CustomerRef | None = None
+    abandoned: bool
+    created_at: Micros | None = None
+    updated_at: Micros | None = None
+    items: tuple[LineItem, ...] | None = None
+    total: Decimal | None = None
+    currency: str | None = None
+    currency_source: CurrencySource = CurrencySource.UNKNOWN
+    attributes: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class Order(Record, frozen=True, kw_only=True):
+    """An order as its platform tells it, at one moment."""
+
+    meta: Meta
+    order_id: str
+    order_number: str | None = None
+    customer: CustomerRef | None = None
+    cart_id: str | None = None
+    cart_token: str | None = None
+    subscription_id: str | None = None
+    status: OrderStatus = OrderStatus.UNKNOWN
+    status_word: str | None = None
+    fulfillment_word: str | None = None
+    is_draft: bool | None = None
+    placed_at: Micros | None = None
+    created_at: Micros | None = None
+    updated_at: Micros | None = None
+    cancelled_at: Micros | None = None
+    items: tuple[LineItem, ...] | None = None
+    items_total: Decimal | None = None
+    discount_total: Decimal | None = None
+    tax_total: Decimal | None = None
+    shipping_total: Decimal | None = None
+    total: Decimal | None = None
+    paid_total: Decimal | None = None
+    refunded_total: Decimal | None = None
+    refunded_goods: Decimal | None = None
+    gift_card_redeemed: Decimal | None = None
+    taxes_included: bool | None = None
+    currency: str | None = None
+    currency_source: CurrencySource = CurrencySource.UNKNOWN
+    successful_transactions: int | None = None
+    next_billing_at: Micros | None = None
+    reported: tuple[ReportedTotals, ...] = ()
+    attributes: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class Customer(Record, frozen=True, kw_only=True):
+    """A customer as a platform tells it, at one moment."""
+
+    meta: Meta
+    customer_id: str
+    email_hash: str | None = None
+    contact: Contact | None = None
+    accepts_marketing: bool | None = None
+    created_at: Micros | None = None
+    updated_at: Micros | None = None
+    state_word: str | None = None
+    credit_balance: Decimal | None = None
+    currency: str | None = None
+    currency_source: CurrencySource = CurrencySource.UNKNOWN
+    has_active_subscription: bool | None = None
+    reported: tuple[ReportedTotals, ...] = ()
+    attributes: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class Subscription(Record, frozen=True, kw_only=True):
+    """A subscription as its platform tells it, at one moment."""
+
+    meta: Meta
+    subscription_id: str
+    native_id: str | None = None
+    customer: CustomerRef | None = None
+    status: SubscriptionStatus = SubscriptionStatus.UNKNOWN
+    is_active: bool | None = None
+    is_paused: bool | None = None
+    plan_id: str | None = None
+    plan_name: str | None = None
+    price: Decimal | None = None
+    currency: str | None = None
+    currency_source: CurrencySource = CurrencySource.UNKNOWN
+    interval: str | None = None
+    interval_count: int | None = None
+    created_at: Micros | None = None
+    started_at: Micros | None = None
+    ended_at: Micros | None = None
+    next_billing_at: Micros | None = None
+    successful_transactions: int | None = None
+    reported: tuple[ReportedTotals, ...] = ()
+    attributes: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class Payment(Record, frozen=True, kw_only=True):
+    """A transaction, an invoice or a credit. Net revenue never comes from here."""
+
+    meta: Meta
+    payment_id: str
+    kind: PaymentKind = PaymentKind.UNKNOWN
+    status: PaymentStatus = PaymentStatus.UNKNOWN
+    status_word: str | None = None
+    order_id: str | None = None
+    subscription_id: str | None = None
+    customer: CustomerRef | None = None
+    amount: Decimal | None = None
+    currency: str | None = None
+    currency_source: CurrencySource = CurrencySource.UNKNOWN
+    method_word: str | None = None
+    created_at: Micros | None = None
+    updated_at: Micros | None = None
+    attributes: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class Shipment(Record, frozen=True, kw_only=True):
+    """A parcel, or a box of a subscription, on its way."""
+
+    meta: Meta
+    shipment_id: str
+    order_id: str | None = None
+    subscription_id: str | None = None
+    customer: CustomerRef | None = None
+    status: ShipmentStatus = ShipmentStatus.UNKNOWN
+    status_word: str | None = None
+    tracking_number: str | None = None
+    carrier: str | None = None
+    items: tuple[LineItem, ...] | None = None
+    created_at: Micros | None = None
+    updated_at: Micros | None = None
+    attributes: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class Consent(Record, frozen=True, kw_only=True):
+    """A customer's word on being contacted."""
+
+    meta: Meta
+    consent_id: str
+    customer: CustomerRef | None = None
+    granted: bool | None = None
+    channel: str | None = None
+    status_word: str | None = None
+    created_at: Micros | None = None
+    updated_at: Micros | None = None
+    attributes: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class CartSignal(Record, frozen=True, kw_only=True):
+    """What the sinks found out about an abandoned cart. Sent once, ordered per cart."""
+
+    signal_id: str
+    kind: SignalKind = SignalKind.UNKNOWN
+    cart_key: str
+    generation: int
+    source: str
+    shop: str
+    customer_key: str | None = None
+    person_key: str | None = None
+    is_contactable: bool | None = None
+    abandoned_at: Micros
+    occurred_at: Micros
+    detected_at: Micros
+    cart_value: Decimal | None = None
+    currency: str | None = None
+    item_count: int | None = None
+    order_key: str | None = None
+    recovered_value: Decimal | None = None
+    is_test: bool
+    source_event_id: str
+
+
+Event = Cart | Order | Customer | Subscription | Payment | Shipment | Consent
+
+RECORDS: dict[str, type[Record]] = {
+    "carts": Cart,
+    "orders": Order,
+    "customers": Customer,
+    "subscriptions": Subscription,
+    "payments": Payment,
+    "shipments": Shipment,
+    "consents": Consent,
+    "cart-signals": CartSignal,
+}
+"""Topic's base name -> its record."""
+
+TOPIC_OF: dict[type[Record], str] = {record: name for name, record in RECORDS.items()}
+"""Record -> the base name of the topic it goes to."""

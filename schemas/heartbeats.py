@@ -1,0 +1,33 @@
+"""What an ingress says of itself on hookline.ingress, as JSON."""
+
+import msgspec
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """One heartbeat of one ingress process.
+
+    ``started`` and ``at`` are microseconds on its own clock; ``accepted`` counts deliveries
+    since ``started`` by ``source/shop``; ``in_flight`` is bytes. ``healthy``: what it handed
+    to Kafka since its last heartbeat was acknowledged in time.
+    """
+
+    ingress: str
+    started: int
+    at: int
+    healthy: bool
+    in_flight: int = 0
+    accepted: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Heartbeat)
+
+
+def encode(heartbeat: Heartbeat) -> bytes:
+    """The record's value."""
+    return _encoder.encode(heartbeat)
+
+
+def decode(value: bytes) -> Heartbeat:
+    """The heartbeat in a record's value. Raises msgspec.MsgspecError for anything else."""
+    return _decoder.decode(value)

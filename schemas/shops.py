@@ -1,0 +1,136 @@
+"""Which shops exist and what they mean (shops.toml).
+
+Secrets stay references here (``env:NAME``, ``file:PATH`` or the value itself): only the
+ingress resolves them.
+"""
+
+import re
+import tomllib
+import zoneinfo
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+SOURCES = ("run-free", "shoprocket", "spiffy", "ciklik", "gooten")
+NEEDS_CURRENCY = frozenset({"run-free", "spiffy", "ciklik"})
+"""Platforms whose payloads name no currency."""
+PROOFS = ("token", "hmac-sha256-base64", "hmac-sha256-hex", "header")
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+
+
+class ShopsError(ValueError):
+    """shops.toml cannot be used; the message says where and what to write instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shop:
+    """One shop. Durations are whole seconds."""
+
+    source: str
+    id: str
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    proof: str = "token"
+    proof_header: str | None = None
+    currency: str | None = None
+    timezone: str = "UTC"
+    naive_times_in: str = "UTC"
+    abandon_after: int = 3600
+    expire_after: int = 30 * 86400
+    checkout_grace: int = 1800
+    window: int = 72 * 3600
+    state_retry_window: int = 900
+    taxes_included: bool | None = None
+    counts_as_sale: bool = True
+    is_test: bool = False
+    quota: int | None = None  # deliveries a second
+
+
+_DURATIONS = ("abandon_after", "expire_after", "checkout_grace", "window", "state_retry_window")
+
+
+def seconds(value: Any, where: str) -> int:
+    """Whole seconds of ``90``, ``"90s"``, ``"60m"``, ``"72h"`` or ``"30d"``."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d{1,9})([smhd])", value)):
+        return int(match[1]) * _UNITS[match[2]]
+    raise ShopsError(f'{where}: write a duration such as "60m", "72h" or "30d", not {value!r}')
+
+
+def _zone(value: Any, where: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError) as error:
+        raise ShopsError(f"{where}: {value!r} is no time zone; see the IANA list") from error
+    return str(value)
+
+
+def _shop(raw: dict[str, Any], where: str) -> Shop:
+    known = {item.name for item in fields(Shop)}
+    if unknown := sorted(set(raw) - known):
+        raise ShopsError(f"{where}: unknown key {unknown[0]!r}; known: {', '.join(sorted(known))}")
+    source = raw.get("source")
+    if source not in SOURCES:
+        raise ShopsError(f"{where}.source: {source!r} is none of {', '.join(SOURCES)}")
+    if not isinstance(raw.get("id"), str) or not _ID.fullmatch(raw["id"]):
+        raise ShopsError(f"{where}.id: use lower-case letters, digits, '.', '_' and '-'")
+    values: dict[str, Any] = {"proof": "hmac-sha256-base64" if source == "spiffy" else "token"}
+    values["counts_as_sale"] = source != "gooten"
+    values.update(raw)
+    for name in _DURATIONS:
+        if name in values:
+            values[name] = seconds(values[name], f"{where}.{name}")
+    for name in ("timezone", "naive_times_in"):
+        if name in values:
+            values[name] = _zone(values[name], f"{where}.{name}")
+    for name in ("taxes_included", "counts_as_sale", "is_test"):
+        if name in values and not isinstance(values[name], bool):
+            raise ShopsError(f"{where}.{name}: write true or false")
+    if "quota" in values and (not isinstance(values["quota"], int) or values["quota"] < 1):
+        raise ShopsError(f"{where}.quota: write whole deliveries a second, 1 or more")
+    secrets = values.get("secrets", ())
+    if not isinstance(secrets, list | tuple) or not 1 <= len(secrets) <= 2:  # noqa: PLR2004
+        raise ShopsError(f"{where}.secrets: give one secret, or two while you rotate")
+    if not all(isinstance(secret, str) and secret for secret in secrets):
+        raise ShopsError(f'{where}.secrets: each is text, "env:NAME" or "file:PATH"')
+    values["secrets"] = tuple(secrets)
+    if values["proof"] not in PROOFS:
+        raise ShopsError(f"{where}.proof: {values['proof']!r} is none of {', '.join(PROOFS)}")
+    if values["proof"] != "token" and source != "spiffy" and not values.get("proof_header"):
+        raise ShopsError(f"{where}.proof_header: name the header that carries the proof")
+    currency = values.get("currency")
+    if currency is None and source in NEEDS_CURRENCY:
+        raise ShopsError(f'{where}.currency: {source} names no currency; write e.g. "USD"')
+    if currency is not None and (
+        not isinstance(currency, str) or not _CURRENCY.fullmatch(currency)
+    ):
+        raise ShopsError(f'{where}.currency: write the ISO 4217 code, e.g. "USD"')
+    return Shop(**values)
+
+
+def parse(text: str) -> dict[tuple[str, str], Shop]:
+    """Shops by (source, id). Raises ShopsError with the place and the remedy."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ShopsError(f"not TOML: {error}") from error
+    if unknown := sorted(set(raw) - {"shops"}):
+        raise ShopsError(f"unknown table {unknown[0]!r}: shops stand under [[shops]]")
+    shops: dict[tuple[str, str], Shop] = {}
+    for number, entry in enumerate(raw.get("shops", []), start=1):
+        shop = _shop(entry, f"shops[{number}]")
+        if (shop.source, shop.id) in shops:
+            raise ShopsError(f"shops[{number}]: {shop.source}/{shop.id} stands here twice")
+        shops[shop.source, shop.id] = shop
+    return shops
+
+
+def load(path: Path) -> dict[tuple[str, str], Shop]:
+    """Shops of a file. Raises ShopsError, also where the file cannot be read."""
+    try:
+        return parse(path.read_text())
+    except OSError as error:
+        raise ShopsError(f"{path}: {error.strerror}") from error

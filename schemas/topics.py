@@ -1,0 +1,130 @@
+"""Every topic and consumer group, declared once.
+
+A name here is a base name: the settings' prefix stands before it (``Topic.named``).
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+MIB = 1 << 20
+MAX_BODY = MIB
+"""Bytes of a delivery's body that the ingress accepts, also after inflating."""
+
+RAW_RETENTION = timedelta(days=30)
+OUTCOME_RETENTION = timedelta(days=34)
+"""Raw retention + the dedupe window + a day: an outcome outlives what it answers for."""
+
+
+class Group(StrEnum):
+    """Consumer groups."""
+
+    PROCESSORS = "hookline.processors"
+    SINKS = "hookline.sinks"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic: what it carries, who writes it, who reads it, how long it lasts.
+
+    ``record`` is the base name of its Avro record under ``avro/``, None for raw bytes.
+    ``retention`` None keeps records for ever. ``log_append_time``: the broker dates records.
+    ``pipeline``: has the pipeline's partition count, and an outcome keeps the partition of
+    its raw record.
+    """
+
+    name: str
+    description: str
+    key: str
+    writer: str
+    readers: str
+    record: str | None = None
+    retention: timedelta | None = None
+    max_message_bytes: int = 4 * MIB
+    log_append_time: bool = True
+    pipeline: bool = True
+
+    def named(self, prefix: str) -> str:
+        """The topic's name on the broker."""
+        return f"{prefix}{self.name}"
+
+    def subject(self, prefix: str) -> str:
+        """The registry's subject for its values (TopicNameStrategy)."""
+        return f"{self.named(prefix)}-value"
+
+
+def _canonical(noun: str, description: str, readers: str = "sinks, your services") -> Topic:
+    return Topic(
+        name=f"hookline.{noun}",
+        description=description,
+        key="entity of the primary event (source/shop/kind:id)",
+        writer="processors",
+        readers=readers,
+        record=noun,
+    )
+
+
+WEBHOOKS = Topic(
+    name="hookline.webhooks",
+    description="Deliveries as received, after proof: original bytes, headers hookline-*.",
+    key="source/shop/kind:id",
+    writer="ingest",
+    readers="processors",
+    retention=RAW_RETENTION,
+    max_message_bytes=2 * MIB,
+)
+INGRESS = Topic(
+    name="hookline.ingress",
+    description="A heartbeat of every ingress each 5 s, with its counts (JSON).",
+    key="ingress id",
+    writer="ingest",
+    readers="sinks (watermark), operators",
+    retention=RAW_RETENTION,
+    max_message_bytes=MIB,
+    pipeline=False,
+)
+DEAD_LETTERS = Topic(
+    name="hookline.dead-letters",
+    description="Deliveries that no event could be made of: original bytes, reason, field path.",
+    key="raw key",
+    writer="processors",
+    readers="hookline dead, operators",
+    retention=OUTCOME_RETENTION,
+)
+DUPLICATES = Topic(
+    name="hookline.duplicates",
+    description="A small record for each repeated delivery, naming what it repeats (JSON).",
+    key="raw key",
+    writer="processors",
+    readers="hookline audit",
+    retention=OUTCOME_RETENTION,
+    max_message_bytes=MIB,
+)
+CARTS = _canonical("carts", "Carts as their platforms tell them.")
+ORDERS = _canonical("orders", "Orders as their platforms tell them.")
+CUSTOMERS = _canonical("customers", "Customers; the one topic with contact data.")
+SUBSCRIPTIONS = _canonical("subscriptions", "Subscriptions as their platforms tell them.")
+PAYMENTS = _canonical(
+    "payments", "Transactions, invoices, credits; secondary events order by version, not offset."
+)
+SHIPMENTS = _canonical("shipments", "Shipments; secondary events order by version, not offset.")
+CONSENTS = _canonical("consents", "Customers' word on being contacted.")
+CART_SIGNALS = Topic(
+    name="hookline.cart-signals",
+    description="Carts abandoned, recovered, retracted, expired: found by the sinks, sent once.",
+    key="cart (source/shop/cart:id)",
+    writer="sinks",
+    readers="your services",
+    record="cart-signals",
+)
+
+CANONICAL = (CARTS, ORDERS, CUSTOMERS, SUBSCRIPTIONS, PAYMENTS, SHIPMENTS, CONSENTS)
+"""What processors write and sinks read."""
+
+OUTCOMES = (*CANONICAL, DUPLICATES, DEAD_LETTERS)
+"""Where a delivery's verdict may stand."""
+
+ALL = (WEBHOOKS, INGRESS, *OUTCOMES, CART_SIGNALS)
+
+BY_RECORD = {topic.record: topic for topic in ALL if topic.record}
+"""Base name of an Avro record -> its topic."""

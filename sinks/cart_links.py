@@ -1,0 +1,97 @@
+"""Which cart an order may close: the keys to lock and look up by, and the rule itself."""
+
+from collections.abc import Iterable
+
+from schemas.keys import entity_key
+from sinks.cart_records import CandidateOrder, CartHistory
+
+_KINDS = {
+    "customer_id": "customer",
+    "email_hash": "email",
+    "cart_token": "cart-token",
+    "cart_id": "cart",
+}
+_FOLDED = {
+    "spiffy": ("cart_id", "cart_token"),
+    "run-free": ("cart_id", "customer_id"),
+    "ciklik": ("cart_id", "customer_id", "email_hash"),
+}
+"""Source -> the identifiers by which its orders name carts."""
+
+
+def link_keys(
+    source: str,
+    shop: str,
+    *,
+    customer_id: str | None = None,
+    email_hash: str | None = None,
+    cart_token: str | None = None,
+    cart_id: str | None = None,
+) -> frozenset[str]:
+    """Every key that a cart, an order, a customer or any other record is to be locked under.
+
+    ``source/shop/customer:id``, ``source/shop/email:hash``, ``source/shop/cart-token:token``,
+    ``source/shop/cart:id``: one for each identifier given. Two records that may ever
+    influence each other's rows share a key.
+    """
+    told = {
+        "customer_id": customer_id,
+        "email_hash": email_hash,
+        "cart_token": cart_token,
+        "cart_id": cart_id,
+    }
+    return _keys(source, shop, told, _KINDS)
+
+
+def fold_keys(
+    source: str,
+    shop: str,
+    *,
+    customer_id: str | None = None,
+    email_hash: str | None = None,
+    cart_token: str | None = None,
+    cart_id: str | None = None,
+) -> frozenset[str]:
+    """The link keys by which carts and orders of this source must be folded together.
+
+    The group that ``carts.fold`` takes is closed under these: a subset of ``link_keys``.
+    """
+    told = {
+        "customer_id": customer_id,
+        "email_hash": email_hash,
+        "cart_token": cart_token,
+        "cart_id": cart_id,
+    }
+    return _keys(source, shop, told, _FOLDED.get(source, ("cart_id",)))
+
+
+def link_method(cart: CartHistory, order: CandidateOrder) -> str | None:
+    """How an order names this cart, None where it does not.
+
+    ``cart-token`` (Spiffy), ``customer-id`` (Run Free, Ciklik), ``email-hash`` (Ciklik, if
+    either side has no user id), and ``cart-id`` where an order tells it.
+    """
+    if (cart.source, cart.shop) != (order.source, order.shop):
+        return None
+    if order.cart_id is not None and order.cart_id == cart.native_cart_id:
+        return "cart-id"
+    by = _FOLDED.get(cart.source, ())
+    if "cart_token" in by and cart.cart_token is not None and cart.cart_token == order.cart_token:
+        return "cart-token"
+    if "customer_id" not in by:
+        return None
+    if cart.customer_id is not None and order.customer_id is not None:
+        return "customer-id" if cart.customer_id == order.customer_id else None
+    if "email_hash" in by and cart.email_hash is not None and cart.email_hash == order.email_hash:
+        return "email-hash"
+    return None
+
+
+def _keys(
+    source: str, shop: str, told: dict[str, str | None], names: Iterable[str]
+) -> frozenset[str]:
+    return frozenset(
+        entity_key(source, shop, _KINDS[name], identifier)
+        for name in names
+        if (identifier := told[name]) is not None
+    )

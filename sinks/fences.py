@@ -1,0 +1,97 @@
+"""Fences: how far each partition stands in the tables. They, not Kafka's commits, decide."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from psycopg import AsyncConnection, errors
+
+from runtime.stage import Partition
+
+_PATIENCE = "2s"
+"""How long a new owner waits for the old one's transaction before it ends that session."""
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Where a partition stands: the offset to read next, its cluster, its last event's id."""
+
+    next_offset: int
+    cluster_id: str | None = None
+    last_event_id: str | None = None
+
+
+async def read(connection: AsyncConnection[Any], partition: Partition) -> Fence:
+    """The fence as committed; at 0 where the partition was never stored."""
+    cursor = await connection.execute(
+        "SELECT next_offset, cluster_id, last_event_id FROM fences"
+        " WHERE topic = %s AND partition = %s",
+        [partition.topic, partition.number],
+    )
+    row = await cursor.fetchone()
+    return Fence(0) if row is None else Fence(*row)
+
+
+async def read_all(connection: AsyncConnection[Any]) -> dict[Partition, int]:
+    """Every fence's offset to read next."""
+    cursor = await connection.execute("SELECT topic, partition, next_offset FROM fences")
+    return {Partition(topic, number): at async for topic, number, at in cursor}
+
+
+async def move(
+    connection: AsyncConnection[Any],
+    partition: Partition,
+    start: int,
+    end: int,
+    cluster_id: str | None,
+    last_event_id: str | None,
+) -> bool:
+    """Move the fence from ``start`` to ``end``; False, and nothing moved, if it is elsewhere."""
+    cursor = await connection.execute(
+        "UPDATE fences SET next_offset = %s, cluster_id = %s, last_event_id = %s,"
+        " updated_at = now() WHERE topic = %s AND partition = %s AND next_offset = %s",
+        [end, cluster_id, last_event_id, partition.topic, partition.number, start],
+    )
+    return cursor.rowcount == 1
+
+
+async def take_over(
+    connection: AsyncConnection[Any], partitions: Sequence[Partition], holder: str
+) -> dict[Partition, Fence]:
+    """Make ``holder`` (a session's application_name) the holder of these; give their fences.
+
+    A session that still holds one of them inside a transaction is ended after a while: it
+    belongs to a process that was stopped, and its transaction could only fail.
+    """
+    order = sorted(partitions, key=lambda p: (p.topic, p.number))
+    for partition in order:
+        await connection.execute(
+            "INSERT INTO fences (topic, partition) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+            [partition.topic, partition.number],
+        )
+    await connection.execute("SELECT set_config('lock_timeout', %s, true)", [_PATIENCE])
+    for partition in order:
+        await _claim(connection, partition, holder)
+    return {partition: await read(connection, partition) for partition in order}
+
+
+async def _claim(connection: AsyncConnection[Any], partition: Partition, holder: str) -> None:
+    place = [partition.topic, partition.number]
+    claim = "UPDATE fences SET holder = %s WHERE topic = %s AND partition = %s"
+    try:
+        async with connection.transaction():
+            await connection.execute(claim, [holder, *place])
+    except errors.LockNotAvailable:
+        cursor = await connection.execute(
+            "SELECT holder, count(pg_terminate_backend(pid)) FROM fences"
+            " JOIN pg_stat_activity ON application_name = holder"
+            " WHERE topic = %s AND partition = %s AND holder <> %s GROUP BY holder",
+            [*place, holder],
+        )
+        ended = await cursor.fetchone()
+        _log.warning(
+            "ended the session of a stopped sink", holder=ended and ended[0], fence=str(partition)
+        )
+        await connection.execute(claim, [holder, *place])

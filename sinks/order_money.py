@@ -1,0 +1,229 @@
+"""What one order is worth, from its newest state."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from schemas.events import LineItem, OrderStatus
+from sinks.cart_lines import line_amount, lines_total
+from sinks.cart_records import CandidateOrder
+from sinks.lifetime_records import OrderMoney, OrderState, Standing
+from sinks.merge import FIRST
+
+NOTHING = Decimal(0)
+PLACES = Decimal("0.0001")
+TELLS_REFUNDS = frozenset({"shoprocket", "spiffy"})
+"""Platforms whose order events tell a refund."""
+
+_STANDINGS = {
+    OrderStatus.PLACED: Standing.COUNTED,
+    OrderStatus.PAID: Standing.COUNTED,
+    OrderStatus.COMPLETED: Standing.COUNTED,
+    OrderStatus.PARTIALLY_REFUNDED: Standing.COUNTED,
+    OrderStatus.REFUNDED: Standing.COUNTED,
+    OrderStatus.PENDING: Standing.PENDING,
+    OrderStatus.UNKNOWN: Standing.PENDING,
+    OrderStatus.CANCELLED: Standing.CANCELLED,
+    OrderStatus.DELETED: Standing.CANCELLED,
+}
+
+
+def order_state(order_key: str, source: str, shop: str, fields: Mapping[str, Any]) -> OrderState:
+    """The typed state of an order, from its flattened layers."""
+    settings = fields["settings"]
+    known = {name: fields[name] for name in OrderState.__slots__ if name in fields}
+    placed = (fields.get(name) for name in ("placed_at", "created_at", FIRST))
+    known |= {
+        "order_key": order_key,
+        "source": source,
+        "shop": shop,
+        "placed_at": next(at for at in placed if at is not None),
+        "is_draft": fields.get("is_draft") is True,
+        "counts_as_sale": settings["counts_as_sale"],
+        "timezone": settings["timezone"],
+    }
+    for name in ("currency", "taxes_included"):
+        if known.get(name) is None:
+            known[name] = settings.get(name)
+    return msgspec.convert(known, OrderState)
+
+
+def standing(order: OrderState) -> Standing:
+    """What the order is as money. Test and draft come before every status."""
+    if order.is_test:
+        return Standing.TEST
+    if order.is_draft:
+        return Standing.DRAFT
+    if not order.counts_as_sale:
+        return Standing.NOT_A_SALE
+    if order.deleted or order.cancelled_at is not None:
+        return Standing.CANCELLED
+    by_status = _STANDINGS[order.status]
+    if order.source == "gooten" and by_status is not Standing.CANCELLED:
+        return Standing.COUNTED  # tells production, not payment
+    return by_status
+
+
+def money(order: OrderState) -> OrderMoney:
+    """What the order is worth."""
+    stands = standing(order)
+    if stands is Standing.CANCELLED:
+        return OrderMoney(standing=stands, gross=NOTHING, net=NOTHING)
+    if stands not in (Standing.COUNTED, Standing.PENDING):
+        return OrderMoney(standing=stands)
+    goods = [line for line in order.items or () if not line.is_gift_card]
+    gift_cards = _gift_cards(order.items)
+    listed = _listed(order, goods)
+    discounts = _told(order.discount_total, [line.discount for line in goods])
+    taxes = _told(order.tax_total, [line.tax for line in order.items or ()])
+    gross = refunded = net = None
+    reason = "items-unknown"
+    if listed is not None:
+        reason = "tax-unknown"
+        untaxed = _untaxed(order, goods, listed - (discounts or NOTHING), taxes)
+        if untaxed is None:
+            discounts = None
+        else:
+            reason = None
+            base = listed - (discounts or NOTHING)
+            gross = listed if untaxed == base else (listed * untaxed / base).quantize(PLACES)
+            discounts = None if discounts is None else gross - untaxed
+            refunded = _refunded(order, base, untaxed)
+            net = untaxed - (refunded or NOTHING)
+    if stands is Standing.PENDING:
+        return OrderMoney(standing=stands, pending=net, reason=reason)
+    return OrderMoney(
+        standing=stands,
+        gross=gross,
+        discounts=discounts,
+        taxes=taxes,
+        shipping=order.shipping_total,
+        gift_cards_sold=gift_cards,
+        refunded=refunded,
+        net=net,
+        total=order.total if order.total is not None else order.paid_total,
+        refunds_observable=_refunds_observable(order),
+        reason=reason,
+    )
+
+
+def renewals(orders: Iterable[OrderState]) -> frozenset[str]:
+    """Keys of those orders that are renewals, given all orders naming the same subscriptions.
+
+    A renewal names a subscription that an older order names, or its CREATED event told more
+    than one successful transaction. Tests and drafts make no other order a renewal.
+    """
+    found: set[str] = set()
+    named: defaultdict[tuple[str, str, str], list[OrderState]] = defaultdict(list)
+    for order in orders:
+        if order.subscription_id is None:
+            continue
+        if (order.created_successful_transactions or 0) > 1:
+            found.add(order.order_key)
+        named[order.source, order.shop, order.subscription_id].append(order)
+    for group in named.values():
+        real = [order for order in group if not (order.is_test or order.is_draft)]
+        first = min(((order.placed_at, order.order_key) for order in real), default=None)
+        found.update(
+            order.order_key
+            for order in group
+            if first is not None and (order.placed_at, order.order_key) > first
+        )
+    return frozenset(found)
+
+
+def candidate(order: OrderState, worth: OrderMoney, is_renewal: bool) -> CandidateOrder:
+    """The order as one that may close a cart. Renewals, tests and drafts close none."""
+    return CandidateOrder(
+        order_key=order.order_key,
+        source=order.source,
+        shop=order.shop,
+        placed_at=order.placed_at,
+        closes=not is_renewal and worth.standing not in (Standing.TEST, Standing.DRAFT),
+        value=worth.value,
+        currency=order.currency,
+        cancelled=worth.standing is Standing.CANCELLED,
+        items=order.items,
+        customer_id=order.customer_id,
+        email_hash=order.email_hash,
+        cart_token=order.cart_token,
+        cart_id=order.cart_id,
+    )
+
+
+def _told(total: Decimal | None, lines: Sequence[Decimal | None]) -> Decimal | None:
+    """The order's own figure, else the sum of what its lines tell."""
+    told = [amount for amount in lines if amount is not None]
+    if total is not None or not told:
+        return total
+    return sum(told, NOTHING)
+
+
+def _gift_cards(items: Sequence[LineItem] | None) -> Decimal | None:
+    if items is None or all(line.is_gift_card is None for line in items):
+        return None
+    return lines_total(line for line in items if line.is_gift_card)
+
+
+def _listed(order: OrderState, goods: Sequence[LineItem]) -> Decimal | None:
+    """Goods before discounts, gift cards apart, as the payload's prices stand."""
+    lines = lines_total(goods) if order.items is not None else None
+    if order.items_total is None or len(goods) == len(order.items or ()):
+        return lines if order.items_total is None else order.items_total
+    sold = _gift_cards(order.items)
+    if order.items_total == lines or sold is None:
+        return lines
+    return order.items_total - sold
+
+
+def _untaxed(
+    order: OrderState, goods: Sequence[LineItem], base: Decimal, taxes: Decimal | None
+) -> Decimal | None:
+    """Discounted goods without tax; None where the tax within is not told.
+
+    The lines' own taxes where all of them tell it: the order's may hold that of the shipping.
+    """
+    if not order.taxes_included or base <= 0:
+        return base
+    on_lines = [line.tax for line in goods]
+    tax = sum((each for each in on_lines if each is not None), NOTHING)
+    if not on_lines or None in on_lines:
+        if taxes is None:
+            return None
+        tax = taxes
+    return base - tax if tax <= base else None
+
+
+def _refunded(order: OrderState, base: Decimal, untaxed: Decimal) -> Decimal | None:
+    """The goods part of what was refunded, without tax; None where no refund is told."""
+    if order.refunded_goods is not None:
+        share = untaxed / base if base else NOTHING
+        return (
+            order.refunded_goods
+            if untaxed == base
+            else (order.refunded_goods * share).quantize(PLACES)
+        )
+    if order.refunded_total is not None:
+        total = _total(order, base)
+        return (order.refunded_total * untaxed / total).quantize(PLACES) if total else NOTHING
+    return untaxed if order.status is OrderStatus.REFUNDED else None
+
+
+def _total(order: OrderState, base: Decimal) -> Decimal:
+    """All that the customer owes: as told, else the sum of the told parts."""
+    for told in (order.total, order.paid_total):
+        if told is not None:
+            return told
+    tax = NOTHING if order.taxes_included else order.tax_total or NOTHING
+    sold = _gift_cards(order.items) or NOTHING
+    return base + tax + sold + (order.shipping_total or NOTHING)
+
+
+def _refunds_observable(order: OrderState) -> bool:
+    told = order.refunded_goods is not None or order.refunded_total is not None
+    return order.source in TELLS_REFUNDS and (
+        told or order.status is not OrderStatus.PARTIALLY_REFUNDED
+    )

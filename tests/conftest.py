@@ -1,0 +1,131 @@
+"""The real servers, once for a test session.
+
+A test that uses them carries ``pytestmark = pytest.mark.stack`` and takes ``stack``: its
+``settings()`` have a prefix of their own, so that tests do not see each other.
+"""
+
+import asyncio
+import shutil
+import uuid
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import pytest
+
+from hookline.local.stack import NAMES, Stack, choose_ports
+from runtime import admin, registry
+from runtime.settings import Settings
+
+T = TypeVar("T")
+_COST = pytest.StashKey[str]()
+
+
+class LiveStack(Stack):
+    """The stack of the session.
+
+    ``kafka``, ``registry`` and ``postgres`` each have ``start``, ``stop``, ``kill``, ``pause``
+    (SIGSTOP) and ``resume``: same port, same data. What a test leaves down is started again
+    before the next one.
+    """
+
+    @property
+    def brokers(self) -> str:
+        return self.kafka.brokers
+
+    @property
+    def registry_url(self) -> str:
+        return self.registry.url
+
+    @property
+    def database_url(self) -> str:
+        return self.postgres.url
+
+    @property
+    def reader_url(self) -> str:
+        return self.postgres.reader_url
+
+    def settings(self, prefix: str | None = None, **overrides: Any) -> Settings:
+        """Settings for this stack under a fresh prefix; nothing is created yet."""
+        prefix = f"t{uuid.uuid4().hex[:8]}_" if prefix is None else prefix
+        settings = Settings(
+            brokers=self.brokers,
+            registry_url=self.registry_url,
+            database_url=self.database_url,
+            prefix=prefix,
+            partitions=4,
+            replication_factor=1,
+            sender_grace=0.0,
+            contact_key="the key of the tests",
+            state_dir=str(self.directory / "state"),
+            port=0,
+            log_format="text",
+        )
+        return replace(settings, **overrides)
+
+    def recover(self) -> None:
+        """Everything runs and answers again, whatever a test did."""
+        for server in self.servers:
+            server.resume()
+        self.start()
+
+
+def run_apart(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine, also where a loop runs already."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
+@pytest.fixture(scope="session")
+def live_stack(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveStack]:
+    """The servers, started when the first test asks; use ``stack``."""
+    directory = tmp_path_factory.mktemp("stack")
+    live = LiveStack(directory, choose_ports(directory, dict.fromkeys(NAMES, 0)))
+    took = live.start()
+    request.config.stash[_COST] = f"started in {took:.1f} s, {live.memory() / 1e6:.0f} MB"
+    yield live
+    request.config.stash[_COST] += f", {live.memory() / 1e6:.0f} MB at the end"
+    live.stop()
+    for name in NAMES:  # the logs stay for whoever looks into a failure
+        shutil.rmtree(directory / name)
+
+
+@pytest.fixture
+def stack(live_stack: LiveStack) -> Iterator[LiveStack]:
+    """Kafka, registry and PostgreSQL, all running when the test begins and when it has ended."""
+    yield live_stack
+    live_stack.recover()
+
+
+@pytest.fixture
+def prepared(stack: LiveStack) -> Iterator[Callable[[Settings], Settings]]:
+    """Call it with settings: topics, schemas and tables stand. Works in async tests too."""
+    used: list[Settings] = []
+
+    def prepare(settings: Settings) -> Settings:
+        from sinks.migrate import migrate  # noqa: PLC0415 - only where tables are wanted
+
+        run_apart(admin.create_topics(settings))
+        used.append(settings)
+        run_apart(registry.register(settings))
+        migrate(settings)
+        return settings
+
+    yield prepare
+    stack.recover()
+    for settings in used:
+        run_apart(_delete_topics(settings))
+
+
+async def _delete_topics(settings: Settings) -> None:
+    async with admin.admin_client(settings) as client:
+        await client.delete_topics(list(await admin.find_topics(settings)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: Any) -> None:
+    """Say what the stack cost."""
+    if cost := config.stash.get(_COST, None):
+        terminalreporter.write_line(f"stack: {cost}")
