@@ -1,6 +1,5 @@
 """Where the running stack is: the ``run.json`` that ``hookline up`` leaves, else ``HOOKLINE_*``."""
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from hookline.errors import CommandError
 from runtime.settings import Settings, from_env
 
 DATA = Path(".hookline")
-RUN_FILE = "run.json"
 
 DataOption = Annotated[
     Path | None,
@@ -46,18 +44,17 @@ def find(data: Path | None = None, env: Mapping[str, str] = os.environ) -> Place
 
     Raises CommandError where neither is there.
     """
-    run_file = data_folder(data, env) / RUN_FILE
     if data is None and "HOOKLINE_BROKERS" in env:
         return _of_environment(env)
-    try:
-        said = json.loads(run_file.read_text())
-    except FileNotFoundError as error:
+    from hookline.local.folder import Folder  # noqa: PLC0415 - only where a stack is local
+
+    folder = data_folder(data, env)
+    said = Folder(folder).read()
+    if said is None:
         raise CommandError(
-            f"no stack runs in {run_file.parent}: start one with `hookline up`, name its folder "
+            f"no stack is up in {folder}: start one with `hookline up`, name its folder "
             "with --data, or set HOOKLINE_BROKERS and the like (docs/operating.md)"
-        ) from error
-    except ValueError as error:
-        raise CommandError(f"{run_file} is not whole: start `hookline up` again") from error
+        )
     settings = from_env({**env, **said["environment"]})
     return Place(settings, said["ingress_url"], said["reader_url"], is_local=True)
 

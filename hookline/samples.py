@@ -32,7 +32,9 @@ def folder() -> Path:
 
 
 def names(source: str) -> list[str]:
-    """The examples of a platform, as ``hookline send`` takes them."""
+    """The examples of a platform, as ``hookline send`` takes them. Raises CommandError."""
+    if source not in SOURCES:
+        raise CommandError(f"no platform {source!r}: there is {', '.join(SOURCES)}")
     place = folder() / source
     return sorted(
         path.stem
@@ -46,7 +48,9 @@ def event_word(source: Source, name: str) -> str:
     known = [word for word in source.events_in_url if name.startswith(slug(word))]
     if known:
         return max(known, key=len)
-    return name.replace("-", "/", 1) if source.event_headers else ""
+    noun, _, rest = name.partition("-")
+    # What stands behind a second dash tells examples of one event apart.
+    return f"{noun}/{rest.partition('-')[0]}" if source.event_headers else ""
 
 
 def sample(source: str, name: str, file: Path | None = None) -> Sample:
@@ -54,8 +58,6 @@ def sample(source: str, name: str, file: Path | None = None) -> Sample:
 
     Raises CommandError naming what there is.
     """
-    if source not in SOURCES:
-        raise CommandError(f"no platform {source!r}: there is {', '.join(SOURCES)}")
     known = names(source)
     wanted = slug(name)
     found = next((k for k in known if slug(k).replace("_", "-") == wanted.replace("_", "-")), None)

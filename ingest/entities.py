@@ -183,7 +183,7 @@ def _spiffy_entity(noun: str, told: _SpiffyBody) -> str | None:
         case "customers":
             return _named("customer", told.id, _id_in(told.customer))
     customer, created = text_of(_id_in(told.customer)), text_of(told.created_at)
-    if customer and created and not told.id:
+    if customer and created and (not told.id or "credit" in noun):
         return f"credit:{customer}-{created}"
     return _named(_kind(noun.removesuffix("s")), told.id)
 

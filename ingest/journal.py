@@ -16,8 +16,9 @@ LINES_A_SECOND = 50
 class Journal:
     """Counts of answers by source and status, of accepted deliveries by shop."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, access_log: Any = log) -> None:
         self._clock = clock
+        self._log = access_log
         self._answers: dict[tuple[str, int], Any] = {}
         self._accepted: dict[tuple[str, str], list[Any]] = {}
         self._second = 0
@@ -59,4 +60,4 @@ class Journal:
         route = SOURCES[source].route if source in SOURCES else "/hooks/{source}/{shop}"
         more = {"unlogged": self._unlogged} if self._unlogged else {}
         self._unlogged = 0
-        log.info("refused", method=method[:16], route=route, status=status, **more)
+        self._log.info("refused", method=method[:16], route=route, status=status, **more)

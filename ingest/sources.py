@@ -33,8 +33,9 @@ class Source:
 
     @property
     def route(self) -> str:
-        """The route's template, for logs."""
-        return f"/hooks/{self.name}/{{shop}}" + ("/{token}/{event}" if self.events_in_url else "")
+        """The route's template, for logs; a shop whose proof is signed has no token."""
+        token = "" if self.proof_header else "/{token}"
+        return f"/hooks/{self.name}/{{shop}}{token}" + ("/{event}" if self.events_in_url else "")
 
 
 CIKLIK_EVENTS = frozenset(

@@ -147,8 +147,7 @@ async def _wait_for_leaders(client: AIOKafkaAdminClient, settings: Settings) -> 
             return
         if asyncio.get_running_loop().time() > deadline:
             raise TopicsError(
-                f"{name} has partitions without a leader: see the brokers' logs"
-                for name in waiting
+                f"{name} has partitions without a leader: see the brokers' logs" for name in waiting
             )
         await asyncio.sleep(0.1)
 

@@ -198,9 +198,7 @@ async def load_codec(settings: Settings, health: Health | None = None) -> codec.
     pause = 0.5
     while True:
         try:
-            async with RegistryClient(settings) as client:
-                ids = await _look_up(client, settings)
-                await _verify(client, ids)
+            ids = await look_up(settings)
             _write(settings, ids)
             break
         except RegistryAwayError as error:
@@ -215,6 +213,14 @@ async def load_codec(settings: Settings, health: Health | None = None) -> codec.
     if health is not None:
         health.met("registry")
     return ids.codec()
+
+
+async def look_up(settings: Settings) -> Ids:
+    """What the registry has now. Raises RegistryError, also where it does not answer."""
+    async with RegistryClient(settings) as client:
+        ids = await _look_up(client, settings)
+        await _verify(client, ids)
+    return ids
 
 
 async def _look_up(client: RegistryClient, settings: Settings) -> Ids:

@@ -133,10 +133,7 @@ class _Resolution:
         if kind != written and kind not in _PROMOTIONS.get(written, ()):
             yield f"{here}: {written} cannot become {kind}"
             return
-        for attribute in _LOGICAL:
-            ours, theirs = _attribute(reader, attribute), _attribute(writer, attribute)
-            if ours != theirs:
-                yield f"{here}: {attribute} is {ours!r} here and {theirs!r} there"
+        yield from _other_logic(reader, writer, here)
         if kind in _NAMED:
             names = {reader["name"], *(reader.get("aliases") or ())}
             if writer["name"] not in names:
@@ -145,9 +142,7 @@ class _Resolution:
         if kind == "record":
             yield from self._record(reader, writer, path)
         elif kind == "enum":
-            unknown = [symbol for symbol in writer["symbols"] if symbol not in reader["symbols"]]
-            if unknown and "default" not in reader:
-                yield f"{here}: symbol {unknown[0]} is unknown and there is no default"
+            yield from _unknown_symbol(reader, writer, here)
         elif kind == "fixed" and reader["size"] != writer["size"]:
             yield f"{here}: size is {reader['size']} here and {writer['size']} there"
         elif kind == "array":
@@ -169,6 +164,19 @@ class _Resolution:
                 yield from self._pair(field["type"], source["type"], inner)
             elif "default" not in field:
                 yield f"{inner}: has no default and is not in the other"
+
+
+def _other_logic(reader: Any, writer: Any, here: str) -> Iterator[str]:
+    for attribute in _LOGICAL:
+        ours, theirs = _attribute(reader, attribute), _attribute(writer, attribute)
+        if ours != theirs:
+            yield f"{here}: {attribute} is {ours!r} here and {theirs!r} there"
+
+
+def _unknown_symbol(reader: Any, writer: Any, here: str) -> Iterator[str]:
+    unknown = [symbol for symbol in writer["symbols"] if symbol not in reader["symbols"]]
+    if unknown and "default" not in reader:
+        yield f"{here}: symbol {unknown[0]} is unknown and there is no default"
 
 
 def _kind(schema: Any) -> str:

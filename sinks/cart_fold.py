@@ -122,10 +122,10 @@ class _Group:
         activities = {each.event_id: each for each in cart.history.activities}.values()
         reports = sorted(
             (each for each in activities if each.abandoned),
-            key=lambda each: (each.received_at, each.version),
+            key=attrgetter("received_at", "version", "event_id"),
         )
         if not reports:
-            for each in sorted(activities, key=lambda each: (each.at, each.version)):
+            for each in sorted(activities, key=attrgetter("at", "version", "event_id")):
                 yield each.at, partial(self.active, cart, each)
             return
         # The platform's own word stands over our timer. Its first report speaks of a cart

@@ -73,18 +73,21 @@ def link_method(cart: CartHistory, order: CandidateOrder) -> str | None:
     """
     if (cart.source, cart.shop) != (order.source, order.shop):
         return None
-    if order.cart_id is not None and order.cart_id == cart.native_cart_id:
-        return "cart-id"
     by = _FOLDED.get(cart.source, ())
-    if "cart_token" in by and cart.cart_token is not None and cart.cart_token == order.cart_token:
-        return "cart-token"
-    if "customer_id" not in by:
-        return None
-    if cart.customer_id is not None and order.customer_id is not None:
-        return "customer-id" if cart.customer_id == order.customer_id else None
-    if "email_hash" in by and cart.email_hash is not None and cart.email_hash == order.email_hash:
-        return "email-hash"
-    return None
+    method = None
+    if _same(cart.native_cart_id, order.cart_id):
+        method = "cart-id"
+    elif "cart_token" in by and _same(cart.cart_token, order.cart_token):
+        method = "cart-token"
+    elif "customer_id" in by and cart.customer_id is not None and order.customer_id is not None:
+        method = "customer-id" if cart.customer_id == order.customer_id else None
+    elif "email_hash" in by and _same(cart.email_hash, order.email_hash):
+        method = "email-hash"
+    return method
+
+
+def _same(mine: str | None, theirs: str | None) -> bool:
+    return mine is not None and mine == theirs
 
 
 def _keys(

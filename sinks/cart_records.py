@@ -80,7 +80,7 @@ class CartHistory:
 class CandidateOrder:
     """An order that may close a cart: its newest state.
 
-    ``closes`` is false for renewals, tests, drafts and orders that are no sale. ``value`` is
+    ``closes`` is false for renewals, tests and drafts. ``value`` is
     the newest net, of a pending order what its net would be, None where unknown, 0 once
     ``cancelled``.
     """

@@ -45,6 +45,10 @@ def _day(value: date) -> int:
     return value.toordinal() - _DAY_2000
 
 
+def _interval(value: int) -> bytes:
+    return struct.pack("!qii", value, 0, 0)
+
+
 def _decimal(value: Decimal | str) -> Decimal:
     return value if type(value) is Decimal else Decimal(value)
 
@@ -62,6 +66,7 @@ _KINDS: dict[str, tuple[str, Callable[[Any], Any] | None]] = {
     "numeric": ("numeric", _decimal),
     "timestamptz": ("int8", _time),
     "date": ("int4", _day),
+    "interval": ("bytea", _interval),
     "jsonb": ("bytea", _jsonb),
     "text[]": ("bytea", _texts),
     "uuid": ("bytea", _uuid),

@@ -103,7 +103,7 @@ ORDERS = _entity(
     "orders", "order_key", ("order_id", _T), ("order_number", _T), *_CUSTOMER, ("cart_id", _T),
     ("cart_token", _T), ("subscription_key", _T), ("status", _T), ("status_word", _T),
     ("fulfillment_word", _T), ("is_draft", _B), ("is_deleted", _B), ("is_renewal", _B),
-    ("placed_at", _AT), ("placed_on", "date"), ("created_at", _AT), ("updated_at", _AT),
+    ("placed_at", _AT), ("created_at", _AT), ("updated_at", _AT),
     ("cancelled_at", _AT), ("currency", _T), ("currency_source", _T), ("timezone", _T),
     ("items_total", _N), ("discount_total", _N), ("tax_total", _N), ("shipping_total", _N),
     ("total", _N), ("paid_total", _N), ("refunded_total", _N), ("refunded_goods", _N),
@@ -189,3 +189,30 @@ def item_rows(order_key: str, layers: Layers) -> Iterator[list[Any]]:
             "source_event_id": layers[0].event_id,
         }
         yield [own.get(name) for name, _ in ORDER_ITEMS.columns]
+
+
+TOTALS = Table(
+    "reported_totals",
+    "total_key",
+    (
+        ("total_key", _T), ("customer_key", _T), ("currency", _T), ("revenue", _N),
+        ("refunded", _N), ("orders_count", _I), ("orders_version", _J), ("layers", _J),
+        ("source_event_id", "uuid"),
+    ),
+)  # fmt: skip
+
+
+def totals_row(key: str, layers: Layers) -> list[Any]:
+    """The row of a customer's running totals in one currency."""
+    currency, _, customer = key.partition(" ")
+    versions = (layer.version for layer in layers if "orders_count" in layer.fields)
+    told = flatten(layers)
+    told |= {
+        "total_key": key,
+        "customer_key": customer,
+        "currency": currency,
+        "orders_version": next(versions, None),
+        "layers": layers,
+        "source_event_id": layers[0].event_id,
+    }
+    return [told.get(name) for name, _ in TOTALS.columns]

@@ -54,8 +54,10 @@ _SALES = (Standing.COUNTED, Standing.PENDING, Standing.CANCELLED)
 
 
 def reported_totals(record: Event) -> list[Reported]:
-    """The customer's running totals that ride on a canonical event, the shop's currency
-    where they name none. Totals of another scope are left out."""
+    """The customer's running totals that ride on a canonical event.
+
+    In the shop's currency where they name none. Totals of another scope are left out.
+    """
     meta = record.meta
     return [
         Reported(

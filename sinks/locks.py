@@ -23,14 +23,20 @@ _TAKE = """
 _SHOPS = """
     SELECT source, shop, (extract(epoch FROM first_received_at) * 1000000)::bigint
     FROM shops WHERE (source, shop) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
-    ORDER BY source, shop FOR SHARE
+    ORDER BY source, shop
 """
-_EARLIER = """
+_NEW_SHOP = """
     INSERT INTO shops (source, shop, first_received_at)
     VALUES (%s, %s, timestamptz 'epoch' + %s * interval '1 microsecond')
-    ON CONFLICT (source, shop) DO UPDATE
-    SET first_received_at = least(shops.first_received_at, excluded.first_received_at)
-    RETURNING (extract(epoch FROM first_received_at) * 1000000)::bigint
+    ON CONFLICT DO NOTHING
+"""
+_ALONE = """
+    SELECT (extract(epoch FROM first_received_at) * 1000000)::bigint
+    FROM shops WHERE source = %s AND shop = %s FOR UPDATE
+"""
+_EARLIER = """
+    UPDATE shops SET first_received_at = timestamptz 'epoch' + %s * interval '1 microsecond'
+    WHERE source = %s AND shop = %s
 """
 _BETWEEN = """
     SELECT customer_key FROM customers
@@ -74,27 +80,29 @@ async def take_shops(
     and the old first receipt. Their shop is held alone then, so nobody else reads it.
     """
     order = sorted(shops)
-    stale = await _first_receipts(connection, order)
-    earlier = [
-        at for at in order if at not in stale or shops[at].first_received_at < stale[at]
-    ]
+    names = [[source for source, _ in order], [shop for _, shop in order]]
+    cursor = await connection.execute(_SHOPS, names)
+    known = {(source, shop): at async for source, shop, at in cursor}
     changed: list[str] = []
-    for source, shop in earlier:
-        told = shops[source, shop].first_received_at
-        cursor = await connection.execute(_EARLIER, [source, shop, told])
-        await cursor.fetchone()
-        old = stale.get((source, shop))
-        if old is not None:
-            between = {"source": source, "shop": shop, "new": told, "old": old}
-            cursor = await connection.execute(_BETWEEN, between)
-            changed += [row[0] async for row in cursor]
+    for place in order:
+        told = shops[place].first_received_at
+        if place not in known or told < known[place]:
+            changed += await _earlier(connection, place, told)
+    # Shared with other batches: only an earlier first receipt needs the shop alone.
+    await connection.execute(_SHOPS + " FOR SHARE", names)
     return changed
 
 
-async def _first_receipts(
-    connection: AsyncConnection[Any], order: list[tuple[str, str]]
-) -> dict[tuple[str, str], int]:
-    cursor = await connection.execute(
-        _SHOPS, [[source for source, _ in order], [shop for _, shop in order]]
-    )
-    return {(source, shop): at async for source, shop, at in cursor}
+async def _earlier(
+    connection: AsyncConnection[Any], place: tuple[str, str], told: int
+) -> list[str]:
+    cursor = await connection.execute(_NEW_SHOP, [*place, told])
+    if cursor.rowcount == 1:
+        return []
+    row = await (await connection.execute(_ALONE, place)).fetchone()
+    if row is None or row[0] <= told:
+        return []
+    await connection.execute(_EARLIER, [told, *place])
+    between = {"source": place[0], "shop": place[1], "new": told, "old": row[0]}
+    cursor = await connection.execute(_BETWEEN, between)
+    return [customer async for (customer,) in cursor]

@@ -58,7 +58,7 @@ def told(record: Event) -> Fields:
     ``deleted`` (unless REPORTED), ``is_test``, ``settings``, ``occurred_at``,
     ``first_occurred_at`` and on a CREATED order ``created_successful_transactions``.
     """
-    plain: Fields = msgspec.to_builtins(record)
+    plain: Fields = msgspec.json.decode(msgspec.json.encode(record))
     meta, customer = plain.pop("meta"), plain.pop("customer", None)
     fields = {name: value for name, value in plain.items() if _is_told(name, value, plain)}
     fields.update((name, value) for name, value in (customer or {}).items() if value is not None)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from schemas.events import LineItem, OrderStatus
-from sinks.cart_lines import line_amount, lines_total
+from sinks.cart_lines import lines_total
 from sinks.cart_records import CandidateOrder
 from sinks.lifetime_records import OrderMoney, OrderState, Standing
 from sinks.merge import FIRST
@@ -80,19 +80,22 @@ def money(order: OrderState) -> OrderMoney:
     discounts = _told(order.discount_total, [line.discount for line in goods])
     taxes = _told(order.tax_total, [line.tax for line in order.items or ()])
     gross = refunded = net = None
-    reason = "items-unknown"
-    if listed is not None:
-        reason = "tax-unknown"
-        untaxed = _untaxed(order, goods, listed - (discounts or NOTHING), taxes)
-        if untaxed is None:
-            discounts = None
+    base = None if listed is None else listed - (discounts or NOTHING)
+    untaxed = None if base is None else _untaxed(order, goods, base, taxes)
+    if listed is None or base is None or untaxed is None:
+        reason = "items-unknown" if base is None else "tax-unknown"
+        discounts = discounts if base is None else None
+    else:
+        reason = None
+        if discounts is None:
+            gross = untaxed
+        elif untaxed == base:
+            gross = listed
         else:
-            reason = None
-            base = listed - (discounts or NOTHING)
-            gross = listed if untaxed == base else (listed * untaxed / base).quantize(PLACES)
-            discounts = None if discounts is None else gross - untaxed
-            refunded = _refunded(order, base, untaxed)
-            net = untaxed - (refunded or NOTHING)
+            gross = (listed * untaxed / base).quantize(PLACES)
+            discounts = gross - untaxed
+        refunded = _refunded(order, base, untaxed)
+        net = untaxed - (refunded or NOTHING)
     if stands is Standing.PENDING:
         return OrderMoney(standing=stands, pending=net, reason=reason)
     return OrderMoney(
@@ -200,12 +203,9 @@ def _untaxed(
 def _refunded(order: OrderState, base: Decimal, untaxed: Decimal) -> Decimal | None:
     """The goods part of what was refunded, without tax; None where no refund is told."""
     if order.refunded_goods is not None:
-        share = untaxed / base if base else NOTHING
-        return (
-            order.refunded_goods
-            if untaxed == base
-            else (order.refunded_goods * share).quantize(PLACES)
-        )
+        if untaxed == base:
+            return order.refunded_goods
+        return (order.refunded_goods * untaxed / base).quantize(PLACES)
     if order.refunded_total is not None:
         total = _total(order, base)
         return (order.refunded_total * untaxed / total).quantize(PLACES) if total else NOTHING

@@ -20,10 +20,11 @@ from schemas.events import (
 from schemas.keys import customer_key, entity_key
 from sinks.cart_links import link_keys
 from sinks.carts import Activity, activity
-from sinks.lifetime import Reported, reported_totals
+from sinks.lifetime import reported_totals
 from sinks.merge import Fields, Version, told, version
 
 CONTACTS = "customer_contacts"
+TOTALS = "reported_totals"
 
 Told = tuple[Version, str, Fields]
 """(version, event id, fields) of one event about one entity."""
@@ -48,7 +49,6 @@ class Plan:
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
     )
     activities: dict[str, list[Activity]] = field(default_factory=lambda: defaultdict(list))
-    reported: dict[tuple[str, str], Reported] = field(default_factory=dict)
     locks: dict[str, bool] = field(default_factory=dict)
     shops: dict[tuple[str, str], Shop] = field(default_factory=dict)
 
@@ -89,11 +89,19 @@ def _add(made: Plan, event: Event) -> None:
             (at, meta.event_id, _of_subscription(event, fields))
         )
     if owner is not None:
-        for total in reported_totals(event, at, meta.event_id):
-            place = (owner, total.currency or "")
-            known = made.reported.get(place)
-            if known is None or (known.version, known.event_id) < (at, meta.event_id):
-                made.reported[place] = total
+        for total in reported_totals(event):
+            amounts = {
+                name: value if isinstance(value, int) else str(value)
+                for name, value in (
+                    ("revenue", total.revenue),
+                    ("refunded", total.refunded),
+                    ("orders_count", total.orders_count),
+                )
+                if value is not None
+            }
+            made.told[TOTALS][f"{total.currency or ''} {owner}"].append(
+                (at, meta.event_id, amounts)
+            )
 
     is_cart = isinstance(event, Cart)
     for key in _locks(event, customer, entity, subscription):

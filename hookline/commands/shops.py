@@ -23,7 +23,6 @@ def register(app: typer.Typer) -> None:
         """List the shops and where their webhooks go. Secrets are never shown.
 
         Examples:
-
           hookline shops
           hookline shops --file shops.toml
           hookline shops --json

@@ -28,7 +28,6 @@ def register(app: typer.Typer) -> None:
         Answers 200 only after Kafka has acknowledged. Settings come from HOOKLINE_*.
 
         Examples:
-
           hookline ingest
           HOOKLINE_PORT=9000 HOOKLINE_BROKERS=kafka:9092 hookline ingest
         """
@@ -41,7 +40,6 @@ def register(app: typer.Typer) -> None:
         """Run one processor: the raw topic in, canonical topics out. Start more to share the work.
 
         Examples:
-
           hookline process
           HOOKLINE_HEALTH_PORT=9101 hookline process
         """
@@ -54,7 +52,6 @@ def register(app: typer.Typer) -> None:
         """Run one sink: canonical topics in, tables out. Start more to share the work.
 
         Examples:
-
           hookline sink
           HOOKLINE_DATABASE_URL=postgresql://db/hookline hookline sink
         """
@@ -67,7 +64,6 @@ def register(app: typer.Typer) -> None:
         """Bring the database's tables up to this version. Safe to run twice, or at once.
 
         Examples:
-
           hookline migrate
         """
         from sinks.migrate import migrate as apply  # noqa: PLC0415 - only where it is used
@@ -83,7 +79,6 @@ def create_topics() -> None:
     """Create the topics and register their schemas; change nothing that stands.
 
     Examples:
-
       hookline topics create
       HOOKLINE_PARTITIONS=24 HOOKLINE_REPLICATION_FACTOR=3 hookline topics create
     """

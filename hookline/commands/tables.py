@@ -1,7 +1,7 @@
 """``hookline tables``: the two tables, as a person wants to see them."""
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Group
@@ -10,6 +10,9 @@ from rich.live import Live
 from hookline import screen
 from hookline.connection import DataOption, find
 from hookline.errors import CommandError
+
+if TYPE_CHECKING:
+    from hookline.rows import Rows
 
 
 def register(app: typer.Typer) -> None:
@@ -30,13 +33,12 @@ def register(app: typer.Typer) -> None:
         """Show abandoned carts and customers' lifetime value.
 
         Examples:
-
           hookline tables
           hookline tables carts --watch
           hookline tables customers --json | jq '.[].net'
           hookline tables --sql "select source, count(*) from orders group by 1"
         """
-        from hookline.rows import VIEWS, Reader, Rows  # noqa: PLC0415 - only where it is used
+        from hookline.rows import VIEWS, Reader  # noqa: PLC0415 - only where it is used
 
         if which is not None and which not in VIEWS:
             raise CommandError(f"no table {which!r}: there is {', '.join(VIEWS)}")
@@ -54,9 +56,7 @@ def register(app: typer.Typer) -> None:
                 return
 
             def drawn() -> Group:
-                found: list[tuple[str, Rows]] = [
-                    (VIEWS[word][0], reader.ask(VIEWS[word][1])) for word in chosen
-                ]
+                found = [(VIEWS[word][0], reader.ask(VIEWS[word][1])) for word in chosen]
                 return Group(*(screen.table(t, r.columns, r.rows) for t, r in found))
 
             if not watch:
@@ -68,10 +68,7 @@ def register(app: typer.Typer) -> None:
                     live.update(drawn(), refresh=True)
 
 
-def _show_query(answer: "object", *, as_json: bool) -> None:
-    from hookline.rows import Rows  # noqa: PLC0415 - only where it is used
-
-    assert isinstance(answer, Rows)  # noqa: S101 - for the type checker
+def _show_query(answer: "Rows", *, as_json: bool) -> None:
     if as_json:
         screen.print_json(answer.as_dicts())
     else:

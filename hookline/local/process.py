@@ -140,14 +140,20 @@ class Child:
 
     def stop(self, grace: float = 30.0) -> None:
         """Ask it to end; kill it when ``grace`` seconds were not enough."""
-        if self._process is None or not self.is_running:
-            return
         self.signal(self.stop_signal)
         self.signal(signal.SIGCONT)
-        try:
-            self._process.wait(grace)
-        except subprocess.TimeoutExpired:
+        if not self.ends_within(grace):
             self.kill()
+
+    def ends_within(self, seconds: float) -> bool:
+        """Wait for its end; False if it still runs after ``seconds``."""
+        if self._process is None:
+            return True
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def pause(self) -> None:
         """Freeze it, as a machine that stalls does."""

@@ -30,7 +30,12 @@ class Registry(Server):
             [
                 "-Dquarkus.http.host=127.0.0.1",
                 f"-Dquarkus.http.port={self.port}",
+                # Its management pages: any port, since nobody asks them.
+                "-Dquarkus.management.host=127.0.0.1",
+                "-Dquarkus.management.port=0",
                 "-Dquarkus.log.level=WARN",
+                '-Dquarkus.log.category."io.apicurio".level=WARN',
+                "-Dquarkus.http.access-log.enabled=false",
                 "-Dquarkus.log.console.color=false",
                 "-Dapicurio.storage.sql.kind=h2",
                 f"-Dapicurio.datasource.url={database}",

@@ -24,6 +24,7 @@ class Server:
         self.port = port
         self.log = (logs or directory.parent / "logs").resolve() / f"{self.name}.log"
         self.child: Child | None = None
+        self._is_wanted = True
 
     def prepare(self) -> Child:
         """Lay out the data folder where that is still to be done, and describe the process."""
@@ -39,6 +40,8 @@ class Server:
             self.directory.mkdir(parents=True, exist_ok=True)
             self.log.parent.mkdir(parents=True, exist_ok=True)
             self.child = self.prepare()
+        if not self._is_wanted:
+            raise LocalError(f"{self.name} was stopped while it started")
         self.child.start()
 
     def wait(self) -> None:
@@ -63,11 +66,13 @@ class Server:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
+        self._is_wanted = True
         self.launch()
         self.wait()
 
     def stop(self) -> None:
-        """End it in order."""
+        """End it in order, also while it starts."""
+        self._is_wanted = False
         if self.child is not None:
             self.child.stop()
 

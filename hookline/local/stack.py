@@ -2,7 +2,7 @@
 
 import json
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import psutil
@@ -58,12 +58,14 @@ class Stack:
         for part in fetch.PARTS:
             fetch.ensure(part)
         began = time.monotonic()
-        try:
-            with ThreadPoolExecutor(len(self.servers)) as threads:
-                list(threads.map(lambda server: server.start(), self.servers))
-        except BaseException:
-            self.stop()
-            raise
+        with ThreadPoolExecutor(len(self.servers)) as threads:
+            starting = [threads.submit(server.start) for server in self.servers]
+            try:
+                for started in as_completed(starting):
+                    started.result()
+            except BaseException:
+                self.stop()  # the others stop waiting, so that the threads end
+                raise
         return time.monotonic() - began
 
     def stop(self) -> None:

@@ -5,31 +5,33 @@ or if its value looks like an address or a link: better a field too few.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
+
+from processors.sources.fields import names
 
 MAX_COUNT = 64
 MAX_LENGTH = 256
 MAX_NAME = 100
 OMITTED = "attributes.omitted"
-"""How many more there were beyond MAX_COUNT."""
+"""At least how many more there were beyond MAX_COUNT."""
 
+_CONTAINERS = (dict, list)
 _DEPTH = 4
 _LONGEST_INTEGER = 128  # bits
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _PERSONAL = names(
     """
-    address addresses address1 address2 age alpha avatar billing birth birthdate birthday
-    bod card city civility client coordinates comment comments company contact county
-    country dob email emails family fax firstname forename gender given iban ip jwt key
-    latitude lastname lat license link href lng lon longitude mail message messages mobile
-    nickname note notes password person phone phones postal postcode properties property
-    profile profiles prop province recipient receipt salutation secret sex session
-    shipping_address signature siren siret ssn street surname tax_id tel telephone token
-    town uri url user username vat website zip zipcode image img picture photo declinaison
-    declinaisons
+    address addresses adresse age avatar billing birth birthdate birthday card city civility
+    client comment comments company contact coordinates county country declinaison declinaisons
+    dob email emails family fax firstname forename gender given iban image img ip jwt key lastname
+    lat latitude license link href lng lon longitude mail message messages mobile naissance
+    nickname nom note notes passport password person phone phones photo picture postal postcode
+    prenom profile profiles prop properties property province receipt recipient salutation secret
+    sex session signature siren siret ssn street surname tel telephone token town uri url user
+    username vat ville website zip zipcode
     """
 )
 _NAMED_THINGS = names(
@@ -39,24 +41,30 @@ _NAMED_THINGS = names(
     transporter type variant vendor warehouse
     """
 )
+_NAMED_OBJECTS = _NAMED_THINGS - {"method", "payment", "shipping", "short"}
 _ID_WORDS = frozenset({"id", "ids", "uuid"})
 _PERSONAL_IDS = frozenset({"tax", "national", "passport", "card"})
 
 
-@lru_cache(maxsize=4096)
 def is_personal(name: str, inside: str = "") -> bool:
     """True if a field of this name, in an object of that name, may hold personal data."""
+    return len(name) > MAX_NAME or _speaks_of_a_person(name, inside)
+
+
+@lru_cache(maxsize=4096)
+def _speaks_of_a_person(name: str, inside: str) -> bool:
     words = [word.lower() for word in _WORD.findall(name)]
-    if not words:
+    if not words or not name.isascii() or "@" in name:
         return True
     if words[-1] in _ID_WORDS:  # an address's or a user's id names no person by itself
         return len(words) > 1 and words[-2] in _PERSONAL_IDS
     if words[-1] == "name":
-        owner = words[-2] if len(words) > 1 else inside.lower()
-        return owner not in _NAMED_THINGS
+        if len(words) > 1:
+            return words[-2] not in _NAMED_THINGS
+        return inside.lower() not in _NAMED_OBJECTS
     if "gift" in words and "number" in words:
         return True
-    return any(word.rstrip("0123456789") in _PERSONAL or word in _PERSONAL for word in words)
+    return not _PERSONAL.isdisjoint(words)
 
 
 def attributes(
@@ -68,11 +76,9 @@ def attributes(
     for key, value in told.items():
         if key in known or value is None or value == "" or is_personal(key, inside):
             continue
-        kind = type(value)
-        if kind is dict or kind is list:
-            pairs = _nested(f"{prefix}{key}", key, value, 1)
-        else:
-            pairs = iter(((prefix + key, value),))
+        pairs: Iterable[tuple[str, Any]] = ((prefix + key, value),)
+        if type(value) in _CONTAINERS:
+            pairs = _nested(prefix + key, key, value, 1)
         for name, scalar in pairs:
             spelled = _spelled(scalar)
             if spelled is None:
@@ -104,12 +110,15 @@ def merged(*parts: dict[str, str]) -> dict[str, str]:
 
 
 def _nested(path: str, name: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
-    if type(value) is list:
+    kind = type(value)
+    if kind not in _CONTAINERS:
+        yield path, value
+    elif depth > _DEPTH:
+        return
+    elif kind is list:
         for index, inner in enumerate(value[: MAX_COUNT + 1]):
             yield from _nested(f"{path}[{index}]", name, inner, depth + 1)
-    elif type(value) is not dict:
-        yield path, value
-    elif depth < _DEPTH:
+    else:
         for key, inner in value.items():
             if not is_personal(key, name):
                 yield from _nested(f"{path}.{key}", key, inner, depth + 1)
@@ -120,7 +129,7 @@ def _spelled(value: Any) -> str | None:
     if kind is str:
         if not value or "@" in value or "://" in value:
             return None
-        return value if len(value) <= MAX_LENGTH else value[: MAX_LENGTH - 1] + "…"
+        return str(value) if len(value) <= MAX_LENGTH else value[: MAX_LENGTH - 1] + "…"
     if kind is bool:
         return "true" if value else "false"
     if kind is int:

@@ -25,6 +25,7 @@ from processors.sources.fields import (
     identifier,
     integer,
     mapping,
+    names,
     required_id,
     rows,
     text,
@@ -36,6 +37,7 @@ from schemas.events import (
     Cart,
     Change,
     LineItem,
+    Meta,
     Order,
     OrderStatus,
     Payment,
@@ -123,7 +125,7 @@ def _creation(data: Document, delivery: Delivery) -> Moment | None:
 
 def _head(
     delivery: Delivery, parsed: Parsed, slot: str, created: Moment | None
-) -> tuple[meta.Meta, Change]:
+) -> tuple[Meta, Change]:
     change = change_of(parsed.event)
     head = meta.primary(
         delivery,

@@ -9,7 +9,7 @@ from processors.sources.ciklik_parts import VERSION, change_of, owner, totals, u
 from processors.sources.contact import contact, email_hash
 from processors.sources.contract import Delivery, Parsed, Slots
 from processors.sources.document import Document
-from processors.sources.fields import flag, required_id, text
+from processors.sources.fields import flag, names, required_id, text
 from processors.sources.times import micros, moment
 from schemas.events import Change, Consent, Customer
 

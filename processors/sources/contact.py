@@ -1,4 +1,4 @@
-"""E-mail addresses: normalised and hashed with the deployment's key, never passed on as they are."""
+"""Contact data, and the keyed hash that stands for an e-mail address everywhere else."""
 
 import unicodedata
 from hashlib import blake2b

@@ -12,14 +12,18 @@ from processors.sources.refusals import invalid, out_of_range
 MAX_ID = 200
 _LONG = 2**63
 _MAX_UNITS = 10**9
-_TRUE = frozenset({"1", "true", "yes"})
-_FALSE = frozenset({"0", "false", "no"})
+_FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 _NONE: dict[str, Any] = {}
+
+
+def names(words: str) -> frozenset[str]:
+    """Field names, written with spaces between them."""
+    return frozenset(words.split())
 
 
 def text(told: dict[str, Any], key: str, path: str = "") -> str | None:
     """Text as told; a number or a flag in its own spelling."""
-    value = told.get(key)
+    value: Any = told.get(key)
     kind = type(value)
     if kind is str:
         return value or None
@@ -36,7 +40,7 @@ def text(told: dict[str, Any], key: str, path: str = "") -> str | None:
 
 def identifier(told: dict[str, Any], key: str, path: str = "") -> str | None:
     """An id: text of at most 200 characters, or a 64-bit integer; never a fraction."""
-    value = told.get(key)
+    value: Any = told.get(key)
     kind = type(value)
     if kind is str:
         if len(value) > MAX_ID:
@@ -61,7 +65,7 @@ def required_id(told: dict[str, Any], key: str, path: str = "") -> str:
 
 def integer(told: dict[str, Any], key: str, path: str = "") -> int | None:
     """A whole number of 64 bits, also where it is told as text or as 3.0."""
-    value = told.get(key)
+    value: Any = told.get(key)
     kind = type(value)
     if kind is int:
         number = value
@@ -97,17 +101,15 @@ def units(told: dict[str, Any], key: str, path: str = "") -> int | None:
 
 def flag(told: dict[str, Any], key: str, path: str = "") -> bool | None:
     """A flag as true, 1, "1", "true" or "yes", and their opposites."""
-    value = told.get(key)
-    if value is True or value is False or value is None:
+    value: Any = told.get(key)
+    if value is True or value is False:
         return value
-    word = str(value).lower() if type(value) in (str, int) and value not in ("",) else ""
-    if word in _TRUE:
-        return True
-    if word in _FALSE:
-        return False
-    if value == "":
+    if value is None or value == "":
         return None
-    return invalid(path + key, "expected true or false")
+    read = _FLAGS.get(value.lower()) if type(value) is str else None
+    if read is None and type(value) is int and value in (0, 1):
+        read = value == 1
+    return invalid(path + key, "expected true or false") if read is None else read
 
 
 def mapping(told: dict[str, Any], key: str, path: str = "") -> dict[str, Any]:
@@ -115,7 +117,7 @@ def mapping(told: dict[str, Any], key: str, path: str = "") -> dict[str, Any]:
     value = told.get(key)
     if type(value) is dict:
         return value
-    if value is None or value == [] or value == "":
+    if value is None or value in ([], ""):
         return _NONE
     return invalid(path + key, "expected an object")
 

@@ -13,7 +13,7 @@ from processors.sources.attributes import attributes, merged
 from processors.sources.contact import email_hash, reference
 from processors.sources.contract import Adapter, Delivery, Parsed, Rule, Slots
 from processors.sources.document import from_json
-from processors.sources.fields import identifier, mapping, required_id, rows, text, units
+from processors.sources.fields import identifier, mapping, names, required_id, rows, text, units
 from processors.sources.prices import Fit
 from processors.sources.refusals import invalid, refusing
 from schemas.events import (

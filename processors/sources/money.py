@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow, Subnormal, Underflow
 from typing import Any
 
+from processors.sources.fields import names
 from processors.sources.refusals import invalid, out_of_range
 from schemas.events import CurrencySource
 from schemas.shops import Shop
@@ -17,6 +18,10 @@ _MAX_TEXT = 64
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,9})?")
 _PLACE = Context(prec=18, traps=[InvalidOperation, Inexact])
 _WIDE = Context(prec=60, traps=[InvalidOperation, Inexact, Overflow, Underflow, Subnormal])
+_MAX_SPELLED, _MAX_KEPT = 16, 8192
+_SPELLED: dict[str, Decimal] = {}
+"""Amounts read before: the same few prices come again and again."""
+
 _MINOR_DIGITS = {
     **dict.fromkeys(names("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"), 0),
     **dict.fromkeys(names("BHD IQD JOD KWD LYD OMR TND"), 3),
@@ -35,27 +40,33 @@ def amount(
     value = told.get(key)
     if value is None or value == "":
         return None
-    return _exact(value, path, key, signed=signed)
+    kind = type(value)
+    if kind is str and (known := _SPELLED.get(value)) is not None:
+        return known
+    result = _exact(value, path + key)
+    if result < 0:
+        if not signed:
+            invalid(path + key, "a negative amount")
+    elif kind is str and len(value) <= _MAX_SPELLED and len(_SPELLED) < _MAX_KEPT:
+        _SPELLED[value] = result
+    return result
 
 
-def _exact(value: Any, path: str, key: str, *, signed: bool) -> Decimal:
+def _exact(value: Any, path: str) -> Decimal:
     kind = type(value)
     if kind is str:
         if len(value) > _MAX_TEXT:
-            out_of_range(path + key, f"an amount of {len(value)} characters")
+            out_of_range(path, f"an amount of {len(value)} characters")
         if not _NUMBER.fullmatch(value):
-            invalid(path + key, "not an amount")
+            invalid(path, "not an amount")
         value = Decimal(value)
     elif kind is int:
         if not -_LIMIT < value < _LIMIT:
-            out_of_range(path + key, f"more than {_DIGITS} digits before the point")
+            out_of_range(path, f"more than {_DIGITS} digits before the point")
         value = Decimal(value)
     elif kind is not Decimal or not value.is_finite():
-        invalid(path + key, "not an amount")
-    result = bounded(value, path + key)
-    if result < 0 and not signed:
-        invalid(path + key, "a negative amount")
-    return result
+        invalid(path, "not an amount")
+    return bounded(value, path)
 
 
 def bounded(value: Decimal, path: str) -> Decimal:

@@ -17,6 +17,7 @@ from processors.sources.fields import (
     flag,
     identifier,
     mapping,
+    names,
     required_id,
     required_mapping,
     rows,

@@ -15,6 +15,7 @@ from processors.sources.fields import (
     flag,
     identifier,
     mapping,
+    names,
     required_id,
     required_mapping,
     rows,
@@ -29,6 +30,7 @@ from schemas.events import (
     Customer,
     CustomerRef,
     LineItem,
+    Meta,
     Order,
     OrderStatus,
     Payment,
@@ -47,6 +49,9 @@ ORDER_EVENTS = {
 }
 """What happened, and the status where the word alone settles it."""
 
+TELLING = names("created paid refunded cancelled deleted")
+"""Words that speak of the order as money, for orders that tell no status of their own."""
+
 OTHER_EVENTS = {
     "cart.abandoned": Change.REPORTED,
     "customer.created": Change.CREATED,
@@ -61,6 +66,7 @@ STATUSES = {
     "refunded": OrderStatus.REFUNDED,
     "cancelled": OrderStatus.CANCELLED,
 }
+_ENVELOPE = names("type createdAt data livemode")
 _ORDER = names(
     """
     id orderNumber currency totals customer items status fulfillmentStatus createdAt
@@ -69,6 +75,7 @@ _ORDER = names(
 )
 _CART = names("id currency totals customer items createdAt updatedAt email")
 _LINE = names("id productId variantId sku productName quantity price subtotal")
+_PAYMENT = names("id amount status method currency")
 _CUSTOMER = names(
     """
     id email firstName lastName name phone acceptsMarketing createdAt updatedAt
@@ -107,11 +114,12 @@ def events(delivery: Delivery, parsed: Parsed, version: int) -> Slots:
         adapter_version=version,
         is_test=is_test,
     )
+    said = attributes(document, _ENVELOPE, prefix="event.")
     if noun == "cart":
-        return {noun: _cart(delivery, head, data, path)}
+        return {noun: _cart(delivery, head, data, path, said)}
     if noun == "customer":
-        return {noun: _customer(delivery, head, data, path)}
-    order = _order(delivery, head, data, path)
+        return {noun: _customer(delivery, head, data, path, said)}
+    order = _order(delivery, head, data, path, said)
     slots: Slots = {noun: order}
     payment = _payment(delivery, parsed.event, order, data, path, when, version)
     if payment is not None:
@@ -177,24 +185,32 @@ def _items_total(
     return money.total((line.line_total for line in lines), f"{path}items")
 
 
-def _order(delivery: Delivery, head: meta.Meta, data: dict[str, Any], path: str) -> Order:
+def _order(
+    delivery: Delivery, head: Meta, data: dict[str, Any], path: str, said: dict[str, str]
+) -> Order:
     shop = delivery.shop
     code, source = money.currency(data, "currency", path, shop)
     totals = mapping(data, "totals", path)
     lines = _lines(data, path, code)
-    word = text(data, "status", path)
+    verb = head.source_event.partition(".")[2]
+    word = text(data, "status", path) or (verb if verb in TELLING else None)
     created = micros(data, "createdAt", path, shop)
     if created is None and head.change is Change.CREATED:
         created = head.occurred_at
     settled = ORDER_EVENTS[head.source_event][1]
+    total = _money(totals, "total", f"{path}totals.", code)
+    refunded = _money(totals, "refunded", f"{path}totals.", code)
+    status = settled or STATUSES.get((word or "").lower(), OrderStatus.UNKNOWN)
+    if status is OrderStatus.REFUNDED and data.get("status") is None and refunded != total:
+        status = OrderStatus.PARTIALLY_REFUNDED  # the word says only that there was a refund
     return Order(
         meta=head,
         order_id=required_id(data, "id", path),
         order_number=text(data, "orderNumber", path),
         customer=_owner(delivery, data, path),
         cart_id=identifier(data, "cartId", path),
-        status=settled or STATUSES.get((word or "").lower(), OrderStatus.UNKNOWN),
-        status_word=word or head.source_event.partition(".")[2],
+        status=status,
+        status_word=word,
         fulfillment_word=text(data, "fulfillmentStatus", path),
         placed_at=created,
         created_at=created,
@@ -205,15 +221,17 @@ def _order(delivery: Delivery, head: meta.Meta, data: dict[str, Any], path: str)
         discount_total=_money(totals, "discount", f"{path}totals.", code),
         tax_total=_money(totals, "tax", f"{path}totals.", code),
         shipping_total=_money(totals, "shipping", f"{path}totals.", code),
-        total=_money(totals, "total", f"{path}totals.", code),
-        refunded_total=_money(totals, "refunded", f"{path}totals.", code),
+        total=total,
+        refunded_total=refunded,
         currency=code,
         currency_source=source,
-        attributes=attributes(data, _ORDER),
+        attributes=merged(said, attributes(data, _ORDER)),
     )
 
 
-def _cart(delivery: Delivery, head: meta.Meta, data: dict[str, Any], path: str) -> Cart:
+def _cart(
+    delivery: Delivery, head: Meta, data: dict[str, Any], path: str, said: dict[str, str]
+) -> Cart:
     shop = delivery.shop
     code, source = money.currency(data, "currency", path, shop)
     lines = _lines(data, path, code)
@@ -228,11 +246,13 @@ def _cart(delivery: Delivery, head: meta.Meta, data: dict[str, Any], path: str) 
         total=_items_total(mapping(data, "totals", path), path, code, lines),
         currency=code,
         currency_source=source,
-        attributes=attributes(data, _CART),
+        attributes=merged(said, attributes(data, _CART)),
     )
 
 
-def _customer(delivery: Delivery, head: meta.Meta, data: dict[str, Any], path: str) -> Customer:
+def _customer(
+    delivery: Delivery, head: Meta, data: dict[str, Any], path: str, said: dict[str, str]
+) -> Customer:
     return Customer(
         meta=head,
         customer_id=required_id(data, "id", path),
@@ -249,7 +269,7 @@ def _customer(delivery: Delivery, head: meta.Meta, data: dict[str, Any], path: s
         accepts_marketing=flag(data, "acceptsMarketing", path),
         created_at=micros(data, "createdAt", path, delivery.shop),
         updated_at=micros(data, "updatedAt", path, delivery.shop),
-        attributes=attributes(data, _CUSTOMER),
+        attributes=merged(said, attributes(data, _CUSTOMER)),
     )
 
 
@@ -299,8 +319,6 @@ def _payment(
             currency=order.currency,
             currency_source=order.currency_source,
             method_word=text(told, "method", inner),
-            attributes=merged(
-                attributes(told, frozenset({"id", "amount", "status", "method", "currency"}))
-            ),
+            attributes=attributes(told, _PAYMENT),
         )
     return None

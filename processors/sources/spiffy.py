@@ -4,6 +4,7 @@ Only the cart and fragments of the customer credit are published; orders and cus
 read in the style of the platform's wider documentation (``spiffy_orders.py``).
 """
 
+from decimal import Decimal
 from typing import Any
 
 from processors.sources import meta, money, spiffy_customers, spiffy_orders
@@ -13,6 +14,7 @@ from processors.sources.document import Document, from_json
 from processors.sources.fields import (
     flag,
     identifier,
+    names,
     rows,
     text,
     units,
@@ -103,7 +105,7 @@ def _cart(delivery: Delivery, parsed: Parsed) -> Cart:
     )
 
 
-def _value(line: dict[str, Any], path: str) -> money.Decimal | None:
+def _value(line: dict[str, Any], path: str) -> Decimal | None:
     """What the line costs now, its discounts taken off."""
     told = money.amount(line, "line_price", path)
     return told if told is not None else money.amount(line, "original_line_price", path)

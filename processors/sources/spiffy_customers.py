@@ -11,6 +11,7 @@ from processors.sources.fields import (
     identifier,
     integer,
     mapping,
+    names,
     required_id,
     required_mapping,
     text,

@@ -12,6 +12,7 @@ from processors.sources.contract import Delivery, Parsed, Slots
 from processors.sources.fields import (
     flag,
     identifier,
+    names,
     required_id,
     rows,
     text,

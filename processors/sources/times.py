@@ -38,7 +38,7 @@ def moment(told: dict[str, Any], key: str, path: str, shop: Shop) -> Moment | No
         return _iso(value, path + key, shop)
     if kind is int or kind is Decimal:
         return _epoch(value, path + key)
-    invalid(path + key, "not a time")
+    return invalid(path + key, "not a time")
 
 
 def micros(told: dict[str, Any], key: str, path: str, shop: Shop) -> Micros | None:

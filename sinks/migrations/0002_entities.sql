@@ -94,7 +94,6 @@ CREATE TABLE orders (
     is_deleted boolean NOT NULL,
     is_renewal boolean NOT NULL,
     placed_at timestamptz NOT NULL,
-    placed_on date NOT NULL,
     created_at timestamptz,
     updated_at timestamptz,
     cancelled_at timestamptz,
@@ -157,7 +156,6 @@ COMMENT ON COLUMN orders.is_draft IS 'True while nobody has placed it.';
 COMMENT ON COLUMN orders.is_deleted IS 'True once the platform told its deletion.';
 COMMENT ON COLUMN orders.is_renewal IS 'True where a subscription billed again: nobody decided to buy that day.';
 COMMENT ON COLUMN orders.placed_at IS 'When it was placed; else created; else when the newest event happened.';
-COMMENT ON COLUMN orders.placed_on IS 'The day of placed_at in the shop''s zone.';
 COMMENT ON COLUMN orders.created_at IS 'When it was created, where told.';
 COMMENT ON COLUMN orders.updated_at IS 'When it last changed, where told.';
 COMMENT ON COLUMN orders.cancelled_at IS 'When it was cancelled, where told.';
@@ -309,23 +307,27 @@ COMMENT ON COLUMN customer_contacts.phone IS 'Telephone number.';
 COMMENT ON COLUMN customer_contacts.layers IS 'What each event told, by version: the merge needs it.';
 
 CREATE TABLE reported_totals (
+    total_key text PRIMARY KEY,
     customer_key text NOT NULL,
     currency text NOT NULL,
-    version bigint[] NOT NULL,
     revenue numeric(18,4),
     refunded numeric(18,4),
     orders_count bigint,
-    source_event_id uuid NOT NULL,
-    PRIMARY KEY (customer_key, currency)
+    orders_version jsonb,
+    layers jsonb NOT NULL,
+    source_event_id uuid NOT NULL
 );
+CREATE INDEX reported_totals_customer ON reported_totals (customer_key);
 COMMENT ON TABLE reported_totals IS 'Running totals of customers that the platforms keep themselves: the newest of each currency.';
+COMMENT ON COLUMN reported_totals.total_key IS 'Currency and customer.';
 COMMENT ON COLUMN reported_totals.customer_key IS 'The customer.';
 COMMENT ON COLUMN reported_totals.currency IS 'ISO 4217; empty where neither the payload nor the shop names one.';
-COMMENT ON COLUMN reported_totals.version IS 'Version of the event that told it.';
 COMMENT ON COLUMN reported_totals.revenue IS 'Money received, as told.';
 COMMENT ON COLUMN reported_totals.refunded IS 'Money refunded, as told.';
 COMMENT ON COLUMN reported_totals.orders_count IS 'Orders, as told.';
-COMMENT ON COLUMN reported_totals.source_event_id IS 'The event.';
+COMMENT ON COLUMN reported_totals.orders_version IS 'Version of the event that told orders_count.';
+COMMENT ON COLUMN reported_totals.layers IS 'What each event told, by version: the merge needs it, analysts do not.';
+COMMENT ON COLUMN reported_totals.source_event_id IS 'Event with the newest version.';
 
 CREATE TABLE subscriptions (
     subscription_key text PRIMARY KEY,

@@ -233,3 +233,11 @@ COMMENT ON COLUMN customer_lifetime_value.source_event_id IS 'Newest event of th
 COMMENT ON COLUMN customer_lifetime_value.raw_partition IS 'Partition of that event''s raw record.';
 COMMENT ON COLUMN customer_lifetime_value.raw_offset IS 'Offset of that event''s raw record.';
 
+CREATE FUNCTION half_even(amount numeric) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE
+    WHEN abs(amount * 10000 - trunc(amount * 10000)) = 0.5 AND trunc(amount * 10000) % 2 = 0
+    THEN round(trunc(amount * 10000) / 10000, 4)
+    ELSE round(amount, 4)
+END;
+COMMENT ON FUNCTION half_even IS 'Rounded to four places, ties to the even digit, as all money here.';

@@ -1,0 +1,31 @@
+"""The command line: a composition of command modules. Each brings in a stage only when run."""
+
+import os
+import sys
+
+import typer
+
+from hookline import screen
+from hookline.commands import audit, dead, demo, send, shops, stack, stages, tables, topics
+from hookline.errors import guarded
+
+app = typer.Typer(
+    name="hookline",
+    help="Webhooks of e-commerce platforms in; typed events on Kafka and two tables out.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (demo, stack, send, tables, topics, audit, shops, dead, stages):
+    module.register(app)
+
+
+def main() -> None:
+    """The ``hookline`` command: one clear line for what cannot be done, --debug for the rest."""
+    debug = "--debug" in sys.argv or bool(os.environ.get("HOOKLINE_DEBUG"))
+    sys.argv = [argument for argument in sys.argv if argument != "--debug"]
+    sys.exit(
+        guarded(app, lambda line: screen.err.print(f"hookline: {line}", markup=False), debug=debug)
+    )

@@ -1,0 +1,213 @@
+"""The whole stack on this machine: up, down, status, doctor."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from hookline import screen
+from hookline.connection import DataOption, data_folder
+
+_PANEL = "This machine"
+_JSON = typer.Option("--json", help="For a machine to read.")
+_PORT = "Port of the {}. [default: the last one, else a free one]"
+
+
+def up(
+    data: DataOption = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processors to run.")] = 1,
+    shops: Annotated[
+        Path | None,
+        typer.Option(help="Shops file. [default: ./shops.toml, else the example's shops]"),
+    ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return once it is up; end it with `down`.")
+    ] = False,
+    port: Annotated[int, typer.Option(help=_PORT.format("ingress"))] = 0,
+    kafka_port: Annotated[int, typer.Option(help=_PORT.format("broker"))] = 0,
+    registry_port: Annotated[int, typer.Option(help=_PORT.format("registry"))] = 0,
+    postgres_port: Annotated[int, typer.Option(help=_PORT.format("database"))] = 0,
+) -> None:
+    """Run everything here: Kafka, registry, PostgreSQL and the three stages, until Ctrl-C.
+
+    Goes on with the data of the folder. Fetches the servers the first time (205 MB).
+
+    Examples:
+      hookline up
+      hookline up --workers 2 --port 8080
+      hookline up --data /srv/hookline --shops shops.toml --detach
+    """
+    from hookline.local.up import Wanted, run  # noqa: PLC0415 - only where it is used
+
+    ports = {
+        "ingest": port,
+        "kafka": kafka_port,
+        "registry": registry_port,
+        "postgres": postgres_port,
+    }
+    wanted = Wanted(data_folder(data), workers, shops, ports)
+    if detach:
+        from hookline.local.detached import start  # noqa: PLC0415 - only where it is used
+
+        said = start(wanted.data, _options(workers, shops, ports), _say)
+        _print_up(said, is_detached=True)
+        return
+    run(
+        wanted,
+        say=_say,
+        ready=lambda said: _print_up(said, is_detached=False),
+    )
+
+
+def down(data: DataOption = None) -> None:
+    """Stop what `hookline up` runs; its data stay.
+
+    Examples:
+      hookline down
+      hookline down --data /srv/hookline
+    """
+    from hookline.local.folder import Folder  # noqa: PLC0415 - only where it is used
+
+    folder = Folder(data_folder(data))
+    words = "stopped" if folder.end() else f"nothing runs in {folder.path}"
+    screen.out.print(words, markup=False)
+
+
+def status(data: DataOption = None, as_json: Annotated[bool, _JSON] = False) -> None:
+    """Show what `hookline up` runs: processes, restarts, memory, addresses.
+
+    Ends with 1 where nothing is up.
+
+    Examples:
+      hookline status
+      hookline status --json
+    """
+    from hookline.local.folder import Folder  # noqa: PLC0415 - only where it is used
+
+    folder = Folder(data_folder(data))
+    said = folder.read()
+    if said is None:
+        is_starting = folder.owner() is not None
+        words = "starting" if is_starting else f"nothing runs in {folder.path}"
+        if as_json:
+            screen.print_json({"running": False, "starting": is_starting})
+        else:
+            screen.out.print(words, markup=False)
+        raise typer.Exit(1)
+    from hookline.local.status import status_of  # noqa: PLC0415 - only where it is used
+
+    shown = status_of(said)
+    if as_json:
+        screen.print_json(shown)
+    else:
+        _print_status(shown)
+
+
+def doctor(
+    data: DataOption = None,
+    shops: Annotated[Path | None, typer.Option(help="Shops file to look at.")] = None,
+    as_json: Annotated[bool, _JSON] = False,
+) -> None:
+    """Look for what is missing or wrong, and say what to do. Ends with 1 if something is.
+
+    Looks at this machine, at the running stack and at the servers: those of `hookline up`,
+    or those that HOOKLINE_BROKERS and its like name.
+
+    Examples:
+      hookline doctor
+      HOOKLINE_BROKERS=kafka:9092 HOOKLINE_REGISTRY_URL=http://registry:8081 hookline doctor
+    """
+    findings = _findings(data, shops)
+    if as_json:
+        screen.print_json([_finding(found) for found in findings])
+    else:
+        _print_findings(findings)
+    if any(found.level == "wrong" for found in findings):
+        raise typer.Exit(1)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (up, down, status, doctor):
+        app.command(rich_help_panel=_PANEL)(command)
+
+
+def _say(line: str) -> None:
+    screen.err.print(line, markup=False)
+
+
+def _options(workers: int, shops: Path | None, ports: Mapping[str, int]) -> list[str]:
+    options = ["--workers", str(workers)]
+    if shops is not None:
+        options += ["--shops", str(shops)]
+    for name, port in ports.items():
+        options += ["--port" if name == "ingest" else f"--{name}-port", str(port)]
+    return options
+
+
+def _print_up(said: Mapping[str, Any], *, is_detached: bool) -> None:
+    table = Table.grid(padding=(0, 2))
+    table.add_row("ingress", said["ingress_url"])
+    table.add_row("bootstrap servers", said["brokers"])
+    table.add_row("schema registry", said["registry_url"])
+    table.add_row("PostgreSQL (read only)", said["reader_url"])
+    table.add_row("shops", said["shops"])
+    table.add_row("data", said["data"])
+    screen.out.print(table, soft_wrap=True)
+    end = "`hookline down` stops it" if is_detached else "Ctrl-C stops it"
+    screen.out.print(f"up; {end}", markup=False)
+
+
+def _print_status(shown: Mapping[str, Any]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for name in ("process", "state", "pid", "up", "restarts", "memory"):
+        justify = "left" if name in ("process", "state") else "right"
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for process in shown["processes"]:
+        table.add_row(
+            process["name"],
+            process["state"],
+            str(process["pid"]),
+            f"{process['uptime_seconds']:.0f} s",
+            str(process["restarts"]),
+            f"{process['memory_bytes'] / 1e6:.0f} MB",
+        )
+    table.add_section()
+    table.add_row("total", "", "", "", "", f"{shown['memory_bytes'] / 1e6:.0f} MB")
+    screen.out.print(table)
+    for name in ("ingress_url", "brokers", "registry_url", "reader_url", "data", "shops"):
+        label = name.replace("_url", "").replace("reader", "PostgreSQL (read only)")
+        screen.out.print(f"{label}: {shown[name]}", markup=False, soft_wrap=True)
+    for process in shown["processes"]:
+        if process["state"] != "up":
+            words = process.get("waits_for") or f"see {process['log']}"
+            screen.out.print(f"{process['name']}: {words}", markup=False, soft_wrap=True)
+
+
+def _findings(data: Path | None, shops: Path | None) -> list[Any]:
+    from hookline.connection import find  # noqa: PLC0415 - only where it is used
+    from hookline.local import doctor  # noqa: PLC0415 - only where it is used
+    from hookline.local.folder import Folder  # noqa: PLC0415 - only where it is used
+
+    folder = data_folder(data)
+    findings = [*doctor.machine(folder, shops), *doctor.processes(folder)]
+    if "HOOKLINE_BROKERS" in os.environ or Folder(folder).read() is not None:
+        findings += doctor.services(find(data).settings)
+    return findings
+
+
+def _finding(found: Any) -> dict[str, str]:
+    return {"subject": found.subject, "level": found.level, "words": found.words}
+
+
+def _print_findings(findings: list[Any]) -> None:
+    marks = {"ok": "[green]ok[/]   ", "note": "[yellow]note[/] ", "wrong": "[red]WRONG[/]"}
+    for found in findings:
+        screen.out.print(marks[found.level], end=" ")
+        screen.out.print(f"{found.subject}: {found.words}", markup=False, soft_wrap=True)
+    wrong = sum(found.level == "wrong" for found in findings)
+    words = "nothing is wrong" if not wrong else f"{wrong} to put right"
+    screen.out.print(words)

@@ -1,0 +1,267 @@
+"""The demo: from nothing to two tables, and every expected figure checked."""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+from rich.console import Group
+from rich.live import Live
+from rich.text import Text
+
+from hookline import audit, samples, screen, send, storyline, topics
+from hookline.connection import Place, find
+from hookline.edits import parse_edit
+from hookline.errors import CommandError
+from hookline.expectations import AFTER_OLD_ORDER, AT_THE_END, BY_TIMER, Expectation
+from hookline.local.folder import Folder
+from hookline.local.stack import memory
+from hookline.local.up import health_url, is_ready
+from hookline.rows import VIEWS, Reader
+from hookline.storyline import Step
+from schemas import envelopes
+from schemas.shops import Shop, load
+from schemas.topics import DEAD_LETTERS
+
+START_TIMEOUT = 600.0
+"""Seconds: the first start downloads."""
+STOP_TIMEOUT = 45.0
+ROWS_TIMEOUT = 60.0
+MAX_MEMORY = 1_500_000_000
+"""Bytes that the whole stack may hold."""
+_MIB = 1 << 20
+
+
+class Demo:
+    """One run. ``once``: check and stop; else show and keep running until Ctrl-C."""
+
+    def __init__(self, *, once: bool, data: Path | None = None) -> None:
+        self.once = once
+        self._given = data
+        self._results: list[tuple[str, bool, str]] = []
+        self._log: list[Text] = []
+        self._sent = 0
+        self._accepted = 0
+
+    def run(self) -> bool:
+        """True when everything expected stood there (and, once, everything was gone)."""
+        began = time.monotonic()
+        if self._given and self._given.exists() and any(self._given.iterdir()):
+            raise CommandError(f"{self._given} is not empty: name a fresh folder")
+        data = self._given or Path(tempfile.mkdtemp(prefix="hookline-demo-"))
+        try:
+            with self._stack(data) as (process, place):
+                family = [process, *process.children(recursive=True)]
+                self._show(place)
+                used = memory(process.pid)
+                self._after(place)
+                self._check(
+                    "the stack holds less than 1.5 GB of memory",
+                    "true",
+                    str(used < MAX_MEMORY).lower(),
+                )
+                took = time.monotonic() - began
+                screen.out.print(f"{took:.0f} s, {used / _MIB:.0f} MiB of memory in all processes")
+                if not self.once:
+                    self._rest(data, place, process)
+            if self.once:
+                left = [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+                self._check("everything that was started is gone", "0", str(len(left)))
+        finally:
+            if self._given is None:
+                shutil.rmtree(data, ignore_errors=True)
+        return self._summary()
+
+    @contextmanager
+    def _stack(self, data: Path) -> Iterator[tuple[psutil.Process, Place]]:
+        shops_file = _shops_file()
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("HOOKLINE_")
+        }
+        environment["HOOKLINE_SENDER_GRACE"] = "0"
+        child = subprocess.Popen(
+            [sys.executable, "-m", "hookline", "up", "--data", data, "--shops", shops_file],
+            env=environment,
+            start_new_session=True,  # Ctrl-C reaches it through us, in order
+        )
+        try:
+            _wait_ready(child, data)
+            yield psutil.Process(child.pid), find(data)
+        finally:
+            child.send_signal(signal.SIGTERM)
+            try:
+                child.wait(STOP_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+                self._check("the stack stopped when it was asked to", "yes", "no")
+
+    def _show(self, place: Place) -> None:
+        """Send everything, the tables on the screen meanwhile."""
+        shops = {shop.source: shop for shop in load(Path(place.settings.shops_file)).values()}
+        with (
+            Reader(place) as reader,
+            send.Sender(place.ingress_url, retries=3) as sender,
+            Live(console=screen.out, auto_refresh=False, transient=False) as live,
+        ):
+
+            def draw() -> None:
+                drawn = [(t, reader.ask(query)) for t, query in VIEWS.values()]
+                live.update(
+                    Group(*self._log, *(screen.table(t, r.columns, r.rows) for t, r in drawn)),
+                    refresh=True,
+                )
+
+            for steps, expected in (
+                (storyline.FIRST, BY_TIMER),
+                (storyline.OLD, AFTER_OLD_ORDER),
+                (storyline.RECOVERY, AT_THE_END),
+            ):
+                for step in steps:
+                    self._send(sender, shops[step.source], step)
+                    draw()
+                self._await(reader, expected, draw)
+
+    def _send(self, sender: send.Sender, shop: Shop, step: Step) -> None:
+        sample = send.edited(
+            samples.sample(step.source, step.sample), [parse_edit(s) for s in step.sets], shop
+        )
+        sample = send.malformed(sample) if step.malformed else sample
+        answer = sender.send(shop, sample, tampered=step.tampered)
+        self._sent += 1
+        self._accepted += answer.is_accepted
+        colour = "green" if answer.is_accepted else "yellow"
+        self._log.append(
+            Text.from_markup(f"[{colour}]{answer.status}[/]  {step.source:<11}{step.says}")
+        )
+        if answer.status != step.status:
+            self._check(f"{step.says}: answered", str(step.status), str(answer.status))
+
+    def _await(
+        self, reader: Reader, expected: Sequence[Expectation], draw: Callable[[], None]
+    ) -> None:
+        """Wait until all expectations hold, or long enough; note each."""
+        deadline = time.monotonic() + ROWS_TIMEOUT
+        while time.monotonic() < deadline:
+            draw()
+            if all(one.holds(reader) for one in expected):
+                break
+            time.sleep(0.3)
+        for one in expected:
+            self._check(one.says, str(one.expected), str(one.actual(reader)))
+
+    def _after(self, place: Place) -> None:
+        """What Kafka says: the audit, the duplicate, the dead letter."""
+        report = asyncio.run(self._audited(place))
+        bad = sum(step.malformed for step in storyline.ALL)
+        total = report.total
+        counted = (total.accepted, total.duplicates, total.dead_letters, total.canonical)
+        self._check(
+            "one duplicate, one dead letter, nothing stored of the tampered one",
+            str((self._accepted, 1, bad, self._accepted - 1 - bad)),
+            str(counted),
+        )
+        letters = asyncio.run(self._letters(place))
+        self._check(
+            "the dead letter names reason, byte offset and the original bytes",
+            str([("malformed-body", True, True)]),
+            str(letters),
+        )
+        colour = "green" if report.is_balanced else "red"
+        screen.out.print(f"\naudit: [bold {colour}]{report.line()}[/]")
+        self._check("the audit balances", "True", str(report.is_balanced))
+
+    async def _audited(self, place: Place) -> audit.Report:
+        deadline = time.monotonic() + ROWS_TIMEOUT
+        while True:
+            report = await audit.audit(place.settings)
+            settled = not report.total.in_flight and not (report.sinks and report.sinks.behind)
+            if settled or time.monotonic() > deadline:
+                return report
+            await asyncio.sleep(0.5)
+
+    async def _letters(self, place: Place) -> list[tuple[str, bool, bool]]:
+        step = next(step for step in storyline.ALL if step.malformed)
+        body = send.malformed(samples.sample(step.source, step.sample)).body.decode()
+        found = []
+        async for letter in topics.tail(
+            place.settings, DEAD_LETTERS, from_start=True, follow=False
+        ):
+            said = letter["headers"]
+            path = said.get(envelopes.FIELD_PATH) or ""
+            is_offset = path.startswith("@") and path[1:].isdigit()
+            found.append((said.get(envelopes.REASON), is_offset, letter["value"] == body))
+        return found
+
+    def _check(self, says: str, expected: str, actual: str) -> None:
+        holds = expected == actual
+        self._results.append((says, holds, "" if holds else f"expected {expected}, is {actual}"))
+
+    def _summary(self) -> bool:
+        if self.once or not all(holds for _, holds, _ in self._results):
+            for says, holds, why in self._results:
+                mark = "[green]pass[/]" if holds else "[bold red]FAIL[/]"
+                screen.out.print(f"{mark}  {says}")
+                if why:
+                    screen.out.print(f"      {why}", markup=False)
+        passed = sum(holds for _, holds, _ in self._results)
+        screen.out.print(f"{passed} of {len(self._results)} expectations hold")
+        return passed == len(self._results)
+
+    def _rest(self, data: Path, place: Place, process: psutil.Process) -> None:
+        """Say what to try next, and stay until Ctrl-C."""
+        self._summary()
+        screen.out.print(
+            f"""
+Everything keeps running until Ctrl-C. In another terminal:
+
+  export HOOKLINE_DATA={data}
+  hookline tables --watch
+  hookline send run-free cart-change --set data.customer.id=7
+  hookline send spiffy carts-create --tamper
+  hookline topics tail orders --from-start
+  hookline dead list
+  hookline audit
+
+webhooks to   {place.ingress_url}
+Kafka at      {place.settings.brokers}
+registry at   {place.settings.registry_url}
+SQL at        {place.reader_url}
+""",
+            markup=False,
+        )
+        try:
+            process.wait()
+        except KeyboardInterrupt:
+            screen.err.print("stopping ...")
+
+
+def _shops_file() -> Path:
+    here = Path(__file__).resolve().parent
+    for place in (here / "shops.example.toml", here.parent / "shops.example.toml"):
+        if place.is_file():
+            return place
+    raise CommandError("shops.example.toml is not installed: get the whole repository")
+
+
+def _wait_ready(child: "subprocess.Popen[bytes]", data: Path) -> None:
+    """Wait until every stage says that it is ready."""
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
+        if child.poll() is not None:
+            raise CommandError("the stack did not start; what it said stands above")
+        said = Folder(data).read()
+        if said is not None:
+            urls = [health_url(name, said["ports"]) for name in said["ports"]]
+            if all(is_ready(url)[0] for url in urls if url is not None):
+                return
+        time.sleep(0.2)
+    raise CommandError(f"the stack was not ready within {START_TIMEOUT:.0f} s")

@@ -1,0 +1,58 @@
+"""What ``hookline status`` shows."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import psutil
+
+from hookline.local.stack import memory
+from hookline.local.up import health_url, is_ready
+
+
+def status_of(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What runs now, by what run.json said. Times in seconds, memory in bytes."""
+    now = time.time()
+    processes = [
+        {
+            "name": "hookline up",
+            "pid": said["pid"],
+            "state": "up",
+            "uptime_seconds": round(now - said["started_at"], 1),
+            "restarts": 0,
+            "last_exit": None,
+            "memory_bytes": _own_memory(said["pid"]),
+        }
+    ]
+    for process in said["processes"]:
+        is_up = process["is_running"] and psutil.pid_exists(process["pid"])
+        url = health_url(process["name"], said["ports"])
+        ready, words = is_ready(url) if is_up and url else (is_up, "")
+        state = "up" if ready else "not ready" if is_up else "down"
+        processes.append(
+            {
+                "name": process["name"],
+                "pid": process["pid"],
+                "state": "crash loop" if process["is_looping"] else state,
+                "waits_for": "" if ready else words,
+                "uptime_seconds": round(now - process["started_at"], 1) if is_up else 0.0,
+                "restarts": process["restarts"],
+                "last_exit": process["last_exit"],
+                "memory_bytes": memory(process["pid"]) if is_up else 0,
+                "log": process["log"],
+            }
+        )
+    addresses = ("ingress_url", "brokers", "registry_url", "reader_url", "data", "shops")
+    return {
+        "running": True,
+        "processes": processes,
+        "memory_bytes": sum(process["memory_bytes"] for process in processes),
+        **{name: said[name] for name in addresses},
+    }
+
+
+def _own_memory(pid: int) -> int:
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0

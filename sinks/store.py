@@ -1,0 +1,280 @@
+"""One batch of events into the tables, inside a transaction that the caller holds.
+
+Locks first, then everything that stands is read, merged with what the events tell, and
+written; carts and customers that this touched are folded and summed anew.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import AsyncConnection, sql
+
+from schemas.events import Event, Micros
+from schemas.keys import customer_key, entity_key
+from sinks import groups, locks, projections
+from sinks.cart_links import fold_keys
+from sinks.copying import Table
+from sinks.entities import (
+    CONTACTS,
+    ENTITIES,
+    ORDER_ITEMS,
+    ORDERS,
+    TOTALS,
+    contact_row,
+    item_rows,
+    totals_row,
+)
+from sinks.lifetime import OrderState, money, order_state, renewals
+from sinks.merge import Fields, Layers, flatten, load, merge
+from sinks.plan import Plan, Told, lock_of, plan
+
+Connection = AsyncConnection[Any]
+_ACTIVITIES = Table(
+    "cart_activity",
+    "event_id",
+    (
+        ("event_id", "uuid"), ("cart_key", "text"), ("occurred_at", "timestamptz"),
+        ("activity", "jsonb"), ("raw_partition", "integer"), ("raw_offset", "bigint"),
+    ),
+)  # fmt: skip
+_SIBLINGS = """
+    SELECT order_key, source, shop, layers, is_renewal FROM orders
+    WHERE subscription_key = ANY(%s) AND order_key <> ALL(%s)
+"""
+_FLIP = "UPDATE orders SET is_renewal = NOT is_renewal WHERE order_key = ANY(%s)"
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Entities of one table: as they stood, and with what the batch tells."""
+
+    before: Mapping[str, Layers]
+    after: Mapping[str, Layers]
+
+    @property
+    def stored(self) -> list[str]:
+        """Keys that have a row already."""
+        return list(self.before)
+
+
+async def apply(
+    connection: Connection,
+    events: Iterable[Event],
+    extra: frozenset[str],
+    clock: Callable[[], Micros],
+) -> None:
+    """Store what ``events`` tell; any order and any repetition end in the same rows.
+
+    ``extra``: keys to lock beside the events' own. Raises MoreKeysError when stored rows name
+    others: the caller rolls back and comes again with them in ``extra``.
+    """
+    batch = plan(events)
+    customers = set(await locks.take_shops(connection, batch.shops))
+    wanted = {key: False for key in extra} | batch.locks
+    carried = await locks.take(connection, wanted)
+    locked = frozenset(wanted)
+
+    customers |= await _store_orders(connection, batch, locked)
+    for name in ENTITIES:
+        if name != "orders" and name in batch.told:
+            customers |= await _store(connection, name, batch.told[name])
+    await _store_apart(connection, CONTACTS, batch, contact_row)
+    await _store_apart(connection, TOTALS, batch, totals_row)
+    await _store_activities(connection, batch)
+
+    locks.require(map(lock_of, customers), locked)
+    owners = [customer for customer in customers if lock_of(customer) in carried]
+    if carried:
+        customers |= await groups.refold(connection, carried, owners, locked, clock)
+        locks.require(map(lock_of, customers), locked)
+    await projections.recompute(connection, customers)
+
+
+async def _merged(
+    connection: Connection, table: Table, told: Mapping[str, Sequence[Told]]
+) -> Merged:
+    query = sql.SQL("SELECT {key}, layers FROM {table} WHERE {key} = ANY(%s)").format(
+        key=sql.Identifier(table.key), table=sql.Identifier(table.name)
+    )
+    cursor = await connection.execute(query, [list(told)])
+    before = {key: load(layers) async for key, layers in cursor}
+    after: dict[str, Layers] = {}
+    for key, said in told.items():
+        layers = before.get(key, ())
+        for at, event_id, fields in said:
+            layers = merge(layers, at, event_id, fields)
+        after[key] = layers
+    return Merged(before, after)
+
+
+async def _store(
+    connection: Connection, name: str, told: Mapping[str, Sequence[Told]]
+) -> set[str]:
+    """Entities whose rows follow from their own events; returns the customers they touch."""
+    entity = ENTITIES[name]
+    merged = await _merged(connection, entity.table, told)
+    rows = []
+    for key, layers in merged.after.items():
+        extra = {"links": _links(key, flatten(layers))} if name == "carts" else None
+        rows.append(entity.row(key, layers, extra))
+    await entity.table.replace(connection, merged.stored, rows)
+    if name == "customers":
+        return set(merged.after)
+    if name == "subscriptions":
+        return _owners(merged.before) | _owners(merged.after)
+    return set()
+
+
+async def _store_apart(
+    connection: Connection,
+    table: Table,
+    batch: Plan,
+    row: Callable[[str, Layers], list[Any]],
+) -> None:
+    if told := batch.told.get(table.name):
+        merged = await _merged(connection, table, told)
+        rows = [row(key, layers) for key, layers in merged.after.items()]
+        await table.replace(connection, merged.stored, rows)
+
+
+async def _store_activities(connection: Connection, batch: Plan) -> None:
+    rows = {
+        each.event_id: [each.event_id, key, each.at, each, each.raw_partition, each.raw_offset]
+        for key, activities in batch.activities.items()
+        for each in activities
+    }
+    if rows:
+        cursor = await connection.execute(
+            "SELECT event_id::text FROM cart_activity"
+            " WHERE cart_key = ANY(%s) AND event_id = ANY(%s::uuid[])",
+            [list(batch.activities), list(rows)],
+        )
+        known = {event_id async for (event_id,) in cursor}
+        await _ACTIVITIES.append(
+            connection, [row for event_id, row in rows.items() if event_id not in known]
+        )
+
+
+async def _store_orders(
+    connection: Connection, batch: Plan, locked: frozenset[str]
+) -> set[str]:
+    """Orders with what they are worth; returns the customers that they touch."""
+    told = batch.told.get("orders")
+    if not told:
+        return set()
+    merged = await _merged(connection, ORDERS.table, told)
+    states = {key: _state(key, layers) for key, layers in merged.after.items()}
+    was = {key: _state(key, layers) for key, layers in merged.before.items()}
+    locks.require((key for state in was.values() for key in _order_locks(state)), locked)
+
+    subscriptions = {
+        _subscription(state)
+        for state in (*states.values(), *was.values())
+        if state.subscription_id is not None
+    }
+    renewed, flipped = await _renewals(connection, subscriptions, states)
+    rows, items = [], []
+    for key, layers in merged.after.items():
+        rows.append(_order_row(key, layers, states[key], is_renewal=key in renewed))
+        items.extend(item_rows(key, layers))
+    await ORDERS.table.replace(connection, merged.stored, rows)
+    await ORDER_ITEMS.replace(connection, merged.stored, items)
+    owners = (_owner(state) for state in (*states.values(), *was.values(), *flipped))
+    return {owner for owner in owners if owner is not None}
+
+
+async def _renewals(
+    connection: Connection, subscriptions: Iterable[str], states: Mapping[str, OrderState]
+) -> tuple[frozenset[str], list[OrderState]]:
+    """Keys of all renewals of the subscriptions, and the stored orders that turned with them."""
+    wanted = list(subscriptions)
+    if not wanted:
+        return frozenset(), []
+    siblings: dict[str, tuple[OrderState, bool]] = {}
+    cursor = await connection.execute(_SIBLINGS, [wanted, list(states)])
+    async for key, source, shop, layers, is_renewal in cursor:
+        siblings[key] = order_state(key, source, shop, flatten(load(layers))), is_renewal
+    renewed = renewals([*states.values(), *(state for state, _ in siblings.values())])
+    turned = [state for key, (state, was) in siblings.items() if was != (key in renewed)]
+    if turned:
+        await connection.execute(_FLIP, [[state.order_key for state in turned]])
+    return renewed, turned
+
+
+def _order_row(key: str, layers: Layers, state: OrderState, *, is_renewal: bool) -> list[Any]:
+    worth = money(state)
+    extra: Fields = {
+        "subscription_key": None if state.subscription_id is None else _subscription(state),
+        "is_draft": state.is_draft,
+        "is_renewal": is_renewal,
+        "placed_at": state.placed_at,
+        "currency": state.currency,
+        "timezone": state.timezone,
+        "taxes_included": state.taxes_included,
+        "standing": worth.standing.value,
+        "gross": worth.gross,
+        "discounts": worth.discounts,
+        "taxes": worth.taxes,
+        "shipping": worth.shipping,
+        "gift_cards_sold": worth.gift_cards_sold,
+        "refunded": worth.refunded,
+        "net": worth.net,
+        "pending": worth.pending,
+        "counted_total": worth.total,
+        "refunds_observable": worth.refunds_observable,
+        "reason": worth.reason,
+        "links": sorted(_fold_keys(state)),
+    }
+    return ORDERS.row(key, layers, extra)
+
+
+def _state(key: str, layers: Layers) -> OrderState:
+    source, shop, _ = key.split("/", 2)
+    return order_state(key, source, shop, flatten(layers))
+
+
+def _owner(state: OrderState) -> str | None:
+    return customer_key(state.source, state.shop, state.customer_id, state.email_hash)
+
+
+def _subscription(state: OrderState) -> str:
+    return entity_key(state.source, state.shop, "subscription", state.subscription_id or "")
+
+
+def _fold_keys(state: OrderState) -> frozenset[str]:
+    return fold_keys(
+        state.source,
+        state.shop,
+        customer_id=state.customer_id,
+        email_hash=state.email_hash,
+        cart_token=state.cart_token,
+        cart_id=state.cart_id,
+    )
+
+
+def _order_locks(state: OrderState) -> set[str]:
+    """Keys that guard an order as it stands."""
+    keys = set(_fold_keys(state))
+    if (owner := _owner(state)) is not None:
+        keys.add(lock_of(owner))
+    if state.subscription_id is not None:
+        keys.add(_subscription(state))
+    return keys
+
+
+def _links(key: str, told: Fields) -> list[str]:
+    source, shop, _ = key.split("/", 2)
+    names = ("customer_id", "email_hash", "cart_token", "cart_id")
+    return sorted(fold_keys(source, shop, **{name: told.get(name) for name in names}))
+
+
+def _owners(entities: Mapping[str, Layers]) -> set[str]:
+    found = set()
+    for key, layers in entities.items():
+        source, shop, _ = key.split("/", 2)
+        told = flatten(layers)
+        owner = customer_key(source, shop, told.get("customer_id"), told.get("email_hash"))
+        if owner is not None:
+            found.add(owner)
+    return found

@@ -1,0 +1,1 @@
+"""One test file per adapter, and one per rule that adapters share."""

@@ -1,0 +1,65 @@
+"""When a delivery is a repeat: the pure rule."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processors.dedupe import Said, digest, repeats
+from processors.sources.contract import Rule
+
+HOUR = 3_600_000
+A, B = b"a" * 16, b"b" * 16
+WINDOW, RETRY = 72 * 3600, 900
+
+
+def verdict(
+    rule: Rule, appended_ms: int, same: Said | None = None, latest: Said | None = None
+) -> Said | None:
+    return repeats(rule, A, appended_ms, same, latest, WINDOW, RETRY)
+
+
+@pytest.mark.parametrize(
+    ("rule", "age_ms", "latest_digest", "is_repeat"),
+    [
+        (Rule.CONTENT, 0, B, True),
+        (Rule.CONTENT, 72 * HOUR, B, True),
+        (Rule.CONTENT, 72 * HOUR + 1, A, False),
+        (Rule.STATE, 0, A, True),
+        (Rule.STATE, 900_000, A, True),
+        (Rule.STATE, 900_001, A, False),
+        (Rule.STATE, 0, B, False),
+    ],
+)
+def test_content_asks_for_the_same_digest_and_state_for_the_latest_one(
+    rule: Rule, age_ms: int, latest_digest: bytes, is_repeat: bool
+) -> None:
+    same = Said(1, 0, A)
+    latest = Said(2, 0, latest_digest)
+    assert (verdict(rule, age_ms, same, latest) is not None) == is_repeat
+
+
+def test_a_cart_that_goes_a_b_a_says_three_things() -> None:
+    first, second = Said(1, 0, A), Said(2, 1000, B)
+    assert verdict(Rule.STATE, 2000, same=first, latest=second) is None
+
+
+def test_nothing_said_before_is_news() -> None:
+    assert verdict(Rule.CONTENT, 0) is None
+    assert verdict(Rule.STATE, 0) is None
+
+
+PARTS = st.tuples(st.text(), st.text(), st.text(), st.text(), st.binary())
+
+
+@given(PARTS, PARTS)
+def test_two_deliveries_have_one_digest_only_if_they_say_the_same(
+    left: tuple[str, str, str, str, bytes], right: tuple[str, str, str, str, bytes]
+) -> None:
+    assert (digest(*left) == digest(*right)) == (left == right)
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_parts_do_not_run_into_each_other(left: str, right: str) -> None:
+    together = digest(left + right, "", "", "", b"")
+    apart = digest(left, right, "", "", b"")
+    assert together != apart

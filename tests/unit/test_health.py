@@ -1,0 +1,69 @@
+import asyncio
+import socket
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from runtime.health import Health, serve
+from runtime.settings import Settings
+
+SETTINGS = Settings(host="127.0.0.1", health_port=0)
+
+
+def test_health_is_ready_when_nothing_is_unmet():
+    health = Health()
+
+    assert health.is_ready
+    health.waiting("kafka", "no broker answers")
+    assert not health.is_ready
+    health.met("kafka")
+    health.met("never waited for")
+    assert health.is_ready
+
+
+async def _served(health):
+    task = asyncio.create_task(serve(SETTINGS, health))
+    while health.port is None:
+        assert not task.done()
+        await asyncio.sleep(0.01)
+    return task
+
+
+async def test_the_pages_say_alive_ready_and_what_is_waited_for():
+    health = Health()
+    task = await _served(health)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{health.port}") as client:
+        ready = await client.get("/readyz")
+        health.waiting("kafka", "no broker answers")
+        waiting = await client.get("/readyz")
+        alive = await client.get("/healthz")
+        page = await client.get("/metrics")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert (200, {"ready": True, "waiting": {}}) == (ready.status_code, ready.json())
+    assert 503 == waiting.status_code
+    assert {"kafka": "no broker answers"} == waiting.json()["waiting"]
+    assert 200 == alive.status_code
+    assert "hookline_ready 0.0" in page.text
+
+
+async def test_the_port_is_free_again_after_serving_was_cancelled():
+    health = Health()
+    task = await _served(health)
+    port = health.port
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    with socket.socket() as probe:
+        assert 0 != probe.connect_ex(("127.0.0.1", port))
+    assert health.port is None
+
+
+async def test_a_port_that_is_taken_is_an_error_that_names_the_setting():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = replace(SETTINGS, health_port=taken.getsockname()[1])
+
+        with pytest.raises(OSError, match="HOOKLINE_HEALTH_PORT"):
+            await serve(settings, Health())

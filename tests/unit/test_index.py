@@ -1,0 +1,134 @@
+"""The dedupe index: what it answers equals what a plain list of all outcomes answers."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from processors import runs
+from processors.dedupe import Said
+from processors.index import Noted, PartitionIndex, noted
+from processors.runs import ENTRY, Runs
+from schemas import envelopes
+
+DIGESTS = [bytes([number]) * 16 for number in range(4)]
+ENTITIES = ["spiffy/s/cart:1", "spiffy/s/cart:2"]
+
+
+def outcome(
+    offset: int, digest: bytes, entity: str, slot: str = "cart", replay: bool = False
+) -> Noted:
+    return Noted(offset, offset * 10, slot, frozenset({slot}), entity, digest, f"d{offset}", replay)
+
+
+OUTCOMES = st.lists(
+    st.builds(
+        outcome,
+        offset=st.integers(0, 60),
+        digest=st.sampled_from(DIGESTS),
+        entity=st.sampled_from(ENTITIES),
+        slot=st.sampled_from(["cart", envelopes.DEAD_SLOT, envelopes.DUPLICATE_SLOT]),
+        replay=st.booleans(),
+    ),
+    unique_by=lambda said: said.raw_offset,
+    max_size=60,
+)
+
+
+@settings(max_examples=200)
+@given(OUTCOMES, st.integers(1, 8), st.integers(0, 61))
+def test_answers_are_as_of_the_asking_offset_whatever_is_sorted(
+    outcomes: list[Noted], sort_at: int, below: int
+) -> None:
+    index = PartitionIndex()
+    before = runs.SORT_AT
+    runs.SORT_AT = sort_at
+    try:
+        for said in outcomes:
+            index.add(said)
+            index.settle(committed=0, oldest_ms=0)
+    finally:
+        runs.SORT_AT = before
+    canonical = [said for said in outcomes if said.is_canonical and said.raw_offset < below]
+    asked = [(digest, entity) for digest in DIGESTS for entity in ENTITIES]
+    questions = index.questions([digest for digest, _ in asked], [entity for _, entity in asked])
+    for position, (digest, entity) in enumerate(asked):
+        same = max((s.raw_offset for s in canonical if s.digest == digest), default=None)
+        latest = max(
+            (s.raw_offset for s in canonical if s.entity == entity and not s.is_replay),
+            default=None,
+        )
+        answers = (
+            questions.same(position, digest, below),
+            questions.latest(position, entity, below),
+        )
+        assert (same, latest) == tuple(said.raw_offset if said else None for said in answers)
+
+
+def test_a_batch_sees_what_it_has_itself_decided() -> None:
+    questions = PartitionIndex().questions([DIGESTS[0]], [ENTITIES[0]])
+    said = Said(5, 50, DIGESTS[0])
+    questions.claim(DIGESTS[0], ENTITIES[0], said, is_replay=False)
+    assert questions.same(0, DIGESTS[0], 6) == said
+    assert questions.latest(0, ENTITIES[0], 6) == said
+
+
+def test_a_replay_claims_its_digest_but_is_never_the_latest_state() -> None:
+    index = PartitionIndex()
+    index.add(outcome(5, DIGESTS[0], ENTITIES[0], replay=True))
+    questions = index.questions([DIGESTS[0]], [ENTITIES[0]])
+    assert questions.same(0, DIGESTS[0], 9) is not None
+    assert questions.latest(0, ENTITIES[0], 9) is None
+
+
+def test_a_delivery_is_complete_when_all_its_slots_stand() -> None:
+    index = PartitionIndex()
+    slots = frozenset({"order", "payment"})
+    index.add(Noted(7, 70, "order", slots, "e", DIGESTS[0], "d", False))
+    written = index.written(7)
+    assert written is not None
+    assert not written.is_complete
+    index.add(Noted(7, 70, "payment", slots, "e", DIGESTS[0], "d", False))
+    assert written.is_complete
+    assert written.found == {"order", "payment"}
+
+
+def test_later_slots_and_later_copies_of_a_delivery_claim_its_digest_once() -> None:
+    index = PartitionIndex()
+    slots = frozenset({"order", "payment"})
+    for slot in ("order", "payment", "order"):
+        index.add(Noted(7, 70, slot, slots, "e", DIGESTS[0], "d", False))
+    assert len(index) == 1
+
+
+def test_what_lies_below_the_commit_or_the_window_is_forgotten() -> None:
+    index = PartitionIndex()
+    for offset in range(20_000):
+        index.add(outcome(offset, offset.to_bytes(16, "big"), f"e{offset}"))
+    index.settle(committed=20_000, oldest_ms=0)
+    assert index.written(19_999) is None
+    index.settle(committed=20_000, oldest_ms=150_000)
+    assert len(index) == 5_000
+
+
+def test_an_entry_takes_forty_bytes() -> None:
+    assert ENTRY.itemsize == 40
+    many = Runs()
+    for number in range(runs.SORT_AT):
+        many.add(number, Said(number, number, DIGESTS[0]))
+    many.settle()
+    assert many.nbytes == 40 * runs.SORT_AT
+
+
+def test_runs_merge_so_that_a_lookup_asks_few_of_them() -> None:
+    many = Runs()
+    for number in range(40 * runs.SORT_AT):
+        many.add(number % 1000, Said(number, number, DIGESTS[0]))
+        many.settle()
+    assert len(many._runs) <= 6
+    assert all(np.all(np.diff(run["key"].astype(np.int64)) >= 0) for run in many._runs)
+
+
+def test_a_record_without_our_headers_is_not_taken_for_an_outcome() -> None:
+    with pytest.raises(KeyError):
+        noted([("other", b"1")])

@@ -1,0 +1,257 @@
+"""The ingress behind its real server and a real socket."""
+
+import asyncio
+import json
+import resource
+from dataclasses import replace
+
+import pytest
+
+from ingest.app import create_app, server_of
+from ingest.protocol import MAX_HEAD
+from ingest.publisher import MemoryPublisher
+from runtime.health import Health
+from runtime.settings import Settings
+from runtime.shops import ShopBook
+
+SHOPS = '[[shops]]\nsource = "gooten"\nid = "prints"\nsecrets = ["t0ken"]\n'
+PATH = "/hooks/gooten/prints/t0ken"
+SETTINGS = Settings(port=0, body_timeout=0.3, produce_timeout=0.3, max_body=200_000)
+
+
+class Served:
+    """A running server, and raw bytes to and from it."""
+
+    def __init__(self, server, publisher):
+        self.server = server
+        self.publisher = publisher
+
+    async def open(self):
+        return await asyncio.open_connection("127.0.0.1", self.server.port)
+
+    async def exchange(self, request):
+        """What the server says to ``request`` until it closes, or falls silent."""
+        reader, writer = await self.open()
+        writer.write(request)
+        answer = await self.read(reader)
+        writer.close()
+        return answer
+
+    @staticmethod
+    async def read(reader, patience=3.0):
+        answer = b""
+        try:
+            async with asyncio.timeout(patience):
+                while not answer.endswith((b"}", b"\r\n\r\n")) and (
+                    piece := await reader.read(65536)
+                ):
+                    answer += piece
+        except ConnectionResetError:
+            pass
+        return answer
+
+    @property
+    def bodies(self):
+        return [record.value for record in self.publisher.records]
+
+
+@pytest.fixture
+async def served(tmp_path):
+    path = tmp_path / "shops.toml"
+    path.write_text(SHOPS)
+    publisher = MemoryPublisher()
+    server = server_of(create_app(SETTINGS, ShopBook(path), publisher, Health()), SETTINGS)
+    task = asyncio.create_task(server.serve())
+    await server.wait_started()
+    yield Served(server, publisher)
+    server.should_exit = server.force_exit = True
+    await task
+
+
+def request(body=b"", *headers, path=PATH, method="POST", length=None):
+    lines = [f"{method} {path} HTTP/1.1", "Host: x", *headers]
+    if length is None:
+        length = len(body)
+    if length >= 0:
+        lines.append(f"Content-Length: {length}")
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def status(answer):
+    return int(answer[9:12])
+
+
+async def test_a_body_with_a_length_is_taken(served):
+    answer = await served.exchange(request(b'{"Id":1}'))
+
+    assert 200 == status(answer)
+    assert 36 == len(json.loads(answer.rpartition(b"\r\n")[2])["delivery"])
+    assert [b'{"Id":1}'] == served.bodies
+
+
+async def test_a_chunked_body_is_taken_whole(served):
+    chunked = b'3\r\n{"I\r\n5\r\nd":1}\r\n0\r\n\r\n'
+    answer = await served.exchange(request(chunked, "Transfer-Encoding: chunked", length=-1))
+
+    assert 200 == status(answer)
+    assert [b'{"Id":1}'] == served.bodies
+
+
+async def test_pipelined_deliveries_are_answered_in_order(served):
+    reader, writer = await served.open()
+    writer.write(request(b"1") + request(b"2", path="/hooks/nobody/x") + request(b"3"))
+    answer = b""
+    while answer.count(b"HTTP/1.1") < 3 or not answer.endswith(b"}"):
+        answer += await reader.read(65536)
+    writer.close()
+
+    assert [200, 404, 200] == [status(b"HTTP/1.1" + part) for part in answer.split(b"HTTP/1.1")[1:]]
+    assert [b"1", b"3"] == served.bodies
+
+
+@pytest.mark.parametrize("headers", [("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c")])
+async def test_an_offer_to_upgrade_does_not_lose_the_body(served, headers):
+    """Java's client makes this offer with every first request in the clear."""
+    answer = await served.exchange(request(b'{"Id":1}', *headers))
+
+    assert 200 == status(answer)
+    assert [b'{"Id":1}'] == served.bodies
+
+
+async def test_a_client_that_expects_100_is_told_to_go_on_only_if_it_may(served):
+    reader, writer = await served.open()
+    writer.write(request(b"", "Expect: 100-continue", length=2))
+    first = await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"{}")
+    answer = await served.read(reader)
+    writer.close()
+    refused = await served.exchange(
+        request(b"", "Expect: 100-continue", path="/hooks/x/y", length=2)
+    )
+
+    assert b"HTTP/1.1 100 Continue\r\n\r\n" == first
+    assert 200 == status(answer)
+    assert 404 == status(refused)
+
+
+async def test_a_sender_that_leaves_in_the_middle_leaves_nothing(served):
+    _, writer = await served.open()
+    writer.write(request(b'{"Id":', length=8))
+    await writer.drain()
+    await asyncio.sleep(0.05)
+    writer.close()
+    await writer.wait_closed()
+    await asyncio.sleep(0.05)
+
+    assert [] == served.bodies
+
+
+async def test_a_body_slower_than_the_deadline_is_408_and_the_connection_closes(served):
+    reader, writer = await served.open()
+    writer.write(request(b"{", length=8))
+    answer = await served.read(reader)
+    writer.close()
+
+    assert 408 == status(answer)
+    assert [] == served.bodies
+
+
+async def test_a_head_slower_than_the_deadline_is_408(served):
+    assert 408 == status(await served.exchange(f"POST {PATH} HTTP/1.1\r\nHost:".encode()))
+
+
+async def test_a_connection_that_says_nothing_is_closed(served):
+    reader, writer = await served.open()
+
+    assert b"" == await asyncio.wait_for(reader.read(), 3)
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        request(b"", "X-Large: " + "x" * MAX_HEAD),
+        request(b"", path=PATH + "?a=" + "x" * MAX_HEAD),
+        request(b"", *(f"X-{number}: {'x' * 100}" for number in range(200))),
+    ],
+)
+async def test_a_head_over_its_bound_is_431(served, head):
+    assert 431 == status(await served.exchange(head))
+
+
+async def test_a_head_without_end_is_cut_off_with_memory_flat(served):
+    reader, writer = await served.open()
+    writer.write(f"POST {PATH} HTTP/1.1\r\nX-Large: ".encode())
+    sent = 0
+    try:
+        while sent < 50_000_000:
+            writer.write(b"x" * 65536)
+            await writer.drain()
+            sent += 65536
+    except ConnectionError:
+        pass
+    answer = await served.read(reader)
+    writer.close()
+
+    assert answer == b"" or 431 == status(answer)
+    assert sent < 10_000_000
+
+
+def peak():
+    """Bytes this process has held at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+@pytest.mark.parametrize("is_chunked", [False, True])
+async def test_a_huge_body_is_413_with_memory_flat(served, is_chunked):
+    piece = b"x" * 65536
+    before = peak()
+    reader, writer = await served.open()
+    if is_chunked:
+        writer.write(request(b"", "Transfer-Encoding: chunked", length=-1))
+    else:
+        writer.write(request(b"", length=1 << 30))
+    answering = asyncio.create_task(served.read(reader))
+    sent = 0
+    try:
+        while sent < 200_000_000:
+            writer.write(b"10000\r\n" + piece + b"\r\n" if is_chunked else piece)
+            await writer.drain()
+            sent += len(piece)
+    except ConnectionError:
+        pass
+    answer = await answering
+    writer.close()
+
+    assert 413 == status(answer)
+    assert [] == served.bodies
+    assert sent < 100_000_000, "the server went on reading"
+    assert peak() - before < 30_000_000
+
+
+async def test_a_refused_sender_that_reads_late_still_gets_its_answer(served):
+    """Clients that write the whole body before they read must not see a reset."""
+    reader, writer = await served.open()
+    writer.write(request(b"", length=1_000_000))
+    for _ in range(10):
+        writer.write(b"x" * 100_000)
+        await writer.drain()
+
+    assert 413 == status(await served.read(reader))
+    writer.close()
+
+
+async def test_no_answer_tells_who_serves(served):
+    answer = await served.exchange(request(b"{}"))
+
+    assert b"server:" not in answer.lower()
+
+
+async def test_a_port_in_use_is_an_error_that_names_the_setting(served, tmp_path):
+    from ingest.app import serve  # noqa: PLC0415 - beside its use
+    from ingest.publisher import KafkaPublisher  # noqa: PLC0415 - beside its use
+
+    settings = replace(SETTINGS, port=served.server.port, brokers="127.0.0.1:1")
+    book = ShopBook(tmp_path / "shops.toml")
+    with pytest.raises(OSError, match="HOOKLINE_PORT"):
+        await serve(settings, book, KafkaPublisher(settings), Health())

@@ -1,0 +1,105 @@
+"""The private parts of Faust, mode and aiokafka that we override or call: each by name.
+
+The three are pinned exactly. Whoever raises a pin reads the failures here first.
+"""
+
+import importlib.metadata
+import inspect
+
+import aiokafka
+import pytest
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.producer.message_accumulator import BatchBuilder
+from faust import App, streams
+from faust.transport import consumer
+from faust.transport.drivers import aiokafka as driver
+from faust.types import ConsumerMessage
+
+from runtime.consumer_thread import ConsumerThread
+from runtime.delivery import BatchConsumer
+from runtime.worker import Worker
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [("faust-streaming", "0.15.3"), ("mode-streaming", "0.7.1"), ("aiokafka", "0.14.0")],
+)
+def test_the_versions_whose_private_parts_we_know_are_installed(name: str, version: str) -> None:
+    assert importlib.metadata.version(name) == version
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (consumer.Consumer, "perform_seek"),
+        (consumer.Consumer, "resume_flow"),
+        (consumer.Consumer, "wait_empty"),
+        (consumer.Consumer, "commit"),
+        (consumer.Consumer, "on_partitions_revoked"),
+        (consumer.Consumer, "_drain_messages"),
+        (driver.Consumer, "_new_consumer_thread"),
+        (driver.AIOKafkaConsumerThread, "_create_worker_consumer"),
+        (driver.AIOKafkaConsumerThread, "on_start"),
+        (driver.AIOKafkaConsumerThread, "on_partitions_assigned"),
+        (App, "_on_agent_error"),
+        (App, "on_start"),
+        (App, "on_stop"),
+    ],
+)
+def test_every_part_that_we_override_exists(owner: type, name: str) -> None:
+    assert callable(getattr(owner, name))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "name"),
+    [
+        (BatchConsumer, driver.Consumer, "_drain_messages"),
+        (BatchConsumer, driver.Consumer, "commit"),
+        (BatchConsumer, driver.Consumer, "on_partitions_revoked"),
+        (ConsumerThread, driver.AIOKafkaConsumerThread, "on_partitions_assigned"),
+        (Worker, App, "_on_agent_error"),
+    ],
+)
+def test_overrides_take_the_same_arguments(ours: type, theirs: type, name: str) -> None:
+    def names(owner: type) -> list[str]:
+        return list(inspect.signature(getattr(owner, name)).parameters)
+
+    assert names(ours) == names(theirs)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (consumer.Consumer, "_get_active_partitions"),
+        (driver.Consumer, "_getmany"),
+        (consumer.Consumer, "wait_first"),
+        (driver.AIOKafkaConsumerThread, "_ensure_consumer"),
+        (driver.AIOKafkaConsumerThread, "seek_wait"),
+        (consumer.ConsumerThread, "call_thread"),
+        (GroupCoordinator, "_do_heartbeat"),
+        (aiokafka.AIOKafkaProducer, "create_batch"),
+        (aiokafka.AIOKafkaProducer, "send_batch"),
+        (BatchBuilder, "append"),
+        (BatchBuilder, "close"),
+    ],
+)
+def test_every_part_that_we_call_exists(owner: type, name: str) -> None:
+    assert callable(getattr(owner, name))
+
+
+def test_the_compiled_stream_iterator_is_there_and_leaves_acknowledging_to_us() -> None:
+    assert not streams.NO_CYTHON
+    assert streams._CStreamIterator is not None
+    assert "enable_acks" in inspect.getsource(streams.Stream)
+
+
+def test_a_message_carries_its_generation_or_the_stream_drops_it() -> None:
+    assert "generation_id" in inspect.signature(ConsumerMessage).parameters
+
+
+def test_an_unanswered_idempotent_batch_is_repeated_for_as_long_as_the_producer_lives() -> None:
+    from aiokafka.producer.sender import SendProduceReqHandler
+
+    source = inspect.getsource(SendProduceReqHandler._can_retry)
+    assert "_txn_manager is None" in source
+    assert "expired()" in source

@@ -1,0 +1,80 @@
+import base64
+import hashlib
+import hmac
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.signatures import SCHEMES, hmac_base64, hmac_hex, is_proved
+
+SECRET = b"shhh"
+BODY = b'{"id":"eeafa272cebfd4b22385bc4b645e762c"}'
+
+bodies = st.binary(max_size=300)
+secrets = st.binary(min_size=1, max_size=80)
+
+
+def test_base64_scheme_gives_the_golden_value():
+    """RFC 4231, test case 2, in base64."""
+    golden = b"W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM="
+
+    assert golden == hmac_base64(b"Jefe", b"what do ya want for nothing?")
+
+
+def test_hex_scheme_gives_the_golden_value():
+    """RFC 4231, test case 2."""
+    golden = b"5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+
+    assert golden == hmac_hex(b"Jefe", b"what do ya want for nothing?")
+
+
+@given(secret=secrets, body=bodies)
+def test_base64_scheme_agrees_with_the_definition(secret, body):
+    expected = base64.b64encode(hmac.new(secret, body, hashlib.sha256).digest())
+
+    assert expected == hmac_base64(secret, body)
+
+
+@pytest.mark.parametrize("name", sorted(SCHEMES))
+def test_a_right_proof_is_taken_under_either_active_secret(name):
+    scheme = SCHEMES[name]
+
+    for secret in (b"old", b"new"):
+        assert is_proved(scheme, (b"old", b"new"), BODY, scheme(secret, BODY))
+
+
+@pytest.mark.parametrize("name", sorted(SCHEMES))
+@pytest.mark.parametrize("proof", [None, b"", b"x", b"\xff\xfe", SECRET + b" ", b" " + SECRET])
+def test_a_missing_or_wrong_proof_is_refused(name, proof):
+    assert not is_proved(SCHEMES[name], (SECRET,), BODY, proof)
+
+
+@pytest.mark.parametrize("name", sorted(SCHEMES))
+def test_an_unknown_shop_is_refused_whatever_it_sends(name):
+    assert not is_proved(SCHEMES[name], (), BODY, SCHEMES[name](b"", BODY))
+
+
+@given(body=st.binary(min_size=1, max_size=300), data=st.data())
+def test_any_flipped_bit_of_the_body_fails(body, data):
+    place = data.draw(st.integers(0, len(body) - 1))
+    bit = data.draw(st.integers(0, 7))
+    tampered = bytearray(body)
+    tampered[place] ^= 1 << bit
+
+    for scheme in (hmac_base64, hmac_hex):
+        assert not is_proved(scheme, (SECRET,), bytes(tampered), scheme(SECRET, body))
+
+
+@given(body=bodies, data=st.data(), name=st.sampled_from(sorted(SCHEMES)))
+def test_any_flipped_byte_of_the_proof_fails(body, data, name):
+    scheme = SCHEMES[name]
+    proof = bytearray(scheme(SECRET, body))
+    place = data.draw(st.integers(0, len(proof) - 1))
+    proof[place] ^= data.draw(st.integers(1, 255))
+
+    assert not is_proved(scheme, (SECRET,), body, bytes(proof))
+
+
+def test_a_third_secret_is_never_looked_at():
+    assert not is_proved(SCHEMES["token"], (b"a", b"b", b"c"), BODY, b"c")
