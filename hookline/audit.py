@@ -14,7 +14,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from psycopg import sql
 
 from hookline import log_reader
-from hookline.errors import CommandError
 from hookline.ledger import Count, PartitionBooks
 from runtime.settings import Settings
 from schemas import envelopes
@@ -88,9 +87,10 @@ async def audit(
     stood = await log_reader.committed(settings, Group.PROCESSORS)
     report = Report()
     async with log_reader.consumer(settings) as client:
+        places = await log_reader.places(settings)
         plans = [
-            await _plan(client, settings, number, stood)
-            for number in await log_reader.partitions(client, settings, WEBHOOKS)
+            await _plan(client, raw, [places[topic][raw.partition] for topic in OUTCOMES], stood)
+            for raw in places[WEBHOOKS]
         ]
         everything, read = sum(plan.size for plan in plans), 0
         for plan in plans:
@@ -99,7 +99,8 @@ async def audit(
                 progress(read, everything)
             _enter(report, plan)
         if tables:
-            report.sinks = await _sinks(client, settings)
+            canonical = [place for topic in CANONICAL for place in places[topic]]
+            report.sinks = await _sinks(client, settings, canonical)
     return report
 
 
@@ -116,33 +117,19 @@ class _Plan:
 
 
 async def _plan(
-    client: AIOKafkaConsumer, settings: Settings, number: int, stood: dict[TopicPartition, int]
+    client: AIOKafkaConsumer,
+    raw: TopicPartition,
+    outcomes: list[TopicPartition],
+    stood: dict[TopicPartition, int],
 ) -> _Plan:
-    raw = TopicPartition(settings.topic(WEBHOOKS), number)
-    outcomes = [TopicPartition(settings.topic(topic), number) for topic in OUTCOMES]
-    known = await client.topics()
-    if absent := [place.topic for place in outcomes if place.topic not in known]:
-        raise CommandError(f"there is no topic {absent[0]}: run `hookline topics create`")
     begin = (await log_reader.begins(client, [raw]))[raw]
     end = await log_reader.ends(client, [raw, *outcomes])
-    first = await _first_append(client, raw, begin, end[raw])
-    start = (
-        await log_reader.since(client, outcomes, first - SLACK_MS)
-        if first is not None
-        else {place: end[place] for place in outcomes}
-    )
     books = PartitionBooks(begin, end[raw], stood.get(raw, begin))
-    return _Plan(number, books, {raw: begin, **start}, end)
-
-
-async def _first_append(
-    client: AIOKafkaConsumer, raw: TopicPartition, begin: int, end: int
-) -> int | None:
-    """When the oldest raw record that is kept was appended, in ms; None where there is none."""
-    async for _, batch in log_reader.records(client, {raw: begin}, {raw: end}):
-        if batch:
-            return int(batch[0].timestamp)
-    return None
+    if begin >= end[raw]:
+        return _Plan(raw.partition, books, {}, end)
+    first = await log_reader.appended_at(client, raw, begin)
+    start = await log_reader.since(client, outcomes, first - SLACK_MS)
+    return _Plan(raw.partition, books, {raw: begin, **start}, end)
 
 
 async def _run(client: AIOKafkaConsumer, settings: Settings, plan: _Plan) -> AsyncIterator[int]:
@@ -177,7 +164,9 @@ def _enter(report: Report, plan: _Plan) -> None:
     report.missing_at += [f"{plan.number}:{offset}" for offset in verdicts.missing_at]
 
 
-async def _sinks(client: AIOKafkaConsumer, settings: Settings) -> SinkState:
+async def _sinks(
+    client: AIOKafkaConsumer, settings: Settings, places: list[TopicPartition]
+) -> SinkState:
     state = SinkState()
     async with _database(settings) as connection:
         fences = await (
@@ -186,11 +175,6 @@ async def _sinks(client: AIOKafkaConsumer, settings: Settings) -> SinkState:
         rejects = await (await connection.execute("SELECT count(*) FROM sink_rejects")).fetchone()
     state.rejects = rejects[0] if rejects else 0
     at = {TopicPartition(topic, number): offset for topic, number, offset in fences}
-    places = [
-        TopicPartition(settings.topic(topic), number)
-        for topic in CANONICAL
-        for number in await log_reader.partitions(client, settings, topic)
-    ]
     for place, end in (await log_reader.ends(client, places)).items():
         fence = at.get(place, 0)
         state.behind += max(end - fence, 0)

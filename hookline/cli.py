@@ -8,6 +8,7 @@ import typer
 from hookline import screen
 from hookline.commands import audit, dead, demo, send, shops, stack, stages, tables, topics
 from hookline.errors import guarded
+from hookline.teaching import teach
 
 app = typer.Typer(
     name="hookline",
@@ -20,12 +21,15 @@ app = typer.Typer(
 )
 for module in (demo, stack, send, tables, topics, audit, shops, dead, stages):
     module.register(app)
+teach(app)
 
 
 def main() -> None:
     """The ``hookline`` command: one clear line for what cannot be done, --debug for the rest."""
     debug = "--debug" in sys.argv or bool(os.environ.get("HOOKLINE_DEBUG"))
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
-    sys.exit(
-        guarded(app, lambda line: screen.err.print(f"hookline: {line}", markup=False), debug=debug)
-    )
+    sys.exit(guarded(app, _say, debug=debug))
+
+
+def _say(line: str) -> None:
+    screen.err.print(f"hookline: {line}", markup=False, soft_wrap=True)

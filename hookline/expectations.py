@@ -69,7 +69,7 @@ BY_TIMER = (
         "the T-shirts are abandoned: 3 units, 59.97",
         _CART_SPIFFY,
         "status, detection, item_count, cart_value, currency",
-        *("ABANDONED", "TIMER", 3, D("59.97"), "AUD"),
+        *("ABANDONED", "TIMER", 3, D("59.97"), "GBP"),
     ),
 )
 """After the first deliveries and a few seconds of silence."""

@@ -9,8 +9,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from hookline.errors import CommandError
+from runtime.admin import find_topics
 from runtime.settings import Settings
-from schemas.topics import MIB, Group, Topic
+from schemas.topics import ALL, MIB, Group, Topic
 
 FETCH = 5 * MIB
 """Bytes a partition: the largest record of any topic and its frame."""
@@ -25,6 +26,7 @@ async def consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
     client = AIOKafkaConsumer(
         **settings.kafka(),
         enable_auto_commit=False,
+        auto_offset_reset="earliest",  # what retention trims meanwhile is skipped, no more
         max_partition_fetch_bytes=FETCH,
         fetch_max_bytes=16 * MIB,
     )
@@ -35,15 +37,22 @@ async def consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
         await client.stop()
 
 
-async def partitions(client: AIOKafkaConsumer, settings: Settings, topic: Topic) -> list[int]:
-    """The partition numbers of a topic, in order. Raises CommandError where it is not there."""
-    name = settings.topic(topic)
-    if name not in await client.topics():
-        raise CommandError(
-            f"there is no topic {name} at {settings.brokers}: run `hookline topics create`, or "
-            "name another HOOKLINE_PREFIX"
-        )
-    return sorted(client.partitions_for_topic(name) or ())
+async def places(settings: Settings) -> dict[Topic, list[TopicPartition]]:
+    """The partitions of all our topics. Raises CommandError where one is not there."""
+    found = await find_topics(settings)
+    for topic in ALL:
+        if (name := settings.topic(topic)) not in found:
+            raise CommandError(
+                f"there is no topic {name} at {settings.brokers}: run `hookline topics create`, "
+                "or name another HOOKLINE_PREFIX"
+            )
+    return {
+        topic: [
+            TopicPartition(settings.topic(topic), number)
+            for number in range(found[settings.topic(topic)].partitions)
+        ]
+        for topic in ALL
+    }
 
 
 async def ends(client: AIOKafkaConsumer, at: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
@@ -67,6 +76,13 @@ async def since(
     behind = await ends(client, at)
     found = await client.offsets_for_times(dict.fromkeys(at, milliseconds))
     return {place: found[place].offset if found[place] else behind[place] for place in at}
+
+
+async def appended_at(client: AIOKafkaConsumer, place: TopicPartition, offset: int) -> int:
+    """When the first record at or after ``offset``, which must be there, was appended, in ms."""
+    client.assign([place])
+    client.seek(place, offset)
+    return int((await client.getone(place)).timestamp)
 
 
 async def records(

@@ -11,24 +11,29 @@ from hookline.connection import Place
 
 TIMEOUT_MS = 30_000
 
+_SHORT = "CASE WHEN length({0}) > 12 THEN left({0}, 11) || '…' ELSE {0} END"
+
 VIEWS = {
     "carts": (
         "abandoned_carts",
-        """
-        SELECT cart_key AS cart, status, detection, item_count AS items, cart_value AS value,
-               currency, abandoned_at, order_key AS "order", recovered_value AS recovered,
-               time_to_recover AS took
+        f"""
+        SELECT source || '/' || shop AS shop, {_SHORT.format("native_cart_id")} AS cart, status,
+               detection AS found_by, item_count AS items, cart_value AS value, currency,
+               date_trunc('second', abandoned_at) AS abandoned_at,
+               split_part(order_key, ':', 2) AS "order", recovered_value AS recovered,
+               date_trunc('second', time_to_recover) AS after
           FROM abandoned_carts ORDER BY abandoned_at DESC, cart_key, generation LIMIT 50
-        """,
+        """,  # noqa: S608 - our own names
     ),
     "customers": (
         "customer_lifetime_value",
-        """
-        SELECT customer_key AS customer, currency, orders_count AS orders, gross, discounts,
-               taxes, shipping, refunded, net, pending_revenue AS pending,
-               reported_revenue AS reported
+        f"""
+        SELECT source || '/' || shop AS shop,
+               {_SHORT.format("split_part(customer_key, ':', 2)")} AS customer, currency,
+               orders_count AS orders, gross, discounts, net, taxes, shipping,
+               pending_revenue AS pending, reported_revenue AS reported
           FROM customer_lifetime_value ORDER BY net DESC NULLS LAST, customer_key LIMIT 50
-        """,
+        """,  # noqa: S608 - our own names
     ),
 }
 """Word of the command line -> (table, what a person wants to see of it first)."""

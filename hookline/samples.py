@@ -35,12 +35,15 @@ def names(source: str) -> list[str]:
     """The examples of a platform, as ``hookline send`` takes them. Raises CommandError."""
     if source not in SOURCES:
         raise CommandError(f"no platform {source!r}: there is {', '.join(SOURCES)}")
-    place = folder() / source
-    return sorted(
-        path.stem
-        for path in place.glob("*")
+    return sorted(_files(source))
+
+
+def _files(source: str) -> dict[str, Path]:
+    return {
+        path.stem: path
+        for path in (folder() / source).glob("*")
         if path.suffix in _TYPES and not path.stem.endswith(".expected")
-    )
+    }
 
 
 def event_word(source: Source, name: str) -> str:
@@ -64,7 +67,7 @@ def sample(source: str, name: str, file: Path | None = None) -> Sample:
     if file is None:
         if found is None:
             raise CommandError(f"{source} has no example {name!r}: there is {', '.join(known)}")
-        file = next(p for p in (folder() / source).glob(f"{found}.*") if p.suffix in _TYPES)
+        file = _files(source)[found]
     try:
         body = file.read_bytes()
     except OSError as error:

@@ -1,16 +1,21 @@
 """What a terminal shows: one console for results, one for words beside them."""
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
-out = Console(highlight=False)
+_WIDE = None if sys.stdout.isatty() else 150
+"""Columns where nobody looks at a terminal: a file or a pipe has no edge."""
+
+out = Console(highlight=False, width=_WIDE)
 err = Console(stderr=True, highlight=False)
 
 
@@ -50,7 +55,14 @@ def shown(value: Any) -> str:
 def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     """A table as a person wants to see it; numbers to the right."""
     made = list(rows)
-    drawn = Table(title=title, title_justify="left", header_style="bold")
+    drawn = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        header_style="dim",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
     for index, column in enumerate(columns):
         numbers = any(isinstance(row[index], int | float | Decimal) for row in made)
         drawn.add_column(column, justify="right" if numbers else "left", overflow="fold")

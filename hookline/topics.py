@@ -41,16 +41,11 @@ async def counted(settings: Settings) -> list[Counted]:
     """All topics with their counts. Raises CommandError where one is not there."""
     found = []
     async with log_reader.consumer(settings) as client:
-        for topic in ALL:
-            name = settings.topic(topic)
-            at = [
-                TopicPartition(name, number)
-                for number in await log_reader.partitions(client, settings, topic)
-            ]
+        for topic, at in (await log_reader.places(settings)).items():
             first = await log_reader.begins(client, at)
             last = await log_reader.ends(client, at)
             records = sum(last[place] - first[place] for place in at)
-            found.append(Counted(topic, name, len(at), records))
+            found.append(Counted(topic, settings.topic(topic), len(at), records))
     return found
 
 
@@ -64,11 +59,7 @@ async def tail(
     """
     codec = await load_codec(settings) if topic.record else None
     async with log_reader.consumer(settings) as client:
-        name = settings.topic(topic)
-        at = [
-            TopicPartition(name, number)
-            for number in await log_reader.partitions(client, settings, topic)
-        ]
+        at = (await log_reader.places(settings))[topic]
         last = await log_reader.ends(client, at)
         start = await log_reader.begins(client, at) if from_start else last
         end: Mapping[TopicPartition, int] = dict.fromkeys(at, _FIRST_FOREVER) if follow else last

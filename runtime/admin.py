@@ -1,7 +1,7 @@
 """Topics on the broker: created as declared, checked before any stage stands on them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -318,20 +318,24 @@ async def advice(settings: Settings) -> list[str]:
         )
     if settings.replication_factor == 1:
         return problems
-    for name, topic in found.items():
-        if topic.replicas < _MIN_REPLICAS:
-            problems.append(f"{name} has {topic.replicas} replicas: use {_MIN_REPLICAS}")
-        if int(topic.configs.get("min.insync.replicas") or 1) < _MIN_IN_SYNC:
-            problems.append(
-                f"{name} acknowledges with one replica: set its min.insync.replicas to "
-                f"{_MIN_IN_SYNC}"
-            )
-        if topic.configs.get("unclean.leader.election.enable") == "true":
-            problems.append(
-                f"{name} may elect a leader that lacks records: set its "
-                "unclean.leader.election.enable to false"
-            )
-    return problems
+    return problems + [
+        f"{words}: {', '.join(name for name, topic in found.items() if is_lacking(topic))}"
+        for words, is_lacking in _LACKING.items()
+        if any(map(is_lacking, found.values()))
+    ]
+
+
+_LACKING: dict[str, Callable[[Found], bool]] = {
+    f"fewer than {_MIN_REPLICAS} replicas, so that a lost disk loses records; add some": (
+        lambda topic: topic.replicas < _MIN_REPLICAS
+    ),
+    f"one replica acknowledges alone; set min.insync.replicas to {_MIN_IN_SYNC}": (
+        lambda topic: int(topic.configs.get("min.insync.replicas") or 1) < _MIN_IN_SYNC
+    ),
+    "a replica that lacks records may lead; set unclean.leader.election.enable to false": (
+        lambda topic: topic.configs.get("unclean.leader.election.enable") == "true"
+    ),
+}
 
 
 __all__ = [

@@ -21,12 +21,12 @@ from runtime.stage import Batch, MovedError, Partition
 from runtime.worker import EXIT_CRASHED, run_worker
 from schemas.codec import Codec
 from schemas.events import CartSignal, Event, Micros
-from schemas.topics import CANONICAL, Group
+from schemas.topics import CANONICAL, Group, Topic
 from sinks import fences, rejects, store
 from sinks.database import Database, NoLongerWantedError
 from sinks.locks import MoreKeysError
 from sinks.log import Log, event_id
-from sinks.migrate import UnmigratedError, missing
+from sinks.migrate import check
 from sinks.rejects import Reject
 from sinks.signals import Relay
 from sinks.sweep import Sweep
@@ -58,7 +58,7 @@ def now() -> Micros:
 class Sinks:
     """The stage that keeps the tables. ``codec`` and ``clock`` are given by tests."""
 
-    topics = CANONICAL
+    topics: tuple[Topic, ...] = CANONICAL
     group = Group.SINKS
 
     def __init__(
@@ -78,8 +78,7 @@ class Sinks:
         """Connect. Raises UnmigratedError; waits out a database and a registry that are away."""
         self._settings, self._health = settings, health
         self._database = Database(settings, health, f"hookline-sinks-{uuid.uuid4().hex[:12]}")
-        if names := await self._database.run(missing):
-            raise UnmigratedError(f"{settings.sql_schema} lacks {names}: run `hookline migrate`")
+        await self._database.run(lambda connection: check(connection, settings.sql_schema))
         if self._codec is None:
             self._codec = await load_codec(settings, health)
         if self._in_background:
@@ -226,15 +225,11 @@ class _Transaction:
             await self._apply(connection, self._arrived)
         await rejects.write(connection, batch.partition, self.refused)
 
-    async def _apply(
-        self, connection: AsyncConnection[Any], arrived: Sequence[Arrived]
-    ) -> None:
+    async def _apply(self, connection: AsyncConnection[Any], arrived: Sequence[Arrived]) -> None:
         events = [each.event for each in arrived]
         await store.apply(connection, events, self._extra, self._clock)
 
-    async def _halves(
-        self, connection: AsyncConnection[Any], arrived: Sequence[Arrived]
-    ) -> None:
+    async def _halves(self, connection: AsyncConnection[Any], arrived: Sequence[Arrived]) -> None:
         if not arrived:
             return
         try:
@@ -243,9 +238,7 @@ class _Transaction:
         except _REFUSED as error:
             if len(arrived) == 1:
                 reason = error.sqlstate or "22000"
-                self.refused.append(
-                    rejects.reject(arrived[0].record, reason, type(error).__name__)
-                )
+                self.refused.append(rejects.reject(arrived[0].record, reason, type(error).__name__))
                 return
             middle = len(arrived) // 2
             await self._halves(connection, arrived[:middle])

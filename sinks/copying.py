@@ -5,7 +5,6 @@ Instants are microseconds since 1970 as everywhere; the binary form of a timesta
 """
 
 import struct
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -54,7 +53,7 @@ def _decimal(value: Decimal | str) -> Decimal:
 
 
 def _uuid(value: str) -> bytes:
-    return uuid.UUID(value).bytes
+    return bytes.fromhex(value.replace("-", ""))
 
 
 _KINDS: dict[str, tuple[str, Callable[[Any], Any] | None]] = {
@@ -115,9 +114,7 @@ class Table:
             await connection.execute(self._delete, [list(stored)])
         await self.append(connection, rows)
 
-    async def append(
-        self, connection: AsyncConnection[Any], rows: Iterable[Sequence[Any]]
-    ) -> None:
+    async def append(self, connection: AsyncConnection[Any], rows: Iterable[Sequence[Any]]) -> None:
         """Add ``rows``; values stand in the order of the columns."""
         ready = [self._ready(row) for row in rows]
         if not ready:

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import psycopg
-import structlog
 from psycopg import AsyncConnection, errors, sql
 
+from runtime import logs
 from runtime.health import Health
 from runtime.settings import Settings
 
@@ -39,6 +39,7 @@ AGAIN = (errors.DeadlockDetected, errors.SerializationFailure, errors.LockNotAva
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError)
 """The server, or the way to it, is gone, full or stopping: waited out."""
 
+_log = logs.get("hookline.sinks.database")
 Result = TypeVar("Result")
 
 
@@ -47,10 +48,14 @@ class NoLongerWantedError(Exception):
 
 
 class Database:
-    """One session for one user, opened when needed and opened again after a loss."""
+    """One session for one user, opened when needed and opened again after a loss.
 
-    def __init__(self, settings: Settings, health: Health, name: str) -> None:
+    ``session``: settings of the session beside those of all sinks.
+    """
+
+    def __init__(self, settings: Settings, health: Health, name: str, **session: str) -> None:
         self._settings = settings
+        self._session = {**_SESSION, **session}
         self._health = health
         self.name = name
         self._connection: AsyncConnection[Any] | None = None
@@ -105,7 +110,7 @@ class Database:
             schema = sql.Identifier(self._settings.sql_schema)
             # Temporary tables are named pg_temp in every statement; nothing else is in reach.
             await connection.execute(sql.SQL("SET search_path TO {}").format(schema))
-            for name, value in _SESSION.items():
+            for name, value in self._session.items():
                 await connection.execute("SELECT set_config(%s, %s, false)", [name, value])
         except BaseException:
             await connection.close()
@@ -117,6 +122,3 @@ class Database:
 def _words(error: Exception) -> str:
     """An error's first line: what follows may quote rows."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
-_log = structlog.get_logger(__name__)

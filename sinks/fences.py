@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from psycopg import AsyncConnection, errors
 
+from runtime import logs
 from runtime.stage import Partition
 
 _PATIENCE = "2s"
 """How long a new owner waits for the old one's transaction before it ends that session."""
-_log = structlog.get_logger(__name__)
+_log = logs.get("hookline.sinks.fences")
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,9 +82,7 @@ async def read_watermark(connection: AsyncConnection[Any]) -> Micros:
     return 0 if row is None or row[0] is None else int(row[0])
 
 
-async def _group(
-    connection: AsyncConnection[Any], seeds: set[str], customers: list[str]
-) -> Group:
+async def _group(connection: AsyncConnection[Any], seeds: set[str], customers: list[str]) -> Group:
     group = Group()
     frontier = seeds
     while frontier or customers:

@@ -89,8 +89,15 @@ async def take_shops(
         if place not in known or told < known[place]:
             changed += await _earlier(connection, place, told)
     # Shared with other batches: only an earlier first receipt needs the shop alone.
-    await connection.execute(_SHOPS + " FOR SHARE", names)
+    await share_shops(connection, order)
     return changed
+
+
+async def share_shops(connection: AsyncConnection[Any], shops: Iterable[tuple[str, str]]) -> None:
+    """Hold shops' rows beside others who do: their first receipts stay as they are."""
+    order = sorted(shops)
+    names = [[source for source, _ in order], [shop for _, shop in order]]
+    await connection.execute(_SHOPS + " FOR SHARE", names)
 
 
 async def _earlier(

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from runtime import logs
+from runtime.admin import partition_count
 from runtime.settings import Settings
 from runtime.stage import Partition
 from schemas import envelopes, heartbeats
@@ -43,9 +44,8 @@ class Log:
             await self._consumer.start()
             for topic in (WEBHOOKS, INGRESS, *CANONICAL):
                 name = self._settings.topic(topic)
-                numbers = await self._consumer._client.fetch_all_metadata()  # noqa: SLF001 - public calls answer only for topics already assigned
-                found = sorted(numbers.partitions_for_topic(name) or ())
-                self._topics[name] = [TopicPartition(name, number) for number in found]
+                numbers = range(partition_count(topic, self._settings))
+                self._topics[name] = [TopicPartition(name, number) for number in numbers]
             everything = [place for places in self._topics.values() for place in places]
             self._consumer.assign(everything)
             beats = self._places(INGRESS)
@@ -68,9 +68,9 @@ class Log:
         await self._consumer.stop()
         await self._admin.close()
 
-    async def cluster_id(self) -> str | None:
+    async def cluster_id(self) -> str:
         """Which cluster this is."""
-        return (await self._admin.describe_cluster()).get("cluster_id")
+        return str((await self._admin.describe_cluster())["cluster_id"])
 
     async def starts(self, *topics: Topic) -> dict[Partition, int]:
         """Where the logs begin."""
@@ -103,8 +103,7 @@ class Log:
         ends = await self._consumer.end_offsets(places)
         starts = await self._consumer.beginning_offsets(places)
         following = {
-            place.partition: max(offsets.get(place.partition, 0), starts[place])
-            for place in places
+            place.partition: max(offsets.get(place.partition, 0), starts[place]) for place in places
         }
         for place in places:
             self._consumer.seek(place, following[place.partition])
@@ -132,9 +131,7 @@ class Log:
         return event_id(record.headers)
 
     def _places(self, *topics: Topic) -> list[TopicPartition]:
-        return [
-            place for topic in topics for place in self._topics[self._settings.topic(topic)]
-        ]
+        return [place for topic in topics for place in self._topics[self._settings.topic(topic)]]
 
 
 def event_id(headers: Iterable[tuple[str, bytes]]) -> str | None:

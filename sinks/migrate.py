@@ -2,13 +2,15 @@
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, LiteralString
 
 import psycopg
-import structlog
-from psycopg import sql
+from psycopg import AsyncConnection, sql
 
+from runtime import logs
 from runtime.settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -16,8 +18,16 @@ READER = "hookline_reader"
 """Role that reads every table and view but the contact data and the raw rejects."""
 HIDDEN = ("customer_contacts", "sink_rejects")
 
+_COMMENTS: dict[LiteralString, str] = {
+    "TABLE schema_migrations": "Migrations applied to this schema.",
+    "COLUMN schema_migrations.name": "Stem of the migration's file.",
+    "COLUMN schema_migrations.digest": "SHA-256 of its text as applied.",
+    "COLUMN schema_migrations.applied_at": "When it was applied (this server's clock).",
+}
+_IS_THERE = "SELECT to_regclass('schema_migrations') IS NOT NULL"
+_APPLIED = "SELECT name, digest FROM schema_migrations"
 _NAME = re.compile(r"(\d{4})_[a-z0-9_]+")
-_log = structlog.get_logger(__name__)
+_log = logs.get("hookline.sinks.migrate")
 
 
 class UnmigratedError(RuntimeError):
@@ -71,9 +81,13 @@ def migrate(settings: Settings, schema: str | None = None) -> list[str]:
             " name text PRIMARY KEY, digest text NOT NULL,"
             " applied_at timestamptz NOT NULL DEFAULT now())"
         )
-        for migration in _missing(connection, name):
+        for place, comment in _COMMENTS.items():
+            connection.execute(
+                sql.SQL("COMMENT ON {} IS {}").format(sql.SQL(place), sql.Literal(comment))
+            )
+        for migration in _pending(connection.execute(_APPLIED).fetchall(), name):
             with connection.transaction():
-                connection.execute(migration.text)  # type: ignore[call-overload]  # our own file
+                connection.execute(migration.text)
                 connection.execute(
                     "INSERT INTO schema_migrations (name, digest) VALUES (%s, %s)",
                     [migration.name, migration.digest],
@@ -89,23 +103,33 @@ def check_migrated(settings: Settings, schema: str | None = None) -> None:
     name = schema or settings.sql_schema
     with psycopg.connect(settings.database_url, autocommit=True) as connection:
         _use(connection, name)
-        found = connection.execute("SELECT to_regclass('schema_migrations')").fetchone()
-        if found == (None,):
-            raise UnmigratedError(f"schema {name!r} has no tables yet: run `hookline migrate`")
-        missing = _missing(connection, name)
-    if missing:
-        names = ", ".join(migration.name for migration in missing)
-        raise UnmigratedError(f"schema {name!r} lacks {names}: run `hookline migrate`")
+        found = connection.execute(_IS_THERE).fetchone()
+        rows = connection.execute(_APPLIED).fetchall() if found == (True,) else []
+    _refuse(name, _pending(rows, name))
+
+
+async def check(connection: AsyncConnection[Any], schema: str) -> None:
+    """``check_migrated`` on a connection whose search_path is the schema."""
+    found = await (await connection.execute(_IS_THERE)).fetchone()
+    rows = await (await connection.execute(_APPLIED)).fetchall() if found == (True,) else []
+    _refuse(schema, _pending(rows, schema))
+
+
+def _refuse(schema: str, pending: list[Migration]) -> None:
+    if pending:
+        names = ", ".join(migration.name for migration in pending)
+        raise UnmigratedError(f"schema {schema!r} lacks {names}: run `hookline migrate`")
 
 
 def _use(connection: psycopg.Connection, schema: str) -> None:
     connection.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(schema)))
 
 
-def _missing(connection: psycopg.Connection, schema: str) -> list[Migration]:
+def _pending(rows: Iterable[tuple[str, str]], schema: str) -> list[Migration]:
+    """The migrations still to apply, given (name, digest) of those applied."""
     known = {migration.name: migration for migration in migrations()}
-    rows = connection.execute("SELECT name, digest FROM schema_migrations").fetchall()
-    for name, digest in rows:
+    done = dict(rows)
+    for name, digest in done.items():
         if name not in known:
             raise UnmigratedError(
                 f"schema {schema!r} holds {name}, which this version does not know:"
@@ -116,7 +140,6 @@ def _missing(connection: psycopg.Connection, schema: str) -> list[Migration]:
                 f"schema {schema!r}: {name} was changed after it was applied: restore its text"
                 " and write the change as a new migration"
             )
-    done = {name for name, _ in rows}
     return [migration for migration in known.values() if migration.name not in done]
 
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any
 
 import msgspec
@@ -15,6 +15,8 @@ from sinks.merge import FIRST
 
 NOTHING = Decimal(0)
 PLACES = Decimal("0.0001")
+_WIDE = Context(prec=64, rounding=ROUND_HALF_EVEN)
+"""Room for any product of two amounts: a told total of 0.0001 must not raise."""
 TELLS_REFUNDS = frozenset({"shoprocket", "spiffy"})
 """Platforms whose order events tell a refund."""
 
@@ -92,7 +94,7 @@ def money(order: OrderState) -> OrderMoney:
         elif untaxed == base:
             gross = listed
         else:
-            gross = (listed * untaxed / base).quantize(PLACES)
+            gross = _share(listed, untaxed, base)
             discounts = gross - untaxed
         refunded = _refunded(order, base, untaxed)
         net = untaxed - (refunded or NOTHING)
@@ -205,11 +207,16 @@ def _refunded(order: OrderState, base: Decimal, untaxed: Decimal) -> Decimal | N
     if order.refunded_goods is not None:
         if untaxed == base:
             return order.refunded_goods
-        return (order.refunded_goods * untaxed / base).quantize(PLACES)
+        return _share(order.refunded_goods, untaxed, base)
     if order.refunded_total is not None:
         total = _total(order, base)
-        return (order.refunded_total * untaxed / total).quantize(PLACES) if total else NOTHING
+        return _share(order.refunded_total, untaxed, total) if total else NOTHING
     return untaxed if order.status is OrderStatus.REFUNDED else None
+
+
+def _share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
+    share = _WIDE.divide(_WIDE.multiply(amount, part), whole)
+    return share.quantize(PLACES, context=_WIDE)
 
 
 def _total(order: OrderState, base: Decimal) -> Decimal:

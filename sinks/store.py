@@ -71,14 +71,14 @@ async def apply(
     """
     batch = plan(events)
     customers = set(await locks.take_shops(connection, batch.shops))
-    wanted = {key: False for key in extra} | batch.locks
+    wanted = dict.fromkeys(extra, False) | batch.locks
     carried = await locks.take(connection, wanted)
     locked = frozenset(wanted)
 
     customers |= await _store_orders(connection, batch, locked)
     for name in ENTITIES:
         if name != "orders" and name in batch.told:
-            customers |= await _store(connection, name, batch.told[name])
+            customers |= await _store(connection, name, batch.told[name], locked)
     await _store_apart(connection, CONTACTS, batch, contact_row)
     await _store_apart(connection, TOTALS, batch, totals_row)
     await _store_activities(connection, batch)
@@ -109,11 +109,17 @@ async def _merged(
 
 
 async def _store(
-    connection: Connection, name: str, told: Mapping[str, Sequence[Told]]
+    connection: Connection,
+    name: str,
+    told: Mapping[str, Sequence[Told]],
+    locked: frozenset[str],
 ) -> set[str]:
     """Entities whose rows follow from their own events; returns the customers they touch."""
     entity = ENTITIES[name]
     merged = await _merged(connection, entity.table, told)
+    if name == "carts":  # orders of a link given up may now close another cart
+        was = merged.before.items()
+        locks.require((link for key, old in was for link in _links(key, flatten(old))), locked)
     rows = []
     for key, layers in merged.after.items():
         extra = {"links": _links(key, flatten(layers))} if name == "carts" else None
@@ -156,9 +162,7 @@ async def _store_activities(connection: Connection, batch: Plan) -> None:
         )
 
 
-async def _store_orders(
-    connection: Connection, batch: Plan, locked: frozenset[str]
-) -> set[str]:
+async def _store_orders(connection: Connection, batch: Plan, locked: frozenset[str]) -> set[str]:
     """Orders with what they are worth; returns the customers that they touch."""
     told = batch.told.get("orders")
     if not told:
@@ -174,7 +178,8 @@ async def _store_orders(
         if state.subscription_id is not None
     }
     renewed, flipped = await _renewals(connection, subscriptions, states)
-    rows, items = [], []
+    rows: list[list[Any]] = []
+    items: list[list[Any]] = []
     for key, layers in merged.after.items():
         rows.append(_order_row(key, layers, states[key], is_renewal=key in renewed))
         items.extend(item_rows(key, layers))

@@ -133,7 +133,7 @@ class Watermark:
         if barrier is None or barrier.canonical is not None:
             return self
         if late := barrier.behind(commits, raw_starts):
-            return self._held(f"processors: {late[0].topic}-{late[0].number}")
+            return _held(self, f"processors: {late[0].topic}-{late[0].number}")
         return replace(self, barrier=replace(barrier, canonical=ends))
 
     def stored(self, fences: Offsets, starts: Offsets) -> "Watermark":
@@ -142,16 +142,17 @@ class Watermark:
         if barrier is None or barrier.canonical is None:
             return self
         if late := barrier.behind(fences, starts):
-            return self._held(f"sinks: {late[0].topic}-{late[0].number}")
+            return _held(self, f"sinks: {late[0].topic}-{late[0].number}")
         cap = self.ingresses.cap()
         reached = (barrier.at if cap is None else min(barrier.at, cap)) - MARGIN_MS
         moved = replace(
             self, at=reached if self.at is None else max(self.at, reached), barrier=None
         )
         if cap is not None and cap < barrier.at:
-            return moved._held("ingress: senders may still hold back deliveries")
+            return _held(moved, "ingress: senders may still hold back deliveries")
         return replace(moved, holder="", since=None)
 
-    def _held(self, holder: str) -> "Watermark":
-        since = self.since if self.holder == holder else self.ingresses.newest
-        return replace(self, holder=holder, since=since)
+
+def _held(mark: Watermark, holder: str) -> Watermark:
+    since = mark.since if mark.holder == holder else mark.ingresses.newest
+    return replace(mark, holder=holder, since=since)

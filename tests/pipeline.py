@@ -29,6 +29,7 @@ class Pipeline:
         names += [f"sink-{number + 1}" for number in range(sinks)]
         self.health_ports = {name: free_port() for name in names}
         self.settings = replace(settings, port=free_port())
+        self.health_ports["ingest"] = self.settings.port  # its pages stand beside its routes
         self.logs = logs
         self.children = {name: self._child(name) for name in names}
         self.restarts = dict.fromkeys(names, 0)
@@ -84,7 +85,7 @@ class Pipeline:
         return said
 
     def kill(self, *names: str) -> None:
-        """kill -9: the supervisor brings them back."""
+        """Kill -9: the supervisor brings them back."""
         for name in names:
             self.children[name].signal(SIGKILL)
 

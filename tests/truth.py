@@ -22,7 +22,8 @@ from tests.senders import NumberedOrder, Sent
 class Found:
     """``lost``: orders without an event. ``repeats``: event records beyond one per order.
     ``unsettled``: accepted deliveries without a verdict. ``doubled``: what the tables hold
-    beyond the truth."""
+    beyond the truth.
+    """
 
     lost: int
     repeats: int

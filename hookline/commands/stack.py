@@ -26,10 +26,14 @@ def up(
     detach: Annotated[
         bool, typer.Option("--detach", help="Return once it is up; end it with `down`.")
     ] = False,
-    port: Annotated[int, typer.Option(help=_PORT.format("ingress"))] = 0,
-    kafka_port: Annotated[int, typer.Option(help=_PORT.format("broker"))] = 0,
-    registry_port: Annotated[int, typer.Option(help=_PORT.format("registry"))] = 0,
-    postgres_port: Annotated[int, typer.Option(help=_PORT.format("database"))] = 0,
+    port: Annotated[int, typer.Option(help=_PORT.format("ingress"), show_default=False)] = 0,
+    kafka_port: Annotated[int, typer.Option(help=_PORT.format("broker"), show_default=False)] = 0,
+    registry_port: Annotated[
+        int, typer.Option(help=_PORT.format("registry"), show_default=False)
+    ] = 0,
+    postgres_port: Annotated[
+        int, typer.Option(help=_PORT.format("database"), show_default=False)
+    ] = 0,
 ) -> None:
     """Run everything here: Kafka, registry, PostgreSQL and the three stages, until Ctrl-C.
 
@@ -149,14 +153,16 @@ def _options(workers: int, shops: Path | None, ports: Mapping[str, int]) -> list
 
 
 def _print_up(said: Mapping[str, Any], *, is_detached: bool) -> None:
-    table = Table.grid(padding=(0, 2))
-    table.add_row("ingress", said["ingress_url"])
-    table.add_row("bootstrap servers", said["brokers"])
-    table.add_row("schema registry", said["registry_url"])
-    table.add_row("PostgreSQL (read only)", said["reader_url"])
-    table.add_row("shops", said["shops"])
-    table.add_row("data", said["data"])
-    screen.out.print(table, soft_wrap=True)
+    addresses = {
+        "ingress": said["ingress_url"],
+        "bootstrap servers": said["brokers"],
+        "schema registry": said["registry_url"],
+        "PostgreSQL, read only": said["reader_url"],
+        "shops": said["shops"],
+        "data": said["data"],
+    }
+    for name, value in addresses.items():
+        screen.out.print(f"{name:<23}{value}", markup=False, soft_wrap=True)
     end = "`hookline down` stops it" if is_detached else "Ctrl-C stops it"
     screen.out.print(f"up; {end}", markup=False)
 

@@ -2,12 +2,13 @@
 
 from decimal import Decimal
 
-from processors.sources import money
+from processors.sources import meta, money
 from processors.sources.contact import email_hash, reference
-from processors.sources.contract import Delivery
+from processors.sources.contract import Delivery, Parsed
 from processors.sources.document import Document
 from processors.sources.fields import identifier, integer, mapping, text
-from schemas.events import Change, CustomerRef, ReportedTotals, Scope
+from processors.sources.times import Moment, moment
+from schemas.events import Change, CustomerRef, Meta, ReportedTotals, Scope
 
 VERSION = 1
 
@@ -20,6 +21,29 @@ def change_of(event: str) -> Change:
         "updated": Change.UPDATED,
         "deleted": Change.DELETED,
     }.get(verb, Change.REPORTED)
+
+
+def creation(data: Document, delivery: Delivery) -> Moment | None:
+    """When the object was created, where told."""
+    return moment(data, "created", "", delivery.shop) or moment(
+        data, "created_at", "", delivery.shop
+    )
+
+
+def head(
+    delivery: Delivery, parsed: Parsed, slot: str, created: Moment | None
+) -> tuple[Meta, Change]:
+    """Meta of the delivery's entity, and what happened to it: only a creation is dated."""
+    change = change_of(parsed.event)
+    head = meta.primary(
+        delivery,
+        slot=slot,
+        event=parsed.event,
+        change=change,
+        when=created if change is Change.CREATED else None,
+        adapter_version=VERSION,
+    )
+    return head, change
 
 
 def is_user_shaped(data: Document) -> bool:

@@ -73,8 +73,7 @@ def _bad_json(body: bytes, error: msgspec.DecodeError) -> None:
     except UnicodeDecodeError as undecodable:
         malformed(undecodable.start, "not UTF-8")
     except json.JSONDecodeError as broken:
-        offset = int(said[1]) if said else len(broken.doc[: broken.pos].encode())
-        malformed(offset, str(error))
+        malformed(len(broken.doc[: broken.pos].encode()), str(error))
     except RecursionError:
         out_of_range(ROOT, "nested too deeply")
     for path, value in _texts(lenient, ""):

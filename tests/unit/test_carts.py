@@ -158,6 +158,9 @@ STATES = {
     "an abandoned cart that gets activity is active again and stays counted": (
         [act(0, "A"), act(70, "AB")], [], 80, [(1, ACTIVE, 60, 1, None)],
     ),
+    "activity at the very end of the silence comes after the abandonment": (
+        [act(0, "A"), act(60, "AB")], [], 80, [(1, ACTIVE, 60, 1, None)],
+    ),
     "it may be abandoned again in the same generation": (
         [act(0, "A"), act(70, "AB")], [], 130, [(1, ABANDONED, 130, 2, None)],
     ),
@@ -478,6 +481,36 @@ def test_content_is_that_of_the_last_non_empty_state() -> None:
         row.source_event_id,
         row.last_activity_at,
     )
+
+
+def test_a_test_event_makes_its_generation_a_test() -> None:
+    rows = fold(
+        [cart(act(0, "A", is_test=True), act(5, "B"), act(100, "C"))], [bought(10)], at(LATE)
+    )
+    assert [row.is_test for row in rows] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("activities", "orders", "expected"),
+    [
+        ([act(0, "A")], [], None),
+        ([act(0, "A")], [bought(70)], 70),
+        ([act(10, "A")], [bought(7)], 10),
+        ([act(0, "A"), act(20, "")], [], 20),
+        ([act(0, "A"), act(20, ""), act(30, "A")], [], None),
+        ([act(0, "A", expire_after=100 * MINUTE)], [], 100),
+    ],
+)
+def test_closed_at(
+    activities: list[Activity], orders: list[CandidateOrder], expected: float | None
+) -> None:
+    [row] = fold([cart(*activities)], orders, at(LATE))
+    assert expected == minutes(row.closed_at)
+
+
+def test_a_later_life_of_a_reported_cart_is_first_seen_with_its_report() -> None:
+    rows = fold([reported_cart(report(100, 90), report(300, 90))], [box_order(150)], at(LATE))
+    assert [minutes(row.first_seen_at) for row in rows] == [90, 300]
 
 
 def test_settings_of_the_newest_activity_count() -> None:

@@ -1,6 +1,7 @@
 """The ingress behind its real server and a real socket."""
 
 import asyncio
+import contextlib
 import json
 import resource
 from dataclasses import replace
@@ -25,16 +26,24 @@ class Served:
     def __init__(self, server, publisher):
         self.server = server
         self.publisher = publisher
+        self.writers = []
 
     async def open(self):
-        return await asyncio.open_connection("127.0.0.1", self.server.port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.server.port)
+        self.writers.append(writer)
+        return reader, writer
+
+    async def close(self):
+        for writer in self.writers:
+            writer.close()
+            with contextlib.suppress(OSError):  # the server may have cut it off
+                await writer.wait_closed()
 
     async def exchange(self, request):
         """What the server says to ``request`` until it closes, or falls silent."""
         reader, writer = await self.open()
         writer.write(request)
         answer = await self.read(reader)
-        writer.close()
         return answer
 
     @staticmethod
@@ -63,7 +72,9 @@ async def served(tmp_path):
     server = server_of(create_app(SETTINGS, ShopBook(path), publisher, Health()), SETTINGS)
     task = asyncio.create_task(server.serve())
     await server.wait_started()
-    yield Served(server, publisher)
+    running = Served(server, publisher)
+    yield running
+    await running.close()
     server.should_exit = server.force_exit = True
     await task
 
@@ -99,23 +110,47 @@ async def test_a_chunked_body_is_taken_whole(served):
 
 async def test_pipelined_deliveries_are_answered_in_order(served):
     reader, writer = await served.open()
-    writer.write(request(b"1") + request(b"2", path="/hooks/nobody/x") + request(b"3"))
+    writer.write(request(b"1") + request(b"2", path=PATH + "x") + request(b"3"))
     answer = b""
     while answer.count(b"HTTP/1.1") < 3 or not answer.endswith(b"}"):
         answer += await reader.read(65536)
-    writer.close()
 
-    assert [200, 404, 200] == [status(b"HTTP/1.1" + part) for part in answer.split(b"HTTP/1.1")[1:]]
+    assert [200, 401, 200] == [status(b"HTTP/1.1" + part) for part in answer.split(b"HTTP/1.1")[1:]]
     assert [b"1", b"3"] == served.bodies
 
 
-@pytest.mark.parametrize("headers", [("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c")])
-async def test_an_offer_to_upgrade_does_not_lose_the_body(served, headers):
+OFFER = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")
+
+
+async def test_an_offer_to_upgrade_does_not_lose_the_body(served):
     """Java's client makes this offer with every first request in the clear."""
-    answer = await served.exchange(request(b'{"Id":1}', *headers))
+    answer = await served.exchange(request(b'{"Id":1}', *OFFER))
 
     assert 200 == status(answer)
     assert [b'{"Id":1}'] == served.bodies
+
+
+async def test_a_body_behind_an_offer_to_upgrade_may_come_in_pieces(served):
+    reader, writer = await served.open()
+    whole = request(b'{"Id":1}', *OFFER)
+    for place in range(0, len(whole), 50):
+        writer.write(whole[place : place + 50])
+        await writer.drain()
+        await asyncio.sleep(0.005)
+    first = await served.read(reader)
+    writer.write(request(b"second"))
+    second = await served.read(reader)
+
+    assert (200, 200) == (status(first), status(second))
+    assert [b'{"Id":1}', b"second"] == served.bodies
+
+
+async def test_a_tunnel_is_405(served):
+    assert 405 == status(await served.exchange(b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n"))
+
+
+async def test_what_is_no_http_is_400(served):
+    assert 400 == status(await served.exchange(b"hello\r\n\r\n"))
 
 
 async def test_a_client_that_expects_100_is_told_to_go_on_only_if_it_may(served):
@@ -124,7 +159,6 @@ async def test_a_client_that_expects_100_is_told_to_go_on_only_if_it_may(served)
     first = await reader.readuntil(b"\r\n\r\n")
     writer.write(b"{}")
     answer = await served.read(reader)
-    writer.close()
     refused = await served.exchange(
         request(b"", "Expect: 100-continue", path="/hooks/x/y", length=2)
     )
@@ -150,7 +184,6 @@ async def test_a_body_slower_than_the_deadline_is_408_and_the_connection_closes(
     reader, writer = await served.open()
     writer.write(request(b"{", length=8))
     answer = await served.read(reader)
-    writer.close()
 
     assert 408 == status(answer)
     assert [] == served.bodies
@@ -161,10 +194,9 @@ async def test_a_head_slower_than_the_deadline_is_408(served):
 
 
 async def test_a_connection_that_says_nothing_is_closed(served):
-    reader, writer = await served.open()
+    reader, _ = await served.open()
 
     assert b"" == await asyncio.wait_for(reader.read(), 3)
-    writer.close()
 
 
 @pytest.mark.parametrize(
@@ -191,7 +223,6 @@ async def test_a_head_without_end_is_cut_off_with_memory_flat(served):
     except ConnectionError:
         pass
     answer = await served.read(reader)
-    writer.close()
 
     assert answer == b"" or 431 == status(answer)
     assert sent < 10_000_000
@@ -221,7 +252,6 @@ async def test_a_huge_body_is_413_with_memory_flat(served, is_chunked):
     except ConnectionError:
         pass
     answer = await answering
-    writer.close()
 
     assert 413 == status(answer)
     assert [] == served.bodies

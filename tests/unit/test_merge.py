@@ -62,21 +62,21 @@ def state(*events: Order) -> dict[str, Any]:
 
 def test_null_is_not_told_and_empty_is() -> None:
     fields = told(order(items=(), total=Decimal("1.50")))
-    assert ([], "1.50", False) == (fields["items"], fields["total"], "tax_total" in fields)
+    assert (fields["items"], fields["total"], "tax_total" in fields) == ([], "1.50", False)
 
 
 def test_unknown_is_told_only_with_the_platforms_word() -> None:
     silent, worded = told(order()), told(order(status_word="odd"))
-    assert (None, "UNKNOWN") == (silent.get("status"), worded.get("status"))
+    assert (silent.get("status"), worded.get("status")) == (None, "UNKNOWN")
 
 
 def test_the_customers_identifiers_stand_flat() -> None:
     fields = told(order(customer=CustomerRef(customer_id="7")))
-    assert ("7", False, False) == (
+    assert (
         fields["customer_id"],
         "email_hash" in fields,
         "customer" in fields,
-    )
+    ) == ("7", False, False)
 
 
 def test_only_a_created_event_tells_the_transactions_of_its_creation() -> None:
@@ -84,19 +84,19 @@ def test_only_a_created_event_tells_the_transactions_of_its_creation() -> None:
     created = order(1, successful_transactions=1)
     updated = order(2, Change.UPDATED, successful_transactions=4)
     merged = state(updated, created)
-    assert (1, 4) == (merged[name], merged["successful_transactions"])
+    assert (merged[name], merged["successful_transactions"]) == (1, 4)
 
 
 def test_an_older_event_still_tells_what_newer_ones_do_not() -> None:
     newer = order(2, Change.UPDATED, total=Decimal(5))
     older = order(1, total=Decimal(4), tax_total=Decimal(1))
     merged = state(newer, older)
-    assert ("5", "1") == (merged["total"], merged["tax_total"])
+    assert (merged["total"], merged["tax_total"]) == ("5", "1")
 
 
 def test_a_report_fills_and_deletes_nothing() -> None:
     merged = state(order(1, Change.DELETED), order(2, Change.REPORTED, total=Decimal(4)))
-    assert (True, "4") == (merged["deleted"], merged["total"])
+    assert (merged["deleted"], merged["total"]) == (True, "4")
 
 
 def test_at_one_time_deleted_beats_updated_beats_reported_beats_created() -> None:
@@ -112,19 +112,19 @@ def test_at_one_change_time_the_later_append_wins() -> None:
 def test_the_first_time_told_stays_the_earliest() -> None:
     early = Order(meta=meta(2, Change.UPDATED, occurred_at=50), order_id="1")
     merged = state(order(1), early, order(3, Change.UPDATED))
-    assert (50, 103) == (merged[FIRST], merged["occurred_at"])
+    assert (merged[FIRST], merged["occurred_at"]) == (50, 103)
 
 
 def test_the_newest_event_stays_on_top_and_those_without_a_say_go() -> None:
     layers = merge((), (1, 0, 0, 0, 0), "a", {"x": 1, "y": 1})
     layers = merge(layers, (2, 0, 0, 0, 0), "b", {"x": 2})
     layers = merge(layers, (3, 0, 0, 0, 0), "c", {"x": 3})
-    assert [("c", {"x": 3}), ("a", {"y": 1})] == [(each.event_id, each.fields) for each in layers]
+    assert [(each.event_id, each.fields) for each in layers] == [("c", {"x": 3}), ("a", {"y": 1})]
 
 
 def test_the_newest_event_stays_even_where_it_tells_nothing() -> None:
     layers = merge(merge((), (1, 0, 0, 0, 0), "a", {"x": 1}), (2, 0, 0, 0, 0), "b", {"x": None})
-    assert ["b", "a"] == [each.event_id for each in layers]
+    assert [each.event_id for each in layers] == ["b", "a"]
 
 
 def test_layers_survive_json() -> None:
@@ -134,9 +134,7 @@ def test_layers_survive_json() -> None:
     assert layers == load(json.loads(json.dumps(layers)))
 
 
-fields_ = st.dictionaries(
-    st.sampled_from(["a", "b", "c", FIRST]), st.integers(0, 9), max_size=4
-)
+fields_ = st.dictionaries(st.sampled_from(["a", "b", "c", FIRST]), st.integers(0, 9), max_size=4)
 events = st.lists(
     st.tuples(st.integers(0, 4), fields_), min_size=1, max_size=5, unique_by=lambda event: event[0]
 )
@@ -166,8 +164,10 @@ def test_a_field_is_as_the_newest_event_that_tells_it_says(
     for at, fields in told_:
         layers = merge(layers, (at, 0, 0, 0, 0), str(at), fields)
     for _, fields in sorted(told_, key=lambda event: event[0]):
-        first = {FIRST: min(expected[FIRST], fields[FIRST])} if {FIRST} <= (
-            expected.keys() & fields.keys()
-        ) else {}
+        first = (
+            {FIRST: min(expected[FIRST], fields[FIRST])}
+            if {FIRST} <= (expected.keys() & fields.keys())
+            else {}
+        )
         expected |= fields | first
     assert expected == flatten(layers)

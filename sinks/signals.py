@@ -1,0 +1,140 @@
+"""Signals from the outbox to Kafka: in order for each cart, marked one by one, sent once."""
+
+import asyncio
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from psycopg import AsyncConnection
+
+from runtime import logs, metrics
+from runtime.health import Health
+from runtime.producer import new_producer
+from runtime.settings import Settings
+from schemas.codec import Codec
+from schemas.events import CartSignal
+from schemas.topics import CART_SIGNALS
+from sinks.leader import Leader
+
+log = logs.get("hookline.sinks.signals")
+
+_MANY = 200
+_PAUSE = 1.0
+_STILL_HERE = 5.0
+"""Seconds of waiting for Kafka after which the session must be used, or it ends."""
+_CONDITION = "kafka-signals"
+
+_WAITING = """
+    SELECT position, record FROM outbox
+    WHERE NOT EXISTS (SELECT FROM sent_signals WHERE sent_signals.signal_id = outbox.signal_id)
+    ORDER BY position LIMIT %s
+"""
+_MARK = """
+    WITH gone AS (DELETE FROM outbox WHERE position = %s RETURNING signal_id)
+    INSERT INTO sent_signals (signal_id) SELECT signal_id FROM gone ON CONFLICT DO NOTHING
+"""
+_FORGET = """
+    DELETE FROM outbox USING sent_signals WHERE sent_signals.signal_id = outbox.signal_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A signal in the outbox."""
+
+    position: int
+    signal: CartSignal
+
+
+class Relay:
+    """Sends what stands in the outbox. One relay of all processes works at a time."""
+
+    def __init__(self, settings: Settings, health: Health, codec: Codec) -> None:
+        self._topic = settings.topic(CART_SIGNALS)
+        self._settings, self._health, self._codec = settings, health, codec
+        self._leader = Leader(settings, health, "signals")
+        self._producer: AIOKafkaProducer | None = None
+
+    async def run(self) -> None:
+        """Relay until cancelled."""
+        try:
+            while True:
+                if await self.step() < _MANY:
+                    await asyncio.sleep(_PAUSE)
+        finally:
+            await self._leader.close()
+            if self._producer is not None:
+                # Waits for what is on the wire, so that nothing follows this process's end.
+                await self._producer.stop()
+
+    async def step(self) -> int:
+        """Send the signals that wait, a few at most; return how many were sent and marked."""
+        waiting = await self._leader.run(_waiting)
+        if not waiting:
+            return 0
+        producer = await self._started()
+        sent = [
+            (each, await producer.send(self._topic, **self._encoded(each.signal)))
+            for each in waiting
+        ]
+        for each, acknowledged in sent:
+            await self._acknowledged(acknowledged)
+            marked = await self._leader.run(partial(_mark, each))
+            if marked is None:
+                return 0  # another relay leads now: what is not marked is its to send
+            metrics.SIGNALS.labels(each.signal.kind.value).inc()
+        return len(sent)
+
+    async def _started(self) -> AIOKafkaProducer:
+        while self._producer is None:
+            producer = new_producer(self._settings)
+            try:
+                await producer.start()
+            except (KafkaError, OSError) as error:
+                await producer.stop()
+                await self._wait(str(error))
+            else:
+                self._producer = producer
+        self._health.met(_CONDITION)
+        return self._producer
+
+    async def _acknowledged(self, acknowledged: "asyncio.Future[Any]") -> None:
+        """Wait on the same producer for as long as it takes: it repeats without doubling."""
+        while not acknowledged.done():
+            await asyncio.wait([acknowledged], timeout=_STILL_HERE)
+            if not acknowledged.done():
+                await self._wait("a signal is not acknowledged yet")
+        acknowledged.result()
+        self._health.met(_CONDITION)
+
+    async def _wait(self, reason: str) -> None:
+        self._health.waiting(_CONDITION, reason)
+        log.warning("signals wait for kafka", reason=reason)
+        await self._leader.run(_here)
+        await asyncio.sleep(_PAUSE)
+
+    def _encoded(self, signal: CartSignal) -> dict[str, Any]:
+        return {"key": signal.cart_key.encode(), "value": self._codec.encode(signal)}
+
+
+async def _waiting(connection: AsyncConnection[Any]) -> list[Waiting]:
+    await connection.execute(_FORGET)
+    count = await (await connection.execute("SELECT count(*) FROM outbox")).fetchone()
+    metrics.SIGNALS_WAITING.set(0 if count is None else count[0])
+    cursor = await connection.execute(_WAITING, [_MANY])
+    return [
+        Waiting(position, msgspec.convert(record, CartSignal)) async for position, record in cursor
+    ]
+
+
+async def _mark(sent: Waiting, connection: AsyncConnection[Any]) -> bool:
+    await connection.execute(_MARK, [sent.position])
+    return True
+
+
+async def _here(connection: AsyncConnection[Any]) -> bool:
+    await connection.execute("SELECT")
+    return True

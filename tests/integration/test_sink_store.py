@@ -1,0 +1,205 @@
+"""The sinks' transaction: fences, locks, rejects, a database that goes away."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from runtime.health import Health
+from runtime.settings import Settings
+from runtime.stage import MovedError
+from schemas.events import CustomerRef
+from sinks import fences, store
+from sinks.agent import now
+from sinks.database import Database
+from sinks.locks import MoreKeysError
+from sinks.migrate import UnmigratedError, check_migrated, migrate
+from tests.sink_events import HOUR, NOON, SECOND, Tables, batch, cart, line, order, record
+
+pytestmark = pytest.mark.stack
+
+ANNA = CustomerRef(customer_id="1")
+
+
+@pytest.fixture
+def settings(stack: Any) -> Settings:
+    fresh: Settings = stack.settings()
+    migrate(fresh)
+    return fresh
+
+
+@pytest.fixture
+async def tables(settings: Settings) -> AsyncIterator[Tables]:
+    async with Tables(settings) as ready:
+        yield ready
+
+
+def test_an_unmigrated_database_is_refused_with_what_to_run(stack: Any) -> None:
+    fresh = stack.settings()
+    with pytest.raises(UnmigratedError, match="run `hookline migrate`"):
+        check_migrated(fresh)
+    assert ["0001_delivery", "0002_entities", "0003_tables", "0004_views"] == migrate(fresh)
+    assert [] == migrate(fresh)
+    check_migrated(fresh)
+
+
+async def test_a_batch_behind_the_fence_is_given_back_and_changes_nothing(
+    tables: Tables,
+) -> None:
+    first, second = order("1", NOON), order("2", NOON + SECOND)
+    await tables.put_batch([first])
+    place = await tables.place(first)
+    before = tables.digest()
+    with pytest.raises(MovedError) as moved:
+        await tables.sinks.handle(
+            batch(place, 0, [record(place.topic, 0, first), record(place.topic, 1, second)])
+        )
+    assert 1 == moved.value.offset
+    assert before == tables.digest()
+
+
+async def test_a_batch_whose_commit_was_not_answered_is_taken_once(tables: Tables) -> None:
+    sold = order("1", NOON)
+    await tables.put_batch([sold])
+    place = await tables.place(sold)
+    before = tables.digest()
+    await tables.sinks.handle(batch(place, 0, [record(place.topic, 0, sold)]))
+    assert before == tables.digest()
+
+
+async def test_a_stopped_session_that_holds_a_fence_is_ended_by_its_successor(
+    tables: Tables, settings: Settings
+) -> None:
+    place = await tables.place(order("1", NOON))
+    stopped = Database(settings, Health(), "hookline-sinks-stopped")
+    held = asyncio.Event()
+
+    async def hold(connection: psycopg.AsyncConnection[Any]) -> None:
+        await fences.move(connection, place, 0, 1, None, None)
+        held.set()
+        await asyncio.sleep(60)
+
+    await stopped.run(lambda connection: fences.take_over(connection, [place], stopped.name))
+    holding = asyncio.ensure_future(stopped.run(hold))
+    await held.wait()
+    successor = Database(settings, Health(), "hookline-sinks-successor")
+    taken = await successor.run(
+        lambda connection: fences.take_over(connection, [place], successor.name)
+    )
+    assert {place: fences.Fence(0)} == taken
+    holding.cancel()
+    await asyncio.gather(holding, return_exceptions=True)
+    await stopped.close()
+    await successor.close()
+
+
+async def test_a_cart_and_its_order_stored_at_once_end_as_one_after_the_other(
+    stack: Any,
+) -> None:
+    bought = [line("a")]
+    told = cart("c", NOON, bought, source="run-free", customer=ANNA)
+    sold = order("9", NOON + HOUR // 2, source="run-free", customer=ANNA, items=bought)
+    digests = []
+    for at_once in (False, True):
+        settings = stack.settings()
+        migrate(settings)
+        async with Tables(settings, "one") as one, Tables(settings, "other") as other:
+            await one.place(told)
+            await other.place(sold)
+            work = (one.put_batch([told]), other.put_batch([sold]))
+            if at_once:
+                await asyncio.gather(*work)
+            else:
+                for each in work:
+                    await each
+            await one.passed(NOON + 3 * HOUR)
+            assert [("CONVERTED", "run-free/main/order:9")] == one.rows(
+                "SELECT status, order_key FROM cart_generations"
+            )
+            digests.append(one.digest())
+    assert digests[0] == digests[1]
+
+
+async def test_an_order_waits_for_the_cart_of_its_customer_that_is_not_committed_yet(
+    settings: Settings, tables: Tables
+) -> None:
+    """Without link locks both would commit, each without having seen the other."""
+    told = cart("c", NOON, [line("a")], source="run-free", customer=ANNA)
+    sold = order("9", NOON + HOUR // 2, source="run-free", customer=ANNA, items=[line("a")])
+    await tables.place(sold)
+    written, leave = asyncio.Event(), asyncio.Event()
+    other = Database(settings, Health(), "other")
+
+    async def slowly(connection: psycopg.AsyncConnection[Any]) -> None:
+        await store.apply(connection, [told], frozenset(), now)
+        written.set()
+        await leave.wait()
+
+    slow = asyncio.ensure_future(other.run(slowly))
+    await written.wait()
+    quick = asyncio.ensure_future(tables.put_batch([sold]))
+    await asyncio.sleep(0.5)
+    assert not quick.done()
+    leave.set()
+    await asyncio.gather(slow, quick)
+    await other.close()
+    assert [("CONVERTED", "run-free/main/order:9")] == tables.rows(
+        "SELECT status, order_key FROM cart_generations"
+    )
+
+
+async def test_keys_of_stored_rows_are_locked_before_their_carts_are_folded(
+    settings: Settings, tables: Tables
+) -> None:
+    """An order given to another customer also moves the first customer's rows."""
+    await tables.put([order("9", NOON, customer=ANNA)])
+    moved = order("9", NOON + SECOND, customer=CustomerRef(customer_id="2"))
+    other = Database(settings, Health(), "other")
+    with pytest.raises(MoreKeysError) as error:
+        await other.run(lambda connection: store.apply(connection, [moved], frozenset(), now))
+    await other.close()
+    assert {"spiffy/main/customer:1"} == error.value.keys
+    await tables.put([moved])
+    assert [("spiffy/main/customer:2",)] == tables.rows(
+        "SELECT customer_key FROM customer_lifetime_value"
+    )
+
+
+async def test_what_cannot_be_stored_is_put_aside_and_the_rest_is_stored(
+    tables: Tables,
+) -> None:
+    events = [order(str(number), NOON + number * SECOND, of_meta={}) for number in range(9)]
+    events[4] = order("4", NOON, order_number="with a \0 in it")
+    place = await tables.place(events[0])
+    records = [record(place.topic, number, event) for number, event in enumerate(events)]
+    records[7] = record(place.topic, 7, events[7], value=b"no Avro")
+    await tables.sinks.handle(batch(place, 0, records))
+    stored = [(f"{number}",) for number in range(9) if number not in (4, 7)]
+    assert stored == tables.rows("SELECT order_id FROM orders ORDER BY 1")
+    rejects = tables.rows("SELECT record_offset, reason, event_id FROM sink_rejects ORDER BY 1")
+    assert [4, 7] == [at for at, _, _ in rejects]
+    assert "decode" == rejects[1][1]
+    assert [events[4].meta.event_id, events[7].meta.event_id] == [each for _, _, each in rejects]
+    assert [(9, events[8].meta.event_id)] == tables.rows(
+        "SELECT next_offset, last_event_id FROM fences"
+    )
+
+
+async def test_a_database_that_ends_every_session_is_waited_out(
+    settings: Settings, tables: Tables
+) -> None:
+    await tables.put([order("0", NOON)])
+    for number in range(1, 6):
+        with psycopg.connect(settings.database_url, autocommit=True) as connection:
+            connection.execute(
+                sql.SQL(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE application_name LIKE 'hookline-sinks-%'"
+                )
+            )
+        await tables.put([order(str(number), NOON + number * SECOND)])
+    assert [(6,)] == tables.rows("SELECT count(*) FROM orders")
+    assert tables.health.is_ready

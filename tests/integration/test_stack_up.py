@@ -1,0 +1,128 @@
+"""``hookline up`` as a person runs it: one folder, one stack, nothing left behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from hookline.local.folder import Folder
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(290)]
+
+
+def hookline(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command in a shell that knows of no other stack."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("HOOKLINE_")}
+    if "HOOKLINE_CACHE" in os.environ:
+        environment["HOOKLINE_CACHE"] = os.environ["HOOKLINE_CACHE"]
+    command = [sys.executable, "-m", "hookline", *arguments]
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=200, check=False
+    )
+
+
+def wait_for(holds: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+
+
+def lives(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path
+    Folder(tmp_path).end()
+
+
+def up(data: Path) -> dict[str, Any]:
+    done = hookline("up", "--detach", "--data", str(data), "--workers", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return status(data)
+
+
+def status(data: Path) -> dict[str, Any]:
+    shown: dict[str, Any] = json.loads(hookline("status", "--json", "--data", str(data)).stdout)
+    return shown
+
+
+def pids(shown: dict[str, Any]) -> dict[str, int]:
+    return {process["name"]: process["pid"] for process in shown["processes"]}
+
+
+def test_a_stack_lives_through_kills_and_goes_on_with_its_data(data: Path) -> None:
+    shown = up(data)
+    assert [process["name"] for process in shown["processes"]] == [
+        *("hookline up", "kafka", "registry", "postgres"),
+        *("sink", "process-1", "process-2", "ingest"),
+    ]
+    assert {process["state"] for process in shown["processes"]} == {"up"}
+    assert shown["memory_bytes"] < 1.5e9
+    assert (data / "run.json").stat().st_mode & 0o077 == 0
+    assert (data / "contact_key").stat().st_mode & 0o077 == 0
+    key = (data / "contact_key").read_text()
+
+    second = hookline("up", "--data", str(data))
+    assert second.returncode == 1
+    assert f"runs in {data} already" in second.stderr
+
+    before = pids(shown)
+    os.kill(before["process-1"], signal.SIGKILL)
+    wait_for(lambda: pids(status(data))["process-1"] != before["process-1"], "it is restarted")
+    restarted = {process["name"]: process for process in status(data)["processes"]}
+    assert restarted["process-1"]["restarts"] == 1
+    assert restarted["process-1"]["last_exit"] == -signal.SIGKILL
+
+    family = pids(status(data))
+    os.kill(family["hookline up"], signal.SIGKILL)
+    wait_for(lambda: not any(map(lives, family.values())), "all die with `hookline up`")
+    gone = hookline("status", "--json", "--data", str(data))
+    assert gone.returncode == 1
+    assert json.loads(gone.stdout) == {"running": False, "starting": False}
+
+    again = up(data)
+    assert (data / "contact_key").read_text() == key
+    assert again["brokers"] == shown["brokers"]
+    assert "0 topics created, 12 stood" in (data / "logs" / "up.log").read_text()
+    checked = hookline("doctor", "--json", "--data", str(data))
+    assert [found for found in json.loads(checked.stdout) if found["level"] == "wrong"] == []
+
+    family = pids(again)
+    down = hookline("down", "--data", str(data))
+    assert (down.returncode, down.stdout) == (0, "stopped\n")
+    wait_for(lambda: not any(map(lives, family.values())), "all have ended")
+    assert not (data / "run.json").exists()
+
+
+def test_a_port_that_is_taken_is_refused_and_nothing_is_left(data: Path) -> None:
+    import socket  # noqa: PLC0415 - only here
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = hookline("up", "--data", str(data), "--kafka-port", str(port))
+    assert done.returncode == 1
+    assert f"port {port} for kafka is taken" in done.stderr
+    assert hookline("status", "--data", str(data)).returncode == 1
+
+
+def test_a_broken_shops_file_is_refused_before_anything_starts(data: Path, tmp_path: Path) -> None:
+    shops = tmp_path / "broken.toml"
+    shops.write_text('[[shops]]\nsource = "gooten"\n')
+    done = hookline("up", "--data", str(data), "--shops", str(shops))
+    assert done.returncode == 1
+    assert "shops[1].id" in done.stderr
+    assert not (data / "kafka").exists()

@@ -1,0 +1,225 @@
+"""The sweep and the relay beside real Kafka: what the watermark shows, and signals sent once."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.structs import OffsetAndMetadata
+
+from runtime.health import Health
+from runtime.settings import Settings
+from runtime.stage import Partition
+from schemas import heartbeats
+from schemas.events import CartSignal, CustomerRef
+from schemas.heartbeats import Heartbeat
+from schemas.topics import CART_SIGNALS, CARTS, INGRESS, WEBHOOKS, Group
+from sinks.agent import Sinks, StrangeLogError
+from sinks.leader import Leader
+from sinks.signals import Relay
+from sinks.sweep import Sweep
+from sinks.watermark import MARGIN_MS
+from tests.sink_events import CODEC, HOUR, NOON, SECOND, Tables, cart, line, order, record
+
+pytestmark = pytest.mark.stack
+
+Prepare = Callable[[Settings], Settings]
+ANNA = CustomerRef(customer_id="1")
+
+
+async def _append(settings: Settings, topic: str, value: bytes, **more: Any) -> Any:
+    producer = AIOKafkaProducer(**settings.kafka())
+    await producer.start()
+    try:
+        return await producer.send_and_wait(topic, value, partition=0, **more)
+    finally:
+        await producer.stop()
+
+
+async def _beat(settings: Settings) -> int:
+    beat = Heartbeat(ingress=str(uuid.uuid4()), started=0, at=0, healthy=True)
+    sent = await _append(settings, settings.topic(INGRESS), heartbeats.encode(beat))
+    return int(sent.timestamp)
+
+
+async def _commit(settings: Settings, offset: int) -> None:
+    consumer = AIOKafkaConsumer(
+        **settings.kafka(),
+        group_id=f"{settings.prefix}{Group.PROCESSORS}",
+        enable_auto_commit=False,
+    )
+    await consumer.start()
+    try:
+        place = TopicPartition(settings.topic(WEBHOOKS), 0)
+        consumer.assign([place])
+        await consumer.commit({place: OffsetAndMetadata(offset, "")})
+    finally:
+        await consumer.stop()
+
+
+async def test_the_watermark_follows_raw_processors_and_fences(
+    stack: Any, prepared: Prepare
+) -> None:
+    settings = prepared(stack.settings())
+    health = Health()
+    told = cart("c", NOON, [line("a")], source="run-free", customer=ANNA)
+    sweep = Sweep(settings, health, lambda: NOON)
+    async with Tables(settings) as tables:
+        try:
+            mark = await sweep.step()
+            assert (None, None) == (mark and mark.at, mark and mark.barrier)
+            await _append(settings, settings.topic(WEBHOOKS), b"a delivery")
+            at = await _beat(settings)
+            mark = await sweep.step()
+            assert (None, "processors") == (mark and mark.at, mark and mark.holder.split(":")[0])
+            stored = record(settings.topic(CARTS), 0, told)
+            await _append(
+                settings, settings.topic(CARTS), stored.value, headers=list(stored.headers)
+            )
+            await _commit(settings, 1)
+            mark = await sweep.step()
+            assert (None, "sinks") == (mark and mark.at, mark and mark.holder.split(":")[0])
+            await tables.put_batch([told])
+            mark = await sweep.step()
+            assert (at - MARGIN_MS, "") == (mark and mark.at, mark and mark.holder)
+        finally:
+            await sweep._forget_log()
+            await sweep._leader.close()
+        # The cart went silent long before this watermark: the same step closed it.
+        assert [("EXPIRED",)] == tables.rows("SELECT status FROM abandoned_carts")
+        other = Sweep(settings, health, lambda: NOON)
+        again = await other.step()
+        assert at - MARGIN_MS == (again and again.at)
+        await other._forget_log()
+        await other._leader.close()
+
+
+async def test_a_log_that_is_not_the_stored_one_is_refused(stack: Any, prepared: Prepare) -> None:
+    settings = prepared(stack.settings())
+    told = cart("c", NOON, [line("a")])
+    place = Partition(settings.topic(CARTS), 0)
+    async with Tables(settings) as tables:
+        sinks = Sinks(CODEC, in_background=False)
+        await sinks.start(settings, Health())
+        assert {place: 0} == await sinks.assigned(frozenset([place]))
+        await tables.put_batch([told])
+        with pytest.raises(StrangeLogError, match="the log ends at 0"):
+            await sinks.assigned(frozenset([place]))
+        other = record(place.topic, 0, cart("another", NOON, [line("a")]))
+        await _append(settings, place.topic, other.value, headers=list(other.headers))
+        with pytest.raises(StrangeLogError, match="stands event"):
+            await sinks.assigned(frozenset([place]))
+        tables.execute("UPDATE fences SET last_event_id = NULL, cluster_id = 'another'")
+        with pytest.raises(StrangeLogError, match="cluster another"):
+            await sinks.assigned(frozenset([place]))
+        await sinks.stop()
+
+
+async def test_signals_are_sent_once_though_the_relay_dies_between_answer_and_mark(
+    stack: Any, prepared: Prepare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = prepared(stack.settings())
+    async with Tables(settings) as tables:
+        told = [cart(str(n), NOON, [line("a")], token=f"t{n}") for n in range(3)]
+        await tables.put(told)
+        await tables.passed(NOON + HOUR)
+        await tables.put([order("9", NOON + 2 * HOUR, cart_token="t0")])
+        first = Relay(settings, Health(), CODEC)
+
+        class KilledError(Exception):
+            pass
+
+        async def killed(*_: object) -> bool:
+            raise KilledError
+
+        with monkeypatch.context() as patch:
+            patch.setattr("sinks.signals._mark", killed)
+            with pytest.raises(KilledError):
+                await first.step()
+        await first._leader.close()
+        assert first._producer is not None
+        await first._producer.stop()
+        second = Relay(settings, Health(), CODEC)
+        assert 4 == await second.step()
+        assert 0 == await second.step()
+        await second._leader.close()
+        assert second._producer is not None
+        await second._producer.stop()
+        sent = await _signals(settings)
+        # What the first one had on the wire may stand there twice, with the same id.
+        assert 4 == len({signal.signal_id for signal in sent})
+        first_cart = dict.fromkeys(
+            signal.kind.value for signal in sent if signal.cart_key.endswith(":0")
+        )
+        assert ["ABANDONED", "RECOVERED"] == list(first_cart)
+        assert [(0, 4)] == tables.rows(
+            "SELECT (SELECT count(*) FROM outbox), (SELECT count(*) FROM sent_signals)"
+        )
+
+
+async def test_a_signal_found_again_after_it_was_sent_is_not_sent_again(
+    stack: Any, prepared: Prepare
+) -> None:
+    settings = prepared(stack.settings())
+    async with Tables(settings) as tables:
+        await tables.put([cart("1", NOON, [line("a")])])
+        await tables.passed(NOON + HOUR)
+        relay = Relay(settings, Health(), CODEC)
+        assert 1 == await relay.step()
+        tables.execute("DELETE FROM cart_generations")
+        await tables.put_batch([cart("1", NOON - SECOND, [line("a")])])
+        assert 0 == await relay.step()
+        await relay._leader.close()
+        assert relay._producer is not None
+        await relay._producer.stop()
+        assert 1 == len(await _signals(settings))
+
+
+async def test_one_process_leads_until_its_session_ends(stack: Any, prepared: Prepare) -> None:
+    settings = prepared(stack.settings())
+    one, other = (Leader(settings, Health(), "sweep") for _ in range(2))
+
+    async def work(_: object) -> str:
+        return "done"
+
+    assert ("done", None) == (await one.run(work), await other.run(work))
+    await one.close()
+    assert "done" == await other.run(work)
+    await other.close()
+
+
+async def test_a_late_activity_takes_an_abandonment_back(stack: Any, prepared: Prepare) -> None:
+    settings = prepared(stack.settings())
+    async with Tables(settings) as tables:
+        await tables.put([cart("1", NOON, [line("a")])])
+        assert 1 == await tables.passed(NOON + HOUR)
+        await tables.put([cart("1", NOON + HOUR // 2, [line("a"), line("b")])])
+        assert [] == tables.rows("SELECT 1 FROM abandoned_carts")
+        assert [("ABANDONED",), ("RETRACTED",)] == tables.rows(
+            "SELECT record->>'kind' FROM outbox ORDER BY position"
+        )
+        assert 1 == await tables.passed(NOON + 3 * HOUR // 2)
+        assert [("ABANDONED", 2)] == tables.rows("SELECT status, item_count FROM abandoned_carts")
+
+
+async def _signals(settings: Settings) -> list[CartSignal]:
+    consumer = AIOKafkaConsumer(**settings.kafka(), auto_offset_reset="earliest")
+    await consumer.start()
+    found: list[CartSignal] = []
+    try:
+        places = [
+            TopicPartition(settings.topic(CART_SIGNALS), number)
+            for number in range(settings.partitions)
+        ]
+        consumer.assign(places)
+        ends = await consumer.end_offsets(places)
+        while sum([await consumer.position(place) for place in places]) < sum(ends.values()):
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                for each in records:
+                    signal = CODEC.decode(each.value)
+                    assert isinstance(signal, CartSignal)
+                    found.append(signal)
+    finally:
+        await consumer.stop()
+    return found

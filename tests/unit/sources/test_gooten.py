@@ -1,0 +1,135 @@
+"""Gooten: the whole order at each item's change, parcels by tracking number."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from schemas.envelopes import Reject
+from schemas.events import Change, Order, OrderStatus, Shipment, ShipmentStatus, TimeBasis
+from tests.unit.sources.deliveries import changed, delivery, outcome, refused, run, sample
+
+NAME = "gooten/order-item-changed"
+
+
+def slots(change: Any = lambda _: None, **rest: Any) -> dict[str, Any]:
+    return dict(run("gooten", "", changed(NAME, change), **rest))
+
+
+def order(change: Any = lambda _: None, **rest: Any) -> Order:
+    made = slots(change, **rest)["order"]
+    assert isinstance(made, Order)
+    return made
+
+
+def test_the_sample_is_93_30_of_items_and_15_61_of_shipping() -> None:
+    made = order()
+    assert made.items_total == Decimal("93.30")
+    assert (made.shipping_total, made.total) == (Decimal("15.61"), Decimal("108.91"))
+    assert made.tax_total is None
+    assert made.meta.settings.counts_as_sale is False
+
+
+def test_three_identifiers_are_kept_and_the_querys_is_part_of_the_digest() -> None:
+    given = delivery("gooten", "", sample(NAME), query="orderid=12345&x=1")
+    made = outcome(given)
+    assert not isinstance(made, Reject)
+    parsed, events = made
+    assert parsed.query_identifiers == "orderid=12345"
+    found = events["order"]
+    assert isinstance(found, Order)
+    assert (found.order_id, found.order_number, found.attributes["query.orderid"]) == (
+        "7-501853e1-8d78-4e1e-83a0-be9fb432efe1",
+        "Magic7-501",
+        "12345",
+    )
+
+
+def test_nothing_in_the_body_dates_a_change() -> None:
+    made = order().meta
+    assert (made.change, made.time_basis) == (Change.UPDATED, TimeBasis.RECEIVED)
+
+
+def test_items_with_one_tracking_number_are_one_shipment() -> None:
+    def change(document: dict[str, Any]) -> None:
+        document["Items"][1]["TrackingNumber"] = "B"
+        document["Items"][2]["TrackingNumber"] = document["Items"][0]["TrackingNumber"]
+
+    made = slots(change)
+    assert list(made) == ["order", "shipment-1", "shipment-2"]
+    first = made["shipment-1"]
+    assert isinstance(first, Shipment)
+    assert [line.sku for line in first.items or ()] == [
+        "TabletCase-GalaxyNote10.0-Matte",
+        "WovenBlanket_50x60",
+    ]
+    assert made["shipment-2"].meta.entity == "gooten/demo/shipment:B"
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("NEW", ShipmentStatus.NEW),
+        ("In Production", ShipmentStatus.IN_PRODUCTION),
+        ("delivered", ShipmentStatus.DELIVERED),
+        ("Vanished", ShipmentStatus.UNKNOWN),
+    ],
+)
+def test_statuses_are_compared_without_case(word: str, status: ShipmentStatus) -> None:
+    made = slots(lambda d: d["Items"][0].update(Status=word))["shipment-1"]
+    assert (made.status, made.status_word) == (status, word)
+
+
+def test_an_order_is_cancelled_only_if_all_of_it_is() -> None:
+    def cancel(count: int) -> OrderStatus:
+        def change(document: dict[str, Any]) -> None:
+            for item in document["Items"][:count]:
+                item["Status"] = "Cancelled"
+
+        return order(change).status
+
+    assert [cancel(count) for count in (0, 2, 3)] == [
+        OrderStatus.PLACED,
+        OrderStatus.PLACED,
+        OrderStatus.CANCELLED,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("total", "fits", "items_total"),
+    [("159.91", "unit", "144.30"), ("108.91", "line", "93.30"), ("1.00", "neither", None)],
+)
+def test_the_total_tells_whether_a_price_is_of_a_unit_or_of_a_line(
+    total: str, fits: str, items_total: str | None
+) -> None:
+    def change(document: dict[str, Any]) -> None:
+        document["Items"][0]["Quantity"] = 3
+        document["Total"]["Price"] = float(total)
+
+    made = order(change)
+    assert made.attributes["price_fits"] == fits
+    assert made.items_total == (items_total and Decimal(items_total))
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda d: d.pop("Id"), ("invalid-payload", "Id")),
+        (
+            lambda d: d["Items"][1]["Price"].update(CurrencyCode="EUR"),
+            ("invalid-payload", "Items[1].Price.CurrencyCode"),
+        ),
+        (
+            lambda d: d["Items"][2]["Price"].update(Price="free"),
+            ("invalid-payload", "Items[2].Price.Price"),
+        ),
+        (lambda d: d["Items"][0].update(Price=3), ("invalid-payload", "Items[0].Price")),
+        (lambda d: d.update(Items="none"), ("invalid-payload", "Items")),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_path(change: Any, expected: tuple[str, str]) -> None:
+    assert refused("gooten", "", changed(NAME, change)) == expected
+
+
+def test_the_pages_test_button_sends_a_body_without_an_order() -> None:
+    assert refused("gooten", "", {"test": True}) == ("invalid-payload", "Id")

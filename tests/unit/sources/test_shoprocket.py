@@ -1,0 +1,164 @@
+"""Shoprocket: both formats, texts for numbers, naive times, three marks of a test."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from processors.sources.contract import Rule
+from schemas.envelopes import Reject
+from schemas.events import Cart, Change, Order, OrderStatus, Payment, PaymentKind, TimeBasis
+from tests.example_files import RECEIVED_AT
+from tests.unit.sources.deliveries import changed, delivery, outcome, refused, run, sample
+
+SAMPLE = "shoprocket/order-created"
+LIVE = "shoprocket/order-updated"
+
+
+def order(name: str = SAMPLE, change: Any = lambda _: None, **rest: Any) -> Order:
+    made = run("shoprocket", "", changed(name, change), **rest)["order"]
+    assert isinstance(made, Order)
+    return made
+
+
+def rule(name: str) -> Rule:
+    made = outcome(delivery("shoprocket", "", sample(name)))
+    assert not isinstance(made, Reject)
+    return made[0].rule
+
+
+def test_the_sample_is_a_pending_test_order_of_12_and_9_95_shipping() -> None:
+    made = order()
+    assert made.meta.is_test is True
+    assert (made.status, made.status_word) == (OrderStatus.PENDING, "payment_pending")
+    assert (made.items_total, made.shipping_total) == (Decimal(12), Decimal("9.95"))
+    assert made.total == Decimal("21.95")
+    assert (made.order_id, made.order_number, made.currency) == ("716", "#186", "USD")
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        lambda d: d.update(webhook_environment="Test"),
+        lambda d: d["data"].update(store_environment="test"),
+        lambda d: d["data"]["payment_payload"].update(livemode="test"),
+        lambda d: d["data"]["payment_payload"].update(livemode=False),
+    ],
+)
+def test_any_one_of_three_places_makes_a_test(mark: Any) -> None:
+    assert order(LIVE).meta.is_test is False
+    assert order(LIVE, mark).meta.is_test is True
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("paid", OrderStatus.PAID),
+        ("Refunded", OrderStatus.REFUNDED),
+        ("partially_refunded", OrderStatus.PARTIALLY_REFUNDED),
+        ("on_the_moon", OrderStatus.UNKNOWN),
+    ],
+)
+def test_a_status_word_is_read_and_kept(word: str, status: OrderStatus) -> None:
+    made = order(LIVE, lambda d: d["data"].update(status_raw=word))
+    assert (made.status, made.status_word) == (status, word)
+
+
+def test_naive_times_are_of_the_zone_that_the_shop_says_and_item_times_count_nothing() -> None:
+    made = order(shop={"naive_times_in": "Asia/Kolkata"})
+    assert made.meta.time_basis is TimeBasis.SHOP_ZONE
+    assert made.placed_at == order().placed_at - int(5.5 * 3_600_000_000)  # type: ignore[operator]
+
+
+def test_an_update_that_tells_its_time_is_content_and_else_state() -> None:
+    assert rule("shoprocket/order-updated") is Rule.CONTENT
+    assert rule("shoprocket/order-updated-undated") is Rule.STATE
+    assert order("shoprocket/order-updated-undated").meta.occurred_at == RECEIVED_AT
+
+
+def test_an_update_is_versioned_by_its_own_time_even_where_that_is_ahead_of_us() -> None:
+    made = order(LIVE, lambda d: d["data"].update(updated_at="2026-03-01 12:30:00")).meta
+    assert made.version_at == RECEIVED_AT + 1800_000_000 - 250_000
+    assert made.occurred_at == RECEIVED_AT
+
+
+def test_a_draft_was_placed_by_nobody() -> None:
+    made = order(LIVE, lambda d: d["data"].update(is_draft="1"))
+    assert (made.is_draft, made.placed_at) == (True, None)
+    assert made.created_at is not None
+
+
+def test_a_subtotal_with_the_discount_already_off_is_not_taken_for_goods() -> None:
+    made = order(LIVE, lambda d: d["data"].update(subtotal="10.00", discount_amount="2.00"))
+    assert (made.items_total, made.discount_total) == (Decimal(12), Decimal(2))
+    made = order(LIVE, lambda d: d["data"].update(discount_amount="2.00"))
+    assert (made.items_total, made.discount_total) == (Decimal(12), Decimal(2))
+
+
+def test_a_deleted_order_is_deleted_whatever_its_word() -> None:
+    made = order("shoprocket/order-deleted")
+    assert (made.status, made.meta.change) == (OrderStatus.DELETED, Change.DELETED)
+
+
+def test_the_newer_envelope_tells_money_in_the_smallest_unit_of_its_currency() -> None:
+    made = order("shoprocket/order-paid")
+    assert (made.items_total, made.total) == (Decimal(96), Decimal(124))
+
+    def yen(document: dict[str, Any]) -> None:
+        document["data"]["currency"] = "JPY"
+        for part in document["data"]["totals"].values():
+            part["currency"] = "JPY"
+
+    assert order("shoprocket/order-paid", yen).total == Decimal(12400)
+
+
+def test_a_refund_in_the_newer_envelope_is_a_payment_beside_the_order() -> None:
+    slots = run("shoprocket", "", sample("shoprocket/order-refunded"))
+    refund = slots["payment"]
+    assert isinstance(refund, Payment)
+    assert (refund.kind, refund.amount, refund.order_id) == (
+        PaymentKind.REFUND,
+        Decimal(24),
+        "ord_01",
+    )
+    assert refund.meta.entity == "shoprocket/demo/payment:ref_01"
+
+
+def test_a_cart_reported_abandoned_is_dated_by_the_event() -> None:
+    made = run("shoprocket", "", sample("shoprocket/cart-abandoned"))["cart"]
+    assert isinstance(made, Cart)
+    assert (made.abandoned, made.meta.change) == (True, Change.REPORTED)
+    assert made.meta.occurred_at == 1_771_590_600_000_000
+
+
+@pytest.mark.parametrize("word", ["product.created", "order.exploded", "", "order"])
+@pytest.mark.parametrize("name", ["shoprocket/order-created", "shoprocket/order-paid"])
+def test_an_unknown_word_of_either_format_is_an_unknown_event(word: str, name: str) -> None:
+    assert refused("shoprocket", "", changed(name, lambda d: d.update(type=word))) == (
+        "unknown-event",
+        "type",
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda d: d["data"].pop("id"), ("invalid-payload", "data.id")),
+        (lambda d: d["data"].update(subtotal="12,00"), ("invalid-payload", "data.subtotal")),
+        (
+            lambda d: d["data"].update(currency_paid_in="dollars"),
+            ("invalid-payload", "data.currency_paid_in"),
+        ),
+        (
+            lambda d: d["data"].update(created_at="2022-02-30 00:00:00"),
+            ("invalid-payload", "data.created_at"),
+        ),
+        (lambda d: d["data"].update(is_draft="perhaps"), ("invalid-payload", "data.is_draft")),
+        (
+            lambda d: d["data"]["order_items"][0].update(quantity="-1"),
+            ("invalid-payload", "data.order_items[0].quantity"),
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_path(change: Any, expected: tuple[str, str]) -> None:
+    assert refused("shoprocket", "", changed("shoprocket/order-created", change)) == expected
