@@ -4,12 +4,10 @@ import asyncio
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -18,22 +16,18 @@ from rich.live import Live
 from rich.text import Text
 
 from hookline import audit, samples, screen, send, storyline, topics
-from hookline.connection import Place, find
+from hookline.connection import Place
 from hookline.edits import parse_edit
 from hookline.errors import CommandError
 from hookline.expectations import AFTER_OLD_ORDER, AT_THE_END, BY_TIMER, Expectation
-from hookline.local.folder import Folder
 from hookline.local.stack import memory
-from hookline.local.up import health_url, is_ready
+from hookline.passing_stack import running
 from hookline.rows import VIEWS, Reader
 from hookline.storyline import Step
 from schemas import envelopes
 from schemas.shops import Shop, load
 from schemas.topics import DEAD_LETTERS
 
-START_TIMEOUT = 600.0
-"""Seconds: the first start downloads."""
-STOP_TIMEOUT = 45.0
 ROWS_TIMEOUT = 60.0
 MAX_MEMORY = 1_500_000_000
 """Bytes that the whole stack may hold."""
@@ -57,8 +51,9 @@ class Demo:
         if self._given and self._given.exists() and any(self._given.iterdir()):
             raise CommandError(f"{self._given} is not empty: name a fresh folder")
         data = self._given or Path(tempfile.mkdtemp(prefix="hookline-demo-"))
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: stop what runs
         try:
-            with self._stack(data) as (process, place):
+            with running(data) as (process, place):
                 family = [process, *process.children(recursive=True)]
                 self._show(place)
                 used = memory(process.pid)
@@ -74,31 +69,7 @@ class Demo:
         finally:
             if self._given is None:
                 shutil.rmtree(data, ignore_errors=True)
-        return self._summary()
-
-    @contextmanager
-    def _stack(self, data: Path) -> Iterator[tuple[psutil.Process, Place]]:
-        shops_file = _shops_file()
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("HOOKLINE_")
-        }
-        environment["HOOKLINE_SENDER_GRACE"] = "0"
-        child = subprocess.Popen(
-            [sys.executable, "-m", "hookline", "up", "--data", data, "--shops", shops_file],
-            env=environment,
-            start_new_session=True,  # Ctrl-C reaches it through us, in order
-        )
-        try:
-            _wait_ready(child, data)
-            yield psutil.Process(child.pid), find(data)
-        finally:
-            child.send_signal(signal.SIGTERM)
-            try:
-                child.wait(STOP_TIMEOUT)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
-                self._check("the stack stopped when it was asked to", True, False)
+        return self._summary() if self.once else self._passed
 
     def _show(self, place: Place) -> None:
         """Send everything, the tables on the screen meanwhile."""
@@ -210,22 +181,27 @@ class Demo:
                     screen.out.print(f"      {why}", markup=False)
         passed = sum(holds for _, holds, _ in self._results)
         screen.out.print(f"{passed} of {len(self._results)} expectations hold")
-        return passed == len(self._results)
+        return self._passed
+
+    @property
+    def _passed(self) -> bool:
+        return all(holds for _, holds, _ in self._results)
 
     def _rest(self, data: Path, place: Place, process: psutil.Process) -> None:
         """Say what to try next, and stay until Ctrl-C."""
         self._summary()
+        hookline = "hookline" if shutil.which("hookline") else os.path.relpath(sys.argv[0])
         screen.out.print(
             f"""
 Everything keeps running until Ctrl-C. In another terminal:
 
   export HOOKLINE_DATA={data}
-  hookline tables --watch
-  hookline send run-free cart-change --set data.customer.id=7
-  hookline send spiffy carts-create --tamper
-  hookline topics tail orders --from-start
-  hookline dead list
-  hookline audit
+  {hookline} tables --watch
+  {hookline} send run-free cart-change --set data.customer.id=7
+  {hookline} send spiffy carts-create --tamper
+  {hookline} topics tail orders --from-start
+  {hookline} dead list
+  {hookline} audit
 
 webhooks to   {place.ingress_url}
 Kafka at      {place.settings.brokers}
@@ -243,26 +219,3 @@ SQL at        {place.reader_url}
 def _words(value: object) -> str:
     parts = value if isinstance(value, tuple | list) else (value,)
     return ", ".join("null" if part is None else screen.shown(part) for part in parts) or "none"
-
-
-def _shops_file() -> Path:
-    here = Path(__file__).resolve().parent
-    for place in (here / "shops.example.toml", here.parent / "shops.example.toml"):
-        if place.is_file():
-            return place
-    raise CommandError("shops.example.toml is not installed: get the whole repository")
-
-
-def _wait_ready(child: "subprocess.Popen[bytes]", data: Path) -> None:
-    """Wait until every stage says that it is ready."""
-    deadline = time.monotonic() + START_TIMEOUT
-    while time.monotonic() < deadline:
-        if child.poll() is not None:
-            raise CommandError("the stack did not start; what it said stands above")
-        said = Folder(data).read()
-        if said is not None:
-            urls = [health_url(name, said["ports"]) for name in said["ports"]]
-            if all(is_ready(url)[0] for url in urls if url is not None):
-                return
-        time.sleep(0.2)
-    raise CommandError(f"the stack was not ready within {START_TIMEOUT:.0f} s")

@@ -1,6 +1,7 @@
 """Reads topics from end to end, without a group: nothing that it does is seen by a stage."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,6 +18,9 @@ FETCH = 5 * MIB
 """Bytes a partition: the largest record of any topic and its frame."""
 POLL_MS = 250
 
+# What a client cannot do reaches the terminal once, as our own line.
+logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+
 Offsets = Mapping[TopicPartition, int]
 
 
@@ -30,8 +34,8 @@ async def consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
         max_partition_fetch_bytes=FETCH,
         fetch_max_bytes=16 * MIB,
     )
-    await client.start()
     try:
+        await client.start()
         yield client
     finally:
         await client.stop()
@@ -116,8 +120,8 @@ async def records(
 async def committed(settings: Settings, group: Group) -> dict[TopicPartition, int]:
     """Where a group stands, by partition; what it never committed is not in it."""
     admin = AIOKafkaAdminClient(**settings.kafka())
-    await admin.start()
     try:
+        await admin.start()
         found = await admin.list_consumer_group_offsets(f"{settings.prefix}{group}")
     finally:
         await admin.close()

@@ -170,7 +170,7 @@ def spiffy(event: str, body: bytes) -> Found:
 
 
 def _is_xml(body: bytes) -> bool:
-    return body[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<"
+    return body[:1] != b"{" and body[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<"
 
 
 def _spiffy_entity(noun: str, told: _SpiffyBody) -> str | None:

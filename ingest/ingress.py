@@ -5,6 +5,7 @@ Read ``_deliver`` top to bottom: head, body, proof, quota, entity, record, ackno
 
 import asyncio
 import re
+import time
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes, urlencode
@@ -29,6 +30,7 @@ from ingest.publisher import NotSentError, Publisher, Record
 from ingest.secrets import SecretBook, SecretsError
 from ingest.signatures import SCHEMES, is_proved
 from ingest.sources import SOURCES, Source
+from ingest.waiting import settled, within
 from runtime import metrics
 from runtime.settings import Settings
 from runtime.shops import ShopBook
@@ -144,8 +146,9 @@ class Ingress:
 
     async def _received(self, receive: Receive, body: Body) -> bytes:
         try:
-            async with asyncio.timeout(self._settings.body_timeout):
-                return await body.read(receive, self._settings.max_body)
+            return await within(
+                self._settings.body_timeout, body.read(receive, self._settings.max_body)
+            )
         except TimeoutError:
             raise RefusedError(answers.SLOW_BODY) from None
         except BodyTooLargeError:
@@ -219,16 +222,18 @@ class Ingress:
 
     async def _acknowledged(self, record: Record, body: Body) -> None:
         """Return once Kafka has the record; it is handed over once, whatever comes back."""
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+        started = time.perf_counter()
         acknowledged: asyncio.Future[Any] | None = None
+
+        async def handed_over() -> None:
+            nonlocal acknowledged
+            acknowledged = await self._publisher.send(record)
+            held, body.held = body.held, 0  # memory is the producer's until it is settled
+            await settled(acknowledged, lambda _: self._in_flight.give(held))
+
         try:
             body.hold(RECORD_OVERHEAD)
-            async with asyncio.timeout(self._settings.produce_timeout):
-                acknowledged = await self._publisher.send(record)
-                held, body.held = body.held, 0  # memory is the producer's until it is settled
-                acknowledged.add_done_callback(lambda _: self._in_flight.give(held))
-                await asyncio.shield(acknowledged)
+            await within(self._settings.produce_timeout, handed_over())
         except BusyError:
             raise RefusedError(answers.BUSY) from None
         except NotSentError as error:
@@ -241,13 +246,14 @@ class Ingress:
             metrics.UNACKNOWLEDGED.labels(outcome).inc()
             raise RefusedError(answers.UNACKNOWLEDGED) from None
         except Exception as error:  # the producer gave the record up
-            if acknowledged is None or not acknowledged.done():
-                raise  # a bug, not an answer of Kafka's
+            is_kafkas = acknowledged is not None and acknowledged.done()
+            if not is_kafkas or acknowledged.exception() is not error:  # type: ignore[union-attr]
+                raise  # a bug
             self._pulse.overdue(repr(error))
             metrics.UNACKNOWLEDGED.labels("unknown").inc()
             raise RefusedError(answers.UNACKNOWLEDGED) from error
         self._pulse.acknowledged()
-        metrics.ACKNOWLEDGE_SECONDS.observe(loop.time() - started)
+        metrics.ACKNOWLEDGE_SECONDS.observe(time.perf_counter() - started)
 
 
 def _route(path: bytes) -> tuple[Source, str, bytes | None, str]:

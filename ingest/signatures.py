@@ -5,7 +5,7 @@ constant time. Where there are fewer secrets than may be active, or none (an unk
 decoy that nobody knows stands in.
 """
 
-import base64
+import binascii
 import hmac
 import os
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ _DECOY = os.urandom(32).hex().encode()
 
 def hmac_base64(secret: bytes, body: bytes) -> bytes:
     """Base64 of HMAC-SHA256 over the body."""
-    return base64.b64encode(hmac.digest(secret, body, "sha256"))
+    return binascii.b2a_base64(hmac.digest(secret, body, "sha256"), newline=False)
 
 
 def hmac_hex(secret: bytes, body: bytes) -> bytes:

@@ -1,0 +1,1 @@
+"""Canonical topics in, tables out (Faust, PostgreSQL)."""

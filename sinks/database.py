@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import AsyncConnection, errors, sql
 
-from runtime import logs
+from runtime import logs, metrics
 from runtime.health import Health
 from runtime.settings import Settings
 
@@ -79,6 +79,7 @@ class Database:
                 async with connection.transaction():
                     result = await work(connection)
             except AGAIN as error:
+                metrics.TRANSACTIONS.labels("retried").inc()
                 _log.info("transaction repeated", session=self.name, sqlstate=error.sqlstate)
                 await asyncio.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - apart, not secret
             except AWAY as error:

@@ -147,7 +147,7 @@ _RECOMPUTE = f"""
     SELECT {", ".join(_COLUMNS)} FROM fresh
     ON CONFLICT (customer_key, currency) DO UPDATE
     SET {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[2:])}
-"""
+"""  # noqa: S608 - only names of this module are put in
 
 
 async def recompute(connection: AsyncConnection[Any], customers: Iterable[str]) -> None:

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 from psycopg import sql
@@ -198,7 +198,7 @@ class Tables:
         self.database = Database(settings, self.health, name)
         self._next: dict[Partition, int] = {}
 
-    async def __aenter__(self) -> "Tables":
+    async def __aenter__(self) -> Self:
         await self.sinks.start(self.settings, self.health)
         return self
 
@@ -280,7 +280,7 @@ class Tables:
     def _digest(self, table: str) -> str:
         rows = self.rows(
             "SELECT md5(coalesce(string_agg(row::text, '|' ORDER BY row::text), ''))"
-            f" FROM (SELECT to_jsonb(each) - 'detected_at' AS row FROM {table} each) rows"
+            f" FROM (SELECT to_jsonb(each) - 'detected_at' AS row FROM {table} each) rows"  # noqa: S608 - our own tables
         )
         return str(rows[0][0])
 

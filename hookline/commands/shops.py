@@ -54,5 +54,6 @@ def register(app: typer.Typer) -> None:
         if as_json:
             screen.print_json(listed)
             return
-        columns = list(listed[0]) if listed else []
-        screen.out.print(screen.table(str(file), columns, [list(e.values()) for e in listed]))
+        columns = ("shop", "url", "currency", "timezone", "abandon_after_s")
+        rows = [[entry[column] for column in columns] for entry in listed]
+        screen.out.print(screen.table(str(file), columns, rows))

@@ -13,9 +13,18 @@ from processors.sources.attributes import attributes, merged
 from processors.sources.contact import email_hash, reference
 from processors.sources.contract import Adapter, Delivery, Parsed, Rule, Slots
 from processors.sources.document import from_json
-from processors.sources.fields import identifier, mapping, names, required_id, rows, text, units
+from processors.sources.fields import (
+    MAX_ID,
+    identifier,
+    mapping,
+    names,
+    required_id,
+    rows,
+    text,
+    units,
+)
 from processors.sources.prices import Fit
-from processors.sources.refusals import invalid, refusing
+from processors.sources.refusals import invalid, out_of_range, refusing
 from schemas.events import (
     Change,
     CurrencySource,
@@ -56,8 +65,12 @@ def parse(delivery: Delivery) -> Parsed:
 
 
 def _query_order(delivery: Delivery) -> str | None:
-    told = parse_qs(delivery.raw.query, max_num_fields=None).get("orderid")
-    return told[-1] if told else None
+    told = parse_qs(delivery.raw.query).get("orderid")
+    if told is None:
+        return None
+    if len(told[-1]) > MAX_ID or not told[-1].isprintable():
+        out_of_range("query.orderid", "longer than an id may be, or not printable")
+    return told[-1]
 
 
 @refusing
@@ -120,7 +133,7 @@ def _order(delivery: Delivery, parsed: Parsed) -> Order:
         currency_source=source,
         attributes=merged(
             {"price_fits": which.value} if items else {},
-            {"query.orderid": parsed.query_identifiers.removeprefix("orderid=")[:256]}
+            {"query.orderid": parsed.query_identifiers.removeprefix("orderid=")}
             if parsed.query_identifiers
             else {},
             attributes(data, _ORDER),

@@ -1,5 +1,6 @@
 """Bad input inside an adapter: raised by the readers, returned as a Reject at its edge."""
 
+import dataclasses
 from collections.abc import Callable
 from functools import wraps
 from typing import NoReturn, ParamSpec, TypeVar
@@ -12,11 +13,15 @@ T = TypeVar("T")
 ROOT = "$"
 """The path of the document itself."""
 
+MAX_PATH = 300
+
 
 class Refused(Exception):  # noqa: N818 - it carries a verdict, it is no error of ours
     """No event can be made of this delivery; ``reject`` says why and where."""
 
     def __init__(self, reject: Reject) -> None:
+        if len(reject.path) > MAX_PATH:  # it travels in a record header
+            reject = dataclasses.replace(reject, path=reject.path[: MAX_PATH - 1] + "…")
         super().__init__(f"{reject.reason} at {reject.path}: {reject.detail}")
         self.reject = reject
 

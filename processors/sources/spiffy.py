@@ -25,6 +25,7 @@ from schemas.events import Cart, Change, LineItem
 
 VERSION = 1
 CARTS = {"carts/create": Change.CREATED, "carts/update": Change.UPDATED}
+MAX_TOPIC = 100
 TOPIC = "hookline-event"
 """Where an unknown word stands: the raw record's header."""
 
@@ -43,7 +44,7 @@ def parse(delivery: Delivery) -> Parsed:
     topic = delivery.raw.event
     noun, _, verb = topic.partition("/")
     known = topic in CARTS or (noun in ("orders", "customers") and verb)
-    if not known and "credit" not in noun:
+    if (not known and "credit" not in noun) or len(topic) > MAX_TOPIC or not topic.isprintable():
         unknown_event(topic, TOPIC)
     document = _document(delivery)
     wrapped = document.get(noun.removesuffix("s"))

@@ -5,6 +5,7 @@ import contextlib
 import json
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
@@ -41,32 +42,32 @@ PATH = "/hooks/gooten/prints/t0ken"
 class Running:
     """An ingress on a free port, and a client of it."""
 
-    def __init__(self, settings, health, fatal):
+    def __init__(self, settings: Any, health: Any, fatal: Any) -> None:
         self.settings = settings
         self.health = health
         self.fatal = fatal
         self.client = None
         self.promised = []
 
-    async def post(self, number, **headers):
+    async def post(self, number: Any, **headers: Any) -> Any:
         answer = await self.client.post(PATH, content=b'{"Id":%d}' % number, headers=headers)
         if answer.status_code == 200:
             self.promised.append(answer.json()["delivery"])
         return answer.status_code
 
-    async def taken(self, number):
+    async def taken(self, number: Any) -> None:
         """Send as platforms do: again until it is taken."""
-        while await self.post(number) != 200:
+        while await self.post(number) != 200:  # noqa: ASYNC110 - a sender's retry
             await asyncio.sleep(0.1)
 
-    async def until_ready(self, is_ready=True, patience=60.0):
+    async def until_ready(self, is_ready: Any = True, patience: Any = 60.0) -> None:
         async with asyncio.timeout(patience):
-            while self.health.is_ready is not is_ready:
+            while self.health.is_ready is not is_ready:  # noqa: ASYNC110 - as an operator polls
                 await asyncio.sleep(0.05)
 
 
 @contextlib.asynccontextmanager
-async def ingress(settings, tmp_path):
+async def ingress(settings: Any, tmp_path: Any) -> Any:
     path = tmp_path / "shops.toml"
     path.write_text(SHOPS)
     servers, fatal, health = [], [], Health()
@@ -82,7 +83,7 @@ async def ingress(settings, tmp_path):
     await task
 
 
-async def stored(settings, topic=WEBHOOKS):
+async def stored(settings: Any, topic: Any = WEBHOOKS) -> Any:
     """All records of a topic, as the broker has them."""
     name = settings.topic(topic)
     async with AIOKafkaConsumer(**settings.kafka(), auto_offset_reset="earliest") as consumer:
@@ -97,7 +98,7 @@ async def stored(settings, topic=WEBHOOKS):
         return records
 
 
-async def _partitions(consumer, name):
+async def _partitions(consumer: Any, name: Any) -> Any:
     while not (numbers := consumer.partitions_for_topic(name)):
         await consumer._client.force_metadata_update()
         consumer._client.add_topic(name)
@@ -106,19 +107,19 @@ async def _partitions(consumer, name):
 
 
 @pytest.fixture
-async def settings(stack):
+async def settings(stack: Any) -> Any:
     made = stack.settings(ingress_heartbeat=0.5, host="127.0.0.1")
     await admin.create_topics(made)
     return made
 
 
 @pytest.fixture
-def hasty(settings):
+def hasty(settings: Any) -> Any:
     """Settings under which an outage is answered after a second."""
     return replace(settings, produce_timeout=1.0)
 
 
-async def test_a_delivery_comes_back_as_it_was_received(settings, tmp_path):
+async def test_a_delivery_comes_back_as_it_was_received(settings: Any, tmp_path: Any) -> None:
     body = b'{"id":"ee","token":"ee","line_items":[]}'
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     async with ingress(settings, tmp_path) as running:
@@ -139,20 +140,22 @@ async def test_a_delivery_comes_back_as_it_was_received(settings, tmp_path):
     raw = RawDelivery.of(
         record.partition, record.offset, record.timestamp, record.key, record.value, record.headers
     )
-    assert 200 == answer.status_code
-    assert 1 == record.timestamp_type, "the topic dates records by the broker's clock"
+    assert answer.status_code == 200
+    assert record.timestamp_type == 1, "the topic dates records by the broker's clock"
     assert (answer.json()["delivery"], body) == (raw.delivery_id, raw.body)
-    assert ("spiffy/johns/cart:ee", "carts/create") == (raw.entity, raw.event)
-    assert ("spiffy", "johns", "page=2") == (raw.source, raw.shop, raw.query)
-    assert ("application/json", "identity") == (raw.content_type, raw.content_encoding)
+    assert (raw.entity, raw.event) == ("spiffy/johns/cart:ee", "carts/create")
+    assert (raw.source, raw.shop, raw.query) == ("spiffy", "johns", "page=2")
+    assert (raw.content_type, raw.content_encoding) == ("application/json", "identity")
     headers = dict(record.headers)
     assert trace.encode() == headers["traceparent"]
-    assert b"elsewhere.spiffystores.com" == headers["hookline-shop-header"]
+    assert headers["hookline-shop-header"] == b"elsewhere.spiffystores.com"
     assert abs(raw.received_at / 1000 - raw.appended_ms) < 60_000
-    assert 10 == len(record.headers)
+    assert len(record.headers) == 10
 
 
-async def test_keys_go_where_the_default_partitioner_sends_them(settings, tmp_path):
+async def test_keys_go_where_the_default_partitioner_sends_them(
+    settings: Any, tmp_path: Any
+) -> None:
     async with ingress(settings, tmp_path) as running:
         await running.until_ready()
         for number in range(40):
@@ -164,11 +167,13 @@ async def test_keys_go_where_the_default_partitioner_sends_them(settings, tmp_pa
             for key in ours
         }
 
-    assert 40 == len(ours)
+    assert len(ours) == 40
     assert theirs == ours == {key: partition_of(key, 4) for key in ours}
 
 
-async def test_the_largest_body_that_is_taken_fits_through_the_topic(settings, tmp_path):
+async def test_the_largest_body_that_is_taken_fits_through_the_topic(
+    settings: Any, tmp_path: Any
+) -> None:
     body = b'{"Id":1,"x":"' + b"x" * (settings.max_body - 15) + b'"}'
     async with ingress(settings, tmp_path) as running:
         await running.until_ready()
@@ -177,11 +182,11 @@ async def test_the_largest_body_that_is_taken_fits_through_the_topic(settings, t
         )
     records = await stored(settings)
 
-    assert [200] * 4 == [answer.status_code for answer in answers]
+    assert [answer.status_code for answer in answers] == [200] * 4
     assert [settings.max_body] * 4 == [len(record.value) for record in records]
 
 
-async def test_heartbeats_stand_on_their_topic(settings, tmp_path):
+async def test_heartbeats_stand_on_their_topic(settings: Any, tmp_path: Any) -> None:
     async with ingress(settings, tmp_path) as running:
         await running.until_ready()
         await running.taken(1)
@@ -191,13 +196,13 @@ async def test_heartbeats_stand_on_their_topic(settings, tmp_path):
 
     assert len(told) >= 2
     assert told[-1].healthy
-    assert {"gooten/prints": 1} == told[-1].accepted
+    assert told[-1].accepted == {"gooten/prints": 1}
     assert "healthy" in json.loads(records[0].value)
 
 
 async def test_while_kafka_is_away_no_delivery_is_answered_200_and_none_is_lost(
-    stack, hasty, tmp_path
-):
+    stack: Any, hasty: Any, tmp_path: Any
+) -> None:
     """A 503 may still be appended later, once: its sender's retry is another delivery."""
     async with ingress(hasty, tmp_path) as running:
         await running.until_ready()
@@ -215,15 +220,17 @@ async def test_while_kafka_is_away_no_delivery_is_answered_200_and_none_is_lost(
         dict(record.headers)["hookline-delivery"].decode() for record in await stored(hasty)
     )
 
-    assert [503] * 20 == away
+    assert away == [503] * 20
     assert not not_ready
-    assert [] == fatal
-    assert 40 == len(promised)
+    assert fatal == []
+    assert len(promised) == 40
     assert set(promised) <= set(times)
     assert {1} == set(times.values())
 
 
-async def test_a_frozen_kafka_gives_503_and_each_delivery_arrives_once(stack, hasty, tmp_path):
+async def test_a_frozen_kafka_gives_503_and_each_delivery_arrives_once(
+    stack: Any, hasty: Any, tmp_path: Any
+) -> None:
     async with ingress(hasty, tmp_path) as running:
         await running.until_ready()
         stack.kafka.pause()
@@ -234,13 +241,13 @@ async def test_a_frozen_kafka_gives_503_and_each_delivery_arrives_once(stack, ha
         await running.until_ready()
     times = Counter(json.loads(record.value)["Id"] for record in await stored(hasty))
 
-    assert [503] * 10 == frozen
+    assert frozen == [503] * 10
     assert dict.fromkeys(range(10), 1) == dict(times)
 
 
 async def test_an_ingress_that_starts_while_kafka_is_away_recovers_by_itself(
-    stack, hasty, tmp_path
-):
+    stack: Any, hasty: Any, tmp_path: Any
+) -> None:
     await asyncio.to_thread(stack.kafka.stop)
     async with ingress(hasty, tmp_path) as running:
         away = await running.post(1)
@@ -250,5 +257,5 @@ async def test_an_ingress_that_starts_while_kafka_is_away_recovers_by_itself(
         await running.taken(2)
     numbers = {json.loads(record.value)["Id"] for record in await stored(hasty)}
 
-    assert (503, 503) == (away, page.status_code)
+    assert (away, page.status_code) == (503, 503)
     assert {2} == numbers

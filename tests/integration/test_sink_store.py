@@ -41,8 +41,8 @@ def test_an_unmigrated_database_is_refused_with_what_to_run(stack: Any) -> None:
     fresh = stack.settings()
     with pytest.raises(UnmigratedError, match="run `hookline migrate`"):
         check_migrated(fresh)
-    assert ["0001_delivery", "0002_entities", "0003_tables", "0004_views"] == migrate(fresh)
-    assert [] == migrate(fresh)
+    assert migrate(fresh) == ["0001_delivery", "0002_entities", "0003_tables", "0004_views"]
+    assert migrate(fresh) == []
     check_migrated(fresh)
 
 
@@ -57,7 +57,7 @@ async def test_a_batch_behind_the_fence_is_given_back_and_changes_nothing(
         await tables.sinks.handle(
             batch(place, 0, [record(place.topic, 0, first), record(place.topic, 1, second)])
         )
-    assert 1 == moved.value.offset
+    assert moved.value.offset == 1
     assert before == tables.digest()
 
 
@@ -116,9 +116,9 @@ async def test_a_cart_and_its_order_stored_at_once_end_as_one_after_the_other(
                 for each in work:
                     await each
             await one.passed(NOON + 3 * HOUR)
-            assert [("CONVERTED", "run-free/main/order:9")] == one.rows(
-                "SELECT status, order_key FROM cart_generations"
-            )
+            assert one.rows("SELECT status, order_key FROM cart_generations") == [
+                ("CONVERTED", "run-free/main/order:9")
+            ]
             digests.append(one.digest())
     assert digests[0] == digests[1]
 
@@ -146,9 +146,9 @@ async def test_an_order_waits_for_the_cart_of_its_customer_that_is_not_committed
     leave.set()
     await asyncio.gather(slow, quick)
     await other.close()
-    assert [("CONVERTED", "run-free/main/order:9")] == tables.rows(
-        "SELECT status, order_key FROM cart_generations"
-    )
+    assert tables.rows("SELECT status, order_key FROM cart_generations") == [
+        ("CONVERTED", "run-free/main/order:9")
+    ]
 
 
 async def test_keys_of_stored_rows_are_locked_before_their_carts_are_folded(
@@ -163,9 +163,9 @@ async def test_keys_of_stored_rows_are_locked_before_their_carts_are_folded(
     await other.close()
     assert {"spiffy/main/customer:1"} == error.value.keys
     await tables.put([moved])
-    assert [("spiffy/main/customer:2",)] == tables.rows(
-        "SELECT customer_key FROM customer_lifetime_value"
-    )
+    assert tables.rows("SELECT customer_key FROM customer_lifetime_value") == [
+        ("spiffy/main/customer:2",)
+    ]
 
 
 async def test_what_cannot_be_stored_is_put_aside_and_the_rest_is_stored(
@@ -180,8 +180,8 @@ async def test_what_cannot_be_stored_is_put_aside_and_the_rest_is_stored(
     stored = [(f"{number}",) for number in range(9) if number not in (4, 7)]
     assert stored == tables.rows("SELECT order_id FROM orders ORDER BY 1")
     rejects = tables.rows("SELECT record_offset, reason, event_id FROM sink_rejects ORDER BY 1")
-    assert [4, 7] == [at for at, _, _ in rejects]
-    assert "decode" == rejects[1][1]
+    assert [at for at, _, _ in rejects] == [4, 7]
+    assert rejects[1][1] == "decode"
     assert [events[4].meta.event_id, events[7].meta.event_id] == [each for _, _, each in rejects]
     assert [(9, events[8].meta.event_id)] == tables.rows(
         "SELECT next_offset, last_event_id FROM fences"
@@ -201,5 +201,5 @@ async def test_a_database_that_ends_every_session_is_waited_out(
                 )
             )
         await tables.put([order(str(number), NOON + number * SECOND)])
-    assert [(6,)] == tables.rows("SELECT count(*) FROM orders")
+    assert tables.rows("SELECT count(*) FROM orders") == [(6,)]
     assert tables.health.is_ready

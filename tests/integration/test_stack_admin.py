@@ -50,6 +50,10 @@ async def test_partitions_added_to_a_topic_are_refused(stack: LiveStack) -> None
     await admin.create_topics(settings)
     async with admin.admin_client(settings) as client:
         await client.create_partitions({settings.topic(CARTS): NewPartitions(6)})
+    for _ in range(100):  # the broker's answers follow a moment later
+        if (await admin.find_topics(settings))[settings.topic(CARTS)].partitions == 6:
+            break
+        await asyncio.sleep(0.05)
     with pytest.raises(admin.TopicsError) as refused:
         await admin.check_topics(settings)
     assert len(refused.value.problems) == 1

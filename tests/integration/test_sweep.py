@@ -63,23 +63,24 @@ async def test_the_watermark_follows_raw_processors_and_fences(
 ) -> None:
     settings = prepared(stack.settings())
     health = Health()
+    await _commit(settings, 0)
     told = cart("c", NOON, [line("a")], source="run-free", customer=ANNA)
     sweep = Sweep(settings, health, lambda: NOON)
     async with Tables(settings) as tables:
         try:
             mark = await sweep.step()
-            assert (None, None) == (mark and mark.at, mark and mark.barrier)
+            assert (mark and mark.at, mark and mark.barrier) == (None, None)
             await _append(settings, settings.topic(WEBHOOKS), b"a delivery")
             at = await _beat(settings)
             mark = await sweep.step()
-            assert (None, "processors") == (mark and mark.at, mark and mark.holder.split(":")[0])
+            assert (mark and mark.at, mark and mark.holder.split(":")[0]) == (None, "processors")
             stored = record(settings.topic(CARTS), 0, told)
             await _append(
                 settings, settings.topic(CARTS), stored.value, headers=list(stored.headers)
             )
             await _commit(settings, 1)
             mark = await sweep.step()
-            assert (None, "sinks") == (mark and mark.at, mark and mark.holder.split(":")[0])
+            assert (mark and mark.at, mark and mark.holder.split(":")[0]) == (None, "sinks")
             await tables.put_batch([told])
             mark = await sweep.step()
             assert (at - MARGIN_MS, "") == (mark and mark.at, mark and mark.holder)
@@ -87,7 +88,7 @@ async def test_the_watermark_follows_raw_processors_and_fences(
             await sweep._forget_log()
             await sweep._leader.close()
         # The cart went silent long before this watermark: the same step closed it.
-        assert [("EXPIRED",)] == tables.rows("SELECT status FROM abandoned_carts")
+        assert tables.rows("SELECT status FROM abandoned_carts") == [("EXPIRED",)]
         other = Sweep(settings, health, lambda: NOON)
         again = await other.step()
         assert at - MARGIN_MS == (again and again.at)
@@ -141,21 +142,21 @@ async def test_signals_are_sent_once_though_the_relay_dies_between_answer_and_ma
         assert first._producer is not None
         await first._producer.stop()
         second = Relay(settings, Health(), CODEC)
-        assert 4 == await second.step()
-        assert 0 == await second.step()
+        assert await second.step() == 4
+        assert await second.step() == 0
         await second._leader.close()
         assert second._producer is not None
         await second._producer.stop()
         sent = await _signals(settings)
         # What the first one had on the wire may stand there twice, with the same id.
-        assert 4 == len({signal.signal_id for signal in sent})
+        assert len({signal.signal_id for signal in sent}) == 4
         first_cart = dict.fromkeys(
             signal.kind.value for signal in sent if signal.cart_key.endswith(":0")
         )
-        assert ["ABANDONED", "RECOVERED"] == list(first_cart)
-        assert [(0, 4)] == tables.rows(
+        assert list(first_cart) == ["ABANDONED", "RECOVERED"]
+        assert tables.rows(
             "SELECT (SELECT count(*) FROM outbox), (SELECT count(*) FROM sent_signals)"
-        )
+        ) == [(0, 4)]
 
 
 async def test_a_signal_found_again_after_it_was_sent_is_not_sent_again(
@@ -166,14 +167,14 @@ async def test_a_signal_found_again_after_it_was_sent_is_not_sent_again(
         await tables.put([cart("1", NOON, [line("a")])])
         await tables.passed(NOON + HOUR)
         relay = Relay(settings, Health(), CODEC)
-        assert 1 == await relay.step()
+        assert await relay.step() == 1
         tables.execute("DELETE FROM cart_generations")
         await tables.put_batch([cart("1", NOON - SECOND, [line("a")])])
-        assert 0 == await relay.step()
+        assert await relay.step() == 0
         await relay._leader.close()
         assert relay._producer is not None
         await relay._producer.stop()
-        assert 1 == len(await _signals(settings))
+        assert len(await _signals(settings)) == 1
 
 
 async def test_one_process_leads_until_its_session_ends(stack: Any, prepared: Prepare) -> None:
@@ -183,9 +184,9 @@ async def test_one_process_leads_until_its_session_ends(stack: Any, prepared: Pr
     async def work(_: object) -> str:
         return "done"
 
-    assert ("done", None) == (await one.run(work), await other.run(work))
+    assert (await one.run(work), await other.run(work)) == ("done", None)
     await one.close()
-    assert "done" == await other.run(work)
+    assert await other.run(work) == "done"
     await other.close()
 
 
@@ -193,14 +194,15 @@ async def test_a_late_activity_takes_an_abandonment_back(stack: Any, prepared: P
     settings = prepared(stack.settings())
     async with Tables(settings) as tables:
         await tables.put([cart("1", NOON, [line("a")])])
-        assert 1 == await tables.passed(NOON + HOUR)
+        assert await tables.passed(NOON + HOUR) == 1
         await tables.put([cart("1", NOON + HOUR // 2, [line("a"), line("b")])])
-        assert [] == tables.rows("SELECT 1 FROM abandoned_carts")
-        assert [("ABANDONED",), ("RETRACTED",)] == tables.rows(
-            "SELECT record->>'kind' FROM outbox ORDER BY position"
-        )
-        assert 1 == await tables.passed(NOON + 3 * HOUR // 2)
-        assert [("ABANDONED", 2)] == tables.rows("SELECT status, item_count FROM abandoned_carts")
+        assert tables.rows("SELECT 1 FROM abandoned_carts") == []
+        assert tables.rows("SELECT record->>'kind' FROM outbox ORDER BY position") == [
+            ("ABANDONED",),
+            ("RETRACTED",),
+        ]
+        assert await tables.passed(NOON + 3 * HOUR // 2) == 1
+        assert tables.rows("SELECT status, item_count FROM abandoned_carts") == [("ABANDONED", 2)]
 
 
 async def _signals(settings: Settings) -> list[CartSignal]:

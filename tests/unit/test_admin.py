@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from runtime.admin import Found, compare, partition_count, topic_configs
 from runtime.settings import Settings
+from runtime.topic_rules import Found, compare, partition_count, topic_configs
 from schemas.topics import ALL, DEAD_LETTERS, DUPLICATES, INGRESS, ORDERS, WEBHOOKS, Topic
 
 SETTINGS = Settings(prefix="x_", partitions=4, replication_factor=1)

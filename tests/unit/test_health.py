@@ -1,6 +1,7 @@
 import asyncio
 import socket
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
@@ -11,7 +12,7 @@ from runtime.settings import Settings
 SETTINGS = Settings(host="127.0.0.1", health_port=0)
 
 
-def test_health_is_ready_when_nothing_is_unmet():
+def test_health_is_ready_when_nothing_is_unmet() -> None:
     health = Health()
 
     assert health.is_ready
@@ -22,7 +23,7 @@ def test_health_is_ready_when_nothing_is_unmet():
     assert health.is_ready
 
 
-async def _served(health):
+async def _served(health: Any) -> Any:
     task = asyncio.create_task(serve(SETTINGS, health))
     while health.port is None:
         assert not task.done()
@@ -30,7 +31,7 @@ async def _served(health):
     return task
 
 
-async def test_the_pages_say_alive_ready_and_what_is_waited_for():
+async def test_the_pages_say_alive_ready_and_what_is_waited_for() -> None:
     health = Health()
     task = await _served(health)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{health.port}") as client:
@@ -42,14 +43,14 @@ async def test_the_pages_say_alive_ready_and_what_is_waited_for():
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
-    assert (200, {"ready": True, "waiting": {}}) == (ready.status_code, ready.json())
-    assert 503 == waiting.status_code
-    assert {"kafka": "no broker answers"} == waiting.json()["waiting"]
-    assert 200 == alive.status_code
+    assert (ready.status_code, ready.json()) == (200, {"ready": True, "waiting": {}})
+    assert waiting.status_code == 503
+    assert waiting.json()["waiting"] == {"kafka": "no broker answers"}
+    assert alive.status_code == 200
     assert "hookline_ready 0.0" in page.text
 
 
-async def test_the_port_is_free_again_after_serving_was_cancelled():
+async def test_the_port_is_free_again_after_serving_was_cancelled() -> None:
     health = Health()
     task = await _served(health)
     port = health.port
@@ -57,11 +58,11 @@ async def test_the_port_is_free_again_after_serving_was_cancelled():
     await asyncio.gather(task, return_exceptions=True)
 
     with socket.socket() as probe:
-        assert 0 != probe.connect_ex(("127.0.0.1", port))
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
     assert health.port is None
 
 
-async def test_a_port_that_is_taken_is_an_error_that_names_the_setting():
+async def test_a_port_that_is_taken_is_an_error_that_names_the_setting() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         settings = replace(SETTINGS, health_port=taken.getsockname()[1])
 

@@ -6,12 +6,13 @@ import json
 import os
 import uuid
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
 
 from ingest.app import create_app
-from ingest.heartbeat import beat
+from ingest.heartbeat import Pulse, beat
 from ingest.journal import LINES_A_SECOND, Journal
 from ingest.limits import RECORD_OVERHEAD, InFlight, Quotas
 from ingest.publisher import MemoryPublisher
@@ -71,7 +72,7 @@ SETTINGS = Settings(
 class House:
     """The application with its parts within reach."""
 
-    def __init__(self, path, settings=SETTINGS):
+    def __init__(self, path: Any, settings: Any = SETTINGS) -> None:
         self.publisher = MemoryPublisher()
         self.health = Health()
         self.in_flight = InFlight(settings.max_in_flight)
@@ -91,78 +92,83 @@ class House:
             transport=httpx.ASGITransport(self.app), base_url="http://ingress"
         )
 
-    def info(self, _event, **fields):
+    def info(self, _event: Any, **fields: Any) -> None:
         self.lines.append(fields)
 
-    async def post(self, path, body=b"{}", **headers):
+    async def post(self, path: Any, body: Any = b"{}", **headers: Any) -> Any:
         told = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self.client.post(path, content=body, headers=told)
 
-    async def spiffy(self, body=CART, secret=b"old-secret", **headers):
+    async def spiffy(self, body: Any = CART, secret: Any = b"old-secret", **headers: Any) -> Any:
         proof = {"x_spiffy_hmac_sha256": hmac_base64(secret, body).decode()}
         told = {"x_spiffy_topic": "carts/create"} | proof | headers
         return await self.post("/hooks/spiffy/johns", body, **told)
 
     @property
-    def record(self):
+    def record(self) -> Any:
         (record,) = self.publisher.records
         return record
 
     @property
-    def headers(self):
+    def headers(self) -> Any:
         return {name: value.decode() for name, value in self.record.headers}
 
 
+async def until(condition: Any) -> None:
+    while not condition():  # noqa: ASYNC110 - what is watched knows no event
+        await asyncio.sleep(0.005)
+
+
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path: Any) -> Any:
     path = tmp_path / "shops.toml"
     path.write_text(SHOPS)
     return path
 
 
 @pytest.fixture
-async def house(path):
+async def house(path: Any) -> Any:
     made = House(path)
     yield made
     await made.client.aclose()
-    assert 0 == made.in_flight.held, "bytes in flight were not given back"
+    assert made.in_flight.held == 0, "bytes in flight were not given back"
 
 
-async def test_a_delivery_is_answered_with_its_id(house):
+async def test_a_delivery_is_answered_with_its_id(house: Any) -> None:
     answer = await house.spiffy()
 
-    assert 200 == answer.status_code
+    assert answer.status_code == 200
     assert {"delivery": house.headers["hookline-delivery"]} == answer.json()
-    assert 7 == uuid.UUID(answer.json()["delivery"]).version
+    assert uuid.UUID(answer.json()["delivery"]).version == 7
 
 
-async def test_the_raw_record_holds_the_bytes_as_received_and_all_headers(house):
+async def test_the_raw_record_holds_the_bytes_as_received_and_all_headers(house: Any) -> None:
     await house.spiffy(content_type="application/json")
 
     headers = house.headers
     received = int(headers.pop("hookline-received-us"))
     headers.pop("hookline-delivery")
-    assert ("t_hookline.webhooks", b"spiffy/johns/cart:ee", CART) == (
+    assert (
         house.record.topic,
         house.record.key,
         house.record.value,
-    )
-    assert {
+    ) == ("t_hookline.webhooks", b"spiffy/johns/cart:ee", CART)
+    assert headers == {
         "hookline-source": "spiffy",
         "hookline-shop": "johns",
         "hookline-event": "carts/create",
         "hookline-content-type": "application/json",
         "hookline-content-encoding": "identity",
         "hookline-query": "",
-    } == headers
+    }
     assert 1_600_000_000_000_000 < received < 9_000_000_000_000_000
 
 
-async def test_both_active_secrets_are_taken(house):
-    assert 200 == (await house.spiffy(secret=b"new-secret")).status_code
+async def test_both_active_secrets_are_taken(house: Any) -> None:
+    assert (await house.spiffy(secret=b"new-secret")).status_code == 200
 
 
-async def test_the_later_spelling_of_spiffys_headers_is_taken(house):
+async def test_the_later_spelling_of_spiffys_headers_is_taken(house: Any) -> None:
     body = b'{"id":5}'
     proof = hmac_base64(b"old-secret", body).decode()
     await house.post(
@@ -173,13 +179,13 @@ async def test_the_later_spelling_of_spiffys_headers_is_taken(house):
         x_spiffy_stores_shop_domain="other.spiffystores.com",
     )
 
-    assert ("orders/create", "other.spiffystores.com") == (
+    assert (
         house.headers["hookline-event"],
         house.headers["hookline-shop-header"],
-    )
+    ) == ("orders/create", "other.spiffystores.com")
 
 
-async def test_a_shop_header_that_agrees_is_not_recorded(house):
+async def test_a_shop_header_that_agrees_is_not_recorded(house: Any) -> None:
     await house.spiffy(x_spiffy_shop_domain="johns.spiffystores.com")
 
     assert "hookline-shop-header" not in house.headers
@@ -199,30 +205,32 @@ async def test_a_shop_header_that_agrees_is_not_recorded(house):
         ("/hooks/ciklik/box/box-token/created_user", {}, b"ciklik/box/customer:1"),
     ],
 )
-async def test_each_platform_is_taken_by_its_own_proof(house, path_, headers, key):
+async def test_each_platform_is_taken_by_its_own_proof(
+    house: Any, path_: Any, headers: Any, key: Any
+) -> None:
     body = b'{"type":"order","action":"created","data":{"id":1},"Id":1,"id":1}'
 
-    assert 200 == (await house.post(path_, body, **headers)).status_code
+    assert (await house.post(path_, body, **headers)).status_code == 200
     assert key == house.record.key
 
 
-async def test_a_hex_signature_is_taken(house):
+async def test_a_hex_signature_is_taken(house: Any) -> None:
     proof = hmac_hex(b"hex-secret", b"{}").decode()
 
-    assert 200 == (await house.post("/hooks/shoprocket/hexed", x_signature=proof)).status_code
+    assert (await house.post("/hooks/shoprocket/hexed", x_signature=proof)).status_code == 200
 
 
 @pytest.mark.parametrize("event", sorted(CIKLIK_EVENTS))
-async def test_all_of_cikliks_urls_are_taken(house, event):
+async def test_all_of_cikliks_urls_are_taken(house: Any, event: Any) -> None:
     await house.post(f"/hooks/ciklik/box/box-token/{event}", b'{"id":1}')
 
     assert event == house.headers["hookline-event"]
 
 
-async def test_a_token_is_compared_unquoted_and_query_secrets_are_not_stored(house):
+async def test_a_token_is_compared_unquoted_and_query_secrets_are_not_stored(house: Any) -> None:
     await house.post("/hooks/gooten/prints/prints%2Dtoken?orderid=1&token=x&a=prints-token")
 
-    assert "orderid=1" == house.headers["hookline-query"]
+    assert house.headers["hookline-query"] == "orderid=1"
 
 
 @pytest.mark.parametrize(
@@ -234,7 +242,7 @@ async def test_a_token_is_compared_unquoted_and_query_secrets_are_not_stored(hou
         ("hello", False),
     ],
 )
-async def test_a_valid_traceparent_is_passed_on(house, trace, kept):
+async def test_a_valid_traceparent_is_passed_on(house: Any, trace: Any, kept: Any) -> None:
     await house.post(GOOTEN, traceparent=trace)
 
     assert kept == ("traceparent" in house.headers)
@@ -243,31 +251,31 @@ async def test_a_valid_traceparent_is_passed_on(house, trace, kept):
 @pytest.mark.parametrize(
     "body", [b"", b"not json", b"\xff\xfe", b'{"Id":', b"[]", b'"x"', os.urandom(300)]
 )
-async def test_content_never_fails_a_proved_delivery(house, body):
-    assert 200 == (await house.post(GOOTEN, body)).status_code
+async def test_content_never_fails_a_proved_delivery(house: Any, body: Any) -> None:
+    assert (await house.post(GOOTEN, body)).status_code == 200
     assert body == house.record.value
     assert house.record.key.startswith(b"gooten/prints/body:")
 
 
-async def test_an_unknown_word_in_a_header_is_content(house):
-    assert 200 == (await house.spiffy(x_spiffy_topic="moons/wane")).status_code
-    assert "moons/wane" == house.headers["hookline-event"]
+async def test_an_unknown_word_in_a_header_is_content(house: Any) -> None:
+    assert (await house.spiffy(x_spiffy_topic="moons/wane")).status_code == 200
+    assert house.headers["hookline-event"] == "moons/wane"
 
 
-async def test_a_gzip_body_is_stored_as_received_and_keyed_by_its_content(house):
+async def test_a_gzip_body_is_stored_as_received_and_keyed_by_its_content(house: Any) -> None:
     body = gzip.compress(CART)
 
-    assert 200 == (await house.spiffy(body, content_encoding="gzip")).status_code
+    assert (await house.spiffy(body, content_encoding="gzip")).status_code == 200
     assert (body, b"spiffy/johns/cart:ee") == (house.record.value, house.record.key)
-    assert "gzip" == house.headers["hookline-content-encoding"]
+    assert house.headers["hookline-content-encoding"] == "gzip"
 
 
-async def test_a_body_that_is_no_gzip_stream_is_stored(house):
-    assert 200 == (await house.post(GOOTEN, b'{"Id":1}', content_encoding="gzip")).status_code
-    assert (b'{"Id":1}', "gzip") == (
+async def test_a_body_that_is_no_gzip_stream_is_stored(house: Any) -> None:
+    assert (await house.post(GOOTEN, b'{"Id":1}', content_encoding="gzip")).status_code == 200
+    assert (
         house.record.value,
         house.headers["hookline-content-encoding"],
-    )
+    ) == (b'{"Id":1}', "gzip")
     assert house.record.key.startswith(b"gooten/prints/body:")
 
 
@@ -298,26 +306,28 @@ UNPROVED = {
 
 
 @pytest.mark.parametrize("name", UNPROVED)
-async def test_an_unproved_delivery_is_refused_alike_and_leaves_nothing(house, name):
+async def test_an_unproved_delivery_is_refused_alike_and_leaves_nothing(
+    house: Any, name: Any
+) -> None:
     path_, headers = UNPROVED[name]
     answer = await house.client.post(path_, content=CART, headers=headers)
 
-    assert (401, '{"error":"unknown shop, or no valid proof of origin"}') == (
+    assert (
         answer.status_code,
         answer.text,
-    )
+    ) == (401, '{"error":"unknown shop, or no valid proof of origin"}')
     assert {"content-type", "content-length"} == set(answer.headers)
-    assert [] == house.publisher.records
+    assert house.publisher.records == []
 
 
-async def test_a_tampered_body_is_refused(house):
+async def test_a_tampered_body_is_refused(house: Any) -> None:
     tampered = CART.replace(b"ee", b"ef")
     answer = await house.spiffy(
         tampered, x_spiffy_hmac_sha256=hmac_base64(b"old-secret", CART).decode()
     )
 
-    assert 401 == answer.status_code
-    assert [] == house.publisher.records
+    assert answer.status_code == 401
+    assert house.publisher.records == []
 
 
 @pytest.mark.parametrize(
@@ -333,210 +343,205 @@ async def test_a_tampered_body_is_refused(house):
         "/elsewhere",
     ],
 )
-async def test_an_unknown_route_or_url_event_is_404(house, path_):
-    assert 404 == (await house.post(path_)).status_code
-    assert [] == house.publisher.records
+async def test_an_unknown_route_or_url_event_is_404(house: Any, path_: Any) -> None:
+    assert (await house.post(path_)).status_code == 404
+    assert house.publisher.records == []
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD", "OPTIONS"])
-async def test_another_method_is_405(house, method):
+async def test_another_method_is_405(house: Any, method: Any) -> None:
     answer = await house.client.request(method, GOOTEN)
 
-    assert (405, "POST") == (answer.status_code, answer.headers["allow"])
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
-async def _slowly(pieces, pause):
+async def _slowly(pieces: Any, pause: Any) -> Any:
     for piece in pieces:
         yield piece
         await asyncio.sleep(pause)
 
 
-async def test_a_body_slower_than_the_deadline_is_408(house):
+async def test_a_body_slower_than_the_deadline_is_408(house: Any) -> None:
     answer = await house.client.post(GOOTEN, content=_slowly([b"{", b"}", b" ", b" "], 0.09))
 
-    assert 408 == answer.status_code
-    assert [] == house.publisher.records
+    assert answer.status_code == 408
+    assert house.publisher.records == []
 
 
-async def test_a_body_at_the_limit_is_taken_and_one_byte_more_is_413(house):
-    assert 200 == (await house.post(GOOTEN, b"x" * 2000)).status_code
-    assert 413 == (await house.post(GOOTEN, b"x" * 2001)).status_code
+async def test_a_body_at_the_limit_is_taken_and_one_byte_more_is_413(house: Any) -> None:
+    assert (await house.post(GOOTEN, b"x" * 2000)).status_code == 200
+    assert (await house.post(GOOTEN, b"x" * 2001)).status_code == 413
     assert (
-        413
-        == (await house.client.post(GOOTEN, content=_slowly([b"x" * 1999, b"xx"], 0))).status_code
-    )
-    assert 1 == len(house.publisher.records)
+        await house.client.post(GOOTEN, content=_slowly([b"x" * 1999, b"xx"], 0))
+    ).status_code == 413
+    assert len(house.publisher.records) == 1
 
 
-async def test_a_body_too_large_when_inflated_is_413(house):
+async def test_a_body_too_large_when_inflated_is_413(house: Any) -> None:
     body = gzip.compress(b" " * 2001)
 
-    assert 413 == (await house.post(GOOTEN, body, content_encoding="gzip")).status_code
-    assert [] == house.publisher.records
+    assert (await house.post(GOOTEN, body, content_encoding="gzip")).status_code == 413
+    assert house.publisher.records == []
 
 
 @pytest.mark.parametrize("encoding", ["br", "deflate", "zstd", "gzip, gzip", "nonsense"])
-async def test_another_content_encoding_is_415(house, encoding):
-    assert 415 == (await house.post(GOOTEN, content_encoding=encoding)).status_code
+async def test_another_content_encoding_is_415(house: Any, encoding: Any) -> None:
+    assert (await house.post(GOOTEN, content_encoding=encoding)).status_code == 415
 
 
 @pytest.mark.parametrize("encoding", ["identity", "GZIP", ""])
-async def test_identity_and_gzip_are_taken_in_any_case(house, encoding):
+async def test_identity_and_gzip_are_taken_in_any_case(house: Any, encoding: Any) -> None:
     body = gzip.compress(b"{}")
 
-    assert 200 == (await house.post(GOOTEN, body, content_encoding=encoding)).status_code
+    assert (await house.post(GOOTEN, body, content_encoding=encoding)).status_code == 200
 
 
 @pytest.mark.parametrize(
     ("path_", "header"), [(GOOTEN, "x" * 16_400), (GOOTEN + "?a=" + "x" * 16_400, "")]
 )
-async def test_headers_and_query_over_their_bound_are_431(house, path_, header):
-    assert 431 == (await house.post(path_, x_large=header)).status_code
+async def test_headers_and_query_over_their_bound_are_431(
+    house: Any, path_: Any, header: Any
+) -> None:
+    assert (await house.post(path_, x_large=header)).status_code == 431
 
 
-async def test_a_delivery_over_the_quota_is_429_and_taken_later(house):
+async def test_a_delivery_over_the_quota_is_429_and_taken_later(house: Any) -> None:
     statuses = [(await house.post(GOOTEN)).status_code for _ in range(3)]
     refused = await house.post(GOOTEN)
     house.now[0] += 0.5
     later = await house.post(GOOTEN)
 
-    assert [200, 200, 429] == statuses
-    assert "1" == refused.headers["retry-after"]
-    assert 200 == later.status_code
+    assert statuses == [200, 200, 429]
+    assert refused.headers["retry-after"] == "1"
+    assert later.status_code == 200
 
 
-async def test_an_unproved_delivery_takes_nothing_from_the_quota(house):
+async def test_an_unproved_delivery_takes_nothing_from_the_quota(house: Any) -> None:
     for _ in range(5):
-        assert 401 == (await house.post("/hooks/gooten/prints/wrong")).status_code
+        assert (await house.post("/hooks/gooten/prints/wrong")).status_code == 401
 
-    assert 200 == (await house.post(GOOTEN)).status_code
+    assert (await house.post(GOOTEN)).status_code == 200
 
 
-async def test_no_acknowledgement_in_time_is_503_and_its_bytes_stay_in_flight(house):
+async def test_no_acknowledgement_in_time_is_503_and_its_bytes_stay_in_flight(house: Any) -> None:
     house.publisher.holds = True
     answer = await house.post(GOOTEN, b"{}")
 
-    assert (503, "5") == (answer.status_code, answer.headers["retry-after"])
-    assert 1 == len(house.publisher.records), "it must not be handed over twice"
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert len(house.publisher.records) == 1, "it must not be handed over twice"
     assert not house.health.is_ready
-    assert 2 + RECORD_OVERHEAD == house.in_flight.held
+    assert house.in_flight.held == 2 + RECORD_OVERHEAD
     house.publisher.acknowledge()
     await asyncio.sleep(0)
-    assert 0 == house.in_flight.held
+    assert house.in_flight.held == 0
 
 
-async def test_an_acknowledgement_makes_the_ingress_ready(house):
+async def test_an_acknowledgement_makes_the_ingress_ready(house: Any) -> None:
     assert not house.health.is_ready
     await house.post(BOOTS)
 
     assert house.health.is_ready
 
 
-async def test_a_delivery_that_cannot_be_handed_over_is_503(house):
+async def test_a_delivery_that_cannot_be_handed_over_is_503(house: Any) -> None:
     house.publisher.refuses = "Kafka has not been reached yet"
 
-    assert 503 == (await house.post(GOOTEN)).status_code
+    assert (await house.post(GOOTEN)).status_code == 503
 
 
-async def test_a_record_that_the_producer_gives_up_is_503(house):
+async def test_a_record_that_the_producer_gives_up_is_503(house: Any) -> None:
     house.publisher.holds = True
     asking = asyncio.create_task(house.post(GOOTEN))
-    while not house.publisher.records:
-        await asyncio.sleep(0)
+    await until(lambda: house.publisher.records)
     house.publisher.acknowledge(ConnectionError("gone"))
 
-    assert 503 == (await asking).status_code
+    assert (await asking).status_code == 503
 
 
-async def test_bytes_in_flight_over_their_bound_are_503_at_once(house):
+async def test_bytes_in_flight_over_their_bound_are_503_at_once(house: Any) -> None:
     house.publisher.holds = True
     waiting = [asyncio.create_task(house.post(BOOTS, b"x" * 1900)) for _ in range(5)]
-    while len(house.publisher.records) < 5:
-        await asyncio.sleep(0)
+    await until(lambda: len(house.publisher.records) >= 5)
     refused = await house.post(BOOTS, b"x" * 1900)
     held = house.in_flight.held
     house.publisher.acknowledge()
     answers = [await task for task in waiting]
 
-    assert (503, "2") == (refused.status_code, refused.headers["retry-after"])
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
     assert held <= SETTINGS.max_in_flight
-    assert [200] * 5 == [answer.status_code for answer in answers]
-    assert 5 == len(house.publisher.records)
+    assert [answer.status_code for answer in answers] == [200] * 5
+    assert len(house.publisher.records) == 5
 
 
-async def test_a_secret_that_cannot_be_resolved_is_503_and_never_401(house):
+async def test_a_secret_that_cannot_be_resolved_is_503_and_never_401(house: Any) -> None:
     """The sender's proof may be right: it must keep the delivery and come again."""
-    assert 503 == (await house.post("/hooks/gooten/unset/x")).status_code
+    assert (await house.post("/hooks/gooten/unset/x")).status_code == 503
 
 
-async def test_a_rotated_secret_is_in_force_once_the_shops_are_read_again(house, path):
-    assert 200 == (await house.post(BOOTS)).status_code
+async def test_a_rotated_secret_is_in_force_once_the_shops_are_read_again(
+    house: Any, path: Any
+) -> None:
+    assert (await house.post(BOOTS)).status_code == 200
     path.write_text(SHOPS.replace("boots-token", "boots-token-2"))
     house.shops.refresh()
 
-    assert 401 == (await house.post(BOOTS)).status_code
-    assert 200 == (await house.post(BOOTS + "-2")).status_code
+    assert (await house.post(BOOTS)).status_code == 401
+    assert (await house.post(BOOTS + "-2")).status_code == 200
 
 
-async def test_the_pages_stand_beside_the_hooks(house):
+async def test_the_pages_stand_beside_the_hooks(house: Any) -> None:
     await house.post(BOOTS)
     page = (await house.client.get("/metrics")).text
 
-    assert 200 == (await house.client.get("/healthz")).status_code
-    assert 200 == (await house.client.get("/readyz")).status_code
+    assert (await house.client.get("/healthz")).status_code == 200
+    assert (await house.client.get("/readyz")).status_code == 200
     assert 'hookline_ingress_accepted_total{shop="boots",source="run-free"}' in page
 
 
-async def test_refusals_are_logged_by_route_template(house):
+async def test_refusals_are_logged_by_route_template(house: Any) -> None:
     await house.post("/hooks/gooten/prints/a-wrong-token?orderid=5")
     await house.post("/hooks/ciklik/box/a-wrong-token/created_user")
     await house.post(BOOTS)
 
-    assert [
+    assert house.lines == [
         {"method": "POST", "route": "/hooks/gooten/{shop}/{token}", "status": 401},
         {"method": "POST", "route": "/hooks/ciklik/{shop}/{token}/{event}", "status": 401},
-    ] == house.lines
+    ]
 
 
-async def test_a_flood_of_refusals_is_counted_and_not_logged_line_by_line(house):
+async def test_a_flood_of_refusals_is_counted_and_not_logged_line_by_line(house: Any) -> None:
     for _ in range(LINES_A_SECOND + 7):
         await house.post("/hooks/nobody/x")
     house.now[0] += 1
     await house.post("/hooks/nobody/x")
 
-    assert LINES_A_SECOND + 1 == len(house.lines)
-    assert 7 == house.lines[-1]["unlogged"]
+    assert len(house.lines) == LINES_A_SECOND + 1
+    assert house.lines[-1]["unlogged"] == 7
 
 
-async def test_heartbeats_tell_counts_and_that_kafka_acknowledges(house):
+async def test_heartbeats_tell_counts_and_that_kafka_acknowledges(house: Any) -> None:
     settings = replace(SETTINGS, ingress_heartbeat=0.01)
-    from ingest.heartbeat import Pulse  # noqa: PLC0415 - beside its use
-
     pulse = Pulse(house.health)
     task = asyncio.create_task(
         beat(settings, house.publisher, pulse, house.in_flight, lambda: {"gooten/prints": 3})
     )
-    while len(house.publisher.records) < 2:
-        await asyncio.sleep(0.005)
+    await until(lambda: len(house.publisher.records) >= 2)
     assert house.health.is_ready
     pulse.overdue("a delivery was not acknowledged")
     seen = len(house.publisher.records)
-    while len(house.publisher.records) < seen + 2:
-        await asyncio.sleep(0.005)
+    await until(lambda: len(house.publisher.records) >= seen + 2)
     task.cancel()
 
     told = [heartbeats.decode(record.value) for record in house.publisher.records]
     assert {"t_hookline.ingress"} == {record.topic for record in house.publisher.records}
-    assert 1 == len({(beat_.ingress, beat_.started) for beat_ in told})
-    assert {"gooten/prints": 3} == told[0].accepted
-    assert [True, True] == [beat_.healthy for beat_ in told[:2]]
-    assert 1 == sum(not beat_.healthy for beat_ in told)
+    assert len({(beat_.ingress, beat_.started) for beat_ in told}) == 1
+    assert told[0].accepted == {"gooten/prints": 3}
+    assert [beat_.healthy for beat_ in told[:2]] == [True, True]
+    assert sum(not beat_.healthy for beat_ in told) == 1
     assert "healthy" in json.loads(house.publisher.records[0].value)
 
 
-async def test_no_second_heartbeat_is_sent_while_the_first_is_unanswered(house):
-    from ingest.heartbeat import Pulse  # noqa: PLC0415 - beside its use
-
+async def test_no_second_heartbeat_is_sent_while_the_first_is_unanswered(house: Any) -> None:
     settings = replace(SETTINGS, ingress_heartbeat=0.01, produce_timeout=0.02)
     house.publisher.holds = True
     task = asyncio.create_task(
@@ -547,9 +552,8 @@ async def test_no_second_heartbeat_is_sent_while_the_first_is_unanswered(house):
     ready = house.health.is_ready
     house.publisher.holds = False
     house.publisher.acknowledge()
-    while len(house.publisher.records) < 2:
-        await asyncio.sleep(0.005)
+    await until(lambda: len(house.publisher.records) >= 2)
     task.cancel()
 
-    assert (1, False) == (waiting, ready)
+    assert (waiting, ready) == (1, False)
     assert house.health.is_ready

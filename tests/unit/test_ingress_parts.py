@@ -1,8 +1,10 @@
 """The small pure parts of the ingress: ids, partitions, limits, bodies, secrets, queries."""
 
+import asyncio
 import gzip
 import uuid
 import zlib
+from typing import Any
 
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
@@ -16,53 +18,54 @@ from ingest.ingress import without_secrets
 from ingest.limits import InFlight, Quotas
 from ingest.partitions import murmur2, partition_of
 from ingest.secrets import RETRY_AFTER, SecretBook, SecretsError, resolve
+from ingest.waiting import settled, within
 from schemas.shops import Shop
 
 
 @given(st.integers(0, 2**60), st.integers(0, 2**64 - 1))
-def test_a_delivery_id_is_a_uuid_of_version_7_at_its_millisecond(now, random):
+def test_a_delivery_id_is_a_uuid_of_version_7_at_its_millisecond(now: Any, random: Any) -> None:
     made = uuid.UUID(uuid7(now, random))
 
-    assert (7, uuid.RFC_4122) == (made.version, made.variant)
+    assert (made.version, made.variant) == (7, uuid.RFC_4122)
     assert now // 1_000_000 % 2**48 == made.int >> 80
 
 
 @given(st.integers(0, 2**60), st.integers(1000, 10**9))
-def test_delivery_ids_sort_by_time_down_to_a_microsecond(now, later):
+def test_delivery_ids_sort_by_time_down_to_a_microsecond(now: Any, later: Any) -> None:
     assert uuid7(now, 2**64 - 1) < uuid7(now + later, 0)
 
 
-def test_new_deliveries_have_ids_of_their_own():
+def test_new_deliveries_have_ids_of_their_own() -> None:
     ids = {new_delivery()[0] for _ in range(1000)}
 
-    assert 1000 == len(ids)
+    assert len(ids) == 1000
 
 
 @given(st.binary(max_size=600))
-def test_the_fast_hash_is_the_default_partitioners(key):
+def test_the_fast_hash_is_the_default_partitioners(key: Any) -> None:
     assert reference(key) == murmur2(key)
 
 
 @given(st.binary(min_size=1, max_size=120), st.integers(1, 64))
-def test_the_partition_is_the_default_partitioners(key, count):
+def test_the_partition_is_the_default_partitioners(key: Any, count: Any) -> None:
     partitions = list(range(count))
 
     assert DefaultPartitioner()(key, partitions, partitions) == partition_of(key, count)
 
 
 @given(st.binary(max_size=2000), st.integers(0, 9))
-def test_inflating_undoes_gzip(content, level):
+def test_inflating_undoes_gzip(content: Any, level: Any) -> None:
     assert content == inflate(gzip.compress(content, level), 2000)
 
 
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=5))
-def test_all_members_of_a_gzip_stream_are_inflated(parts):
+def test_all_members_of_a_gzip_stream_are_inflated(parts: Any) -> None:
     body = b"".join(gzip.compress(part) for part in parts)
 
     assert b"".join(parts) == inflate(body, 2000)
 
 
-def test_a_body_that_inflates_beyond_the_limit_is_too_large():
+def test_a_body_that_inflates_beyond_the_limit_is_too_large() -> None:
     bomb = gzip.compress(b"\0" * 50_000_000)
 
     assert len(bomb) < 60_000
@@ -70,16 +73,16 @@ def test_a_body_that_inflates_beyond_the_limit_is_too_large():
         inflate(bomb, 1 << 20)
 
 
-def test_members_count_together_against_the_limit():
+def test_members_count_together_against_the_limit() -> None:
     member = gzip.compress(b"x" * 600)
 
-    assert 600 == len(inflate(member, 1000))
+    assert len(inflate(member, 1000)) == 600
     with pytest.raises(BodyTooLargeError):
         inflate(member + member, 1000)
 
 
 @given(st.binary(min_size=1, max_size=500), st.data())
-def test_a_gzip_stream_cut_short_is_malformed(content, data):
+def test_a_gzip_stream_cut_short_is_malformed(content: Any, data: Any) -> None:
     whole = gzip.compress(content)
     cut = data.draw(st.integers(1, len(whole) - 1))
 
@@ -90,101 +93,101 @@ def test_a_gzip_stream_cut_short_is_malformed(content, data):
 @pytest.mark.parametrize(
     "body", [b"{}", b"\x1f\x8b", gzip.compress(b"x") + b"!", zlib.compress(b"x")]
 )
-def test_what_is_no_gzip_stream_is_malformed(body):
+def test_what_is_no_gzip_stream_is_malformed(body: Any) -> None:
     with pytest.raises(MalformedGzipError):
         inflate(body, 1000)
 
 
-def test_bytes_in_flight_are_refused_beyond_the_limit_and_given_back():
+def test_bytes_in_flight_are_refused_beyond_the_limit_and_given_back() -> None:
     in_flight = InFlight(10)
 
     assert in_flight.take(6)
     assert not in_flight.take(5)
-    assert 6 == in_flight.held
+    assert in_flight.held == 6
     in_flight.give(6)
     assert in_flight.take(10)
 
 
-async def _receive_of(*chunks):
+async def _receive_of(*chunks: Any) -> Any:
     for chunk in chunks[:-1]:
         yield {"type": "http.request", "body": chunk, "more_body": True}
     yield {"type": "http.request", "body": chunks[-1], "more_body": False}
 
 
-async def test_a_body_in_one_piece_is_not_copied():
+async def test_a_body_in_one_piece_is_not_copied() -> None:
     piece = b"x" * 1000
     messages = _receive_of(piece)
 
     assert piece is await Body(InFlight(5000)).read(messages.__anext__, 5000)
 
 
-async def test_a_body_that_passes_the_bound_lets_go_of_all_it_held():
+async def test_a_body_that_passes_the_bound_lets_go_of_all_it_held() -> None:
     in_flight = InFlight(25)
     body = Body(in_flight)
     messages = _receive_of(b"x" * 10, b"x" * 10, b"x" * 10)
 
     with pytest.raises(BusyError):
         await body.read(messages.__anext__, 100)
-    assert 20 == in_flight.held
+    assert in_flight.held == 20
     body.release()
     body.release()
-    assert 0 == in_flight.held
+    assert in_flight.held == 0
 
 
-def test_a_shop_gets_its_quota_each_second_with_bursts_of_one_second():
+def test_a_shop_gets_its_quota_each_second_with_bursts_of_one_second() -> None:
     now = [100.0]
     quotas = Quotas(lambda: now[0])
     shop = ("gooten", "prints")
 
-    assert [0, 0, 0, 1] == [quotas.take(shop, 3) for _ in range(4)]
+    assert [quotas.take(shop, 3) for _ in range(4)] == [0, 0, 0, 1]
     now[0] += 0.5
-    assert [0, 1] == [quotas.take(shop, 3) for _ in range(2)]
+    assert [quotas.take(shop, 3) for _ in range(2)] == [0, 1]
     now[0] += 1000
-    assert [0, 0, 0, 1] == [quotas.take(shop, 3) for _ in range(4)]
+    assert [quotas.take(shop, 3) for _ in range(4)] == [0, 0, 0, 1]
 
 
-def test_one_shops_quota_is_not_anothers():
+def test_one_shops_quota_is_not_anothers() -> None:
     quotas = Quotas(lambda: 0.0)
 
-    assert [0, 1] == [quotas.take(("gooten", "a"), 1) for _ in range(2)]
-    assert 0 == quotas.take(("gooten", "b"), 1)
+    assert [quotas.take(("gooten", "a"), 1) for _ in range(2)] == [0, 1]
+    assert quotas.take(("gooten", "b"), 1) == 0
 
 
-def test_secrets_are_the_text_a_variable_or_a_file(tmp_path):
+def test_secrets_are_the_text_a_variable_or_a_file(tmp_path: Any) -> None:
     file = tmp_path / "secret"
     file.write_bytes(b"from file\n")
 
-    assert b"plain:text" == resolve("plain:text")
-    assert b"from env" == resolve("env:NAME", {"NAME": "from env"})
-    assert b"from file" == resolve(f"file:{file}")
+    assert resolve("plain:text") == b"plain:text"
+    assert resolve("env:NAME", {"NAME": "from env"}) == b"from env"
+    assert resolve(f"file:{file}") == b"from file"
 
 
 @pytest.mark.parametrize("reference", ["env:NOT_THERE", "file:/not/there"])
-def test_a_reference_to_nothing_names_what_is_missing(reference):
-    with pytest.raises(SecretsError, match="(?i)not.there"):
+def test_a_reference_to_nothing_names_what_is_missing(reference: Any) -> None:
+    with pytest.raises(SecretsError, match=r"(?i)not.there"):
         resolve(reference, {})
 
 
-def test_secrets_are_resolved_once_and_again_after_clear(tmp_path):
+def test_secrets_are_resolved_once_and_again_after_clear(tmp_path: Any) -> None:
     file = tmp_path / "secret"
     file.write_text("one")
     shop = Shop(source="gooten", id="prints", secrets=(f"file:{file}", "two"))
     book = SecretBook()
 
-    assert (b"one", b"two") == book.of(shop)
+    assert book.of(shop) == (b"one", b"two")
     file.write_text("three")
-    assert (b"one", b"two") == book.of(shop)
+    assert book.of(shop) == (b"one", b"two")
     book.clear()
-    assert (b"three", b"two") == book.of(shop)
+    assert book.of(shop) == (b"three", b"two")
 
 
-def test_one_missing_secret_leaves_the_other_in_use():
+def test_one_missing_secret_leaves_the_other_in_use() -> None:
     shop = Shop(source="gooten", id="prints", secrets=("file:/not/there", "two"))
 
-    assert (b"two",) == SecretBook().of(shop)
+    assert SecretBook().of(shop) == (b"two",)
 
 
-def test_a_failure_to_resolve_is_tried_again_after_a_while(tmp_path):
+def test_a_failure_to_resolve_is_tried_again_after_a_while(tmp_path: Any) -> None:
     now = [0.0]
     file = tmp_path / "secret"
     shop = Shop(source="gooten", id="prints", secrets=(f"file:{file}",))
@@ -196,7 +199,7 @@ def test_a_failure_to_resolve_is_tried_again_after_a_while(tmp_path):
     with pytest.raises(SecretsError):
         book.of(shop)
     now[0] += RETRY_AFTER
-    assert (b"late",) == book.of(shop)
+    assert book.of(shop) == (b"late",)
 
 
 @pytest.mark.parametrize(
@@ -210,5 +213,51 @@ def test_a_failure_to_resolve_is_tried_again_after_a_while(tmp_path):
         (b"&&", b""),
     ],
 )
-def test_a_query_is_kept_without_secrets(query, kept):
+def test_a_query_is_kept_without_secrets(query: Any, kept: Any) -> None:
     assert kept == without_secrets(query, (b"the secret",))
+
+
+async def test_work_that_is_late_is_cancelled_and_a_timeout() -> None:
+    ended = []
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+
+    with pytest.raises(TimeoutError):
+        await within(0.01, work())
+    assert ended == ["cancelled"]
+
+
+async def test_a_cancellation_from_outside_is_no_timeout() -> None:
+    task = asyncio.create_task(within(60, asyncio.sleep(60)))
+    await asyncio.sleep(0)
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_what_is_waited_for_too_long_is_not_cancelled_and_still_told() -> None:
+    future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    told: list[Any] = []
+
+    with pytest.raises(TimeoutError):
+        await within(0.01, settled(future, told.append))
+    assert not future.cancelled()
+    future.set_result(1)
+    await asyncio.sleep(0)
+    assert told == [future]
+
+
+async def test_an_error_of_what_is_waited_for_is_raised_as_it_is() -> None:
+    future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    error = ValueError("no")
+    future.set_exception(error)
+
+    with pytest.raises(ValueError, match="no") as raised:
+        await within(1, settled(future, lambda _: None))
+    assert raised.value is error

@@ -5,12 +5,13 @@ import contextlib
 import json
 import resource
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from ingest.app import create_app, server_of
+from ingest.app import create_app, serve, server_of
 from ingest.protocol import MAX_HEAD
-from ingest.publisher import MemoryPublisher
+from ingest.publisher import KafkaPublisher, MemoryPublisher
 from runtime.health import Health
 from runtime.settings import Settings
 from runtime.shops import ShopBook
@@ -23,31 +24,30 @@ SETTINGS = Settings(port=0, body_timeout=0.3, produce_timeout=0.3, max_body=200_
 class Served:
     """A running server, and raw bytes to and from it."""
 
-    def __init__(self, server, publisher):
+    def __init__(self, server: Any, publisher: Any) -> None:
         self.server = server
         self.publisher = publisher
         self.writers = []
 
-    async def open(self):
+    async def open(self) -> Any:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.server.port)
         self.writers.append(writer)
         return reader, writer
 
-    async def close(self):
+    async def close(self) -> None:
         for writer in self.writers:
             writer.close()
             with contextlib.suppress(OSError):  # the server may have cut it off
                 await writer.wait_closed()
 
-    async def exchange(self, request):
+    async def exchange(self, request: Any) -> Any:
         """What the server says to ``request`` until it closes, or falls silent."""
         reader, writer = await self.open()
         writer.write(request)
-        answer = await self.read(reader)
-        return answer
+        return await self.read(reader)
 
     @staticmethod
-    async def read(reader, patience=3.0):
+    async def read(reader: Any, patience: Any = 3.0) -> Any:
         answer = b""
         try:
             async with asyncio.timeout(patience):
@@ -60,12 +60,12 @@ class Served:
         return answer
 
     @property
-    def bodies(self):
+    def bodies(self) -> Any:
         return [record.value for record in self.publisher.records]
 
 
 @pytest.fixture
-async def served(tmp_path):
+async def served(tmp_path: Any) -> Any:
     path = tmp_path / "shops.toml"
     path.write_text(SHOPS)
     publisher = MemoryPublisher()
@@ -79,7 +79,9 @@ async def served(tmp_path):
     await task
 
 
-def request(body=b"", *headers, path=PATH, method="POST", length=None):
+def request(
+    body: Any = b"", *headers: Any, path: Any = PATH, method: Any = "POST", length: Any = None
+) -> Any:
     lines = [f"{method} {path} HTTP/1.1", "Host: x", *headers]
     if length is None:
         length = len(body)
@@ -88,49 +90,49 @@ def request(body=b"", *headers, path=PATH, method="POST", length=None):
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def status(answer):
+def status(answer: Any) -> Any:
     return int(answer[9:12])
 
 
-async def test_a_body_with_a_length_is_taken(served):
+async def test_a_body_with_a_length_is_taken(served: Any) -> None:
     answer = await served.exchange(request(b'{"Id":1}'))
 
-    assert 200 == status(answer)
-    assert 36 == len(json.loads(answer.rpartition(b"\r\n")[2])["delivery"])
-    assert [b'{"Id":1}'] == served.bodies
+    assert status(answer) == 200
+    assert len(json.loads(answer.rpartition(b"\r\n")[2])["delivery"]) == 36
+    assert served.bodies == [b'{"Id":1}']
 
 
-async def test_a_chunked_body_is_taken_whole(served):
+async def test_a_chunked_body_is_taken_whole(served: Any) -> None:
     chunked = b'3\r\n{"I\r\n5\r\nd":1}\r\n0\r\n\r\n'
     answer = await served.exchange(request(chunked, "Transfer-Encoding: chunked", length=-1))
 
-    assert 200 == status(answer)
-    assert [b'{"Id":1}'] == served.bodies
+    assert status(answer) == 200
+    assert served.bodies == [b'{"Id":1}']
 
 
-async def test_pipelined_deliveries_are_answered_in_order(served):
+async def test_pipelined_deliveries_are_answered_in_order(served: Any) -> None:
     reader, writer = await served.open()
     writer.write(request(b"1") + request(b"2", path=PATH + "x") + request(b"3"))
     answer = b""
     while answer.count(b"HTTP/1.1") < 3 or not answer.endswith(b"}"):
         answer += await reader.read(65536)
 
-    assert [200, 401, 200] == [status(b"HTTP/1.1" + part) for part in answer.split(b"HTTP/1.1")[1:]]
-    assert [b"1", b"3"] == served.bodies
+    assert [status(b"HTTP/1.1" + part) for part in answer.split(b"HTTP/1.1")[1:]] == [200, 401, 200]
+    assert served.bodies == [b"1", b"3"]
 
 
 OFFER = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")
 
 
-async def test_an_offer_to_upgrade_does_not_lose_the_body(served):
+async def test_an_offer_to_upgrade_does_not_lose_the_body(served: Any) -> None:
     """Java's client makes this offer with every first request in the clear."""
     answer = await served.exchange(request(b'{"Id":1}', *OFFER))
 
-    assert 200 == status(answer)
-    assert [b'{"Id":1}'] == served.bodies
+    assert status(answer) == 200
+    assert served.bodies == [b'{"Id":1}']
 
 
-async def test_a_body_behind_an_offer_to_upgrade_may_come_in_pieces(served):
+async def test_a_body_behind_an_offer_to_upgrade_may_come_in_pieces(served: Any) -> None:
     reader, writer = await served.open()
     whole = request(b'{"Id":1}', *OFFER)
     for place in range(0, len(whole), 50):
@@ -141,19 +143,19 @@ async def test_a_body_behind_an_offer_to_upgrade_may_come_in_pieces(served):
     writer.write(request(b"second"))
     second = await served.read(reader)
 
-    assert (200, 200) == (status(first), status(second))
-    assert [b'{"Id":1}', b"second"] == served.bodies
+    assert (status(first), status(second)) == (200, 200)
+    assert served.bodies == [b'{"Id":1}', b"second"]
 
 
-async def test_a_tunnel_is_405(served):
-    assert 405 == status(await served.exchange(b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n"))
+async def test_a_tunnel_is_405(served: Any) -> None:
+    assert status(await served.exchange(b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n")) == 405
 
 
-async def test_what_is_no_http_is_400(served):
-    assert 400 == status(await served.exchange(b"hello\r\n\r\n"))
+async def test_what_is_no_http_is_400(served: Any) -> None:
+    assert status(await served.exchange(b"hello\r\n\r\n")) == 400
 
 
-async def test_a_client_that_expects_100_is_told_to_go_on_only_if_it_may(served):
+async def test_a_client_that_expects_100_is_told_to_go_on_only_if_it_may(served: Any) -> None:
     reader, writer = await served.open()
     writer.write(request(b"", "Expect: 100-continue", length=2))
     first = await reader.readuntil(b"\r\n\r\n")
@@ -163,12 +165,12 @@ async def test_a_client_that_expects_100_is_told_to_go_on_only_if_it_may(served)
         request(b"", "Expect: 100-continue", path="/hooks/x/y", length=2)
     )
 
-    assert b"HTTP/1.1 100 Continue\r\n\r\n" == first
-    assert 200 == status(answer)
-    assert 404 == status(refused)
+    assert first == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert status(answer) == 200
+    assert status(refused) == 404
 
 
-async def test_a_sender_that_leaves_in_the_middle_leaves_nothing(served):
+async def test_a_sender_that_leaves_in_the_middle_leaves_nothing(served: Any) -> None:
     _, writer = await served.open()
     writer.write(request(b'{"Id":', length=8))
     await writer.drain()
@@ -177,26 +179,28 @@ async def test_a_sender_that_leaves_in_the_middle_leaves_nothing(served):
     await writer.wait_closed()
     await asyncio.sleep(0.05)
 
-    assert [] == served.bodies
+    assert served.bodies == []
 
 
-async def test_a_body_slower_than_the_deadline_is_408_and_the_connection_closes(served):
+async def test_a_body_slower_than_the_deadline_is_408_and_the_connection_closes(
+    served: Any,
+) -> None:
     reader, writer = await served.open()
     writer.write(request(b"{", length=8))
     answer = await served.read(reader)
 
-    assert 408 == status(answer)
-    assert [] == served.bodies
+    assert status(answer) == 408
+    assert served.bodies == []
 
 
-async def test_a_head_slower_than_the_deadline_is_408(served):
-    assert 408 == status(await served.exchange(f"POST {PATH} HTTP/1.1\r\nHost:".encode()))
+async def test_a_head_slower_than_the_deadline_is_408(served: Any) -> None:
+    assert status(await served.exchange(f"POST {PATH} HTTP/1.1\r\nHost:".encode())) == 408
 
 
-async def test_a_connection_that_says_nothing_is_closed(served):
+async def test_a_connection_that_says_nothing_is_closed(served: Any) -> None:
     reader, _ = await served.open()
 
-    assert b"" == await asyncio.wait_for(reader.read(), 3)
+    assert await asyncio.wait_for(reader.read(), 3) == b""
 
 
 @pytest.mark.parametrize(
@@ -207,11 +211,11 @@ async def test_a_connection_that_says_nothing_is_closed(served):
         request(b"", *(f"X-{number}: {'x' * 100}" for number in range(200))),
     ],
 )
-async def test_a_head_over_its_bound_is_431(served, head):
-    assert 431 == status(await served.exchange(head))
+async def test_a_head_over_its_bound_is_431(served: Any, head: Any) -> None:
+    assert status(await served.exchange(head)) == 431
 
 
-async def test_a_head_without_end_is_cut_off_with_memory_flat(served):
+async def test_a_head_without_end_is_cut_off_with_memory_flat(served: Any) -> None:
     reader, writer = await served.open()
     writer.write(f"POST {PATH} HTTP/1.1\r\nX-Large: ".encode())
     sent = 0
@@ -224,17 +228,17 @@ async def test_a_head_without_end_is_cut_off_with_memory_flat(served):
         pass
     answer = await served.read(reader)
 
-    assert answer == b"" or 431 == status(answer)
+    assert answer == b"" or status(answer) == 431
     assert sent < 10_000_000
 
 
-def peak():
+def peak() -> Any:
     """Bytes this process has held at most."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 @pytest.mark.parametrize("is_chunked", [False, True])
-async def test_a_huge_body_is_413_with_memory_flat(served, is_chunked):
+async def test_a_huge_body_is_413_with_memory_flat(served: Any, is_chunked: Any) -> None:
     piece = b"x" * 65536
     before = peak()
     reader, writer = await served.open()
@@ -253,13 +257,13 @@ async def test_a_huge_body_is_413_with_memory_flat(served, is_chunked):
         pass
     answer = await answering
 
-    assert 413 == status(answer)
-    assert [] == served.bodies
+    assert status(answer) == 413
+    assert served.bodies == []
     assert sent < 100_000_000, "the server went on reading"
     assert peak() - before < 30_000_000
 
 
-async def test_a_refused_sender_that_reads_late_still_gets_its_answer(served):
+async def test_a_refused_sender_that_reads_late_still_gets_its_answer(served: Any) -> None:
     """Clients that write the whole body before they read must not see a reset."""
     reader, writer = await served.open()
     writer.write(request(b"", length=1_000_000))
@@ -267,20 +271,17 @@ async def test_a_refused_sender_that_reads_late_still_gets_its_answer(served):
         writer.write(b"x" * 100_000)
         await writer.drain()
 
-    assert 413 == status(await served.read(reader))
+    assert status(await served.read(reader)) == 413
     writer.close()
 
 
-async def test_no_answer_tells_who_serves(served):
+async def test_no_answer_tells_who_serves(served: Any) -> None:
     answer = await served.exchange(request(b"{}"))
 
     assert b"server:" not in answer.lower()
 
 
-async def test_a_port_in_use_is_an_error_that_names_the_setting(served, tmp_path):
-    from ingest.app import serve  # noqa: PLC0415 - beside its use
-    from ingest.publisher import KafkaPublisher  # noqa: PLC0415 - beside its use
-
+async def test_a_port_in_use_is_an_error_that_names_the_setting(served: Any, tmp_path: Any) -> None:
     settings = replace(SETTINGS, port=served.server.port, brokers="127.0.0.1:1")
     book = ShopBook(tmp_path / "shops.toml")
     with pytest.raises(OSError, match="HOOKLINE_PORT"):

@@ -2,6 +2,7 @@ import io
 import json
 import logging
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ SETTINGS = Settings(log_format="json", log_level="debug")
 
 
 @pytest.fixture
-def written():
+def written() -> Any:
     """A stream that takes the logs, and the lines in it; the root logger is put back."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
@@ -22,25 +23,25 @@ def written():
     root.handlers[:], root.level = handlers, level
 
 
-def lines(stream):
+def lines(stream: Any) -> Any:
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
-def test_a_line_for_machines_names_stage_level_logger_and_time(written):
+def test_a_line_for_machines_names_stage_level_logger_and_time(written: Any) -> None:
     logs.get("a.logger").warning("it happened", partition=3)
 
     (line,) = lines(written)
-    assert ("it happened", 3) == (line["event"], line["partition"])
-    assert ("ingest", "warning", "a.logger") == (line["stage"], line["level"], line["logger"])
+    assert (line["event"], line["partition"]) == ("it happened", 3)
+    assert (line["stage"], line["level"], line["logger"]) == ("ingest", "warning", "a.logger")
     assert line["timestamp"].endswith("Z")
 
 
-def test_a_librarys_log_goes_the_same_way(written):
+def test_a_librarys_log_goes_the_same_way(written: Any) -> None:
     logging.getLogger("some.library").error("it failed for %s", "jane@example.com")
 
     (line,) = lines(written)
-    assert "it failed for [redacted]" == line["event"]
-    assert "ingest" == line["stage"]
+    assert line["event"] == "it failed for [redacted]"
+    assert line["stage"] == "ingest"
 
 
 @pytest.mark.parametrize(
@@ -53,18 +54,18 @@ def test_a_librarys_log_goes_the_same_way(written):
         ("3 of 4 partitions", "3 of 4 partitions"),
     ],
 )
-def test_secrets_and_addresses_are_scrubbed_from_text(text, expected):
+def test_secrets_and_addresses_are_scrubbed_from_text(text: Any, expected: Any) -> None:
     assert expected == logs.scrubbed(text)
 
 
 @pytest.mark.parametrize("key", ["secret", "token", "sasl_password", "email", "phone", "api_key"])
-def test_a_value_under_a_secret_key_is_never_written(written, key):
+def test_a_value_under_a_secret_key_is_never_written(written: Any, key: Any) -> None:
     logs.get("x").info("said", **{key: "tell-nobody", "deep": {key: ["tell-nobody"]}})
 
     assert "tell-nobody" not in written.getvalue()
 
 
-def test_a_traceback_is_scrubbed_too(written):
+def test_a_traceback_is_scrubbed_too(written: Any) -> None:
     try:
         raise ValueError("no shop for jane@example.com")  # noqa: TRY301 - to be logged
     except ValueError:
@@ -74,14 +75,14 @@ def test_a_traceback_is_scrubbed_too(written):
     assert "jane@" not in written.getvalue()
 
 
-def test_the_kafka_client_never_tells_bodies_at_debug(written):
+def test_the_kafka_client_never_tells_bodies_at_debug(written: Any) -> None:
     logging.getLogger("aiokafka.producer").debug("Sending (key=%s value=%s)", "k", "a body")
     logging.getLogger("uvicorn.access").info("POST /hooks/a/b/c")
 
-    assert "" == written.getvalue()
+    assert written.getvalue() == ""
 
 
-def test_a_line_for_people_is_no_json():
+def test_a_line_for_people_is_no_json() -> None:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     stream = io.StringIO()
@@ -96,6 +97,6 @@ def test_a_line_for_people_is_no_json():
 
 
 @pytest.mark.parametrize("wrong", [{"log_format": "xml"}, {"log_level": "loud"}])
-def test_a_setting_that_does_not_exist_is_refused(wrong):
+def test_a_setting_that_does_not_exist_is_refused(wrong: Any) -> None:
     with pytest.raises(SettingsError, match="HOOKLINE_LOG_"):
         logs.configure(replace(SETTINGS, **wrong), "ingest", io.StringIO())

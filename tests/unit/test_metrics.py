@@ -1,15 +1,17 @@
+from typing import Any
+
 from runtime import metrics
 
 
-def families():
+def families() -> Any:
     return [family for family in metrics.REGISTRY.collect() if family.name.startswith("hookline_")]
 
 
-def test_every_family_says_what_it_counts():
-    assert [] == [family.name for family in families() if len(family.documentation) < 10]
+def test_every_family_says_what_it_counts() -> None:
+    assert [family.name for family in families() if len(family.documentation) < 10] == []
 
 
-def test_labels_are_few_and_bounded():
+def test_labels_are_few_and_bounded() -> None:
     """An entity, a URL, a customer or a delivery as a label would grow without end."""
     allowed = {
         "source", "shop", "status", "outcome", "verdict", "reason", "topic",
@@ -20,7 +22,7 @@ def test_labels_are_few_and_bounded():
     assert told <= allowed
 
 
-def test_the_page_is_the_prometheus_text_format():
+def test_the_page_is_the_prometheus_text_format() -> None:
     page = metrics.render().decode()
 
     assert "# HELP hookline_ready 1 while nothing is waited for." in page

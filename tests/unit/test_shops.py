@@ -1,7 +1,9 @@
 import os
+from typing import Any
 
 import pytest
 
+from runtime import metrics
 from runtime.shops import ShopBook
 from schemas.shops import ShopsError
 
@@ -10,43 +12,43 @@ TWO = ONE + '[[shops]]\nsource = "ciklik"\nid = "box"\nsecrets = ["b"]\ncurrency
 
 
 @pytest.fixture
-def file(tmp_path):
+def file(tmp_path: Any) -> Any:
     path = tmp_path / "shops.toml"
     path.write_text(ONE)
     return path
 
 
-def test_shops_are_found_by_source_and_id(file):
+def test_shops_are_found_by_source_and_id(file: Any) -> None:
     book = ShopBook(file)
 
-    assert "prints" == book.get("gooten", "prints").id
+    assert book.get("gooten", "prints").id == "prints"
     assert book.get("ciklik", "prints") is None
 
 
-def test_a_file_that_cannot_be_used_at_start_is_refused(tmp_path):
+def test_a_file_that_cannot_be_used_at_start_is_refused(tmp_path: Any) -> None:
     with pytest.raises(ShopsError, match=r"nothing\.toml"):
         ShopBook(tmp_path / "nothing.toml")
 
 
-def test_a_changed_file_is_read_again(file):
+def test_a_changed_file_is_read_again(file: Any) -> None:
     book = ShopBook(file)
     file.write_text(TWO)
 
     assert book.refresh()
     assert {("gooten", "prints"), ("ciklik", "box")} == set(book.shops)
-    assert 2 == book.version
+    assert book.version == 2
 
 
-def test_an_unchanged_file_is_not_read_again(file):
+def test_an_unchanged_file_is_not_read_again(file: Any) -> None:
     book = ShopBook(file)
 
     assert not book.refresh()
-    assert 1 == book.version
+    assert book.version == 1
 
 
 def test_a_change_of_the_same_size_in_the_same_nanosecond_is_seen_when_the_file_is_replaced(
-    file, tmp_path
-):
+    file: Any, tmp_path: Any
+) -> None:
     book = ShopBook(file)
     stamp = file.stat()
     other = tmp_path / "other"
@@ -59,7 +61,7 @@ def test_a_change_of_the_same_size_in_the_same_nanosecond_is_seen_when_the_file_
 
 
 @pytest.mark.parametrize("broken", ["[[shops", '[[shops]]\nsource = "nobody"\n', "\xff", None])
-def test_a_broken_file_keeps_what_was_in_force_and_says_so(file, broken):
+def test_a_broken_file_keeps_what_was_in_force_and_says_so(file: Any, broken: Any) -> None:
     book = ShopBook(file)
     before = book.shops
     if broken is None:
@@ -69,11 +71,11 @@ def test_a_broken_file_keeps_what_was_in_force_and_says_so(file, broken):
 
     assert not book.refresh()
     assert before is book.shops
-    assert 1 == book.version
+    assert book.version == 1
     assert book.problem
 
 
-def test_a_mended_file_is_in_force_again(file):
+def test_a_mended_file_is_in_force_again(file: Any) -> None:
     book = ShopBook(file)
     file.write_text("[[")
     book.refresh()
@@ -81,12 +83,10 @@ def test_a_mended_file_is_in_force_again(file):
 
     assert book.refresh()
     assert book.problem is None
-    assert 2 == len(book.shops)
+    assert len(book.shops) == 2
 
 
-def test_a_broken_file_shows_in_the_metrics(file):
-    from runtime import metrics  # noqa: PLC0415 - beside its use
-
+def test_a_broken_file_shows_in_the_metrics(file: Any) -> None:
     book = ShopBook(file)
     file.write_text("[[")
     book.refresh()
@@ -94,8 +94,8 @@ def test_a_broken_file_shows_in_the_metrics(file):
     assert b"hookline_shops_file_broken 1.0" in metrics.render()
 
 
-def test_reload_reads_whatever_the_stamp_says(file):
+def test_reload_reads_whatever_the_stamp_says(file: Any) -> None:
     book = ShopBook(file)
 
     assert book.reload()
-    assert 2 == book.version
+    assert book.version == 2

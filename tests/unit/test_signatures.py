@@ -1,6 +1,7 @@
 import base64
 import hashlib
 import hmac
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,14 +16,14 @@ bodies = st.binary(max_size=300)
 secrets = st.binary(min_size=1, max_size=80)
 
 
-def test_base64_scheme_gives_the_golden_value():
+def test_base64_scheme_gives_the_golden_value() -> None:
     """RFC 4231, test case 2, in base64."""
     golden = b"W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM="
 
     assert golden == hmac_base64(b"Jefe", b"what do ya want for nothing?")
 
 
-def test_hex_scheme_gives_the_golden_value():
+def test_hex_scheme_gives_the_golden_value() -> None:
     """RFC 4231, test case 2."""
     golden = b"5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
 
@@ -30,14 +31,14 @@ def test_hex_scheme_gives_the_golden_value():
 
 
 @given(secret=secrets, body=bodies)
-def test_base64_scheme_agrees_with_the_definition(secret, body):
+def test_base64_scheme_agrees_with_the_definition(secret: Any, body: Any) -> None:
     expected = base64.b64encode(hmac.new(secret, body, hashlib.sha256).digest())
 
     assert expected == hmac_base64(secret, body)
 
 
 @pytest.mark.parametrize("name", sorted(SCHEMES))
-def test_a_right_proof_is_taken_under_either_active_secret(name):
+def test_a_right_proof_is_taken_under_either_active_secret(name: Any) -> None:
     scheme = SCHEMES[name]
 
     for secret in (b"old", b"new"):
@@ -46,17 +47,17 @@ def test_a_right_proof_is_taken_under_either_active_secret(name):
 
 @pytest.mark.parametrize("name", sorted(SCHEMES))
 @pytest.mark.parametrize("proof", [None, b"", b"x", b"\xff\xfe", SECRET + b" ", b" " + SECRET])
-def test_a_missing_or_wrong_proof_is_refused(name, proof):
+def test_a_missing_or_wrong_proof_is_refused(name: Any, proof: Any) -> None:
     assert not is_proved(SCHEMES[name], (SECRET,), BODY, proof)
 
 
 @pytest.mark.parametrize("name", sorted(SCHEMES))
-def test_an_unknown_shop_is_refused_whatever_it_sends(name):
+def test_an_unknown_shop_is_refused_whatever_it_sends(name: Any) -> None:
     assert not is_proved(SCHEMES[name], (), BODY, SCHEMES[name](b"", BODY))
 
 
 @given(body=st.binary(min_size=1, max_size=300), data=st.data())
-def test_any_flipped_bit_of_the_body_fails(body, data):
+def test_any_flipped_bit_of_the_body_fails(body: Any, data: Any) -> None:
     place = data.draw(st.integers(0, len(body) - 1))
     bit = data.draw(st.integers(0, 7))
     tampered = bytearray(body)
@@ -67,7 +68,7 @@ def test_any_flipped_bit_of_the_body_fails(body, data):
 
 
 @given(body=bodies, data=st.data(), name=st.sampled_from(sorted(SCHEMES)))
-def test_any_flipped_byte_of_the_proof_fails(body, data, name):
+def test_any_flipped_byte_of_the_proof_fails(body: Any, data: Any, name: Any) -> None:
     scheme = SCHEMES[name]
     proof = bytearray(scheme(SECRET, body))
     place = data.draw(st.integers(0, len(proof) - 1))
@@ -76,5 +77,5 @@ def test_any_flipped_byte_of_the_proof_fails(body, data, name):
     assert not is_proved(scheme, (SECRET,), body, bytes(proof))
 
 
-def test_a_third_secret_is_never_looked_at():
+def test_a_third_secret_is_never_looked_at() -> None:
     assert not is_proved(SCHEMES["token"], (b"a", b"b", b"c"), BODY, b"c")

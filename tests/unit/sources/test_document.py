@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from processors.sources.document import from_json
-from processors.sources.refusals import Refused
+from processors.sources.refusals import MAX_PATH, Refused
 
 
 def refused(body: bytes) -> tuple[str, str]:
@@ -56,6 +56,11 @@ def test_what_is_no_document_is_refused_with_its_place(
 
 def test_an_escaped_backslash_before_u0000_is_no_zero() -> None:
     assert from_json(rb'{"a": "\\u0000"}') == {"a": "\\u0000"}
+
+
+def test_a_long_path_is_cut_visibly() -> None:
+    _, path = refused(b'{"' + b"k" * 10_000 + b'": "\\u0000"}')
+    assert path == "k" * (MAX_PATH - 1) + "…"
 
 
 def test_a_pair_of_surrogates_is_text() -> None:

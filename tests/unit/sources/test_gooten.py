@@ -45,6 +45,11 @@ def test_three_identifiers_are_kept_and_the_querys_is_part_of_the_digest() -> No
     )
 
 
+@pytest.mark.parametrize("query", ["orderid=%00", "orderid=" + "9" * 201])
+def test_a_query_that_no_id_could_be_is_refused(query: str) -> None:
+    assert refused("gooten", "", sample(NAME), query=query) == ("out-of-range", "query.orderid")
+
+
 def test_nothing_in_the_body_dates_a_change() -> None:
     made = order().meta
     assert (made.change, made.time_basis) == (Change.UPDATED, TimeBasis.RECEIVED)

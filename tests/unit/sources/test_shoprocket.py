@@ -7,7 +7,16 @@ import pytest
 
 from processors.sources.contract import Rule
 from schemas.envelopes import Reject
-from schemas.events import Cart, Change, Order, OrderStatus, Payment, PaymentKind, TimeBasis
+from schemas.events import (
+    Cart,
+    Change,
+    Customer,
+    Order,
+    OrderStatus,
+    Payment,
+    PaymentKind,
+    TimeBasis,
+)
 from tests.example_files import RECEIVED_AT
 from tests.unit.sources.deliveries import changed, delivery, outcome, refused, run, sample
 
@@ -122,6 +131,44 @@ def test_a_refund_in_the_newer_envelope_is_a_payment_beside_the_order() -> None:
         "ord_01",
     )
     assert refund.meta.entity == "shoprocket/demo/payment:ref_01"
+
+
+@pytest.mark.parametrize(
+    ("event", "told", "expected"),
+    [
+        ("order.refunded", {}, (OrderStatus.PARTIALLY_REFUNDED, "refunded")),
+        ("order.refunded", {"status": "refunded"}, (OrderStatus.REFUNDED, "refunded")),
+        ("order.fulfilled", {}, (OrderStatus.UNKNOWN, None)),
+        ("order.created", {}, (OrderStatus.UNKNOWN, "created")),
+        ("order.paid", {"status": "pending"}, (OrderStatus.PAID, "pending")),
+        ("order.cancelled", {}, (OrderStatus.CANCELLED, "cancelled")),
+        ("order.deleted", {}, (OrderStatus.DELETED, "deleted")),
+    ],
+)
+def test_the_newer_word_settles_a_status_only_where_it_speaks_of_money(
+    event: str, told: dict[str, str], expected: tuple[OrderStatus, str | None]
+) -> None:
+    def change(document: dict[str, Any]) -> None:
+        document["type"] = event
+        del document["data"]["status"]
+        document["data"].update(told)
+
+    made = order("shoprocket/order-paid", change)
+    assert (made.status, made.status_word) == expected
+
+
+def test_the_newer_format_tells_customers_too() -> None:
+    body = {
+        "id": "evt_9",
+        "type": "customer.created",
+        "createdAt": "2026-02-20T12:00:00Z",
+        "data": {"customer": {"id": "cus_1", "email": "Sam@example.com", "firstName": "Sam"}},
+    }
+    made = run("shoprocket", "", body)["customer"]
+    assert isinstance(made, Customer)
+    assert (made.meta.entity, made.customer_id) == ("shoprocket/demo/customer:cus_1", "cus_1")
+    assert made.contact is not None
+    assert made.contact.first_name == "Sam"
 
 
 def test_a_cart_reported_abandoned_is_dated_by_the_event() -> None:

@@ -184,7 +184,9 @@ def test_a_deletion_is_versioned_by_its_append() -> None:
     assert (made.meta.change, made.meta.version_at) == (Change.DELETED, APPENDED_MS * 1000)
 
 
-@pytest.mark.parametrize("topic", ["", "carts/explode", "products/create", "orders", "orders/"])
+@pytest.mark.parametrize(
+    "topic", ["", "carts/explode", "products/create", "orders", "orders/", "orders/" + "x" * 100]
+)
 def test_an_unknown_topic_is_an_unknown_event(topic: str) -> None:
     assert refused("spiffy", topic, sample("spiffy/carts-create"))[0] == "unknown-event"
 
