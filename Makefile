@@ -21,7 +21,7 @@ demo: $(READY) ## Watch webhooks of five platforms become rows (ONCE=1: check th
 up: $(READY) ## Kafka, registry, PostgreSQL and the three stages on this machine, until Ctrl-C
 	@$(BIN)/hookline up $(ARGS)
 
-test: check ## Check, then every test but the long storms and the figures (ARGS="-k cart" chooses)
+test: check ## Check, then every test (ARGS="-k cart" chooses)
 	@$(BIN)/python -m pytest --ignore=tests/bench $(ARGS)
 
 check: $(READY) ## Lint, format, types, layers

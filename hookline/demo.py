@@ -31,6 +31,8 @@ from schemas.topics import DEAD_LETTERS
 ROWS_TIMEOUT = 60.0
 MAX_MEMORY = 1_500_000_000
 """Bytes that the whole stack may hold."""
+LINES = 6
+"""Deliveries shown while the tables fill: both must fit on a screen."""
 _MIB = 1 << 20
 
 
@@ -80,12 +82,10 @@ class Demo:
             Live(console=screen.out, auto_refresh=False, transient=False) as live,
         ):
 
-            def draw() -> None:
-                drawn = [(t, reader.ask(query)) for t, query in VIEWS.values()]
-                live.update(
-                    Group(*self._log, *(screen.table(t, r.columns, r.rows) for t, r in drawn)),
-                    refresh=True,
-                )
+            def draw(lines: int = LINES) -> None:
+                drawn = [(title, reader.ask(query)) for title, query in VIEWS.values()]
+                tables = (screen.table(t, r.columns, r.rows) for t, r in drawn)
+                live.update(Group(*self._log[-lines:], *tables), refresh=True)
 
             for steps, expected in (
                 (storyline.FIRST, BY_TIMER),
@@ -96,6 +96,7 @@ class Demo:
                     self._send(sender, shops[step.source], step)
                     draw()
                 self._await(reader, expected, draw)
+            draw(len(self._log))
 
     def _send(self, sender: send.Sender, shop: Shop, step: Step) -> None:
         sample = send.edited(

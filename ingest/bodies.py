@@ -1,18 +1,12 @@
-"""A request's body: read with memory flat, and inflated within the same bound."""
+"""A request's body, read with memory flat."""
 
-import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from ingest.limits import InFlight
+from runtime.inflating import BodyTooLargeError
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-
-_GZIP = zlib.MAX_WBITS | 16
-
-
-class BodyTooLargeError(Exception):
-    """More bytes than a body may have."""
 
 
 class BusyError(Exception):
@@ -21,10 +15,6 @@ class BusyError(Exception):
 
 class GoneError(Exception):
     """The sender left before its body was whole: nothing may be stored."""
-
-
-class MalformedGzipError(ValueError):
-    """Not a whole gzip stream. Content: it is stored and becomes a dead letter."""
 
 
 class Body:
@@ -70,26 +60,3 @@ class Body:
         """Count none of its bytes any more."""
         self._in_flight.give(self.held)
         self.held = 0
-
-
-def inflate(body: bytes, limit: int) -> bytes:
-    """A gzip body's content, all its members, in at most ``limit`` bytes.
-
-    Raises BodyTooLargeError beyond that, MalformedGzipError where it is no whole gzip stream.
-    """
-    out: list[bytes] = []
-    room = limit + 1
-    rest = body
-    while rest:
-        stream = zlib.decompressobj(_GZIP)
-        try:
-            out.append(stream.decompress(rest, room))
-        except zlib.error as error:
-            raise MalformedGzipError(str(error)) from error
-        room -= len(out[-1])
-        if room <= 0:
-            raise BodyTooLargeError
-        if not stream.eof:
-            raise MalformedGzipError("the gzip stream ends before its end")
-        rest = stream.unused_data
-    return out[0] if len(out) == 1 else b"".join(out)

@@ -14,12 +14,9 @@ from ingest import answers, sources
 from ingest.answers import Answer, RefusedError, Send
 from ingest.bodies import (
     Body,
-    BodyTooLargeError,
     BusyError,
     GoneError,
-    MalformedGzipError,
     Receive,
-    inflate,
 )
 from ingest.heartbeat import Pulse
 from ingest.ids import new_delivery
@@ -32,6 +29,7 @@ from ingest.signatures import SCHEMES, is_proved
 from ingest.sources import SOURCES, Source
 from ingest.waiting import settled, within
 from runtime import metrics
+from runtime.inflating import BodyTooLargeError, MalformedGzipError, inflate
 from runtime.settings import Settings
 from runtime.shops import ShopBook
 from schemas import envelopes

@@ -17,9 +17,10 @@ from processors.index import PartitionIndex, noted
 from processors.readback import MARGIN_MS, ReadBack
 from processors.sources import ADAPTERS
 from processors.verdicts import Verdict, Verdicts
-from runtime import admin, logs, metrics, registry
+from runtime import admin, logs, metrics
 from runtime.health import Health
 from runtime.producer import Appended, BatchSender, new_producer
+from runtime.registry import load_codec
 from runtime.settings import Settings, SettingsError
 from runtime.shops import ShopBook
 from runtime.stage import Batch, Partition
@@ -49,11 +50,11 @@ class Processors:
                 "HOOKLINE_CONTACT_KEY is not set: it keys the hash of e-mail addresses; set the"
                 " same random text for all processors, and keep it for ever"
             )
-        await admin.check_topics(settings)
+        await admin.check_topics(settings, health)
         self._settings, self._health = settings, health
         self._shops = ShopBook(settings.shops_file)
         self._watching = asyncio.ensure_future(self._shops.watch())
-        codec = await registry.load_codec(settings, health)
+        codec = await load_codec(settings, health)
         self._verdicts = Verdicts(codec, ADAPTERS, settings.contact_key.encode())
         self._producer: AIOKafkaProducer = new_producer(settings)
         await self._producer.start()

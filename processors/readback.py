@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -13,6 +15,7 @@ from runtime.settings import Settings
 from schemas.topics import CANONICAL, OUTCOMES, WEBHOOKS, Group
 
 log = logs.get("hookline.index")
+T = TypeVar("T")
 
 MARGIN_MS = 10 * 60 * 1000
 """Clock differences between brokers, and records that were long under way."""
@@ -53,19 +56,18 @@ class ReadBack:
         Waits out a broker that is away. Raises HorizonError where a log does not reach back.
         """
         began = time.monotonic()
-        await self._patiently(self._open, partition, index, window_ms)
+        await self._patiently(lambda: self._open(partition, index, window_ms))
         metrics.INDEX_SECONDS.set(time.monotonic() - began)
 
     async def catch_up(self, partition: int, index: PartitionIndex) -> int:
         """Read what stands beyond ``index.upto``; return how many outcomes that were."""
-        read: int = await self._patiently(self._catch_up, partition, index)
-        return read
+        return await self._patiently(lambda: self._catch_up(partition, index))
 
-    async def _patiently(self, work, *arguments):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN002, ANN202
+    async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
         async with self._one_at_a_time:
             while True:
                 try:
-                    result = await work(*arguments)
+                    result = await work()
                 except KafkaError as error:
                     self._health.waiting("index", "Kafka does not let the outcome logs be read")
                     log.warning("waiting to read the index", error=repr(error))

@@ -1,7 +1,6 @@
 """Raw records -> outcomes: parse, dedupe, transform, encode. Pure but for the index it asks."""
 
 import traceback
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from processors import dedupe
 from processors.dedupe import Said
 from processors.index import PartitionIndex, Questions, Written
 from processors.sources.contract import Adapter, Delivery, Parsed, Slots
+from runtime.inflating import BodyTooLargeError, MalformedGzipError, inflate
 from schemas import envelopes
 from schemas.codec import Codec
 from schemas.envelopes import Headers, Outcome, RawDelivery, Reason, Reject
@@ -275,16 +275,12 @@ def inflated(raw: RawDelivery) -> bytes | Reject:
         return Reject(
             Reason.UNSUPPORTED_FORMAT, "content-encoding", raw.content_encoding[:100], "inflate"
         )
-    inflater = zlib.decompressobj(wbits=31)
     try:
-        body = inflater.decompress(raw.body, MAX_BODY + 1)
-    except zlib.error as error:
+        return inflate(raw.body, MAX_BODY)
+    except MalformedGzipError as error:
         return Reject(Reason.MALFORMED_BODY, "@0", f"gzip: {error}", "inflate")
-    if len(body) > MAX_BODY:
+    except BodyTooLargeError:
         return Reject(Reason.TOO_LARGE, "", f"more than {MAX_BODY} bytes inflated", "inflate")
-    if not inflater.eof or inflater.unused_data:
-        return Reject(Reason.MALFORMED_BODY, f"@{len(body)}", "gzip: cut short", "inflate")
-    return body
 
 
 def too_large(topic: Topic, outcome: Outcome) -> bool:

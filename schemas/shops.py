@@ -68,7 +68,7 @@ def _zone(value: Any, where: str) -> str:
     return str(value)
 
 
-def _shop(raw: dict[str, Any], where: str) -> Shop:
+def _check_source(raw: dict[str, Any], where: str) -> str:
     known = {item.name for item in fields(Shop)}
     if unknown := sorted(set(raw) - known):
         raise ShopsError(f"{where}: unknown key {unknown[0]!r}; known: {', '.join(sorted(known))}")
@@ -77,9 +77,40 @@ def _shop(raw: dict[str, Any], where: str) -> Shop:
         raise ShopsError(f"{where}.source: {source!r} is none of {', '.join(SOURCES)}")
     if not isinstance(raw.get("id"), str) or not _ID.fullmatch(raw["id"]):
         raise ShopsError(f"{where}.id: use lower-case letters, digits, '.', '_' and '-'")
-    values: dict[str, Any] = {"proof": "hmac-sha256-base64" if source == "spiffy" else "token"}
-    values["counts_as_sale"] = source != "gooten"
-    values.update(raw)
+    return str(source)
+
+
+def _check_proof(values: dict[str, Any], where: str) -> None:
+    secrets = values.get("secrets", ())
+    if not isinstance(secrets, list | tuple) or not 1 <= len(secrets) <= 2:  # noqa: PLR2004
+        raise ShopsError(f"{where}.secrets: give one secret, or two while you rotate")
+    if not all(isinstance(secret, str) and secret for secret in secrets):
+        raise ShopsError(f'{where}.secrets: each is text, "env:NAME" or "file:PATH"')
+    if values["proof"] not in PROOFS:
+        raise ShopsError(f"{where}.proof: {values['proof']!r} is none of {', '.join(PROOFS)}")
+    is_open = values["proof"] != "token" and values["source"] != "spiffy"
+    if is_open and not values.get("proof_header"):
+        raise ShopsError(f"{where}.proof_header: name the header that carries the proof")
+
+
+def _check_currency(values: dict[str, Any], where: str) -> None:
+    currency = values.get("currency")
+    if currency is None:
+        if values["source"] in NEEDS_CURRENCY:
+            raise ShopsError(
+                f'{where}.currency: {values["source"]} names no currency; write e.g. "USD"'
+            )
+    elif not isinstance(currency, str) or not _CURRENCY.fullmatch(currency):
+        raise ShopsError(f'{where}.currency: write the ISO 4217 code, e.g. "USD"')
+
+
+def _shop(raw: dict[str, Any], where: str) -> Shop:
+    source = _check_source(raw, where)
+    values: dict[str, Any] = {
+        "proof": "hmac-sha256-base64" if source == "spiffy" else "token",
+        "counts_as_sale": source != "gooten",
+        **raw,
+    }
     for name in _DURATIONS:
         if name in values:
             values[name] = seconds(values[name], f"{where}.{name}")
@@ -91,24 +122,9 @@ def _shop(raw: dict[str, Any], where: str) -> Shop:
             raise ShopsError(f"{where}.{name}: write true or false")
     if "quota" in values and (not isinstance(values["quota"], int) or values["quota"] < 1):
         raise ShopsError(f"{where}.quota: write whole deliveries a second, 1 or more")
-    secrets = values.get("secrets", ())
-    if not isinstance(secrets, list | tuple) or not 1 <= len(secrets) <= 2:  # noqa: PLR2004
-        raise ShopsError(f"{where}.secrets: give one secret, or two while you rotate")
-    if not all(isinstance(secret, str) and secret for secret in secrets):
-        raise ShopsError(f'{where}.secrets: each is text, "env:NAME" or "file:PATH"')
-    values["secrets"] = tuple(secrets)
-    if values["proof"] not in PROOFS:
-        raise ShopsError(f"{where}.proof: {values['proof']!r} is none of {', '.join(PROOFS)}")
-    if values["proof"] != "token" and source != "spiffy" and not values.get("proof_header"):
-        raise ShopsError(f"{where}.proof_header: name the header that carries the proof")
-    currency = values.get("currency")
-    if currency is None and source in NEEDS_CURRENCY:
-        raise ShopsError(f'{where}.currency: {source} names no currency; write e.g. "USD"')
-    if currency is not None and (
-        not isinstance(currency, str) or not _CURRENCY.fullmatch(currency)
-    ):
-        raise ShopsError(f'{where}.currency: write the ISO 4217 code, e.g. "USD"')
-    return Shop(**values)
+    _check_proof(values, where)
+    _check_currency(values, where)
+    return Shop(**{**values, "secrets": tuple(values["secrets"])})
 
 
 def parse(text: str) -> dict[tuple[str, str], Shop]:

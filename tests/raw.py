@@ -87,9 +87,9 @@ async def records(settings: Settings, topics: list[str]) -> list[Any]:
         await reader.stop()
 
 
-async def wait_for_outcomes(settings: Settings, count: int, timeout: float = 60.0) -> list[Any]:
+async def wait_for_outcomes(settings: Settings, count: int, seconds: float = 60.0) -> list[Any]:
     """The outcomes, once ``count`` of them stand."""
-    async with asyncio.timeout(timeout):
+    async with asyncio.timeout(seconds):
         while True:
             found = await outcomes(settings)
             if len(found) >= count:

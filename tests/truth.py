@@ -1,6 +1,7 @@
 """What must stand in Kafka and in the tables after numbered orders were sent."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import time
@@ -20,9 +21,11 @@ from tests.senders import NumberedOrder, Sent
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """``lost``: orders without an event. ``repeats``: event records beyond one per order.
-    ``unsettled``: accepted deliveries without a verdict. ``doubled``: what the tables hold
-    beyond the truth.
+    """What differs from the truth.
+
+    ``lost``: orders without an event. ``repeats``: event records beyond one per order.
+    ``unsettled``: accepted deliveries without a verdict. ``missing_rows``: orders not in the
+    table. ``net`` and ``orders_count`` are the sums of the lifetime table.
     """
 
     lost: int
@@ -88,8 +91,6 @@ def look(settings: Settings, wanted: Collection[NumberedOrder], sent: Sent) -> F
 
 def audit(settings: Settings) -> subprocess.CompletedProcess[str]:
     """``hookline audit`` as an operator runs it."""
-    import os
-
     return subprocess.run(
         [sys.executable, "-P", "-m", "hookline", "audit", "--json"],
         env={**os.environ, **settings.environment()},

@@ -57,5 +57,5 @@ async def _send_while_killing(
 
 
 async def _accepted(sent: senders.Sent, count: int) -> None:
-    while len(sent.accepted) < count:
+    while len(sent.accepted) < count:  # noqa: ASYNC110 - a count has no event
         await asyncio.sleep(0.05)

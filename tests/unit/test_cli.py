@@ -24,7 +24,7 @@ HEAVY = ("faust", "aiokafka", "starlette", "uvicorn", "psycopg", "httpx", "numpy
 
 def commands(group: typer.Typer = app, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     for command in group.registered_commands:
-        name = command.name or getattr(command.callback, "__name__", "")
+        name = command.name or str(getattr(command.callback, "__name__", ""))
         yield (*path, name.replace("_", "-"))
     for inner in group.registered_groups:
         if inner.typer_instance is not None:

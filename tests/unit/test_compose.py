@@ -1,5 +1,6 @@
 """docker-compose.yml and the Dockerfile, held against the settings and the command line."""
 
+import json
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -148,3 +149,11 @@ def test_the_image_runs_as_nobody_special_and_says_whether_it_is_healthy() -> No
     assert "\nUSER hookline\n" in last
     assert "HEALTHCHECK" in last
     assert text.count("FROM ") == 2
+
+
+def test_the_image_asks_for_its_health_with_a_program_that_parses() -> None:
+    text = (ROOT / "Dockerfile").read_text().replace("\\\n", "")
+    program, flag, source = json.loads(re.findall(r"HEALTHCHECK .* CMD (\[.*\])", text)[0])
+    assert (program, flag) == ("python", "-c")
+    compile(source, "healthcheck", "exec")
+    assert "/healthz" in source

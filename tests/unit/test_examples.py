@@ -47,7 +47,7 @@ def test_every_event_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         if example.told["published"]
     }
     with capsys.disabled():
-        print(  # noqa: T201 - the coverage is to be seen
+        print(
             f"\nexamples: {len(every & shown)} of {len(every)} events, "
             f"{len(published)} of them as published"
         )

@@ -12,13 +12,14 @@ from aiokafka.partitioner import murmur2 as reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.bodies import Body, BodyTooLargeError, BusyError, MalformedGzipError, inflate
+from ingest.bodies import Body, BusyError
 from ingest.ids import new_delivery, uuid7
 from ingest.ingress import without_secrets
 from ingest.limits import InFlight, Quotas
 from ingest.partitions import murmur2, partition_of
 from ingest.secrets import RETRY_AFTER, SecretBook, SecretsError, resolve
 from ingest.waiting import settled, within
+from runtime.inflating import BodyTooLargeError, MalformedGzipError, inflate
 from schemas.shops import Shop
 
 

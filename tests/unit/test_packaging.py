@@ -1,6 +1,9 @@
 """What the wheel would put where."""
 
+import subprocess
+import sys
 import tomllib
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -50,3 +53,23 @@ def test_everything_in_the_lock_is_held_against_a_hash() -> None:
     lock = (ROOT / "requirements.lock").read_text().replace("\\\n", "")
     for line in lock.splitlines():
         assert "--hash=sha256:" in line, line
+
+
+def test_the_wheel_holds_our_packages_the_examples_and_nothing_else(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", tmp_path],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.partition("/")[0] for name in names}
+    assert tops == OURS | {f"hookline-{PROJECT['project']['version']}.dist-info"}
+    for wanted in (
+        "hookline/examples/run-free/order-created.json",
+        "hookline/shops.example.toml",
+        "schemas/avro/orders.avsc",
+        "sinks/migrations/0001_delivery.sql",
+    ):
+        assert wanted in names

@@ -10,6 +10,7 @@ import aiokafka
 import pytest
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.producer.sender import SendProduceReqHandler
 from faust import App, streams
 from faust.transport import consumer
 from faust.transport.drivers import aiokafka as driver
@@ -98,8 +99,6 @@ def test_a_message_carries_its_generation_or_the_stream_drops_it() -> None:
 
 
 def test_an_unanswered_idempotent_batch_is_repeated_for_as_long_as_the_producer_lives() -> None:
-    from aiokafka.producer.sender import SendProduceReqHandler
-
     source = inspect.getsource(SendProduceReqHandler._can_retry)
     assert "_txn_manager is None" in source
     assert "expired()" in source
