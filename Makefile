@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo up test check format bench faults lock clean
 SHELL := /bin/bash
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3 python3.12 python3.13,$(shell command -v $(name) 2>/dev/null)))
 VENV := .venv
@@ -42,7 +43,7 @@ faults: $(READY) ## Kill, stop and cut real processes, and count what is lost
 
 lock: $(READY) ## Choose the newest versions that pyproject.toml allows
 	@$(BIN)/pip install --quiet uv
-	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate \
+	@$(BIN)/uv pip compile --quiet --system-certs --upgrade --universal --generate-hashes --no-header --no-annotate \
 		--python-version 3.11 --group dev --output-file requirements.lock pyproject.toml
 
 clean: ## Remove the environment, caches and this folder's data (downloads outside it stay)
@@ -57,6 +58,6 @@ $(READY): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || { echo 'Making the environment in $(VENV) ...'; '$(PYTHON)' -m venv $(VENV) \
 		|| { echo 'That Python has no venv: install it (Debian: apt install python3-venv)' >&2; exit 1; }; }
 	@echo 'Installing the locked packages ...'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
