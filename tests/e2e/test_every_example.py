@@ -88,11 +88,11 @@ def post(url: str, shop: Shop, example: example_files.Example) -> httpx.Response
 
 def read_by_another_client(settings: Settings) -> list[tuple[str, bytes, dict[str, Any]]]:
     """(topic, key, record) of every canonical record, by confluent-kafka with its own registry."""
-    registry = SchemaRegistryClient({"url": settings.registry_url})
-    deserialize = AvroDeserializer(registry)
-    reader = Consumer({"bootstrap.servers": settings.brokers, "group.id": "another-client"})
     found = []
+    reader = Consumer({"bootstrap.servers": settings.brokers, "group.id": "another-client"})
     try:
+        registry = SchemaRegistryClient({"url": settings.registry_url})
+        deserialize = AvroDeserializer(registry)
         for topic in CANONICAL:
             name = settings.topic(topic)
             for number in range(settings.partitions):
@@ -105,6 +105,7 @@ def read_by_another_client(settings: Settings) -> list[tuple[str, bytes, dict[st
                     context = SerializationContext(name, MessageField.VALUE)
                     record = deserialize(message.value(), context)
                     found.append((topic.record or "", message.key(), record))
+        registry.close()
     finally:
         reader.close()
     return found
@@ -199,8 +200,10 @@ def test_kcat_reads_every_canonical_topic(
     settings = pipeline.settings
     for topic in CANONICAL:
         said = subprocess.run(
-            ["kcat", "-C", "-b", settings.brokers, "-t", settings.topic(topic), "-e", "-J"]
-            + ["-s", "value=avro", "-r", settings.registry_url, "-o", "beginning"],
+            [
+                *("kcat", "-C", "-b", settings.brokers, "-t", settings.topic(topic), "-e", "-J"),
+                *("-s", "value=avro", "-r", settings.registry_url, "-o", "beginning"),
+            ],
             capture_output=True,
             text=True,
             timeout=60,
