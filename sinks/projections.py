@@ -88,9 +88,13 @@ _RECOMPUTE = f"""
                 / nullif(count(*) FILTER (WHERE day > first AND net > 0), 0)
             ) AS monetary
         FROM days GROUP BY customer_key, currency
-    ), keys AS (
-        SELECT customer_key, currency FROM sums
-        UNION SELECT customer_key, currency FROM reported WHERE currency <> ''
+    ), keys AS MATERIALIZED (
+        SELECT customer_key, currency,
+            min(currency) OVER (PARTITION BY customer_key) AS first_currency
+        FROM (
+            SELECT customer_key, currency FROM sums
+            UNION SELECT customer_key, currency FROM reported WHERE currency <> ''
+        ) found
     ), fresh AS (
         SELECT k.customer_key, k.currency, f.source, f.shop, f.person_key, s.first_order_at,
             s.last_order_at, coalesce(s.orders_count, 0) AS orders_count,
@@ -132,10 +136,9 @@ _RECOMPUTE = f"""
             SELECT CASE WHEN claimed.orders_count > coalesce(seen.orders, 0) THEN false
                 ELSE f.created_at >= f.first_received_at END AS history_complete
         ) whole
-        LEFT JOIN LATERAL (
-            SELECT coalesce(f.shop_currency, min(o.currency)) AS currency
-            FROM keys o WHERE f.shop_currency IS NULL AND o.customer_key = k.customer_key
-        ) home ON true
+        CROSS JOIN LATERAL (
+            SELECT coalesce(f.shop_currency, k.first_currency) AS currency
+        ) home
     ), gone AS (
         DELETE FROM customer_lifetime_value c WHERE c.customer_key = ANY(%(keys)s)
             AND NOT EXISTS (
@@ -148,10 +151,15 @@ _RECOMPUTE = f"""
     ON CONFLICT (customer_key, currency) DO UPDATE
     SET {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[2:])}
 """  # noqa: S608 - only names of this module are put in
+_NESTED_LOOPS = "SELECT set_config('enable_nestloop', %s, true)"
 
 
 async def recompute(connection: AsyncConnection[Any], customers: Iterable[str]) -> None:
     """Bring the rows of ``customers`` up to what the working tables say; locks are held."""
     keys = sorted(customers)
     if keys:
+        # The planner takes every part above for one row and would join them by nested loops,
+        # whose cost grows with the square of the batch.
+        await connection.execute(_NESTED_LOOPS, ["off"])
         await connection.execute(_RECOMPUTE, {"keys": keys})
+        await connection.execute(_NESTED_LOOPS, ["on"])
