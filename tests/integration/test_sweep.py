@@ -188,7 +188,7 @@ async def test_one_process_leads_until_its_session_ends(stack: Any, prepared: Pr
     assert (await one.run(work), await other.run(work)) == ("done", None)
     await one.close()
     said = None
-    while said is None:  # noqa: ASYNC110 - the server ends the session in its own time
+    while said is None:
         await asyncio.sleep(0.05)
         said = await other.run(work)
     assert said == "done"
