@@ -10,16 +10,40 @@ import uuid
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
+from hookline.local.kafka import Kafka
+from hookline.local.process import free_port
 from hookline.local.stack import NAMES, Stack, choose_ports
 from runtime import admin, registry
 from runtime.settings import Settings
 
 T = TypeVar("T")
 _COST = pytest.StashKey[str]()
+
+
+class BehindProxy(Kafka):
+    """A broker with a second listener, for clients that a proxy stands before.
+
+    The proxy listens on ``proxy_port`` and forwards to ``behind_port``.
+    """
+
+    def __init__(self, directory: Path, port: int, logs: Path | None = None) -> None:
+        super().__init__(directory, port, logs)
+        self.proxy_port, self.behind_port = free_port(), free_port()
+
+    def properties(self) -> dict[str, str]:
+        told = super().properties()
+        told["listeners"] += f",PROXIED://127.0.0.1:{self.behind_port}"
+        told["advertised.listeners"] += f",PROXIED://127.0.0.1:{self.proxy_port}"
+        told["inter.broker.listener.name"] = "PLAINTEXT"
+        told["listener.security.protocol.map"] = ",".join(
+            f"{name}:PLAINTEXT" for name in ("PLAINTEXT", "CONTROLLER", "PROXIED")
+        )
+        return told
 
 
 class LiveStack(Stack):
@@ -29,6 +53,13 @@ class LiveStack(Stack):
     (SIGSTOP) and ``resume``: same port, same data. What a test leaves down is started again
     before the next one.
     """
+
+    def __init__(self, directory: Path, ports: dict[str, int]) -> None:
+        super().__init__(directory, ports)
+        self.kafka: BehindProxy = BehindProxy(
+            self.kafka.directory, self.kafka.port, self.directory / "logs"
+        )
+        self.servers = (self.kafka, self.registry, self.postgres)
 
     @property
     def brokers(self) -> str:
@@ -100,24 +131,34 @@ def stack(live_stack: LiveStack) -> Iterator[LiveStack]:
     live_stack.recover()
 
 
+def prepare(settings: Settings) -> Settings:
+    """Topics, schemas and tables for these settings. Works in async tests too."""
+    from sinks.migrate import migrate  # noqa: PLC0415 - only where tables are wanted
+
+    run_apart(admin.create_topics(settings))
+    run_apart(registry.register(settings))
+    migrate(settings)
+    return settings
+
+
+def discard(settings: Settings) -> None:
+    """Delete the topics: the broker's folder stays small."""
+    run_apart(_delete_topics(settings))
+
+
 @pytest.fixture
 def prepared(stack: LiveStack) -> Iterator[Callable[[Settings], Settings]]:
-    """Call it with settings: topics, schemas and tables stand. Works in async tests too."""
+    """Call it with settings: everything they need stands until the test has ended."""
     used: list[Settings] = []
 
-    def prepare(settings: Settings) -> Settings:
-        from sinks.migrate import migrate  # noqa: PLC0415 - only where tables are wanted
-
-        run_apart(admin.create_topics(settings))
+    def prepare_one(settings: Settings) -> Settings:
         used.append(settings)
-        run_apart(registry.register(settings))
-        migrate(settings)
-        return settings
+        return prepare(settings)
 
-    yield prepare
+    yield prepare_one
     stack.recover()
     for settings in used:
-        run_apart(_delete_topics(settings))
+        discard(settings)
 
 
 async def _delete_topics(settings: Settings) -> None:

@@ -4,64 +4,127 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from signal import SIGKILL, Signals
 
 import httpx
 
 from hookline.local.process import Child, free_port
-from hookline.local.supervisor import Supervisor
+from hookline.local.supervisor import Supervisor, stop_all
 from runtime.settings import Settings
 
 
-class Pipeline:
-    """Ingress, processors and sinks, each a process of its own, restarted when it dies.
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How many processes of each stage, and what is odd about some of them.
 
-    Children are called ``ingest``, ``process-1`` …, ``sink-1`` …; their logs stand in ``logs``.
+    ``entries``: stage or child -> the interpreter's arguments in place of ``-m hookline STAGE``.
+    ``variables``: stage or child -> environment variables of its own.
     """
 
-    def __init__(self, settings: Settings, logs: Path, processors: int = 1, sinks: int = 1) -> None:
-        names = ["ingest"]
-        names += [f"process-{number + 1}" for number in range(processors)]
-        names += [f"sink-{number + 1}" for number in range(sinks)]
-        self.health_ports = {name: free_port() for name in names}
+    ingresses: int = 1
+    processors: int = 1
+    sinks: int = 1
+    entries: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    variables: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def count(self, stage: str) -> int:
+        return {"ingest": self.ingresses, "process": self.processors, "sink": self.sinks}[stage]
+
+
+STAGES = ("ingest", "process", "sink")
+
+
+class Pipeline:
+    """The stages, each process restarted when it dies.
+
+    Children are called ``ingest-1`` …, ``process-1`` …, ``sink-1`` …; their logs stand in
+    ``logs``. Every ingress has a port of its own.
+    """
+
+    def __init__(self, settings: Settings, logs: Path, shape: Shape) -> None:
         self.settings = replace(settings, port=free_port())
-        self.health_ports["ingest"] = self.settings.port  # its pages stand beside its routes
         self.logs = logs
-        self.children = {name: self._child(name) for name in names}
-        self.restarts = dict.fromkeys(names, 0)
+        self.shape = shape
+        self.ports: dict[str, int] = {}
+        self.children: dict[str, Child] = {}
+        self._kept: dict[str, Supervisor] = {}
+        self._numbers = dict.fromkeys(STAGES, 0)
+        self._turn = threading.Lock()
         self._stopping = threading.Event()
-        self._supervisor = Supervisor()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def _child(self, name: str) -> Child:
+        stage = name.partition("-")[0]
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("HOOKLINE_")}
         own = {
             **self.settings.environment(),
-            "HOOKLINE_HEALTH_PORT": str(self.health_ports[name]),
+            # The ingress's pages stand beside its routes.
+            "HOOKLINE_PORT" if stage == "ingest" else "HOOKLINE_HEALTH_PORT": str(self.ports[name]),
+            **self.shape.variables.get(stage, {}),
+            **self.shape.variables.get(name, {}),
         }
+        entries = self.shape.entries
+        entry = entries.get(name) or entries.get(stage) or ("-m", "hookline", stage)
         return Child(
             name,
-            [sys.executable, "-P", "-m", "hookline", name.partition("-")[0]],
+            [sys.executable, "-P", *entry],
             self.logs / f"{name}.log",
             environment={**inherited, **own},
             directory=self.logs,
         )
 
     def _run(self) -> None:
-        self._supervisor.add(self.children.values())
-        self._supervisor.run(self._stopping.wait)
+        while not self._stopping.wait(0.2):
+            with self._turn:
+                for supervisor in self._kept.values():
+                    supervisor.tick()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.settings.port}"
+        return self.urls[0]
 
-    def start(self) -> None:
-        self._thread.start()
+    @property
+    def urls(self) -> list[str]:
+        return [f"http://127.0.0.1:{self.ports[name]}" for name in self.names("ingest")]
+
+    def start(self, *stages: str) -> None:
+        """Start these stages, or all; return when they are ready."""
+        if not self._thread.is_alive():
+            self._thread.start()
+        for stage in stages or STAGES:
+            for _ in range(self.shape.count(stage)):
+                self.join(stage)
         self.wait_ready(60)
+
+    def join(self, stage: str) -> str:
+        """Start one process more; its name."""
+        self._numbers[stage] += 1
+        name = f"{stage}-{self._numbers[stage]}"
+        first = stage == "ingest" and self._numbers[stage] == 1
+        with self._turn:
+            self.ports[name] = self.settings.port if first else free_port()
+            self.children[name] = self._child(name)
+            self._kept[name] = Supervisor()
+            self._kept[name].add([self.children[name]])
+        return name
+
+    def leave(self, name: str) -> None:
+        """End a process in order, for good."""
+        with self._turn:
+            supervisor = self._kept.pop(name)
+        supervisor.stop()
+        del self.children[name], self.ports[name]
+
+    def fall(self, name: str) -> None:
+        """Kill -9, for good."""
+        with self._turn:
+            self._kept.pop(name)
+        self.children.pop(name).kill()
+        del self.ports[name]
 
     def wait_ready(self, seconds: float) -> None:
         """Return when every stage says that it is ready. Raises TimeoutError with their words."""
@@ -72,9 +135,9 @@ class Pipeline:
             time.sleep(0.1)
 
     def unready(self) -> dict[str, str]:
-        """What each stage that is not ready says."""
+        """What each process that is not ready says."""
         said: dict[str, str] = {}
-        for name, port in self.health_ports.items():
+        for name, port in list(self.ports.items()):
             try:
                 answer = httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2, trust_env=False)
             except httpx.HTTPError as error:
@@ -92,16 +155,18 @@ class Pipeline:
     def signal(self, name: str, number: Signals) -> None:
         self.children[name].signal(number)
 
-    def names(self, stage: str) -> list[str]:
-        return [name for name in self.children if name.partition("-")[0] == stage]
+    def names(self, stage: str = "") -> list[str]:
+        return [name for name in self.children if not stage or name.partition("-")[0] == stage]
 
     def restarts_of(self) -> dict[str, int]:
-        return {state.name: state.restarts for state in self._supervisor.states()}
+        with self._turn:
+            return {name: kept.states()[0].restarts for name, kept in self._kept.items()}
 
     def stop(self) -> None:
         self._stopping.set()
-        self._thread.join()
-        self._supervisor.stop()
+        if self._thread.is_alive():
+            self._thread.join()
+        stop_all(list(self.children.values()))
 
 
 @contextmanager
@@ -109,10 +174,17 @@ def running(
     settings: Settings, logs: Path, processors: int = 1, sinks: int = 1
 ) -> Iterator[Pipeline]:
     """A pipeline that is ready; stopped at the end, whatever happened."""
-    logs.mkdir(parents=True, exist_ok=True)
-    pipeline = Pipeline(settings, logs, processors, sinks)
-    try:
+    with prepared(settings, logs, Shape(processors=processors, sinks=sinks)) as pipeline:
         pipeline.start()
+        yield pipeline
+
+
+@contextmanager
+def prepared(settings: Settings, logs: Path, shape: Shape) -> Iterator[Pipeline]:
+    """A pipeline of which nothing runs yet; stopped at the end, whatever happened."""
+    logs.mkdir(parents=True, exist_ok=True)
+    pipeline = Pipeline(settings, logs, shape)
+    try:
         yield pipeline
     finally:
         pipeline.stop()

@@ -4,11 +4,12 @@ import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from http import HTTPStatus
+from typing import Protocol
 
 SHOP = "lakeside"
 TOKEN = "a-token-of-the-tests"
@@ -38,6 +39,10 @@ class NumberedOrder:
     def customer(self) -> int:
         return self.number % CUSTOMERS
 
+    def request(self, host: str) -> bytes:
+        """The whole HTTP request."""
+        return request(host, f"/hooks/run-free/{SHOP}/{TOKEN}", {}, self.body)
+
     @property
     def body(self) -> bytes:
         cost = str(self.subtotal)
@@ -54,6 +59,22 @@ class NumberedOrder:
         # Money exactly as written: json would pass it through a float.
         items = json.dumps([item])[:-2] + f', "cost": {cost}}}]'
         return (text[:-2] + f', "subtotal": {cost}, "items": {items}}}}}').encode()
+
+
+class Delivery(Protocol):
+    """What can be sent and found again."""
+
+    @property
+    def number(self) -> int: ...
+
+    def request(self, host: str) -> bytes: ...
+
+
+def request(host: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    """A POST as its bytes."""
+    lines = [f"POST {path} HTTP/1.1", f"Host: {host}", "Content-Type: application/json"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
 
 
 def orders(first: int, count: int) -> list[NumberedOrder]:
@@ -73,28 +94,25 @@ class Sent:
 class Line:
     """One keep-alive connection that sends one request at a time, as lightly as can be."""
 
-    def __init__(self, url: str, path: str) -> None:
-        self._host, _, port = url.removeprefix("http://").partition(":")
-        self._port = int(port)
-        self._head = (
-            f"POST {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: application/json\r\n"
-        )
+    def __init__(self, url: str) -> None:
+        self.host = url.removeprefix("http://")
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def post(self, body: bytes) -> tuple[int, bytes]:
+    async def post(self, request: bytes) -> tuple[int, bytes]:
         """Status and body of the answer. Raises OSError, EOFError or TimeoutError without one."""
         try:
             async with asyncio.timeout(20):
-                return await self._post(body)
+                return await self._post(request)
         except BaseException:
             self.close()
             raise
 
-    async def _post(self, body: bytes) -> tuple[int, bytes]:
+    async def _post(self, request: bytes) -> tuple[int, bytes]:
         if self._streams is None:
-            self._streams = await asyncio.open_connection(self._host, self._port)
+            name, _, port = self.host.partition(":")
+            self._streams = await asyncio.open_connection(name, int(port))
         reader, writer = self._streams
-        writer.write(f"{self._head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        writer.write(request)
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
         answer = await reader.readexactly(length)
@@ -109,8 +127,8 @@ class Line:
 
 
 async def send(
-    url: str,
-    wanted: Sequence[NumberedOrder],
+    urls: str | Sequence[str],
+    wanted: Sequence[Delivery],
     *,
     twice: float = 0.1,
     senders: int = 32,
@@ -118,36 +136,52 @@ async def send(
     seed: int = 1,
     sent: Sent | None = None,
 ) -> Sent:
-    """Send each until it is accepted, a share of them twice; return what was answered."""
+    """Send each until it is accepted, a share of them twice; return what was answered.
+
+    The senders are spread over ``urls``; ``rate``: deliveries a second, all senders together.
+    """
     chance = random.Random(seed)  # noqa: S311 - a repeatable shuffle, no secret
     work = [*wanted, *chance.sample(wanted, int(len(wanted) * twice))]
     chance.shuffle(work)
-    queue = iter(work)
-    sent = Sent() if sent is None else sent
+    return await send_all(urls, iter(work), senders=senders, rate=rate, sent=sent)
 
-    async def one() -> None:
-        line = Line(url, f"/hooks/run-free/{SHOP}/{TOKEN}")
-        for order in queue:
-            await _until_accepted(line, order, sent)
+
+async def send_all(
+    urls: str | Sequence[str],
+    work: Iterator[Delivery],
+    *,
+    senders: int = 32,
+    rate: float | None = None,
+    sent: Sent | None = None,
+) -> Sent:
+    """Send what ``work`` gives, each until it is accepted."""
+    sent = Sent() if sent is None else sent
+    places = [urls] if isinstance(urls, str) else urls
+
+    async def one(url: str) -> None:
+        line = Line(url)
+        for delivery in work:
+            await _until_accepted(line, delivery, sent)
             if rate is not None:
                 await asyncio.sleep(senders / rate)
         line.close()
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(senders):
-            group.create_task(one())
+        for number in range(senders):
+            group.create_task(one(places[number % len(places)]))
     return sent
 
 
-async def _until_accepted(line: Line, order: NumberedOrder, sent: Sent) -> None:
+async def _until_accepted(line: Line, delivery: Delivery, sent: Sent) -> None:
+    request = delivery.request(line.host)
     while True:
         try:
-            status, answer = await line.post(order.body)
+            status, answer = await line.post(request)
         except (OSError, EOFError) as error:  # TimeoutError is an OSError
             sent.answers[type(error).__name__] += 1
         else:
             sent.answers[status] += 1
             if status == HTTPStatus.OK:
-                sent.accepted[json.loads(answer)["delivery"]] = order.number
+                sent.accepted[json.loads(answer)["delivery"]] = delivery.number
                 return
         await asyncio.sleep(0.2)

@@ -64,6 +64,10 @@ class Kafka(Server):
         super().__init__(directory, port, logs)
         self._controller_port = free_port()
 
+    def properties(self) -> dict[str, str]:
+        """The broker's settings."""
+        return properties(self.directory, self.port, self._controller_port)
+
     @property
     def brokers(self) -> str:
         """Bootstrap servers."""
@@ -84,7 +88,7 @@ class Kafka(Server):
             ],
         )
         path = self.directory / "server.properties"
-        values = properties(self.directory, self.port, self._controller_port)
+        values = self.properties()
         path.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
         if not (self.directory / "log" / "meta.properties").exists():
             tool = ["kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(path)]

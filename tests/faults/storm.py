@@ -1,0 +1,267 @@
+"""A storm: deliveries over HTTP, a fault in their middle, and a look at what stands."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from aiokafka.errors import KafkaError
+from psycopg import OperationalError
+
+from hookline.local.server import Server
+from runtime.settings import Settings
+from tests import senders
+from tests.conftest import LiveStack
+from tests.faults import verify
+from tests.faults.deliveries import PAIRED, Numbered, shops_toml
+from tests.faults.proxy import Proxy
+from tests.faults.verify import Found
+from tests.pipeline import Pipeline, Shape
+
+TWICE = 0.2
+BACKLOG = 0.25
+"""Share of the deliveries that stands before the workers start: their queues are full."""
+WORKERS = Shape(processors=3, sinks=2)
+
+Strike = Callable[["Storm"], Awaitable[None]]
+Around = Callable[["Storm"], AbstractAsyncContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault. ``recovery``: seconds within which nothing may be behind any more.
+
+    ``around``: what the stages of a storm run in; such a storm is not shared. ``settings``
+    replace those of the stages. ``answers``: statuses that a sender must have seen.
+    """
+
+    number: int
+    name: str
+    title: str
+    strike: Strike
+    recovery: float = 60.0
+    shape: Shape = WORKERS
+    settings: dict[str, Any] = field(default_factory=dict)
+    around: Around | None = None
+    answers: frozenset[int] = frozenset()
+    window: int | None = None  # the shops' dedupe window, seconds
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether its stages must be its own."""
+        return (
+            self.around is not None
+            or bool(self.settings or self.window)
+            or self.shape is not WORKERS
+        )
+
+
+@dataclass(slots=True)
+class Outcome:
+    """A run's figures. ``recovered``: seconds from the end of the fault to no lag."""
+
+    fault: Fault
+    seed: int
+    found: Found
+    recovered: float
+    answers: dict[str, int]
+    seconds: float
+    dead: int
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong, in words; empty: nothing was lost and nothing counted twice."""
+        said = self.found.problems(self.dead)
+        if self.recovered > self.fault.recovery:
+            said.append(f"recovered after {self.recovered:.0f} s, not {self.fault.recovery:.0f}")
+        said += [f"never answered {s}" for s in self.fault.answers if str(s) not in self.answers]
+        return said
+
+
+class Storm:
+    """Stages under deliveries; ``run`` strikes them. Several runs add up."""
+
+    def __init__(
+        self,
+        stack: LiveStack,
+        settings: Settings,
+        directory: Path,
+        shape: Shape,
+        window: int | None = None,
+    ) -> None:
+        self.stack, self.directory, self.shape = stack, directory, shape
+        shops = directory / "shops.toml"
+        shops.write_text(shops_toml(window))
+        self.settings = replace(settings, shops_file=str(shops))
+        self.wanted: list[Numbered] = []
+        self.sent = senders.Sent()
+        self.chance = random.Random(0)  # noqa: S311 - a repeatable run, no secret
+        self.pipeline: Pipeline
+        self.staged = self.settings  # what the stages are told; differs behind a proxy
+        self.proxy: Proxy | None = None
+        self.disk: Path | None = None
+        self.server: Server | None = None
+        self.dead = 0
+        """Dead letters that the deliveries must have become."""
+        self.scale = 1.0
+        """How long faults last, in relation to a long storm."""
+        self.is_spoilt = False  # a run went wrong: what stands is no ground for another
+        self.count = 0
+        """Distinct deliveries that this run sends, or more."""
+        self._base = 0
+        self._struck = False
+
+    def open(self) -> None:
+        """Prepare the stages; nothing runs yet."""
+        logs = self.directory / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        self.pipeline = Pipeline(self.staged, logs, self.shape)
+
+    def use(self, server: Server, disk: Path, **settings: Any) -> None:
+        """Let the stages use a server of this storm's own."""
+        self.server, self.disk = server, disk
+        self.settings = self.staged = replace(self.settings, **settings)
+
+    @property
+    def freeze(self) -> float:
+        """Seconds of SIGSTOP that outlive a session."""
+        return 1.5 * self.settings.session_timeout
+
+    def close(self) -> None:
+        """End what runs."""
+        self.pipeline.stop()
+
+    async def fill(self, count: int) -> None:
+        """Let deliveries be accepted while no worker runs: their queues are full later."""
+        await asyncio.to_thread(self.pipeline.start, "ingest")
+        self._base, self.count, self._struck = 0, count, True
+        await self._send(None)
+
+    async def run(
+        self,
+        fault: Fault,
+        count: int,
+        seed: int,
+        rate: float | None = None,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> Outcome:
+        """Send ``count`` deliveries or more, as long as the fault strikes; wait; look.
+
+        ``rate``: deliveries a second; None: as fast as they are taken. Raises TimeoutError
+        where the stages do not come to rest.
+        """
+        began = time.monotonic()
+        self.is_spoilt = True
+        self.chance.seed(seed)
+        self._base, self.count, self._struck = len(self.sent.accepted), count, False
+        before = Counter(self.sent.answers)
+        sending = asyncio.create_task(self._send(rate))
+        reporting = asyncio.create_task(self._report(progress))
+        try:
+            await fault.strike(self)
+            struck = time.monotonic()
+        finally:
+            self._struck = True
+            await sending
+            reporting.cancel()
+        await self.rest(fault, seed)
+        recovered = time.monotonic() - struck
+        found = await verify.look(self.settings, self.sent, self.wanted)
+        answers = {str(answer): n for answer, n in (self.sent.answers - before).items()}
+        seconds = time.monotonic() - began
+        outcome = Outcome(fault, seed, found, recovered, answers, seconds, self.dead)
+        self.is_spoilt = bool(outcome.problems)
+        return outcome
+
+    async def accepted(self, share: float) -> None:
+        """Return once that share of this run's deliveries has been answered with a 200."""
+        while len(self.sent.accepted) - self._base < share * self.count:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+    def _deliveries(self) -> Iterator[Numbered]:
+        """New ones until there are enough and the fault has struck; some of them twice."""
+        began = datetime.now(UTC)
+        first = len(self.wanted)
+        while len(self.wanted) - first < self.count or not self._struck:
+            for _ in range(PAIRED):
+                self.wanted.append(Numbered(len(self.wanted), began))
+            group = self.wanted[-PAIRED:]
+            group += [each for each in group if self.chance.random() < TWICE]
+            self.chance.shuffle(group)
+            yield from group
+
+    async def _send(self, rate: float | None) -> None:
+        await senders.send_all(
+            self.pipeline.urls, self._deliveries(), senders=48, rate=rate, sent=self.sent
+        )
+
+    async def rest(self, fault: Fault, seed: int) -> None:
+        """Return when nothing is behind. Raises TimeoutError."""
+        limit = fault.recovery * 3
+        deadline = time.monotonic() + limit
+        while True:
+            behind: object
+            try:
+                behind = await verify.lag(self.settings)
+            except (KafkaError, OperationalError, OSError) as error:
+                behind = repr(error)
+            if behind == (0, 0):
+                return
+            if time.monotonic() > deadline:
+                said = await asyncio.to_thread(self.pipeline.unready)
+                raise TimeoutError(
+                    f"{fault.name}, seed {seed}: {behind} behind after {limit:.0f} s;"
+                    f" unready {said}; logs: {self.pipeline.logs}"
+                )
+            await asyncio.sleep(0.25)
+
+    async def _report(self, progress: Callable[[int], None]) -> None:
+        while True:
+            progress(len(self.sent.accepted) - self._base)
+            await asyncio.sleep(0.3)
+
+
+async def alone(
+    fault: Fault,
+    stack: LiveStack,
+    settings: Settings,
+    directory: Path,
+    count: int,
+    seed: int,
+    *,
+    rate: float | None = None,
+    scale: float = 1.0,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Outcome:
+    """One fault on stages of its own, their queues full when they start."""
+    storm = Storm(stack, replace(settings, **fault.settings), directory, fault.shape, fault.window)
+    storm.scale = scale
+    storm.chance.seed(seed)
+    if fault.around is None:
+        return await _inside(storm, fault, count, seed, rate, progress)
+    async with fault.around(storm):
+        return await _inside(storm, fault, count, seed, rate, progress)
+
+
+async def _inside(
+    storm: Storm,
+    fault: Fault,
+    count: int,
+    seed: int,
+    rate: float | None,
+    progress: Callable[[int], None],
+) -> Outcome:
+    storm.open()
+    try:
+        backlog = int(count * BACKLOG)
+        await storm.fill(backlog)
+        await asyncio.to_thread(storm.pipeline.start, "process", "sink")
+        return await storm.run(fault, count - backlog, seed, rate, progress)
+    finally:
+        await asyncio.to_thread(storm.close)
