@@ -38,8 +38,8 @@ format: $(READY) ## Put the code into its one form
 bench: $(READY) ## Measure each stage on this machine
 	@$(BIN)/python -m pytest tests/bench --override-ini=testpaths=tests/bench -s $(ARGS)
 
-faults: $(READY) ## Kill, stop and cut real processes, and count what is lost
-	@$(BIN)/python -m pytest -m fault -s $(ARGS)
+faults: $(READY) ## Strike running stages, count what is lost (FAULT=storm SEED=7 COUNT=2000: one, smaller)
+	@$(BIN)/python -m tests.faults $(if $(FAULT),--fault $(FAULT)) $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(ARGS)
 
 lock: $(READY) ## Choose the newest versions that pyproject.toml allows
 	@$(BIN)/pip install --quiet uv

@@ -210,7 +210,9 @@ def _refunded(order: OrderState, base: Decimal, untaxed: Decimal) -> Decimal | N
         return _share(order.refunded_goods, untaxed, base)
     if order.refunded_total is not None:
         total = _total(order, base)
-        return _share(order.refunded_total, untaxed, total) if total else NOTHING
+        # A total below its own goods is the payload's mistake: no part exceeds the refund.
+        share = _share(order.refunded_total, untaxed, total) if total else NOTHING
+        return min(share, order.refunded_total)
     return untaxed if order.status is OrderStatus.REFUNDED else None
 
 
