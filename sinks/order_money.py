@@ -210,9 +210,9 @@ def _refunded(order: OrderState, base: Decimal, untaxed: Decimal) -> Decimal | N
         return _share(order.refunded_goods, untaxed, base)
     if order.refunded_total is not None:
         total = _total(order, base)
-        # A total below its own goods is the payload's mistake: no part exceeds the refund.
+        # Goods above the total, or below nothing, are the payload's mistake: a part is a part.
         share = _share(order.refunded_total, untaxed, total) if total else NOTHING
-        return min(share, order.refunded_total)
+        return max(NOTHING, min(share, order.refunded_total))
     return untaxed if order.status is OrderStatus.REFUNDED else None
 
 
