@@ -6,7 +6,19 @@ import sys
 import typer
 
 from hookline import screen
-from hookline.commands import audit, dead, demo, send, shops, stack, stages, tables, topics
+from hookline.commands import (
+    accept_loss,
+    audit,
+    dead,
+    demo,
+    rebuild,
+    send,
+    shops,
+    stack,
+    stages,
+    tables,
+    topics,
+)
 from hookline.errors import guarded
 from hookline.teaching import teach
 
@@ -19,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (demo, stack, send, tables, topics, audit, shops, dead, stages):
+for module in (demo, stack, send, tables, topics, audit, shops, dead, accept_loss, rebuild, stages):
     module.register(app)
 teach(app)
 

@@ -32,9 +32,14 @@ def plain(value: Any) -> Any:
     raise TypeError(f"no JSON for {type(value).__name__}")
 
 
-def print_json(value: Any) -> None:
+def json_of(value: Any) -> str:
     """One JSON document on one line, for a machine."""
-    print(json.dumps(value, default=plain, ensure_ascii=False))
+    return json.dumps(value, default=plain, ensure_ascii=False)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document on one line."""
+    print(json_of(value))
 
 
 def shown(value: Any) -> str:

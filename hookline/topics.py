@@ -68,6 +68,18 @@ async def tail(
                 yield _readable(record, codec)
 
 
+async def record_at(
+    settings: Settings, topic: Topic, partition: int, offset: int
+) -> dict[str, Any]:
+    """One record, which must be there, as ``tail`` gives it."""
+    codec = await load_codec(settings) if topic.record else None
+    async with log_reader.consumer(settings) as client:
+        place = (await log_reader.places(settings))[topic][partition]
+        client.assign([place])
+        client.seek(place, offset)
+        return _readable(await client.getone(place), codec)
+
+
 def _readable(record: Any, codec: Codec | None) -> dict[str, Any]:
     said: dict[str, Any] = {
         "partition": record.partition,

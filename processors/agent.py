@@ -9,15 +9,19 @@ offset second.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from aiokafka import AIOKafkaProducer
 
 from processors.index import PartitionIndex, noted
 from processors.readback import MARGIN_MS, ReadBack
 from processors.sources import ADAPTERS
+from processors.sources.contract import Adapter, Delivery, Parsed, Slots
 from processors.verdicts import Verdict, Verdicts
-from runtime import admin, logs, metrics
+from runtime import logs, metrics
+from runtime.budget import Budget
+from runtime.custody import Piece
 from runtime.health import Health
 from runtime.producer import Appended, BatchSender, new_producer
 from runtime.registry import load_codec
@@ -25,6 +29,7 @@ from runtime.settings import Settings, SettingsError
 from runtime.shops import ShopBook
 from runtime.stage import Batch, Partition
 from runtime.worker import run_worker
+from schemas.envelopes import Reject
 from schemas.topics import WEBHOOKS, Group, Topic
 
 log = logs.get("hookline.processors")
@@ -33,15 +38,33 @@ STALE = 0.8
 """Share of the session timeout after which a silent group may have given us up."""
 
 
+@dataclass(slots=True)
+class Held:
+    """An index and how far back it reaches. ``is_dirty``: somebody else wrote to its logs."""
+
+    index: PartitionIndex
+    window_ms: int
+    is_dirty: bool = False
+
+    def serves(self, due: int, window_ms: int) -> bool:
+        """Whether it can be continued by an owner who starts at raw offset ``due``.
+
+        It has forgotten which outcomes stand below what it settled; its digests reach back
+        over the window that it was opened with.
+        """
+        return self.index.committed <= due and self.window_ms >= window_ms
+
+
 class Processors:
-    """The stage that ``runtime.worker`` runs."""
+    """The stage that ``runtime.worker`` runs. ``adapters`` are given by tests."""
 
     topics: tuple[Topic, ...] = (WEBHOOKS,)
     group = Group.PROCESSORS
 
-    def __init__(self) -> None:
-        self._indexes: dict[int, PartitionIndex] = {}
-        self._dirty: set[int] = set()
+    def __init__(self, adapters: Mapping[str, Adapter] = ADAPTERS) -> None:
+        self._adapters = adapters
+        self._held: dict[int, Held] = {}
+        self._busy: set[int] = set()
 
     async def start(self, settings: Settings, health: Health) -> None:
         """Connect: schemas, shops, the producer, the reader of the outcome logs."""
@@ -50,12 +73,16 @@ class Processors:
                 "HOOKLINE_CONTACT_KEY is not set: it keys the hash of e-mail addresses; set the"
                 " same random text for all processors, and keep it for ever"
             )
-        await admin.check_topics(settings, health)
         self._settings, self._health = settings, health
         self._shops = ShopBook(settings.shops_file)
         self._watching = asyncio.ensure_future(self._shops.watch())
         codec = await load_codec(settings, health)
-        self._verdicts = Verdicts(codec, ADAPTERS, settings.contact_key.encode())
+        self._budget = Budget(settings.record_budget)
+        adapters = {
+            source: within_budget(adapter, self._budget.renew)
+            for source, adapter in self._adapters.items()
+        }
+        self._verdicts = Verdicts(codec, adapters, settings.contact_key.encode())
         self._producer: AIOKafkaProducer = new_producer(settings)
         await self._producer.start()
         self._sender = BatchSender(settings, health, self._producer)
@@ -63,40 +90,77 @@ class Processors:
         await self._readback.start()
 
     async def assigned(self, partitions: frozenset[Partition]) -> Mapping[Partition, int]:
-        """Read the partitions' outcome logs back before their first batch."""
-        numbers = sorted(partition.number for partition in partitions)
-        for count, number in enumerate(numbers, start=1):
-            self._health.waiting("indexes", f"reading index {count} of {len(numbers)}")
-            index = self._indexes.setdefault(number, PartitionIndex())
-            await self._readback.open(number, index, self._window_ms())
-            self._dirty.discard(number)
-        self._health.met("indexes")
-        metrics.INDEX_ENTRIES.set(sum(map(len, self._indexes.values())))
+        """Keep the indexes of partitions that stay with us, until they are opened."""
+        numbers = {partition.number for partition in partitions}
+        self._held = {number: held for number, held in self._held.items() if number in numbers}
         return {}
 
+    async def open(self, partition: Partition, due: int) -> None:
+        """Read the partition's outcome logs back before its first batch.
+
+        An index that is still valid is continued from where it stands. Raises RefusedError.
+        """
+        await self._opened(partition.number, due)
+
+    async def _opened(self, number: int, due: int) -> Held:
+        window_ms = self._window_ms()
+        held = self._held.pop(number, None)
+        if (
+            held is not None
+            and held.serves(due, window_ms)
+            and await self._readback.reaches(number, held.index)
+        ):
+            await self._readback.catch_up(number, held.index)
+            held.is_dirty = False
+        else:
+            held = None  # its memory first
+            held = Held(await self._readback.open(number, due, window_ms), window_ms)
+        self._held[number] = held
+        metrics.INDEX_ENTRIES.set(sum(len(each.index) for each in self._held.values()))
+        return held
+
     async def revoked(self, partitions: frozenset[Partition]) -> None:
-        """Drop their indexes: the logs keep what they knew."""
+        """Drop the indexes that a batch in hand may still write to; keep the rest for now."""
         for partition in partitions:
-            self._indexes.pop(partition.number, None)
+            if partition.number in self._busy:
+                self._held.pop(partition.number, None)
 
     async def handle(self, batch: Batch) -> None:
         """One verdict for each record, written before the batch is acknowledged."""
         number = batch.partition.number
-        index = self._indexes[number]
+        held = self._held[number]
+        self._busy.add(number)
+        try:
+            if held.window_ms < self._window_ms():  # a shop's was widened
+                held = await self._opened(number, batch.offset)
+            for piece in batch.pieces():
+                if batch.is_current():
+                    await self._settle(batch, piece, held)
+        finally:
+            self._busy.discard(number)
+
+    async def _settle(self, batch: Batch, piece: Piece, held: Held) -> None:
+        number, index = batch.partition.number, held.index
         while batch.is_current():
             began = time.monotonic()
-            if number in self._dirty:
+            if held.is_dirty:
                 found = await self._readback.catch_up(number, index)
                 metrics.FOREIGN_OUTCOMES.inc(found)
-                self._dirty.discard(number)
-            verdicts = self._verdicts.decide(batch.records, index, self._shops.shops)
+                held.is_dirty = False
+            async with batch.building(piece):
+                with self._budget.kept():
+                    verdicts = self._verdicts.decide(
+                        piece.records, index, self._shops.shops, is_condemned=piece.is_condemned
+                    )
             if batch.heartbeat_age() > STALE * self._settings.session_timeout:
                 # Stopped or starved: let a heartbeat tell whose partition this is, read what
                 # another may have written, and build again. It is never dropped while its
                 # generation lasts: later batches would commit over it.
-                self._dirty.add(number)
+                held.is_dirty = True
+                self._health.waiting("group", "the group has not heard of us lately")
                 await asyncio.sleep(self._settings.heartbeat_interval)
                 continue
+            self._health.met("group")
             if not batch.is_current():
                 return
             appended = await self._sender.send(
@@ -104,12 +168,13 @@ class Processors:
                 (outcome for verdict in verdicts for outcome in verdict.outcomes),
                 batch.is_current,
             )
-            self._remember(number, index, appended)
+            self._remember(held, appended)
             if not batch.is_current():
                 return
             self._count(verdicts, appended, time.monotonic() - began)
-            index.settle(batch.end, batch.records[-1].timestamp - self._window_ms() - MARGIN_MS)
+            index.settle(piece.end, piece.records[-1].timestamp - held.window_ms - MARGIN_MS)
             return
+        self._health.met("group")
 
     async def stop(self) -> None:
         """Disconnect. Nothing is unanswered any more, so a flush repeats nothing."""
@@ -120,15 +185,15 @@ class Processors:
     def _window_ms(self) -> int:
         return 1000 * max((shop.window for shop in self._shops.shops.values()), default=0)
 
-    def _remember(self, number: int, index: PartitionIndex, appended: list[Appended]) -> None:
+    def _remember(self, held: Held, appended: list[Appended]) -> None:
         """Take our own acknowledged outcomes in; a gap before them is somebody else's."""
         for group in appended:
             for outcome in group.outcomes:
-                index.add(noted(outcome.headers))
-            if group.base == index.upto[group.topic]:
-                index.upto[group.topic] += len(group.outcomes)
+                held.index.add(noted(outcome.headers))
+            if group.base == held.index.upto[group.topic]:
+                held.index.upto[group.topic] += len(group.outcomes)
             else:
-                self._dirty.add(number)
+                held.is_dirty = True
 
     def _count(self, verdicts: list[Verdict], appended: list[Appended], seconds: float) -> None:
         for (source, kind), count in Counter((v.source, v.kind) for v in verdicts).items():
@@ -142,6 +207,21 @@ class Processors:
         metrics.BATCH_SECONDS.labels("processors").observe(seconds)
 
 
-def run(settings: Settings) -> None:
+def within_budget(adapter: Adapter, renew: Callable[[], None]) -> Adapter:
+    """The same adapter; a record's time begins when it is parsed, and when it is built."""
+    parse, events = adapter.parse, adapter.events
+
+    def timed_parse(delivery: Delivery) -> Parsed | Reject:
+        renew()
+        return parse(delivery)
+
+    def timed_events(delivery: Delivery, parsed: Parsed) -> Slots | Reject:
+        renew()
+        return events(delivery, parsed)
+
+    return replace(adapter, parse=timed_parse, events=timed_events)
+
+
+def run(settings: Settings, stage: Processors | None = None) -> None:
     """Run a processor until it is told to stop."""
-    run_worker(settings, Processors())
+    run_worker(settings, stage or Processors())

@@ -47,13 +47,16 @@ def repeats(
     record's. ``latest``: the entity's canonical outcome with the greatest raw offset below.
     """
     if rule is Rule.CONTENT:
-        if same is not None and appended_ms - same.appended_ms <= window_s * 1000:
-            return same
-        return None
+        return same if same is not None and within(same, appended_ms, window_s) else None
     if (
         latest is not None
         and latest.digest == said
-        and appended_ms - latest.appended_ms <= state_retry_window_s * 1000
+        and within(latest, appended_ms, state_retry_window_s)
     ):
         return latest
     return None
+
+
+def within(said: Said, appended_ms: int, window_s: int) -> bool:
+    """Whether what was said is at most ``window_s`` older than a record appended then."""
+    return appended_ms - said.appended_ms <= window_s * 1000

@@ -2,17 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from processors.index import PartitionIndex, noted
-from runtime import logs, metrics
+from runtime import admin, logs, metrics
 from runtime.health import Health
 from runtime.settings import Settings
-from schemas.topics import CANONICAL, OUTCOMES, WEBHOOKS, Group
+from runtime.stage import RefusedError
+from runtime.topic_rules import retention_ms
+from schemas.topics import OUTCOMES, WEBHOOKS
 
 log = logs.get("hookline.index")
 T = TypeVar("T")
@@ -22,8 +24,31 @@ MARGIN_MS = 10 * 60 * 1000
 FETCH_BYTES = 8 << 20
 
 
-class HorizonError(Exception):
+class HorizonError(RefusedError):
     """An outcome log no longer reaches back far enough to answer for a partition."""
+
+
+class ForeignLogError(RefusedError):
+    """The outcomes speak of raw records that the raw topic never had."""
+
+
+def check_horizon(name: str, start: int, retention_ms: float, horizon_ms: int, now_ms: int) -> None:
+    """Raise HorizonError where a log's beginning was deleted within the horizon.
+
+    ``start``: the log's first offset. What retention alone has trimmed is older than that.
+    """
+    if start > 0 and not retention_ms > now_ms - horizon_ms:
+        raise HorizonError(
+            f"{name} keeps records {retention_ms / 3.6e6:.0f} h, but what is processed now asks for"
+            f" {(now_ms - horizon_ms) / 3.6e6:.0f} h: repeats could not be told from news; restore"
+            " what was trimmed and raise its retention.ms, or start over under a new prefix"
+        )
+    if start > 0 and retention_ms == float("inf"):
+        raise HorizonError(
+            f"{name} no longer starts at 0 though it keeps records for ever: somebody deleted"
+            " some, so repeats cannot be told from news; restore the topic, or start over under"
+            " a new prefix"
+        )
 
 
 class ReadBack:
@@ -35,7 +60,6 @@ class ReadBack:
         self._one_at_a_time = asyncio.Lock()
         self._reader = AIOKafkaConsumer(
             **settings.kafka(),
-            group_id=settings.prefix + Group.PROCESSORS,  # to read its commits, never to join
             enable_auto_commit=False,
             auto_offset_reset="none",
             max_partition_fetch_bytes=FETCH_BYTES,
@@ -45,19 +69,33 @@ class ReadBack:
     async def start(self) -> None:
         """Connect. Kafka must answer."""
         await self._reader.start()
+        found = await admin.find_topics(self._settings)
+        self._retention_ms = {
+            topic.name: retention_ms(found[self._settings.topic(topic)]) for topic in OUTCOMES
+        }
 
     async def stop(self) -> None:
         """Disconnect."""
         await self._reader.stop()
 
-    async def open(self, partition: int, index: PartitionIndex, window_ms: int) -> None:
-        """Bring an index up to the ends of its logs; a new one starts at its horizon.
+    async def open(self, partition: int, due: int, window_ms: int) -> PartitionIndex:
+        """The index of a partition that is processed from raw offset ``due`` on.
 
-        Waits out a broker that is away. Raises HorizonError where a log does not reach back.
+        Waits out a broker that is away. Raises HorizonError where a log does not reach back,
+        ForeignLogError where the raw topic is not the one that the outcomes speak of.
         """
         began = time.monotonic()
-        await self._patiently(lambda: self._open(partition, index, window_ms))
+        index = await self._patiently(lambda: self._open(partition, due, window_ms))
         metrics.INDEX_SECONDS.set(time.monotonic() - began)
+        return index
+
+    async def reaches(self, partition: int, index: PartitionIndex) -> bool:
+        """Whether the logs still hold everything from ``index.upto`` on."""
+        outcome_logs = self._logs(partition)
+        starts = await self._patiently(
+            lambda: self._reader.beginning_offsets(list(outcome_logs.values()))
+        )
+        return all(starts[key] <= index.upto[name] for name, key in outcome_logs.items())
 
     async def catch_up(self, partition: int, index: PartitionIndex) -> int:
         """Read what stands beyond ``index.upto``; return how many outcomes that were."""
@@ -65,78 +103,104 @@ class ReadBack:
 
     async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
         async with self._one_at_a_time:
-            while True:
-                try:
-                    result = await work()
-                except KafkaError as error:
-                    self._health.waiting("index", "Kafka does not let the outcome logs be read")
-                    log.warning("waiting to read the index", error=repr(error))
-                    await asyncio.sleep(1.0)
-                else:
-                    self._health.met("index")
-                    return result
+            try:
+                while True:
+                    try:
+                        return await work()
+                    except KafkaError as error:
+                        self._reader.assign([])
+                        self._health.waiting("index", "Kafka does not let outcomes be read")
+                        log.warning("waiting to read the index", error=repr(error))
+                        await asyncio.sleep(1.0)
+            finally:
+                self._reader.assign([])  # who has partitions without a leader asks without pause
+                self._health.met("index")
 
     def _logs(self, partition: int) -> dict[str, TopicPartition]:
         return {
             topic.name: TopicPartition(self._settings.topic(topic), partition) for topic in OUTCOMES
         }
 
-    async def _open(self, partition: int, index: PartitionIndex, window_ms: int) -> None:
-        if not index.upto:
-            horizon = await self._anchor(partition) - window_ms - MARGIN_MS
-            outcome_logs = self._logs(partition)
-            keys = list(outcome_logs.values())
-            starts = await self._reader.beginning_offsets(keys)
-            ends = await self._reader.end_offsets(keys)
-            found = await self._reader.offsets_for_times(dict.fromkeys(keys, max(horizon, 0)))
-            for topic in CANONICAL:
-                if starts[outcome_logs[topic.name]] > 0:
-                    raise HorizonError(
-                        f"{self._settings.topic(topic)}/{partition} no longer starts at 0: its"
-                        " records were deleted, so repeats cannot be told from news;"
-                        " restore the topic, or start over under a new prefix"
-                    )
-            for name, key in outcome_logs.items():
-                at = found[key]
-                index.upto[name] = at.offset if at is not None else ends[key]
+    async def _open(self, partition: int, due: int, window_ms: int) -> PartitionIndex:
+        index = PartitionIndex(due)
+        self._fetch(partition, {})
+        horizon = await self._anchor(partition, due) - window_ms - MARGIN_MS
+        outcome_logs = self._logs(partition)
+        keys = list(outcome_logs.values())
+        starts = await self._reader.beginning_offsets(keys)
+        ends = await self._reader.end_offsets(keys)
+        found = await self._reader.offsets_for_times(dict.fromkeys(keys, max(horizon, 0)))
+        for name, key in outcome_logs.items():
+            place = f"{key.topic}/{partition}"
+            now = int(time.time() * 1000)
+            check_horizon(place, starts[key], self._retention_ms[name], horizon, now)
+            at = found[key]
+            index.upto[name] = at.offset if at is not None else ends[key]
         await self._catch_up(partition, index)
+        return index
 
-    async def _anchor(self, partition: int) -> int:
+    async def _anchor(self, partition: int, due: int) -> int:
         """Append time (ms) of the first raw record that may be processed again."""
         raw = TopicPartition(self._settings.topic(WEBHOOKS), partition)
-        committed = await self._reader.committed(raw)
         start = (await self._reader.beginning_offsets([raw]))[raw]
         end = (await self._reader.end_offsets([raw]))[raw]
         if start == end:
             return int(time.time() * 1000)
-        at = start if committed is None else min(max(committed, start), end - 1)
-        self._reader.assign([raw])
-        self._reader.seek(raw, at)
+        self._fetch(partition, {raw: min(max(due, start), end - 1)})
         while True:
             fetched = await self._reader.getmany(raw, timeout_ms=500, max_records=1)
             for record in fetched.get(raw, ()):
                 return int(record.timestamp)
 
+    def _fetch(self, partition: int, offsets: Mapping[TopicPartition, int]) -> None:
+        """Fetch these from their offsets on.
+
+        All logs of the partition are assigned whatever is wanted, so that their metadata is
+        asked for at once: topic by topic it takes a second.
+        """
+        raw = TopicPartition(self._settings.topic(WEBHOOKS), partition)
+        everything = [raw, *self._logs(partition).values()]
+        self._reader.assign(everything)
+        for key in everything:
+            self._reader.seek(key, offsets.get(key, 0))
+        self._reader.pause(*(key for key in everything if key not in offsets))
+
     async def _catch_up(self, partition: int, index: PartitionIndex) -> int:
         outcome_logs = self._logs(partition)
+        self._fetch(partition, {})
         ends = await self._reader.end_offsets(list(outcome_logs.values()))
         behind = {key: name for name, key in outcome_logs.items() if index.upto[name] < ends[key]}
         if not behind:
             return 0
-        read = 0
-        self._reader.assign(list(behind))
-        for key, name in behind.items():
-            self._reader.seek(key, index.upto[name])
+        read, newest = 0, -1
+        self._fetch(partition, {key: index.upto[name] for key, name in behind.items()})
         while behind:
             fetched = await self._reader.getmany(*behind, timeout_ms=200, max_records=10_000)
             for key, records in fetched.items():
                 for record in records:
-                    index.add(noted(record.headers))
+                    try:
+                        outcome = noted(record.headers)
+                    except (KeyError, ValueError):  # it answers no question
+                        log.warning("not an outcome of ours", log=key, offset=record.offset)
+                        continue
+                    index.add(outcome)
+                    newest = max(newest, outcome.raw_offset)
                 read += len(records)
                 index.upto[behind[key]] = records[-1].offset + 1
                 await asyncio.sleep(0)
             behind = {key: name for key, name in behind.items() if index.upto[name] < ends[key]}
             if fetched:
                 self._health.waiting("index", f"reading {len(behind)} outcome logs back")
-        self._reader.assign([])
+        await self._check_raw(partition, newest)
         return read
+
+    async def _check_raw(self, partition: int, newest: int) -> None:
+        """An outcome is never older than its raw record: the raw log must reach beyond it."""
+        raw = TopicPartition(self._settings.topic(WEBHOOKS), partition)
+        end = (await self._reader.end_offsets([raw]))[raw]
+        if newest >= end:
+            raise ForeignLogError(
+                f"{raw.topic}/{partition} ends at {end}, but outcomes of its offset {newest} stand:"
+                " the topic was recreated or cut under us; restore it, or start over under a new"
+                " prefix"
+            )

@@ -24,6 +24,13 @@ def halves(digest: bytes) -> tuple[int, int]:
     return int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big")
 
 
+def _sorted(run: Run) -> Run:
+    """In order of key and offset, each entry once."""
+    run = run[np.lexsort((run["offset"], run["key"]))]
+    kept: Run = run[np.append(True, run[1:] != run[:-1])]
+    return kept
+
+
 class Runs:
     """A multimap from a 64-bit key to what was said under it.
 
@@ -45,9 +52,11 @@ class Runs:
         return sum(run.nbytes for run in self._runs)
 
     def add(self, key: int, said: Said) -> None:
-        """Remember one entry."""
-        self._fresh.setdefault(key, []).append(said)
-        self._fresh_count += 1
+        """Remember one entry. Copies of it, one for each slot, may wait for the next run."""
+        entries = self._fresh.setdefault(key, [])
+        if not entries or entries[-1] != said:
+            entries.append(said)
+            self._fresh_count += 1
 
     def settle(self) -> None:
         """Sort what waits, if it is much. Call between batches: candidates go stale."""
@@ -62,11 +71,10 @@ class Runs:
             dtype=ENTRY,
             count=self._fresh_count,
         )
-        run = run[np.argsort(run["key"], kind="stable")]
+        run = _sorted(run)
         self._fresh, self._fresh_count = {}, 0
         while self._runs and len(self._runs[-1]) <= 2 * len(run):
-            run = np.concatenate([self._runs.pop(), run])
-            run = run[np.argsort(run["key"], kind="stable")]
+            run = _sorted(np.concatenate([self._runs.pop(), run]))
         self._runs.append(run)
 
     def forget_before(self, time_ms: int) -> None:

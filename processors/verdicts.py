@@ -2,25 +2,24 @@
 
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import msgspec
-
-from processors import dedupe
+from processors import dedupe, outcomes
 from processors.dedupe import Said
 from processors.index import PartitionIndex, Questions, Written
-from processors.sources.contract import Adapter, Delivery, Parsed, Slots
+from processors.outcomes import Made, Origin
+from processors.sources.contract import Adapter, Delivery, Parsed
 from runtime.inflating import BodyTooLargeError, MalformedGzipError, inflate
+from runtime.stage import RefusedError
 from schemas import envelopes
 from schemas.codec import Codec
-from schemas.envelopes import Headers, Outcome, RawDelivery, Reason, Reject
+from schemas.envelopes import Outcome, RawDelivery, Reason, Reject
 from schemas.events import TOPIC_OF
 from schemas.shops import Shop
 from schemas.topics import BY_RECORD as TOPIC_OF_RECORD
-from schemas.topics import DEAD_LETTERS, DUPLICATES, MAX_BODY, WEBHOOKS, Topic
+from schemas.topics import MAX_BODY, WEBHOOKS
 
-TRACEBACK_BYTES = 8192
 NO_ADAPTER_VERSION = 0
 
 
@@ -28,11 +27,15 @@ NO_ADAPTER_VERSION = 0
 class Read:
     """A raw record, read and parsed, before anybody asked whether it repeats another."""
 
-    raw: RawDelivery
+    origin: Origin
     delivery: Delivery | None
     parsed: Parsed | Reject
     adapter: Adapter | None
-    digest: bytes
+
+    @property
+    def raw(self) -> RawDelivery:
+        """The record itself."""
+        return self.origin.raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +66,27 @@ class Verdicts:
         records: Sequence[Any],
         index: PartitionIndex,
         shops: Mapping[tuple[str, str], Shop],
+        *,
+        is_condemned: bool = False,
     ) -> list[Verdict]:
-        """The verdicts that the index does not already know, in offset order."""
+        """The verdicts that the index does not already know, in offset order.
+
+        ``is_condemned``: they killed their worker too often to be built once more. Raises
+        RefusedError where the outcomes that stand are another delivery's.
+        """
         unsettled: list[tuple[Any, Written | None]] = []
         for record in records:
             written = index.written(record.offset)
+            if written is not None:
+                _same_delivery(record, written)
             if written is None or not written.is_complete:
                 unsettled.append((record, written))
-        reads = [self._read(record, shops) for record, _ in unsettled]
+        reads = [
+            self._condemned(raw_of(record)) if is_condemned else self._read(raw_of(record), shops)
+            for record, _ in unsettled
+        ]
         questions = index.questions(
-            [read.digest for read in reads], [read.raw.entity for read in reads]
+            [read.origin.digest for read in reads], [read.raw.entity for read in reads]
         )
         return [
             self._verdict(position, read, written, questions)
@@ -81,15 +95,11 @@ class Verdicts:
 
     # parse
 
-    def _read(self, record: Any, shops: Mapping[tuple[str, str], Shop]) -> Read:
-        raw = RawDelivery.of(
-            record.partition,
-            record.offset,
-            record.timestamp,
-            record.key,
-            record.value,
-            record.headers,
-        )
+    def _condemned(self, raw: RawDelivery) -> Read:
+        detail = "its worker died each time that this delivery was built"
+        return self._unparsed(raw, Reject(Reason.KILLED_WORKER, "", detail, "parse"), raw.body)
+
+    def _read(self, raw: RawDelivery, shops: Mapping[tuple[str, str], Shop]) -> Read:
         body = inflated(raw)
         if isinstance(body, Reject):
             return self._unparsed(raw, body, raw.body)
@@ -111,160 +121,149 @@ class Verdicts:
         if isinstance(parsed, Reject):
             return self._unparsed(raw, parsed, body)
         said = dedupe.digest(raw.source, raw.shop, parsed.event, parsed.query_identifiers, body)
-        return Read(raw, delivery, parsed, adapter, said)
+        return Read(Origin(raw, adapter.version, said), delivery, parsed, adapter)
 
     def _unparsed(self, raw: RawDelivery, reject: Reject, body: bytes) -> Read:
         said = dedupe.digest(raw.source, raw.shop, raw.event, raw.query, body)
-        return Read(raw, None, reject, self._adapters.get(raw.source), said)
+        adapter = self._adapters.get(raw.source)
+        version = adapter.version if adapter else NO_ADAPTER_VERSION
+        return Read(Origin(raw, version, said), None, reject, adapter)
 
     # dedupe -> transform
 
     def _verdict(
         self, position: int, read: Read, written: Written | None, questions: Questions
     ) -> Verdict:
+        if written is not None:
+            return self._completed(read, written, questions)
+        if isinstance(read.parsed, Reject):
+            return self._dead(read, read.parsed)
+        repeated = self._repeated(position, read, questions)
+        if repeated is not None:
+            duplicate = outcomes.duplicate(read.origin, read.parsed, repeated)
+            return Verdict(read.raw.source, "duplicate", (duplicate,))
+        made = self._made(read)
+        return (
+            self._dead(read, made)
+            if isinstance(made, Reject)
+            else self._whole(read, made, questions)
+        )
+
+    def _repeated(self, position: int, read: Read, questions: Questions) -> Said | None:
+        """The outcome that this delivery repeats."""
         raw, parsed = read.raw, read.parsed
-        if isinstance(parsed, Reject):
-            return self._dead(read, parsed)
+        assert isinstance(parsed, Parsed)  # noqa: S101 - asked only of what parsed
+        assert read.delivery is not None  # noqa: S101
+        shop = read.delivery.shop
+        if raw.replay_of is None:
+            return dedupe.repeats(
+                parsed.rule,
+                read.origin.digest,
+                raw.appended_ms,
+                questions.same(position, read.origin.digest, raw.offset),
+                questions.latest(position, raw.entity, raw.offset),
+                shop.window,
+                shop.state_retry_window,
+            )
+        first = raw.original[1] if raw.original else None
+        own = questions.own(position, read.origin.digest, raw.delivery_id, first, raw.offset)
+        return own if own is not None and dedupe.within(own, raw.appended_ms, shop.window) else None
+
+    def _made(self, read: Read) -> dict[str, Made] | Reject:
+        """Everything that the adapter gives, encoded; the primary slot first."""
+        if isinstance(read.parsed, Reject):
+            return read.parsed
         assert read.delivery is not None  # noqa: S101 - parsed means that there is one
         assert read.adapter is not None  # noqa: S101
-        if written is None and raw.replay_of is None:
-            repeated = dedupe.repeats(
-                parsed.rule,
-                read.digest,
-                raw.appended_ms,
-                questions.same(position, read.digest, raw.offset),
-                questions.latest(position, raw.entity, raw.offset),
-                read.delivery.shop.window,
-                read.delivery.shop.state_retry_window,
-            )
-            if repeated is not None:
-                return self._duplicate(read, parsed, repeated)
         try:
-            slots = read.adapter.events(read.delivery, parsed)
-            encoded = (
-                slots
-                if isinstance(slots, Reject)
-                else {name: self._codec.encode(event) for name, event in slots.items()}
-            )
-        except Exception:  # noqa: BLE001 - as above
-            return self._dead(read, bug("transform"))
-        if isinstance(slots, Reject) or isinstance(encoded, Reject):
-            return self._dead(read, slots if isinstance(slots, Reject) else bug("transform"))
-        return self._canonical(read, slots, encoded, written, questions)
-
-    def _canonical(
-        self,
-        read: Read,
-        slots: Slots,
-        encoded: dict[str, bytes],
-        written: Written | None,
-        questions: Questions,
-    ) -> Verdict:
-        raw = read.raw
-        names = ",".join(slots if written is None else sorted(written.slots)).encode()
-        outcomes = []
-        for name, event in slots.items():
-            if written is not None and (name in written.found or name not in written.slots):
-                continue  # the first copy in the log wins, and so does its list of slots
-            topic = TOPIC_OF_RECORD[TOPIC_OF[type(event)]]
-            outcome = Outcome(
-                topic.name,
-                event.meta.entity.encode(),
-                encoded[name],
-                [*self._index_headers(read, name), (envelopes.SLOTS, names)],
-            )
-            if too_large(topic, outcome):
-                return self._dead(
-                    read,
-                    Reject(
-                        Reason.TOO_LARGE,
-                        name,
-                        f"{len(outcome.value)} bytes as an event; {topic.name} takes"
-                        f" {topic.max_message_bytes}",
-                        "encode",
-                    ),
+            slots = read.adapter.events(read.delivery, read.parsed)
+            if isinstance(slots, Reject):
+                return slots
+            return {
+                name: (
+                    TOPIC_OF_RECORD[TOPIC_OF[type(event)]],
+                    event.meta.entity.encode(),
+                    self._codec.encode(event),
                 )
-            outcomes.append(outcome)
+                for name, event in slots.items()
+            }
+        except Exception:  # noqa: BLE001 - as in parse
+            return bug("transform")
+
+    def _whole(self, read: Read, made: dict[str, Made], questions: Questions) -> Verdict:
+        """Every slot, or none."""
+        slots, events = tuple(made), []
+        for slot, each in made.items():
+            event = outcomes.event(read.origin, slot, each, slots)
+            if isinstance(event, Reject):
+                return self._dead(read, event)
+            events.append(event)
+        self._claim(read.origin, questions)
+        return Verdict(read.raw.source, "canonical", tuple(events))
+
+    def _completed(self, read: Read, written: Written, questions: Questions) -> Verdict:
+        """The slots that a crash left out, of a delivery that is canonical and stays it.
+
+        The first copy in the log wins, and so do its list of slots and its digest. What
+        cannot be made any more gets a dead letter in its place, so that the delivery is whole.
+        """
+        made = self._made(read)
+        origin, slots = replace(read.origin, digest=written.digest), written.plain_slots
+        settled, reason = [], ""
+        for slot in written.missing:
+            outcome: Outcome | Reject
+            if isinstance(made, Reject):
+                outcome = made
+            elif slot in made:
+                outcome = outcomes.event(origin, slot, made[slot], slots)
+            else:
+                outcome = Reject(
+                    Reason.INTERNAL_ERROR,
+                    slot,
+                    f"{slot} was to be written by another adapter version than"
+                    f" {origin.adapter_version}, which gives only {', '.join(made)}",
+                )
+            if isinstance(outcome, Reject):
+                reason = outcome.reason
+                outcome = outcomes.letter(origin, outcome, slot, slots)
+            settled.append(outcome)
+        self._claim(origin, questions)
+        return Verdict(read.raw.source, "canonical", tuple(settled), reason)
+
+    def _claim(self, origin: Origin, questions: Questions) -> None:
+        raw = origin.raw
         questions.claim(
-            read.digest,
+            Said(raw.offset, raw.appended_ms, origin.digest),
             raw.entity,
-            Said(raw.offset, raw.appended_ms, read.digest),
+            raw.delivery_id,
             is_replay=raw.replay_of is not None,
         )
-        return Verdict(raw.source, "canonical", tuple(outcomes))
-
-    # outcomes
-
-    def _index_headers(self, read: Read, slot: str) -> Headers:
-        raw = read.raw
-        version = read.adapter.version if read.adapter else NO_ADAPTER_VERSION
-        headers = [
-            (envelopes.RAW_OFFSET, b"%d" % raw.offset),
-            (envelopes.RAW_TIME, b"%d" % raw.appended_ms),
-            (envelopes.SLOT, slot.encode()),
-            (envelopes.ENTITY, raw.key),
-            (envelopes.DIGEST, read.digest),
-            (envelopes.DELIVERY, raw.delivery_id.encode()),
-            (envelopes.ADAPTER, b"%d" % version),
-        ]
-        if raw.replay_of is not None:
-            headers.append((envelopes.REPLAY_OF, raw.replay_of.encode()))
-        return headers
-
-    def _duplicate(self, read: Read, parsed: Parsed, repeated: Said) -> Verdict:
-        slot = envelopes.DUPLICATE_SLOT
-        record = {
-            "source": read.raw.source,
-            "shop": read.raw.shop,
-            "event": parsed.event,
-            "entity": read.raw.entity,
-            "delivery_id": read.raw.delivery_id,
-            "raw_partition": read.raw.partition,
-            "raw_offset": read.raw.offset,
-            "rule": parsed.rule,
-            "repeats_raw_offset": repeated.raw_offset,
-            "repeats_appended_ms": repeated.appended_ms,
-        }
-        outcome = Outcome(
-            DUPLICATES.name,
-            read.raw.key,
-            msgspec.json.encode(record),
-            [*self._index_headers(read, slot), (envelopes.SLOTS, slot.encode())],
-        )
-        return Verdict(read.raw.source, "duplicate", (outcome,))
 
     def _dead(self, read: Read, reject: Reject) -> Verdict:
-        raw, slot = read.raw, envelopes.DEAD_SLOT
-        ours = [*self._index_headers(read, slot), (envelopes.SLOTS, slot.encode())]
-        named = {name for name, _ in ours}
-        kept = [(name, value) for name, value in raw.headers if name not in named]
-        detail = reject.detail.encode(errors="replace")[:TRACEBACK_BYTES]
-        connect = {
-            "topic": WEBHOOKS.name.encode(),
-            "partition": b"%d" % raw.partition,
-            "offset": b"%d" % raw.offset,
-            "connector.name": b"hookline",
-            "stage": reject.stage.encode(),
-            "class.name": raw.source.encode(),
-            "exception.class.name": reject.reason.encode(),
-            "exception.message": detail,
-        }
-        outcome = Outcome(
-            DEAD_LETTERS.name,
-            raw.key,
-            raw.body,
-            [
-                *kept,
-                *ours,
-                (envelopes.RAW_PARTITION, b"%d" % raw.partition),
-                (envelopes.STAGE, reject.stage.encode()),
-                (envelopes.REASON, reject.reason.encode()),
-                (envelopes.FIELD_PATH, reject.path.encode(errors="replace")),
-                (envelopes.DETAIL, detail),
-                *((f"{envelopes.CONNECT}{name}", value) for name, value in connect.items()),
-            ],
+        letter = outcomes.letter(read.origin, reject)
+        return Verdict(read.raw.source, "dead-letter", (letter,), reject.reason)
+
+
+def _same_delivery(record: Any, written: Written) -> None:
+    delivery_id = dict(record.headers)[envelopes.DELIVERY].decode()
+    if delivery_id != written.delivery_id:
+        raise RefusedError(
+            f"offset {record.offset} of {WEBHOOKS.name}/{record.partition} is delivery"
+            f" {delivery_id}, but its outcomes are those of {written.delivery_id}: the topic was"
+            " recreated under us; restore it, or start over under a new prefix"
         )
-        return Verdict(raw.source, "dead-letter", (outcome,), reject.reason)
+
+
+def raw_of(record: Any) -> RawDelivery:
+    """A consumer record of the raw topic, its headers read."""
+    return RawDelivery.of(
+        record.partition,
+        record.offset,
+        record.timestamp,
+        record.key,
+        record.value,
+        record.headers,
+    )
 
 
 def inflated(raw: RawDelivery) -> bytes | Reject:
@@ -283,14 +282,7 @@ def inflated(raw: RawDelivery) -> bytes | Reject:
         return Reject(Reason.TOO_LARGE, "", f"more than {MAX_BODY} bytes inflated", "inflate")
 
 
-def too_large(topic: Topic, outcome: Outcome) -> bool:
-    """Whether a record, with its key and headers, is beyond what its topic takes."""
-    size = len(outcome.key) + len(outcome.value) + 1024
-    size += sum(len(name) + len(value) + 4 for name, value in outcome.headers)
-    return size > topic.max_message_bytes
-
-
 def bug(stage: str) -> Reject:
     """The exception in hand as a reject: a bug of ours, with its traceback."""
-    text = traceback.format_exc()[-TRACEBACK_BYTES:]
+    text = traceback.format_exc()[-outcomes.DETAIL_BYTES :]
     return Reject(Reason.INTERNAL_ERROR, "", text, stage)

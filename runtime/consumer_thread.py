@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -12,6 +13,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from runtime import logs
+from runtime.cursors import Commit
 
 log = logs.get("hookline.delivery")
 
@@ -21,10 +23,26 @@ COMMIT_TIMEOUT = 10.0
 """Seconds after which a commit is given up until the next one; the broker is away."""
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A partition on the broker. ``committed`` None where the group never committed."""
+
+    start: int
+    end: int
+    committed: int | None
+    metadata: str
+
+
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """The thread that talks to Kafka; it notes when the group last heard of us."""
 
     last_heartbeat: float = 0.0
+    beats: int = 0
+
+    @property
+    def is_started(self) -> bool:
+        """Whether there is a client to ask."""
+        return self._consumer is not None and self._consumer._fetcher is not None
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -50,23 +68,50 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         self.last_heartbeat = time.monotonic()
         await super().on_partitions_assigned(assigned, generation_id)
 
-    async def bounds(
-        self, partitions: Sequence[Any]
-    ) -> tuple[dict[Any, int], dict[Any, int], dict[Any, int | None]]:
-        """Log starts, log ends and committed offsets, as aiokafka's partitions."""
+    async def bounds(self, partitions: Sequence[TP]) -> dict[TP, Bounds]:
+        """Where the logs of these begin and end, and what the group last committed."""
         consumer = self._ensure_consumer()
-        starts = await consumer.beginning_offsets(partitions)
-        ends = await consumer.end_offsets(partitions)
-        committed = {tp: await consumer.committed(tp) for tp in partitions}
-        return starts, ends, committed
+        keys = {tp: TopicPartition(tp.topic, tp.partition) for tp in partitions}
+        starts = await consumer.beginning_offsets(list(keys.values()))
+        ends = await consumer.end_offsets(list(keys.values()))
+        told = await consumer._coordinator.fetch_committed_offsets(list(keys.values()))
+        found = {}
+        for tp, key in keys.items():
+            said = told.get(key)
+            known = said is not None and said.offset >= 0
+            found[tp] = Bounds(
+                starts[key],
+                ends[key],
+                said.offset if known else None,
+                (said.metadata or "") if known else "",
+            )
+        return found
 
-    async def commit_offsets(self, offsets: Mapping[TP, int]) -> bool:
+    def ask_ends(self, partitions: Sequence[TP]) -> "asyncio.Future[dict[TP, int]]":
+        """The ends of these logs, asked beside everything that is queued for this thread."""
+
+        async def ask() -> dict[TP, int]:
+            keys = [TopicPartition(tp.topic, tp.partition) for tp in partitions]
+            ends = await self._ensure_consumer().end_offsets(keys)
+            return {TP(key.topic, key.partition): end for key, end in ends.items()}
+
+        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(ask(), self.thread_loop))
+
+    def beat(self) -> None:
+        """Ask this thread's loop for a sign of life: ``beats`` grows."""
+
+        def beat() -> None:
+            self.beats += 1
+
+        self.thread_loop.call_soon_threadsafe(beat)
+
+    async def commit_offsets(self, commits: Mapping[TP, Commit]) -> bool:
         """Commit; False where the group has moved on or the broker is away."""
         consumer = self._ensure_consumer()
         assigned = consumer.assignment()
         wanted = {
-            TopicPartition(tp.topic, tp.partition): OffsetAndMetadata(offset, "")
-            for tp, offset in offsets.items()
+            TopicPartition(tp.topic, tp.partition): OffsetAndMetadata(*commit)
+            for tp, commit in commits.items()
             if TopicPartition(tp.topic, tp.partition) in assigned
         }
         if not wanted:

@@ -8,19 +8,21 @@ of Faust and aiokafka that this overrides are named in tests/unit/test_private_p
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from runtime import logs
-from runtime.consumer_thread import ConsumerThread
+from runtime.consumer_thread import Bounds, ConsumerThread
+from runtime.cursors import Commit, Cursor, Standing, still_wanted
+from runtime.custody import Piece
 from runtime.health import Health
-from runtime.stage import Batch, MovedError, Partition, Stage
+from runtime.opening import Opening, refused
+from runtime.stage import Batch, MovedError, Partition, RefusedError, Stage
 
 log = logs.get("hookline.delivery")
 
@@ -30,6 +32,8 @@ FULL = 0.005
 """Seconds between looks while every buffer is full; stock Faust sleeps a whole second."""
 HAND_OVER = 5.0
 """Seconds that a revoke waits for the batch in hand."""
+RETRY = 0.2
+"""Seconds until a mark is committed again that could not be."""
 
 
 @dataclass(slots=True)
@@ -41,20 +45,11 @@ class Fetched:
     life: int
 
 
-@dataclass(slots=True)
-class Cursor:
-    """Where delivery of one partition stands, within one generation."""
-
-    due: int
-    life: int = 0
-    done: int | None = None  # offset behind the last batch whose outcomes are safe
-    hole: tuple[int, int] | None = None  # (due, first offset seen) of a gap that was re-fetched
-
-
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     """Delivers one fetched batch per partition as one message, and commits by batch.
 
-    ``stage`` and ``health`` are set by the application before it starts.
+    ``stage`` and ``health`` are set by the application before it starts. ``is_joining`` until
+    the group has told which partitions are ours.
     """
 
     stage: Stage
@@ -64,12 +59,14 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.stage = self.app.stage
         self.health = self.app.health
+        self.label_of_stage = self.stage.group.rpartition(".")[2]
+        self.is_joining = True
         self._cursors: dict[TP, Cursor] = {}
-        self._committed: dict[TP, int] = {}
+        self._said: dict[TP, Commit] = {}
         self._in_hand: set[TP] = set()
         self._hand_free = asyncio.Condition()
         self._over: int | None = None  # the generation that a revoke has closed
-        self._opening: asyncio.Task[None] | None = None
+        self._opening: Opening | None = None
         self._committing = asyncio.Lock()
 
     def _new_consumer_thread(self) -> ConsumerThread:
@@ -93,115 +90,118 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         """Called by Faust after it has cleared all queues: open this generation."""
         super().resume_flow()
         self._forget()
-        generation = self.app.consumer_generation_id
-        self._opening = asyncio.ensure_future(self._open(generation))
-        self._opening.add_done_callback(self._opened)
+        self.is_joining = False
+        self._opening = Opening(self, self.app.consumer_generation_id)
+        self._opening.begin()
 
-    def _forget(self) -> None:
-        if self._opening is not None:
-            self._opening.cancel()
-            self._opening = None
-        self._cursors.clear()
-        self._committed.clear()
-
-    def _opened(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.app.die("cannot open the assigned partitions", error)
-
-    async def _open(self, generation: int) -> None:
-        """Find every partition's offset, seek there, and let delivery begin."""
-        assigned = sorted(self.assignment())
-        self.health.waiting("partitions", f"opening {len(assigned)} partitions")
-        places = await self.stage.assigned(frozenset(Partition(*tp) for tp in assigned))
-        keys = {tp: TopicPartition(tp.topic, tp.partition) for tp in assigned}
-        starts, ends, committed = await self._ask_bounds(list(keys.values()))
-        positions: dict[TP, int] = {}
-        for tp, key in keys.items():
-            place = places.get(Partition(*tp))
-            due = place if place is not None else committed[key]
-            if due is None:
-                due = starts[key]
-            if self._is_whole(tp, due, starts[key], ends[key]):
-                positions[tp] = due
-        if positions:
-            await self._thread.seek_wait(positions)
-        if not self.is_current(generation):
-            return
-        for tp, due in positions.items():
-            self._cursors[tp] = Cursor(due)
-            stored = committed[keys[tp]]
-            if stored is not None:
-                self._committed[tp] = stored
-        self.health.met("partitions")
-        log.info("delivering", partitions=len(positions), generation=generation)
-
-    async def _ask_bounds(self, keys: list[Any]) -> Any:
-        while True:
-            try:
-                return await self._thread.call_thread(self._thread.bounds, keys)
-            except KafkaError as error:
-                self.health.waiting("kafka", f"Kafka does not tell its offsets: {error!r}")
-                await asyncio.sleep(1.0)
-            finally:
-                self.health.met("kafka")
-
-    def _is_whole(self, tp: TP, due: int, start: int, end: int) -> bool:
-        """False, loudly, where the log no longer holds what is due."""
-        name = f"{tp.topic}/{tp.partition}"
-        if start > due:
-            self.health.waiting(
-                f"hole {name}",
-                f"offsets {due} to {start - 1} of {name} are gone before they were processed;"
-                " see `hookline doctor`",
-            )
-            log.critical("records lost by retention", partition=name, due=due, start=start)
-            return False
-        if due > end:
-            self.health.waiting(
-                f"recreated {name}",
-                f"{name} ends at {end}, but we stood at {due}: the topic was recreated under us;"
-                " point this stage at the topic it knows, or start it with fresh state",
-            )
-            log.critical("topic recreated", partition=name, due=due, end=end)
-            return False
-        self.health.met(f"hole {name}")
-        self.health.met(f"recreated {name}")
-        return True
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Without any there is no flow to resume."""
+        await super().on_partitions_assigned(assigned, generation_id)
+        if not assigned:
+            self.is_joining = False
+            self.health.met("partitions")
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Let the batch in hand finish, commit, then forget."""
         generation = self.app.consumer_generation_id
+        self.is_joining = True
+        self.health.waiting("partitions", "joining the group")
+        self.stop_opening()  # or a batch in hand could wait for what it reads
         await super().on_partitions_revoked(revoked)  # stops the flow, then wait_empty()
         self._over = generation
         self._forget()
         await self.stage.revoked(frozenset(Partition(tp.topic, tp.partition) for tp in revoked))
 
     async def wait_empty(self) -> None:
-        """Wait for the batch in hand, at most ``HAND_OVER`` seconds, and commit what is safe."""
+        """Wait for the batch in hand, at most ``HAND_OVER`` seconds, and commit what is safe.
+
+        What is not in hand is let go; what is keeps saying that its owner may have died.
+        """
         try:
             async with asyncio.timeout(HAND_OVER), self._hand_free:
                 await self._hand_free.wait_for(lambda: not self._in_hand)
         except TimeoutError:
             log.warning("a batch outlives its partition", partitions=sorted(self._in_hand))
             self._over = self.app.consumer_generation_id
+        for tp, cursor in self._cursors.items():
+            cursor.is_let_go = tp not in self._in_hand
         await self.commit()
+
+    def _forget(self) -> None:
+        self.stop_opening()
+        self._cursors.clear()
+        self._said.clear()
+
+    def stop_opening(self) -> None:
+        """Open nothing more of this generation."""
+        if self._opening is not None:
+            self._opening.stop()
+            self._opening = None
+
+    # What an opening asks of us.
+
+    async def bounds(self, tps: list[TP]) -> dict[TP, Bounds]:
+        """Where the logs begin and end, and what was committed. Raises KafkaError."""
+        found: dict[TP, Bounds] = await self._thread.call_thread(self._thread.bounds, tps)
+        return found
+
+    def deliver(self, cursors: Mapping[TP, Cursor], generation: int) -> None:
+        """Deliver partitions from their cursors on."""
+        if self.is_current(generation):
+            self._cursors.update(cursors)
+
+    async def seek_to(self, offsets: Mapping[TP, int]) -> None:
+        """Fetch from these offsets on."""
+        await self._thread.seek_wait(offsets)
+
+    def close(self, tp: TP) -> Cursor | None:
+        """Deliver a partition no more; what is queued of it is stale."""
+        return self._cursors.pop(tp, None)
+
+    @property
+    def thread(self) -> ConsumerThread:
+        """The thread that talks to Kafka."""
+        thread: ConsumerThread = self._thread
+        return thread
+
+    def standings(self) -> dict[TP, Standing]:
+        """The partitions that are delivered now."""
+        return {
+            tp: Standing(cursor.safe, cursor.steps, cursor.safe_ms, tp in self._in_hand)
+            for tp, cursor in self._cursors.items()
+        }
 
     # Acknowledgement: by batch, of what a stage has made safe.
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002
-        """Commit the offsets behind the last safe batches."""
+        """Commit the offsets behind the last safe batches, and in whose custody they are."""
         async with self._committing:
-            due = {
-                tp: cursor.done
-                for tp, cursor in self._cursors.items()
-                if cursor.done is not None and cursor.done != self._committed.get(tp)
-            }
-            if not due:
-                return False
-            committed: bool = await self._thread.call_thread(self._thread.commit_offsets, due)
-            if committed:
-                self._committed.update({tp: at for tp, at in due.items() if tp in self._cursors})
-            return committed
+            wanted = still_wanted(self._cursors, self._said)
+            return bool(wanted) and await self._commit(wanted)
+
+    async def commit_now(self, commits: Mapping[TP, Commit]) -> bool:
+        """Commit these; False where the group has moved on or the broker is away."""
+        async with self._committing:
+            return await self._commit(commits)
+
+    async def _commit(self, commits: Mapping[TP, Commit]) -> bool:
+        if not commits:
+            return True
+        done: bool = await self._thread.call_thread(self._thread.commit_offsets, commits)
+        if done:
+            self._said.update(commits)
+        return done
+
+    async def _mark(self, tp: TP, cursor: Cursor, generation: int, piece: Piece | None) -> None:
+        """Return once the group knows which piece is being built, or that none is."""
+        cursor.marked(piece)
+        while self.is_current(generation) and self._cursors.get(tp) is cursor:
+            await self.commit()
+            if self._said.get(tp) == cursor.commit:
+                break
+            self.health.waiting("commit", "Kafka does not take commits")
+            await asyncio.sleep(RETRY)
+        self.health.met("commit")
 
     async def take(self, message: ConsumerMessage, fetched: Fetched) -> None:
         """Give the agent's batch to the stage; acknowledge it once its outcomes are safe."""
@@ -219,14 +219,19 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             generation=generation,
             is_current=lambda: self.is_current(generation),
             heartbeat_age=self.heartbeat_age,
+            custody=cursor.custody,
+            mark=lambda piece: self._mark(tp, cursor, generation, piece),
         )
         self._in_hand.add(tp)
         try:
             await self.stage.handle(batch)
             if self.is_current(generation) and self._cursors.get(tp) is cursor:
-                cursor.done = batch.end
+                cursor.settled(batch.end, fetched.records[-1].timestamp)
         except MovedError as moved:
             await self._move(tp, generation, moved.offset)
+        except RefusedError as error:
+            if self._opening is not None and self._cursors.get(tp) is cursor:
+                self._opening.halt(tp, refused(tp, cursor.safe, error))
         finally:
             self._in_hand.discard(tp)
             async with self._hand_free:
@@ -236,9 +241,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         cursor = self._cursors.get(tp)
         if cursor is None or not self.is_current(generation):
             return
-        cursor.life += 1  # what is queued for this partition is stale
-        cursor.due, cursor.done, cursor.hole = offset, offset, None
-        await self._thread.seek_wait({tp: offset})
+        cursor.moved(offset)
+        await self.seek_to({tp: offset})
 
     # Delivery.
 
@@ -253,11 +257,21 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             if not active:
                 await self.sleep(FULL)
                 continue
-            fetched = await self._getmany(active_partitions=active, timeout=POLL)
-            for key, records in (fetched or {}).items():
+            for key, records in (await self._fetch(active)).items():
                 if not (self.is_current(generation) and self.flow_active):
                     break  # the cursors stand still, so the rest is fetched again
                 await self._deliver(TP(key.topic, key.partition), records, generation)
+
+    async def _fetch(self, active: set[TP]) -> dict[Any, list[Any]]:
+        try:
+            return await self._getmany(active_partitions=active, timeout=POLL) or {}
+        except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
+            for key in error.args[0] if isinstance(error.args[0], dict) else error.args:
+                tp = TP(key.topic, key.partition)
+                cursor = self._cursors.get(tp)
+                if cursor is not None and self._opening is not None:
+                    await self._opening.look_again(tp, cursor.due)
+            return {}
 
     async def _deliver(self, tp: TP, records: list[Any], generation: int) -> None:
         cursor = self._cursors.get(tp)
@@ -266,10 +280,13 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         if records[0].offset < cursor.due:
             records = [record for record in records if record.offset >= cursor.due]
         first, last = records[0], records[-1]
-        if first.offset > cursor.due and cursor.hole != (cursor.due, first.offset):
-            cursor.hole = (cursor.due, first.offset)  # ours, or the broker's: ask again
-            await self._thread.seek_wait({tp: cursor.due})
-            return
+        if first.offset > cursor.due:
+            if cursor.hole != (cursor.due, first.offset):
+                cursor.hole = (cursor.due, first.offset)  # ours, or the broker's: ask again
+                await self.seek_to({tp: cursor.due})
+                return
+            if self._opening is not None and self._opening.gap(tp, *cursor.hole):
+                return
         due, life = cursor.due, cursor.life
         message = ConsumerMessage(
             tp.topic,
@@ -298,8 +315,3 @@ class Transport(driver.Transport):  # type: ignore[misc]
     """aiokafka with the batch consumer."""
 
     Consumer = BatchConsumer
-
-
-def active_partitions(consumer: BatchConsumer) -> Iterable[Partition]:
-    """The partitions that are delivered now."""
-    return [Partition(tp.topic, tp.partition) for tp in consumer._cursors]

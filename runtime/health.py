@@ -21,11 +21,13 @@ log = logs.get("hookline.health")
 class Health:
     """Named conditions; ready when none is unmet.
 
-    ``unmet`` maps a condition's name to what it waits for, in words for an operator.
-    ``port`` is where ``serve`` listens, once it does.
+    ``unmet`` maps a condition's name to what it waits for, in words for an operator;
+    ``halted`` holds those that only an operator can end. ``port`` is where ``serve`` listens,
+    once it does.
     """
 
     unmet: dict[str, str] = field(default_factory=dict)
+    halted: dict[str, str] = field(default_factory=dict)
     port: int | None = None
 
     def waiting(self, name: str, reason: str) -> None:
@@ -36,10 +38,18 @@ class Health:
         """``name`` holds again."""
         self.unmet.pop(name, None)
 
+    def halt(self, name: str, reason: str) -> None:
+        """Not ready until an operator has done what ``reason`` says."""
+        self.halted[name] = reason
+
+    def resumed(self, name: str) -> None:
+        """``name`` is no longer halted."""
+        self.halted.pop(name, None)
+
     @property
     def is_ready(self) -> bool:
         """True when nothing is waited for."""
-        return not self.unmet
+        return not (self.unmet or self.halted)
 
 
 def routes(health: Health) -> list[Route]:
@@ -50,7 +60,7 @@ def routes(health: Health) -> list[Route]:
 
     async def readyz(_request: Request) -> Response:
         return JSONResponse(
-            {"ready": health.is_ready, "waiting": dict(health.unmet)},
+            {"ready": health.is_ready, "waiting": {**health.unmet, **health.halted}},
             status_code=200 if health.is_ready else 503,
         )
 

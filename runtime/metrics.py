@@ -110,15 +110,38 @@ BATCH_SECONDS = Histogram(
     buckets=_FAST,
     registry=REGISTRY,
 )
+LAG_RECORDS = Gauge(
+    "hookline_lag_records",
+    "Records behind the end of the log, by topic and partition.",
+    ["stage", "topic", "partition"],
+    registry=REGISTRY,
+)
 LAG_SECONDS = Gauge(
     "hookline_lag_seconds",
-    "Age of the newest record whose outcomes are safe, by partition.",
-    ["stage", "partition"],
+    "Age of the last record that is safe while others wait behind it, else 0.",
+    ["stage", "topic", "partition"],
+    registry=REGISTRY,
+)
+LAG_OF_RETENTION = Gauge(
+    "hookline_lag_of_retention",
+    "The lag's age as a share of how long its topic keeps records: alert above 0.25.",
+    ["stage", "topic", "partition"],
     registry=REGISTRY,
 )
 PAUSED = Gauge(
     "hookline_partitions_stopped",
     "Partitions that wait for an operator (a hole in the log, a log recreated).",
+    ["stage"],
+    registry=REGISTRY,
+)
+LOSSES_ACCEPTED = Counter(
+    "hookline_losses_accepted",
+    "Raw records that were gone and that processing went on without, as an operator decided.",
+    registry=REGISTRY,
+)
+UNCLEAN_ENDS = Counter(
+    "hookline_unclean_ends",
+    "Partitions taken over from an owner that died.",
     ["stage"],
     registry=REGISTRY,
 )

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, KafkaTimeoutError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
 from runtime import logs
 from runtime.health import Health
 from runtime.settings import Settings
+from runtime.stage import RefusedError
 from schemas.envelopes import Outcome
 from schemas.topics import MIB
 
@@ -73,6 +74,7 @@ class BatchSender:
         Waits as long as the generation lasts. Once it is over with a send unanswered, or on
         an error that no waiting heals, the process ends: the next owner reads what arrived.
         Nothing is sent any more once ``is_current`` is false; what was sent is returned.
+        Raises RefusedError, with nothing unanswered, where a topic takes less than it should.
         """
         by_topic: dict[str, list[Outcome]] = {}
         for outcome in outcomes:
@@ -84,10 +86,17 @@ class BatchSender:
                 if future is None:
                     break
                 sent.append((topic, held, future))
-        return [
-            Appended(topic, (await self._settled(future, is_current)).offset, held)
-            for topic, held, future in sent
+        answers = [
+            (topic, held, await self._settled(future, is_current)) for topic, held, future in sent
         ]
+        for topic, held, answer in answers:
+            if answer is None:
+                largest = max(len(outcome.value) for outcome in held)
+                raise RefusedError(
+                    f"{self._settings.prefix}{topic} refuses a record of {largest} bytes: its"
+                    " max.message.bytes was lowered; `hookline doctor` says what it must be"
+                )
+        return [Appended(topic, answer.offset, held) for topic, held, answer in answers]
 
     def _batches(self, outcomes: list[Outcome]) -> Iterator[tuple[Any, list[Outcome]]]:
         batch = self._producer.create_batch()
@@ -125,6 +134,7 @@ class BatchSender:
         return None
 
     async def _settled(self, future: asyncio.Future[Any], is_current: Callable[[], bool]) -> Any:
+        """What the broker says of a batch; None where it is too large for it."""
         while True:
             try:
                 answer = await asyncio.wait_for(asyncio.shield(future), PATIENCE)
@@ -132,6 +142,8 @@ class BatchSender:
                 self._say(error)
                 if not is_current():
                     _leave("the partition went to another worker with a send unanswered", error)
+            except MessageSizeTooLargeError:
+                return None
             except KafkaError as error:
                 _leave("the producer cannot go on", error)
             else:

@@ -50,6 +50,8 @@ class Settings:
     session_timeout: float = 10.0
     heartbeat_interval: float = 3.0
     commit_interval: float = 1.0
+    record_budget: float = 5.0
+    stall_timeout: float = 60.0
     ingress_heartbeat: float = 5.0
     sweep_interval: float = 1.0
     sender_grace: float = 3600.0

@@ -1,9 +1,12 @@
 """What a Faust stage is to the worker that runs it: batches in, safe outcomes or an exception."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from runtime import custody
+from runtime.custody import Custody, Piece
 from runtime.health import Health
 from runtime.settings import Settings
 from schemas.topics import Group, Topic
@@ -15,6 +18,10 @@ class Partition:
 
     topic: str
     number: int
+
+
+async def _unmarked(_piece: Piece | None) -> None:
+    """Where nobody keeps marks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,22 @@ class Batch:
     generation: int
     is_current: Callable[[], bool]
     heartbeat_age: Callable[[], float] = field(default=lambda: 0.0)
+    custody: Custody = field(default_factory=Custody)
+    mark: Callable[[Piece | None], Awaitable[None]] = _unmarked
+
+    def pieces(self) -> Iterator[Piece]:
+        """The batch as the partition's past asks for it: in one piece where nobody died."""
+        return custody.pieces(self.custody, self.records, self.end)
+
+    @asynccontextmanager
+    async def building(self, piece: Piece) -> AsyncIterator[None]:
+        """Around what a record can kill the process with: neither send nor wait inside."""
+        if piece.is_marked:
+            await self.mark(piece)
+            yield
+            await self.mark(None)
+        else:
+            yield
 
 
 class MovedError(Exception):
@@ -44,13 +67,18 @@ class MovedError(Exception):
         self.offset = offset
 
 
+class RefusedError(Exception):
+    """A partition cannot be trusted: it stops until somebody does what the message says."""
+
+
 class Stage(Protocol):
     """A stage. All methods run in the worker's event loop.
 
     ``handle`` returns only when every outcome of the batch is safe; the worker then
     acknowledges it. It waits out services that are away (saying so on ``health``), raises
-    ``MovedError`` to be given other offsets, and may return early, unacknowledged, once the
-    batch is no longer current. Any other exception ends the process.
+    ``MovedError`` to be given other offsets, ``RefusedError`` to stop the partition, and may
+    return early, unacknowledged, once the batch is no longer current. Any other exception
+    ends the process.
     """
 
     topics: tuple[Topic, ...]
@@ -71,3 +99,11 @@ class Stage(Protocol):
 
     async def stop(self) -> None:
         """Let go of connections; nothing is in hand any more."""
+
+
+@runtime_checkable
+class OpensEach(Protocol):
+    """A stage that prepares partitions one by one: each is delivered as soon as it is open."""
+
+    async def open(self, partition: Partition, due: int) -> None:
+        """Prepare for delivery from offset ``due``. Raises RefusedError."""

@@ -84,7 +84,8 @@ def _compare_one(topic: Topic, name: str, found: Found, settings: Settings) -> l
     return problems
 
 
-def _retention(found: Found) -> float:
+def retention_ms(found: Found) -> float:
+    """How long a topic keeps records, milliseconds; infinity where it is for ever."""
     kept = int(found.configs.get("retention.ms") or -1)
     return float("inf") if kept < 0 else kept
 
@@ -95,16 +96,16 @@ def _compare_retention(found: dict[str, Found], settings: Settings) -> list[str]
     if raw is None:
         return []
     problems = []
-    needed = _retention(raw) + WINDOW_MS
+    needed = retention_ms(raw) + WINDOW_MS
     for topic in OUTCOMES:
         name = settings.topic(topic)
         outcome = found.get(name)
         if outcome is None:
             continue
-        if _retention(outcome) < needed:
+        if retention_ms(outcome) < needed:
             value = "-1" if needed == float("inf") else str(int(needed))
             problems.append(
-                f"{name} keeps records {_retention(outcome) / 3.6e6:.0f} h, but raw records and "
+                f"{name} keeps records {retention_ms(outcome) / 3.6e6:.0f} h, but raw records and "
                 f"the window need {needed / 3.6e6:.0f} h: set its retention.ms to {value}"
             )
         if int(outcome.configs.get("retention.bytes") or -1) >= 0:

@@ -19,12 +19,14 @@ from aiokafka.errors import KafkaError
 from faust import streams
 from faust.types import StreamT
 
+from runtime import admin, logs
 from runtime import health as health_server
-from runtime import logs
 from runtime.delivery import BatchConsumer, Transport
 from runtime.health import Health
 from runtime.settings import Settings
 from runtime.stage import Stage
+from runtime.topic_rules import retention_ms
+from runtime.watchdog import Watchdog
 from schemas.topics import MIB
 
 log = logs.get("hookline.worker")
@@ -33,6 +35,8 @@ EXIT_CRASHED = 70
 MAX_POLL_RECORDS = 2000
 BUFFERED_BATCHES = 8
 FETCH_BYTES = 2 * MIB
+NEVER_IDLE = 10 * 365 * 86400.0
+"""Seconds until a member that fetches nothing leaves: waiting out a service is no reason to."""
 
 
 class Untouched(faust.Schema):  # type: ignore[misc]
@@ -76,6 +80,7 @@ class Worker(faust.App):  # type: ignore[misc]
             broker_session_timeout=settings.session_timeout,
             broker_heartbeat_interval=settings.heartbeat_interval,
             broker_commit_interval=settings.commit_interval,
+            broker_max_poll_interval=NEVER_IDLE,
             broker_rebalance_timeout=settings.session_timeout * 3,
         )
         self.transport = Transport(self.conf.broker_consumer, self, loop=self.loop)
@@ -95,17 +100,27 @@ class Worker(faust.App):  # type: ignore[misc]
         self._spawn(health_server.serve(self.settings, self.health))
         try:
             await wait_for_kafka(self.settings, self.health)
+            await admin.check_topics(self.settings, self.health)
             await self.stage.start(self.settings, self.health)
             await super().on_start()
+            self._spawn(self._watch())
         except Exception as error:  # noqa: BLE001 - Faust would stop with exit code 0
             self.die("the stage cannot start", error)
 
     async def on_stop(self) -> None:
         """Let the stage let go once nothing is in hand."""
+        if self._consumer is not None:
+            self._consumer.stop_opening()
         await super().on_stop()
         await self.stage.stop()
         for task in self._background:
             task.cancel()
+
+    async def _watch(self) -> None:
+        found = await admin.find_topics(self.settings)
+        names = [self.settings.topic(topic) for topic in self.stage.topics]
+        kept = {name: retention_ms(found[name]) / 1000 for name in names}
+        await Watchdog(self.consumer, self.settings.stall_timeout, kept).run()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)

@@ -83,6 +83,15 @@ INGRESS = Topic(
     max_message_bytes=MIB,
     pipeline=False,
 )
+DECISIONS = Topic(
+    name="hookline.decisions",
+    description="What operators decided: raw records that were lost and given up (JSON).",
+    key="kind/partition",
+    writer="hookline accept-loss",
+    readers="processors, hookline audit",
+    max_message_bytes=MIB,
+    pipeline=False,
+)
 DEAD_LETTERS = Topic(
     name="hookline.dead-letters",
     description="Deliveries that no event could be made of: original bytes, reason, field path.",
@@ -124,7 +133,7 @@ CANONICAL = (CARTS, ORDERS, CUSTOMERS, SUBSCRIPTIONS, PAYMENTS, SHIPMENTS, CONSE
 OUTCOMES = (*CANONICAL, DUPLICATES, DEAD_LETTERS)
 """Where a delivery's verdict may stand."""
 
-ALL = (WEBHOOKS, INGRESS, *OUTCOMES, CART_SIGNALS)
+ALL = (WEBHOOKS, INGRESS, DECISIONS, *OUTCOMES, CART_SIGNALS)
 
 BY_RECORD = {topic.record: topic for topic in ALL if topic.record}
 """Base name of an Avro record -> its topic."""

@@ -36,7 +36,15 @@ _BACKOFF = (0.1, 5.0)  # s, first and longest
 
 AGAIN = (errors.DeadlockDetected, errors.SerializationFailure, errors.LockNotAvailable)
 """Transactions that lost a race: repeated."""
-AWAY = (psycopg.OperationalError, psycopg.InterfaceError)
+AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    # Of class 25, so no OperationalError: the server ended a transaction that stood still
+    # (this process was stopped), or is a standby that does not write yet.
+    errors.IdleInTransactionSessionTimeout,
+    errors.TransactionTimeout,
+    errors.ReadOnlySqlTransaction,
+)
 """The server, or the way to it, is gone, full or stopping: waited out."""
 
 _log = logs.get("hookline.sinks.database")
@@ -50,11 +58,21 @@ class NoLongerWantedError(Exception):
 class Database:
     """One session for one user, opened when needed and opened again after a loss.
 
+    ``schema`` stands in for the settings' own where tables are built beside the live ones.
     ``session``: settings of the session beside those of all sinks.
     """
 
-    def __init__(self, settings: Settings, health: Health, name: str, **session: str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        health: Health,
+        name: str,
+        *,
+        schema: str | None = None,
+        **session: str,
+    ) -> None:
         self._settings = settings
+        self._schema = schema or settings.sql_schema
         self._session = {**_SESSION, **session}
         self._health = health
         self.name = name
@@ -108,7 +126,7 @@ class Database:
             self._settings.database_url, autocommit=True, **arguments
         )
         try:
-            schema = sql.Identifier(self._settings.sql_schema)
+            schema = sql.Identifier(self._schema)
             # Temporary tables are named pg_temp in every statement; nothing else is in reach.
             await connection.execute(sql.SQL("SET search_path TO {}").format(schema))
             for name, value in self._session.items():

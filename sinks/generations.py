@@ -65,6 +65,8 @@ async def write(
     zones: Mapping[str, str],
     after: Iterable[Generation],
     clock: Callable[[], Micros],
+    *,
+    tells: bool = True,
 ) -> set[str]:
     """Put the folded generations in the place of the stored ones; signals into the outbox.
 
@@ -103,7 +105,8 @@ async def write(
             if row.stands
         ),
     )
-    await _tell(connection, signals(old, rows), at)
+    if tells:
+        await tell(connection, signals(old, rows), at)
     counted = _counted(old) ^ _counted(rows)
     return {customer for _, _, customer in counted if customer is not None}
 
@@ -115,9 +118,10 @@ async def _detected(
     return {(key, number, abandoned): at async for key, number, abandoned, at in cursor}
 
 
-async def _tell(
+async def tell(
     connection: AsyncConnection[Any], found: Sequence[Signal], detected_at: Micros
 ) -> None:
+    """Put signals into the outbox, in their order; not those that were sent before."""
     if not found:
         return
     records = [_record(signal, detected_at) for signal in found]

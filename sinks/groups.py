@@ -51,6 +51,8 @@ async def refold(
     customers: Iterable[str],
     locked: Iterable[str],
     clock: Callable[[], Micros],
+    *,
+    tells: bool = True,
 ) -> set[str]:
     """Fold anew the carts found by ``seeds`` (fold keys) and ``customers``; write what changed.
 
@@ -70,7 +72,7 @@ async def refold(
         replace(cart, activities=tuple(activities[key])) for key, cart in group.carts.items()
     ]
     after = fold(histories, group.orders.values(), watermark)
-    return await generations.write(connection, group.zones, after, clock)
+    return await generations.write(connection, group.zones, after, clock, tells=tells)
 
 
 async def read_watermark(connection: AsyncConnection[Any]) -> Micros:

@@ -1,8 +1,8 @@
 """What the sinks ask of Kafka beside their batches: ends, commits, heartbeats, identity."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -13,11 +13,13 @@ from runtime.admin import partition_count
 from runtime.settings import Settings
 from runtime.stage import Partition
 from schemas import envelopes, heartbeats
-from schemas.topics import CANONICAL, INGRESS, MIB, WEBHOOKS, Group, Topic
+from schemas.topics import CANONICAL, CART_SIGNALS, INGRESS, MIB, WEBHOOKS, Group, Topic
 
 log = logs.get("hookline.sinks.log")
 
 _FETCH_BYTES = 5 * MIB
+_ROUND = 10_000
+"""Records held at a time."""
 _WAIT_MS = 500
 
 
@@ -35,6 +37,7 @@ class Log:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=_FETCH_BYTES,
+            fetch_max_bytes=4 * _FETCH_BYTES,
         )
         self._topics: dict[str, list[TopicPartition]] = {}
 
@@ -42,14 +45,13 @@ class Log:
         try:
             await self._admin.start()
             await self._consumer.start()
-            for topic in (WEBHOOKS, INGRESS, *CANONICAL):
+            for topic in (WEBHOOKS, INGRESS, CART_SIGNALS, *CANONICAL):
                 name = self._settings.topic(topic)
                 numbers = range(partition_count(topic, self._settings))
                 self._topics[name] = [TopicPartition(name, number) for number in numbers]
             everything = [place for places in self._topics.values() for place in places]
             self._consumer.assign(everything)
-            beats = self._places(INGRESS)
-            self._consumer.pause(*(place for place in everything if place not in beats))
+            self._consumer.pause(*everything)  # nothing is fetched but what is asked for
         except BaseException:
             await self.close()
             raise
@@ -99,22 +101,60 @@ class Log:
         Returns them with the offsets to go on from. What is no heartbeat is passed over: it
         says nothing good, so it ends no silence.
         """
-        places = self._places(INGRESS)
-        ends = await self._consumer.end_offsets(places)
-        starts = await self._consumer.beginning_offsets(places)
-        following = {
-            place.partition: max(offsets.get(place.partition, 0), starts[place]) for place in places
-        }
-        for place in places:
-            self._consumer.seek(place, following[place.partition])
+        ends, starts = await self.ends(INGRESS), await self.starts(INGRESS)
+        following = {place: max(offsets.get(place.number, 0), at) for place, at in starts.items()}
         beats: list[tuple[int, bool]] = []
-        while any(following[place.partition] < ends[place] for place in places):
-            for place, records in (
-                await self._consumer.getmany(*places, timeout_ms=_WAIT_MS)
-            ).items():
+        async for fetched in self.read(following, ends):
+            for place, records in fetched.items():
                 beats += [(record.timestamp, _is_healthy(record.value)) for record in records]
-                following[place.partition] = records[-1].offset + 1
-        return sorted(beats), following
+                following[place] = records[-1].offset + 1
+        return sorted(beats), {place.number: at for place, at in following.items()}
+
+    async def since(self, topic: Topic, milliseconds: int) -> dict[Partition, int]:
+        """The first offset appended at or after a broker time; the end where there is none."""
+        places = self._places(topic)
+        ends = await self._consumer.end_offsets(places)
+        found = await self._consumer.offsets_for_times(dict.fromkeys(places, milliseconds))
+        return {
+            Partition(place.topic, place.partition): (
+                found[place].offset if found[place] else ends[place]
+            )
+            for place in places
+        }
+
+    async def read(
+        self, start: Mapping[Partition, int], end: Mapping[Partition, int]
+    ) -> AsyncIterator[dict[Partition, list[Any]]]:
+        """All records from ``start`` up to ``end`` (exclusive), as they are fetched.
+
+        What is yielded holds each partition's records in order, never none.
+        """
+        due = {
+            TopicPartition(place.topic, place.number): end[place]
+            for place, at in start.items()
+            if at < end[place]
+        }
+        for place in due:
+            self._consumer.seek(place, start[Partition(place.topic, place.partition)])
+        self._consumer.resume(*due)
+        try:
+            while due:
+                fetched = await self._consumer.getmany(
+                    *due, timeout_ms=_WAIT_MS, max_records=_ROUND
+                )
+                wanted = {
+                    Partition(place.topic, place.partition): kept
+                    for place, records in fetched.items()
+                    if (kept := [record for record in records if record.offset < due[place]])
+                }
+                if wanted:
+                    yield wanted
+                for place in [*due]:
+                    if await self._consumer.position(place) >= due[place]:
+                        self._consumer.pause(place)
+                        del due[place]
+        finally:
+            self._consumer.pause(*due)
 
     async def event_id(self, partition: Partition, offset: int) -> str | None:
         """Event id of one record; None where it stands there no more, or names none."""

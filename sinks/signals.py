@@ -17,7 +17,9 @@ from runtime.settings import Settings
 from schemas.codec import Codec
 from schemas.events import CartSignal
 from schemas.topics import CART_SIGNALS
+from sinks import sent
 from sinks.leader import Leader
+from sinks.log import Log
 
 log = logs.get("hookline.sinks.signals")
 
@@ -26,6 +28,8 @@ _PAUSE = 1.0
 _STILL_HERE = 5.0
 """Seconds of waiting for Kafka after which the session must be used, or it ends."""
 _CONDITION = "kafka-signals"
+_CLOCKS_APART_MS = 3_600_000
+"""How far the broker's clock may lie behind the database's."""
 
 _WAITING = """
     SELECT position, record FROM outbox
@@ -36,6 +40,7 @@ _MARK = """
     WITH gone AS (DELETE FROM outbox WHERE position = %s RETURNING signal_id)
     INSERT INTO sent_signals (signal_id) SELECT signal_id FROM gone ON CONFLICT DO NOTHING
 """
+_LAST = "SELECT (extract(epoch FROM max(sent_at)) * 1000)::bigint FROM sent_signals"
 _FORGET = """
     DELETE FROM outbox USING sent_signals WHERE sent_signals.signal_id = outbox.signal_id
 """
@@ -57,6 +62,7 @@ class Relay:
         self._settings, self._health, self._codec = settings, health, codec
         self._leader = Leader(settings, health, "signals")
         self._producer: AIOKafkaProducer | None = None
+        self._term = 0  # whose predecessor's signals have been read back
 
     async def run(self) -> None:
         """Relay until cancelled."""
@@ -73,20 +79,43 @@ class Relay:
     async def step(self) -> int:
         """Send the signals that wait, a few at most; return how many were sent and marked."""
         waiting = await self._leader.run(_waiting)
+        while waiting and self._term != (term := self._leader.terms):
+            await self._read_back()
+            self._term = term
+            waiting = await self._leader.run(_waiting)
         if not waiting:
             return 0
         producer = await self._started()
-        sent = [
+        sending = [
             (each, await producer.send(self._topic, **self._encoded(each.signal)))
             for each in waiting
         ]
-        for each, acknowledged in sent:
+        for each, acknowledged in sending:
             await self._acknowledged(acknowledged)
             marked = await self._leader.run(partial(_mark, each))
             if marked is None:
                 return 0  # another relay leads now: what is not marked is its to send
             metrics.SIGNALS.labels(each.signal.kind.value).inc()
-        return len(sent)
+        return len(sending)
+
+    async def _read_back(self) -> None:
+        """Note what stands in Kafka behind the last signal known to be sent.
+
+        A relay before this one may have been killed before it marked what it had sent, and a
+        database restored from a backup knows less than was sent.
+        """
+        last = await self._leader.run(_last)
+        since = None if last is None else last - _CLOCKS_APART_MS
+        while True:
+            try:
+                async with Log(self._settings) as kafka:
+                    async for found in sent.read_back(kafka, self._codec, since):
+                        await self._leader.run(partial(sent.note, signal_ids=sorted(found)))
+            except (KafkaError, OSError) as error:
+                await self._wait(str(error))
+            else:
+                self._health.met(_CONDITION)
+                return
 
     async def _started(self) -> AIOKafkaProducer:
         while self._producer is None:
@@ -130,9 +159,14 @@ async def _waiting(connection: AsyncConnection[Any]) -> list[Waiting]:
     ]
 
 
-async def _mark(sent: Waiting, connection: AsyncConnection[Any]) -> bool:
-    await connection.execute(_MARK, [sent.position])
+async def _mark(each: Waiting, connection: AsyncConnection[Any]) -> bool:
+    await connection.execute(_MARK, [each.position])
     return True
+
+
+async def _last(connection: AsyncConnection[Any]) -> int | None:
+    row = await (await connection.execute(_LAST)).fetchone()
+    return None if row is None else row[0]
 
 
 async def _here(connection: AsyncConnection[Any]) -> bool:

@@ -63,10 +63,13 @@ async def apply(
     events: Iterable[Event],
     extra: frozenset[str],
     clock: Callable[[], Micros],
+    *,
+    tells: bool = True,
 ) -> None:
     """Store what ``events`` tell; any order and any repetition end in the same rows.
 
-    ``extra``: keys to lock beside the events' own. Raises MoreKeysError when stored rows name
+    ``extra``: keys to lock beside the events' own. ``tells``: whether what changed for carts
+    goes to the outbox. Raises MoreKeysError when stored rows name
     others: the caller rolls back and comes again with them in ``extra``.
     """
     batch = plan(events)
@@ -86,7 +89,7 @@ async def apply(
     locks.require(map(lock_of, customers), locked)
     owners = [customer for customer in customers if lock_of(customer) in carried]
     if carried:
-        customers |= await groups.refold(connection, carried, owners, locked, clock)
+        customers |= await groups.refold(connection, carried, owners, locked, clock, tells=tells)
         locks.require(map(lock_of, customers), locked)
     await projections.recompute(connection, customers)
 

@@ -1,8 +1,7 @@
 """The sweep: moves the watermark, and closes the carts that it shows to be silent."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -14,22 +13,14 @@ from runtime.health import Health
 from runtime.settings import Settings
 from schemas.events import Micros
 from schemas.topics import CANONICAL, WEBHOOKS, Group
-from sinks import fences, groups, locks, projections
+from sinks import closing, fences
 from sinks.leader import Leader
-from sinks.locks import MoreKeysError
 from sinks.log import Log
-from sinks.plan import lock_of
 from sinks.watermark import Ingresses, Watermark
 
 log = logs.get("hookline.sinks.sweep")
 
-_CHUNK = 500
-_AT_ONCE = 1000
-_DUE = """
-    SELECT cart_key, source, shop FROM carts
-    WHERE next_due <= timestamptz 'epoch' + %s * interval '1 microsecond'
-    ORDER BY next_due, cart_key LIMIT %s
-"""
+_DAY_MS = 86_400_000
 _LOAD = "SELECT (extract(epoch FROM at) * 1000)::bigint, state FROM watermark"
 _SAVE = """
     INSERT INTO watermark (at, state, holder, since) VALUES (
@@ -39,11 +30,6 @@ _SAVE = """
     ON CONFLICT (is_only) DO UPDATE SET at = greatest(watermark.at, excluded.at),
         state = excluded.state, holder = excluded.holder, since = excluded.since,
         updated_at = now()
-"""
-_STALE = """
-    SELECT v.customer_key, v.source, v.shop FROM customer_lifetime_value v, watermark w
-    WHERE v.customer_key > %s AND v.as_of IS DISTINCT FROM date_trunc('day', w.at, 'UTC')
-    ORDER BY v.customer_key LIMIT %s
 """
 
 
@@ -86,31 +72,11 @@ class Sweep:
             return None
         self._report()
         if self._mark.at is not None:
-            await self.close_due(self._mark.at * 1000)
-            await self._refresh(self._mark.at // 86_400_000)
+            await closing.close_due(self._leader, self._mark.at * 1000, self._clock)
+            day = self._mark.at // _DAY_MS
+            if day != self._day and await closing.refresh(self._leader, self._clock):
+                self._day = day
         return self._mark
-
-    async def close_due(self, watermark: Micros) -> int:
-        """Fold the carts that are due anew; return how many there were."""
-        closed = 0
-        while due := await self._leader.run(lambda connection: _due(connection, watermark)):
-            extra: frozenset[str] = frozenset()
-            while True:
-                chunk = _Chunk(due, extra, self._clock)
-                try:
-                    done = await self._leader.run(chunk.fold)
-                except MoreKeysError as error:
-                    extra |= error.keys
-                else:
-                    break
-            if not done:
-                return closed
-            closed += len(due)
-            again = await self._leader.run(lambda connection: _due(connection, watermark))
-            if again == due:
-                log.error("carts stay due after a fold", carts=len(due), first=due[0][0])
-                return closed
-        return closed
 
     async def _lead(self, connection: AsyncConnection[Any]) -> bool:
         if self._term == self._leader.terms:
@@ -157,22 +123,6 @@ class Sweep:
         )
         return True
 
-    async def _refresh(self, day: int) -> None:
-        """The days since a customer's first order go on without any event."""
-        if day == self._day:
-            return
-        last = ""
-        while True:
-            stale = await self._leader.run(partial(_stale, last))
-            if stale is None:
-                return
-            if not stale:
-                break
-            chunk = _Chunk(stale, frozenset(), self._clock)
-            await self._leader.run(chunk.sum_up)
-            last = stale[-1][0]
-        self._day = day
-
     def _report(self) -> None:
         mark = self._mark
         if mark.at is not None:
@@ -186,44 +136,3 @@ class Sweep:
         kafka, self._log = self._log, None
         if kafka is not None:
             await kafka.close()
-
-
-class _Chunk:
-    """Some carts, or some customers, in one transaction: (key, source, shop) each."""
-
-    def __init__(
-        self,
-        rows: Sequence[tuple[str, str, str]],
-        extra: frozenset[str],
-        clock: Callable[[], Micros],
-    ) -> None:
-        self._keys = [key for key, _, _ in rows]
-        self._shops = {(source, shop) for _, source, shop in rows}
-        self._extra, self._clock = extra, clock
-
-    async def fold(self, connection: AsyncConnection[Any]) -> bool:
-        """Fold the carts anew under the locks that batches take."""
-        await locks.share_shops(connection, self._shops)
-        wanted = dict.fromkeys(self._extra, False) | dict.fromkeys(self._keys, True)
-        carried = await locks.take(connection, wanted)
-        customers = await groups.refold(connection, carried, (), wanted, self._clock)
-        locks.require(map(lock_of, customers), wanted)
-        await projections.recompute(connection, customers)
-        return True
-
-    async def sum_up(self, connection: AsyncConnection[Any]) -> bool:
-        """Sum the customers up anew."""
-        await locks.share_shops(connection, self._shops)
-        await locks.take(connection, {lock_of(key): False for key in self._keys})
-        await projections.recompute(connection, self._keys)
-        return True
-
-
-async def _due(connection: AsyncConnection[Any], watermark: Micros) -> list[tuple[str, str, str]]:
-    cursor = await connection.execute(_DUE, [watermark, _CHUNK])
-    return [(row[0], row[1], row[2]) async for row in cursor]
-
-
-async def _stale(last: str, connection: AsyncConnection[Any]) -> list[tuple[str, str, str]]:
-    cursor = await connection.execute(_STALE, [last, _AT_ONCE])
-    return [(row[0], row[1], row[2]) async for row in cursor]

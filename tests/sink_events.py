@@ -29,7 +29,7 @@ from schemas.events import (
     TimeBasis,
 )
 from schemas.topics import BY_RECORD
-from sinks import fences
+from sinks import closing, digest, fences
 from sinks.agent import Sinks
 from sinks.database import Database
 
@@ -240,19 +240,15 @@ class Tables:
 
     async def passed(self, watermark: int) -> int:
         """Let the watermark pass, and sweep; how many carts were due."""
-        from sinks.sweep import Sweep  # noqa: PLC0415 - only where it is used
-
         self.execute(
             "INSERT INTO watermark (at, state) VALUES"
             " (timestamptz 'epoch' + %s * interval '1 microsecond', '{}')"
             " ON CONFLICT (is_only) DO UPDATE SET at = excluded.at",
             watermark,
         )
-        sweep = Sweep(self.settings, self.health, lambda: self.now)
-        try:
-            return await sweep.close_due(watermark)
-        finally:
-            await sweep._leader.close()
+        closed = await closing.close_due(self.database, watermark, lambda: self.now)
+        await closing.refresh(self.database, lambda: self.now)
+        return closed
 
     def execute(self, query: str, *values: Any) -> None:
         """Run one statement."""
@@ -264,33 +260,14 @@ class Tables:
         with self._connect() as connection:
             return connection.execute(query, values).fetchall()
 
-    def digest(self) -> dict[str, str]:
+    async def digest(self) -> dict[str, str]:
         """A digest of every table's rows; when and how often it was written left aside."""
-        names = [
-            name
-            for (name,) in self.rows(
-                "SELECT table_name FROM information_schema.tables"
-                " WHERE table_schema = %s AND table_type = 'BASE TABLE' ORDER BY 1",
-                self.settings.sql_schema,
-            )
-            if name not in _HISTORY
-        ]
-        return {name: self._digest(name) for name in names}
-
-    def _digest(self, table: str) -> str:
-        query = sql.SQL(
-            "SELECT md5(coalesce(string_agg(row::text, '|' ORDER BY row::text), ''))"
-            " FROM (SELECT to_jsonb(each) - 'detected_at' AS row FROM {} each) rows"
-        ).format(sql.Identifier(table))
-        with self._connect() as connection:
-            return str(connection.execute(query).fetchall()[0][0])
+        return await self.database.run(
+            lambda connection: digest.tables(connection, self.settings.sql_schema)
+        )
 
     def _connect(self) -> psycopg.Connection[Any]:
         connection = psycopg.connect(self.settings.database_url, autocommit=True)
         schema = sql.Identifier(self.settings.sql_schema)
         connection.execute(sql.SQL("SET search_path TO {}").format(schema))
         return connection
-
-
-_HISTORY = {"fences", "outbox", "sent_signals", "schema_migrations", "watermark", "link_keys"}
-"""Tables that tell how the rows came about."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 from aiokafka.errors import KafkaError
 
+from hookline.errors import CommandError
 from hookline.local import fetch, java, postgres
 from hookline.local.folder import Folder, find_shops
 from hookline.local.server import LocalError
@@ -91,6 +92,7 @@ def processes(data: Path) -> Iterator[Finding]:
 def services(settings: Settings) -> Iterator[Finding]:
     """What the stages stand on: topics, registry, tables."""
     yield from _topics(settings)
+    yield from _index(settings)
     yield from _registry(settings)
     yield from _database(settings)
 
@@ -121,6 +123,19 @@ def _topics(settings: Settings) -> Iterator[Finding]:
         if settings.replication_factor == 1:
             words = "one copy of everything, as HOOKLINE_REPLICATION_FACTOR=1 asks"
         yield Finding("brokers", "ok", words)
+
+
+def _index(settings: Settings) -> Iterator[Finding]:
+    from hookline import index_size  # noqa: PLC0415 - only where it is used
+
+    try:
+        known = shops.load(Path(settings.shops_file)).values()
+        window_s = max((shop.window for shop in known), default=0)
+        size = asyncio.run(index_size.measure(settings, window_s))
+    except (shops.ShopsError, KafkaError, CommandError) as error:
+        yield Finding("dedupe index", "note", f"its size is not known: {error}")
+    else:
+        yield Finding("dedupe index", "ok", str(size))
 
 
 def _registry(settings: Settings) -> Iterator[Finding]:

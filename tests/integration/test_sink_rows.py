@@ -217,7 +217,7 @@ async def test_any_order_and_any_batches_and_any_repetition_end_in_the_same_rows
             await tables.passed(NOON + 10 * DAY)
             assert tables.rows("SELECT 1 FROM abandoned_carts")
             assert tables.rows("SELECT 1 FROM customer_lifetime_value")
-            digests.append(tables.digest())
+            digests.append(await tables.digest())
     assert [digests[0]] * 4 == digests
 
 

@@ -41,7 +41,13 @@ def test_an_unmigrated_database_is_refused_with_what_to_run(stack: Any) -> None:
     fresh = stack.settings()
     with pytest.raises(UnmigratedError, match="run `hookline migrate`"):
         check_migrated(fresh)
-    assert migrate(fresh) == ["0001_delivery", "0002_entities", "0003_tables", "0004_views"]
+    assert migrate(fresh) == [
+        "0001_delivery",
+        "0002_entities",
+        "0003_tables",
+        "0004_views",
+        "0005_operations",
+    ]
     assert migrate(fresh) == []
     check_migrated(fresh)
 
@@ -52,22 +58,22 @@ async def test_a_batch_behind_the_fence_is_given_back_and_changes_nothing(
     first, second = order("1", NOON), order("2", NOON + SECOND)
     await tables.put_batch([first])
     place = await tables.place(first)
-    before = tables.digest()
+    before = await tables.digest()
     with pytest.raises(MovedError) as moved:
         await tables.sinks.handle(
             batch(place, 0, [record(place.topic, 0, first), record(place.topic, 1, second)])
         )
     assert moved.value.offset == 1
-    assert before == tables.digest()
+    assert before == await tables.digest()
 
 
 async def test_a_batch_whose_commit_was_not_answered_is_taken_once(tables: Tables) -> None:
     sold = order("1", NOON)
     await tables.put_batch([sold])
     place = await tables.place(sold)
-    before = tables.digest()
+    before = await tables.digest()
     await tables.sinks.handle(batch(place, 0, [record(place.topic, 0, sold)]))
-    assert before == tables.digest()
+    assert before == await tables.digest()
 
 
 async def test_a_stopped_session_that_holds_a_fence_is_ended_by_its_successor(
@@ -119,7 +125,7 @@ async def test_a_cart_and_its_order_stored_at_once_end_as_one_after_the_other(
             assert one.rows("SELECT status, order_key FROM cart_generations") == [
                 ("CONVERTED", "run-free/main/order:9")
             ]
-            digests.append(one.digest())
+            digests.append(await one.digest())
     assert digests[0] == digests[1]
 
 

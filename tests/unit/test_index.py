@@ -1,5 +1,7 @@
 """The dedupe index: what it answers equals what a plain list of all outcomes answers."""
 
+import random
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -18,7 +20,7 @@ ENTITIES = ["spiffy/s/cart:1", "spiffy/s/cart:2"]
 def outcome(
     offset: int, digest: bytes, entity: str, slot: str = "cart", replay: bool = False
 ) -> Noted:
-    return Noted(offset, offset * 10, slot, frozenset({slot}), entity, digest, f"d{offset}", replay)
+    return Noted(offset, offset * 10, slot, (slot,), entity, digest, f"d{offset}", replay)
 
 
 OUTCOMES = st.lists(
@@ -68,7 +70,7 @@ def test_answers_are_as_of_the_asking_offset_whatever_is_sorted(
 def test_a_batch_sees_what_it_has_itself_decided() -> None:
     questions = PartitionIndex().questions([DIGESTS[0]], [ENTITIES[0]])
     said = Said(5, 50, DIGESTS[0])
-    questions.claim(DIGESTS[0], ENTITIES[0], said, is_replay=False)
+    questions.claim(said, ENTITIES[0], "d5", is_replay=False)
     assert questions.same(0, DIGESTS[0], 6) == said
     assert questions.latest(0, ENTITIES[0], 6) == said
 
@@ -83,7 +85,7 @@ def test_a_replay_claims_its_digest_but_is_never_the_latest_state() -> None:
 
 def test_a_delivery_is_complete_when_all_its_slots_stand() -> None:
     index = PartitionIndex()
-    slots = frozenset({"order", "payment"})
+    slots = ("order", "payment")
     index.add(Noted(7, 70, "order", slots, "e", DIGESTS[0], "d", False))
     written = index.written(7)
     assert written is not None
@@ -95,10 +97,96 @@ def test_a_delivery_is_complete_when_all_its_slots_stand() -> None:
 
 def test_later_slots_and_later_copies_of_a_delivery_claim_its_digest_once() -> None:
     index = PartitionIndex()
-    slots = frozenset({"order", "payment"})
+    slots = ("order", "payment")
     for slot in ("order", "payment", "order"):
         index.add(Noted(7, 70, slot, slots, "e", DIGESTS[0], "d", False))
     assert len(index) == 1
+
+
+LOGS = st.dictionaries(
+    st.sampled_from(["carts", "payments", "duplicates", "dead-letters"]),
+    st.lists(
+        st.builds(
+            Noted,
+            raw_offset=st.integers(0, 4),
+            raw_time=st.just(70),
+            slot=st.sampled_from(["cart", "payment", envelopes.DEAD_SLOT]),
+            slots=st.sampled_from([("cart", "payment"), ("payment", "cart"), ("cart",)]),
+            entity=st.sampled_from(ENTITIES),
+            digest=st.sampled_from(DIGESTS[:2]),
+            delivery_id=st.just("d"),
+            is_replay=st.booleans(),
+            is_rejected=st.booleans(),
+        ),
+        max_size=6,
+    ),
+    min_size=2,
+)
+"""Copies of stopped processes and of other adapter versions, of whole and of half deliveries."""
+
+
+def merged(logs: dict[str, list[Noted]], chance: random.Random) -> list[Noted]:
+    """The logs in one, each in its own order."""
+    turns = [name for name, log in logs.items() for _ in log]
+    chance.shuffle(turns)
+    left = {name: iter(log) for name, log in logs.items()}
+    return [next(left[name]) for name in turns]
+
+
+@settings(max_examples=200)
+@given(LOGS, st.randoms(use_true_random=False), st.integers(1, 8))
+def test_the_order_in_which_the_logs_are_read_changes_no_answer(
+    logs: dict[str, list[Noted]], chance: random.Random, sort_at: int
+) -> None:
+    answers = []
+    before = runs.SORT_AT
+    runs.SORT_AT = sort_at
+    try:
+        for _ in range(3):
+            index = PartitionIndex()
+            for said in merged(logs, chance):
+                index.add(said)
+                index.settle(committed=0, oldest_ms=0)
+            questions = index.questions([DIGESTS[0], DIGESTS[1]], ENTITIES)
+            stands = [index.written(offset) for offset in range(5)]
+            answers.append(
+                [
+                    [w and (w.slots, set(w.missing), w.digest, w.is_complete) for w in stands],
+                    [
+                        (
+                            questions.same(position, DIGESTS[position], below),
+                            questions.latest(position, ENTITIES[position], below),
+                            questions.own(position, DIGESTS[position], "d", 2, below),
+                        )
+                        for position in (0, 1)
+                        for below in range(6)
+                    ],
+                ]
+            )
+    finally:
+        runs.SORT_AT = before
+    assert answers[0] == answers[1] == answers[2]
+
+
+def test_what_stands_below_the_commit_is_not_kept_slot_by_slot_but_its_digest_is() -> None:
+    index = PartitionIndex(committed=5)
+    for offset in (4, 5):
+        index.add(outcome(offset, DIGESTS[0], ENTITIES[0]))
+    assert index.written(4) is None
+    assert index.written(5) is not None
+    assert index.questions(DIGESTS[:1], ENTITIES[:1]).same(0, DIGESTS[0], 5) is not None
+
+
+def test_copies_of_an_entry_are_one_entry_once_they_are_sorted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runs, "SORT_AT", 6)
+    index = PartitionIndex()
+    for _ in range(3):
+        for offset in range(6):
+            index.add(outcome(offset, DIGESTS[offset % 2], ENTITIES[0]))
+        index.settle(committed=0, oldest_ms=0)
+    assert len(index) == 6
 
 
 def test_what_lies_below_the_commit_or_the_window_is_forgotten() -> None:

@@ -8,6 +8,7 @@ import inspect
 
 import aiokafka
 import pytest
+from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.producer.sender import SendProduceReqHandler
@@ -37,6 +38,7 @@ def test_the_versions_whose_private_parts_we_know_are_installed(name: str, versi
         (consumer.Consumer, "wait_empty"),
         (consumer.Consumer, "commit"),
         (consumer.Consumer, "on_partitions_revoked"),
+        (consumer.Consumer, "on_partitions_assigned"),
         (consumer.Consumer, "_drain_messages"),
         (driver.Consumer, "_new_consumer_thread"),
         (driver.AIOKafkaConsumerThread, "_create_worker_consumer"),
@@ -57,6 +59,7 @@ def test_every_part_that_we_override_exists(owner: type, name: str) -> None:
         (BatchConsumer, driver.Consumer, "_drain_messages"),
         (BatchConsumer, driver.Consumer, "commit"),
         (BatchConsumer, driver.Consumer, "on_partitions_revoked"),
+        (BatchConsumer, driver.Consumer, "on_partitions_assigned"),
         (ConsumerThread, driver.AIOKafkaConsumerThread, "on_partitions_assigned"),
         (Worker, App, "_on_agent_error"),
     ],
@@ -78,6 +81,7 @@ def test_overrides_take_the_same_arguments(ours: type, theirs: type, name: str) 
         (driver.AIOKafkaConsumerThread, "seek_wait"),
         (consumer.ConsumerThread, "call_thread"),
         (GroupCoordinator, "_do_heartbeat"),
+        (GroupCoordinator, "fetch_committed_offsets"),
         (aiokafka.AIOKafkaProducer, "create_batch"),
         (aiokafka.AIOKafkaProducer, "send_batch"),
         (BatchBuilder, "append"),
@@ -86,6 +90,21 @@ def test_overrides_take_the_same_arguments(ours: type, theirs: type, name: str) 
 )
 def test_every_part_that_we_call_exists(owner: type, name: str) -> None:
     assert callable(getattr(owner, name))
+
+
+def test_fetching_is_what_keeps_a_member_from_counting_as_idle() -> None:
+    assert "fetch_context()" in inspect.getsource(driver.AIOKafkaConsumerThread._fetch_records)
+    assert "_fetch_records" in inspect.getsource(driver.AIOKafkaConsumerThread.getmany)
+
+
+def test_a_consumer_tells_which_offset_is_out_of_range() -> None:
+    source = inspect.getsource(Fetcher)
+    assert "OffsetOutOfRangeError({tp: fetch_offset})" in source
+    assert "NoOffsetForPartitionError(tp)" in source
+
+
+def test_a_client_has_a_fetcher_once_it_can_be_asked() -> None:
+    assert "self._fetcher = None" in inspect.getsource(aiokafka.AIOKafkaConsumer.__init__)
 
 
 def test_the_compiled_stream_iterator_is_there_and_leaves_acknowledging_to_us() -> None:

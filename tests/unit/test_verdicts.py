@@ -2,97 +2,25 @@
 
 import gzip
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processors import verdicts
+from processors import outcomes
 from processors.index import PartitionIndex, noted
-from processors.sources.contract import Adapter, Delivery, Parsed, Rule, Slots
+from processors.sources.contract import Adapter
 from processors.verdicts import Verdict, Verdicts
+from runtime.stage import RefusedError
 from schemas import envelopes
-from schemas.codec import Codec
-from schemas.envelopes import Outcome, Reason, Reject
-from schemas.events import RECORDS, Cart, Change, Consent, Meta, ShopSettings, TimeBasis
+from schemas.envelopes import Outcome, Reason
 from schemas.shops import Shop
-from schemas.topics import CARTS, CONSENTS, DEAD_LETTERS, DUPLICATES, MAX_BODY
-from tests.raw import Raw
+from schemas.topics import CARTS, CONSENTS, CUSTOMERS, DEAD_LETTERS, DUPLICATES, MAX_BODY, Topic
+from tests import toy_platform
+from tests.toy_platform import CODEC, SHOP, SHOPS, Record, events, parse, record
 
-SHOP = Shop(source="spiffy", id="s", secrets=("x",), currency="USD")
-SHOPS = {("spiffy", "s"): SHOP}
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A raw record as aiokafka gives it."""
-
-    offset: int
-    key: bytes
-    value: bytes
-    headers: tuple[tuple[str, bytes], ...]
-    partition: int = 0
-    timestamp: int = 1_000_000
-
-
-def record(offset: int, body: bytes, *, at: int = 1_000_000, **changes: Any) -> Record:
-    raw = Raw("spiffy", "s", "cart:1", body, delivery_id=f"delivery-{offset}")
-    return Record(offset, raw.key, body, tuple(raw.headers), timestamp=at, **changes)
-
-
-def parse(delivery: Delivery) -> Parsed | Reject:
-    """Bodies of the toy platform: ``state:…`` or ``content:…``; ``!`` is a bug in parse."""
-    if delivery.body.startswith(b"!"):
-        raise ValueError("a bug")
-    if delivery.body.startswith(b"?"):
-        return Reject(Reason.INVALID_PAYLOAD, "data.x", "not so", "validate")
-    rule = Rule.CONTENT if delivery.body.startswith(b"content") else Rule.STATE
-    return Parsed("toy", rule, delivery.body)
-
-
-def events(delivery: Delivery, parsed: Parsed) -> Slots | Reject:
-    if b"boom" in parsed.payload:
-        raise ValueError("another bug")
-    raw = delivery.raw
-    meta = Meta(
-        event_id=envelopes.event_id(raw.delivery_id, "cart"),
-        delivery_id=raw.delivery_id,
-        source=raw.source,
-        shop=raw.shop,
-        entity=raw.entity,
-        slot="cart",
-        source_event="toy",
-        change=Change.UPDATED,
-        occurred_at=1,
-        time_basis=TimeBasis.RECEIVED,
-        version_at=1,
-        received_at=1,
-        raw_partition=raw.partition,
-        raw_offset=raw.offset,
-        raw_appended_at=raw.appended_ms * 1000,
-        is_test=False,
-        adapter_version=1,
-        settings=ShopSettings(
-            timezone="UTC",
-            abandon_after_s=1,
-            expire_after_s=1,
-            checkout_grace_s=1,
-            counts_as_sale=True,
-        ),
-    )
-    slots: Slots = {"cart": Cart(meta=meta, cart_id="1", abandoned=False)}
-    if b"two" in parsed.payload:
-        slots["consent"] = Consent(
-            meta=msgspec.structs.replace(meta, slot="consent"), consent_id="1"
-        )
-    return slots
-
-
-CODEC = Codec({name: number for number, name in enumerate(RECORDS, start=1)})
-VERDICTS = Verdicts(CODEC, {"spiffy": Adapter(1, parse, events)}, b"key")
+VERDICTS = Verdicts(CODEC, {"spiffy": toy_platform.adapter()}, b"key")
 
 
 def decide(
@@ -120,6 +48,23 @@ def test_every_record_gets_one_verdict_in_order() -> None:
     found = decide([record(0, b"content 1"), record(1, b"?"), record(2, b"content 1")])
     assert kinds(found) == ["canonical", "dead-letter", "duplicate"]
     assert [v.outcomes[0].topic for v in found] == [CARTS.name, DEAD_LETTERS.name, DUPLICATES.name]
+
+
+def test_every_outcome_carries_what_the_index_is_read_back_from() -> None:
+    batch = [record(4, b"content 1 two"), record(5, b"?"), record(6, b"content 1 two")]
+    written = [outcome for verdict in decide(batch) for outcome in verdict.outcomes]
+    read = [noted(outcome.headers) for outcome in written]
+    assert [(said.raw_offset, said.slot, said.slots) for said in read] == [
+        (4, "cart", ("cart", "consent")),
+        (4, "consent", ("cart", "consent")),
+        (5, "dead-letter", ("dead-letter",)),
+        (6, "duplicate", ("duplicate",)),
+    ]
+    for raw, said, outcome in zip([0, 0, 1, 2], read, written, strict=True):
+        assert (said.raw_time, said.entity) == (batch[raw].timestamp, batch[raw].key.decode())
+        assert (said.delivery_id, len(said.digest)) == (f"delivery-{said.raw_offset}", 16)
+        assert header(outcome, envelopes.ADAPTER) == b"1"
+        assert not said.is_replay
 
 
 def test_a_cart_that_goes_a_b_a_says_three_things_and_a_retry_of_the_last_none() -> None:
@@ -164,9 +109,7 @@ BODIES = [b"state a", b"state b", b"content c", b"content d two", b"?"]
 
 @settings(max_examples=100)
 @given(
-    st.lists(
-        st.sampled_from([b"state a", b"state b", b"content c", b"content d two", b"?"]), max_size=12
-    ),
+    st.lists(st.sampled_from(BODIES), max_size=12),
     st.data(),
 )
 def test_any_part_of_the_outcomes_lost_gives_the_same_final_outcomes(
@@ -244,7 +187,7 @@ def test_a_body_that_does_not_inflate_is_a_dead_letter(
 
 
 def test_an_event_beyond_its_topics_limit_is_a_dead_letter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verdicts, "too_large", lambda topic, _: topic is CARTS)
+    monkeypatch.setattr(outcomes, "too_large", lambda topic, _: topic is CARTS)
     found = decide([record(0, b"content 1")])
     assert found[0].reason == Reason.TOO_LARGE
 
@@ -264,3 +207,150 @@ def test_the_window_and_the_retry_window_are_the_shops_own() -> None:
         "canonical",
         "duplicate",
     ]
+
+
+NEXT = Verdicts(CODEC, {"spiffy": toy_platform.adapter(toy_platform.NEXT)}, b"key")
+
+
+def half_written(body: bytes, *slots: str, version: Verdicts = VERDICTS) -> PartitionIndex:
+    """An index that knows only these slots of the delivery at offset 0."""
+    index = PartitionIndex()
+    for outcome in version.decide([record(0, body)], index, SHOPS)[0].outcomes:
+        if header(outcome, envelopes.SLOT).decode() in slots:
+            index.add(noted(outcome.headers))
+    return index
+
+
+@pytest.mark.parametrize(
+    ("body", "stands", "reason"),
+    [
+        (b"content two old-only", "cart", Reason.INVALID_PAYLOAD),
+        (b"content two old-only", "consent", Reason.INVALID_PAYLOAD),
+        (b"content two old-word", "cart", Reason.UNKNOWN_EVENT),
+        (b"content fewer", "cart", Reason.INTERNAL_ERROR),
+    ],
+)
+def test_a_slot_that_cannot_be_made_any_more_gets_a_dead_letter_in_its_place(
+    body: bytes, stands: str, reason: Reason
+) -> None:
+    missing = {"cart": "consent", "consent": "cart"}[stands]
+    index = half_written(body, stands)
+    verdict = NEXT.decide([record(0, body)], index, SHOPS)[0]
+    assert (verdict.kind, verdict.reason) == ("canonical", reason)
+    [letter] = verdict.outcomes
+    assert letter.topic == DEAD_LETTERS.name
+    assert letter.value == body
+    said = {name: header(letter, name) for name in (envelopes.SLOT, envelopes.SLOTS)}
+    assert said == {envelopes.SLOT: missing.encode(), envelopes.SLOTS: b"cart,consent"}
+    assert header(letter, envelopes.REASON) == reason.encode()
+    write(index, verdict.outcomes)
+    assert NEXT.decide([record(0, body)], index, SHOPS) == []
+
+
+def test_a_missing_slot_that_its_topic_cannot_take_gets_a_dead_letter_in_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    index = half_written(b"content two", "cart")
+
+    def beyond(topic: Topic, _: Outcome) -> bool:
+        return topic is CONSENTS
+
+    monkeypatch.setattr(outcomes, "too_large", beyond)
+    [letter] = decide([record(0, b"content two")], index)[0].outcomes
+    assert header(letter, envelopes.REASON) == Reason.TOO_LARGE.encode()
+    assert header(letter, envelopes.SLOT) == b"consent"
+
+
+def test_what_can_still_be_made_is_written_beside_the_dead_letter_with_the_first_list() -> None:
+    index = half_written(b"content three fewer", "cart")
+    found = NEXT.decide([record(0, b"content three fewer")], index, SHOPS)[0].outcomes
+    topics = {header(outcome, envelopes.SLOT): outcome.topic for outcome in found}
+    assert topics == {b"consent": DEAD_LETTERS.name, b"customer": CUSTOMERS.name}
+    assert {header(outcome, envelopes.SLOTS) for outcome in found} == {b"cart,consent,customer"}
+
+
+def test_a_slot_that_only_the_next_version_gives_is_not_added_to_a_delivery_begun() -> None:
+    index = half_written(b"content two more", "cart")
+    found = NEXT.decide([record(0, b"content two more")], index, SHOPS)[0].outcomes
+    assert [header(outcome, envelopes.SLOT) for outcome in found] == [b"consent"]
+
+
+@pytest.mark.parametrize("first", ["letter", "event"])
+def test_a_delivery_with_a_dead_letter_in_a_slot_has_still_said_what_it_said(first: str) -> None:
+    body = b"content two old-only"
+    index = half_written(body, "cart")
+    [letter] = NEXT.decide([record(0, body)], index, SHOPS)[0].outcomes
+    event = decide([record(0, body)])[0].outcomes[0]
+    both = [letter, event] if first == "letter" else [event, letter]
+    fresh = PartitionIndex()
+    write(fresh, both)
+    assert kinds(decide([record(1, body)], fresh)) == ["duplicate"]
+    alone = PartitionIndex()
+    write(alone, [letter])
+    assert kinds(decide([record(1, body)], alone)) == ["canonical"]
+
+
+def test_a_digest_stays_the_one_that_the_first_copy_claimed() -> None:
+    renamed = Adapter(2, lambda d: replace(parse(d), event="renamed"), events)  # type: ignore[type-var]
+    index = half_written(b"content two", "cart")
+    rest = Verdicts(CODEC, {"spiffy": renamed}, b"key").decide(
+        [record(0, b"content two")], index, SHOPS
+    )[0]
+    first = decide([record(0, b"content two")])[0].outcomes[0]
+    claimed = [header(outcome, envelopes.DIGEST) for outcome in (first, *rest.outcomes)]
+    assert claimed[0] == claimed[1]
+
+
+def replay(offset: int, of: int, body: bytes, *, at: int = 1_000_000) -> Record:
+    """The delivery that stood at raw offset ``of``, appended again."""
+    extra = (
+        (envelopes.REPLAY_OF, b"0:0"),
+        (envelopes.ORIGINAL, b"0:%d:1000000" % of),
+    )
+    return record(offset, body, at=at, delivery_id=f"delivery-{of}", extra=extra)
+
+
+def test_a_delivery_that_is_replayed_twice_is_canonical_once() -> None:
+    rejected = b"content 1 new-only"
+    index = PartitionIndex()
+    write(index, decide([record(0, rejected)], index)[0].outcomes)
+    batch = [replay(1, 0, rejected), replay(2, 0, rejected), record(3, rejected)]
+    assert kinds(NEXT.decide(batch, index, SHOPS)) == ["canonical", "duplicate", "duplicate"]
+    write(index, NEXT.decide(batch[:1], index, SHOPS)[0].outcomes)
+    assert kinds(NEXT.decide([replay(4, 0, rejected)], index, SHOPS)) == ["duplicate"]
+
+
+def test_a_replay_of_a_delivery_that_is_canonical_already_is_a_duplicate() -> None:
+    assert kinds(decide([record(0, b"state 1"), replay(1, 0, b"state 1")])) == [
+        "canonical",
+        "duplicate",
+    ]
+
+
+def test_a_replay_never_becomes_the_latest_state_of_its_entity() -> None:
+    found = decide(
+        [record(0, b"state a"), replay(1, 9, b"state b"), record(2, b"state a")],
+    )
+    assert kinds(found) == ["canonical", "canonical", "duplicate"]
+
+
+def test_outcomes_of_another_delivery_at_a_raw_offset_are_refused() -> None:
+    index = PartitionIndex()
+    write(index, decide([record(0, b"content 1")])[0].outcomes)
+    with pytest.raises(RefusedError, match="recreated under us"):
+        decide([record(0, b"content 1", delivery_id="another")], index)
+
+
+def test_what_killed_its_worker_too_often_is_a_dead_letter_and_is_not_built_again() -> None:
+    index = PartitionIndex()
+    [verdict] = VERDICTS.decide([encoded(0, b"no gzip", b"gzip")], index, SHOPS, is_condemned=True)
+    assert (verdict.kind, verdict.reason) == ("dead-letter", Reason.KILLED_WORKER)
+    write(index, verdict.outcomes)
+    assert VERDICTS.decide([encoded(0, b"no gzip", b"gzip")], index, SHOPS) == []
+
+
+def test_a_half_written_delivery_that_kills_its_worker_stays_canonical() -> None:
+    index = half_written(b"content two", "cart")
+    [verdict] = VERDICTS.decide([record(0, b"content two")], index, SHOPS, is_condemned=True)
+    assert (verdict.kind, verdict.reason) == ("canonical", Reason.KILLED_WORKER)
+    assert [header(each, envelopes.SLOT) for each in verdict.outcomes] == [b"consent"]

@@ -1,0 +1,27 @@
+"""Moments as an operator writes them: a time, or how long ago."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from hookline.errors import CommandError
+from schemas.shops import ShopsError, seconds
+
+
+def milliseconds(text: str, clock: Callable[[], float] = time.time) -> int:
+    """Unix milliseconds of ``2026-05-01``, ``2026-05-01T12:00+02:00`` (UTC if no zone), ``90m``.
+
+    Raises CommandError for anything else.
+    """
+    try:
+        ago = seconds(text, "")
+    except ShopsError:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise CommandError(
+                f'{text!r} is no time: write "90m", "24h" or "7d" ago, or'
+                ' "2026-05-01T12:00" (UTC unless it says otherwise)'
+            ) from None
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    return int((clock() - ago) * 1000)

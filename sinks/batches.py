@@ -1,0 +1,144 @@
+"""Fetched batches into the tables: decode -> fold -> one transaction that moves the fence."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+
+from runtime import logs, metrics
+from runtime.stage import Batch, MovedError
+from schemas.codec import Codec
+from schemas.events import CartSignal, Event, Micros
+from sinks import fences, rejects, store
+from sinks.database import Database, NoLongerWantedError
+from sinks.locks import MoreKeysError
+from sinks.log import event_id
+from sinks.rejects import Reject
+
+log = logs.get("hookline.sinks.batches")
+
+_REFUSED = (psycopg.DataError, psycopg.IntegrityError)
+"""SQLSTATE classes 22 and 23: the database refuses what a record says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A canonical record and the event in it."""
+
+    record: Any
+    event: Event
+
+
+class Writer:
+    """Stores batches through one session of its own.
+
+    ``tells``: whether what changed for carts goes to the outbox.
+    """
+
+    def __init__(
+        self, database: Database, codec: Codec, clock: Callable[[], Micros], *, tells: bool = True
+    ) -> None:
+        self._database, self._codec, self._clock, self._tells = database, codec, clock, tells
+
+    async def store(self, batch: Batch, cluster_id: str | None) -> None:
+        """One batch, one transaction. Raises MovedError where the fence stands elsewhere."""
+        arrived, refused = self._decode(batch)
+        extra: frozenset[str] = frozenset()
+        one_by_one = False
+        while True:
+            work = _Transaction(
+                batch, arrived, refused, extra, cluster_id, self._clock, one_by_one, self._tells
+            )
+            try:
+                await self._database.run(work.run, batch.is_current)
+            except MoreKeysError as error:
+                metrics.TRANSACTIONS.labels("retried").inc()
+                extra |= error.keys
+            except MovedError:
+                metrics.TRANSACTIONS.labels("moved").inc()
+                raise
+            except NoLongerWantedError:
+                return
+            except _REFUSED as error:
+                if one_by_one:
+                    raise
+                log.warning("batch refused, taken apart", sqlstate=error.sqlstate)
+                one_by_one = True
+            else:
+                metrics.TRANSACTIONS.labels("committed").inc()
+                for each in work.refused:
+                    metrics.SINK_REJECTS.labels(each.topic).inc()
+                return
+
+    def _decode(self, batch: Batch) -> tuple[list[Arrived], list[Reject]]:
+        arrived: list[Arrived] = []
+        refused: list[Reject] = []
+        for record in batch.records:
+            try:
+                event = self._codec.decode(record.value)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is this record's
+                refused.append(rejects.reject(record, "decode", type(error).__name__))
+                continue
+            if isinstance(event, CartSignal):
+                refused.append(rejects.reject(record, "decode", "a signal is no entity"))
+                continue
+            arrived.append(Arrived(record, event))  # type: ignore[arg-type]  # not a signal
+        return arrived, refused
+
+
+class _Transaction:
+    """A batch's transaction, as often as it must be tried."""
+
+    def __init__(
+        self,
+        batch: Batch,
+        arrived: Sequence[Arrived],
+        undecoded: Sequence[Reject],
+        extra: frozenset[str],
+        cluster_id: str | None,
+        clock: Callable[[], Micros],
+        one_by_one: bool,
+        tells: bool,
+    ) -> None:
+        self._batch, self._arrived, self._undecoded = batch, arrived, undecoded
+        self._extra, self._cluster_id, self._clock = extra, cluster_id, clock
+        self._one_by_one, self._tells = one_by_one, tells
+        self.refused: list[Reject] = []
+
+    async def run(self, connection: AsyncConnection[Any]) -> None:
+        batch = self._batch
+        self.refused = list(self._undecoded)
+        last = event_id(batch.records[-1].headers) if batch.records else None
+        if not await fences.move(
+            connection, batch.partition, batch.offset, batch.end, self._cluster_id, last
+        ):
+            fence = await fences.read(connection, batch.partition)
+            if fence.next_offset == batch.end:
+                return  # our own commit, whose answer was lost
+            raise MovedError(fence.next_offset)
+        if self._one_by_one:
+            await self._halves(connection, self._arrived)
+        elif self._arrived:
+            await self._apply(connection, self._arrived)
+        await rejects.write(connection, batch.partition, self.refused)
+
+    async def _apply(self, connection: AsyncConnection[Any], arrived: Sequence[Arrived]) -> None:
+        events = [each.event for each in arrived]
+        await store.apply(connection, events, self._extra, self._clock, tells=self._tells)
+
+    async def _halves(self, connection: AsyncConnection[Any], arrived: Sequence[Arrived]) -> None:
+        if not arrived:
+            return
+        try:
+            async with connection.transaction():
+                await self._apply(connection, arrived)
+        except _REFUSED as error:
+            if len(arrived) == 1:
+                reason = error.sqlstate or "22000"
+                self.refused.append(rejects.reject(arrived[0].record, reason, type(error).__name__))
+                return
+            middle = len(arrived) // 2
+            await self._halves(connection, arrived[:middle])
+            await self._halves(connection, arrived[middle:])

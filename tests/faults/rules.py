@@ -1,0 +1,214 @@
+"""The rules that can be broken: each one line of code, its swap, and the tests that guard it."""
+
+from dataclasses import dataclass
+
+STORE = "tests/integration/test_sink_store.py"
+INDEX = "tests/unit/test_index.py"
+VERDICTS = "tests/unit/test_verdicts.py"
+STAGE = "tests/unit/test_processor_stage.py"
+KILLS = "tests/unit/test_prefix_kill.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule. ``says``: what goes wrong without it. ``catchers``: arguments for pytest."""
+
+    name: str
+    says: str
+    path: str
+    line: str
+    broken: str
+    catchers: tuple[str, ...]
+
+
+RULES = (
+    Rule(
+        "as-of",
+        "a replay sees what was said after it",
+        "processors/index.py",
+        "    earlier = [said for said in known if said.raw_offset < below]\n",
+        "    earlier = list(known)\n",
+        (INDEX, KILLS),
+    ),
+    Rule(
+        "canonical-claims",
+        "a dead letter makes the sender's retry a duplicate",
+        "processors/index.py",
+        "        if not outcome.is_canonical:\n",
+        "        if outcome.slot == envelopes.DUPLICATE_SLOT:\n",
+        (INDEX, VERDICTS, KILLS),
+    ),
+    Rule(
+        "written-by-offset",
+        "after a crash what stands is written again",
+        "processors/verdicts.py",
+        "            if written is None or not written.is_complete:\n",
+        "            if written is None or written.missing is not None:\n",
+        (VERDICTS, KILLS),
+    ),
+    Rule(
+        "begun-stays-canonical",
+        "the half of a delivery stands beside its dead letter",
+        "processors/verdicts.py",
+        "        if written is not None:\n            return self._completed(",
+        "        if written is not None and not isinstance(self._made(read), Reject):\n"
+        "            return self._completed(",
+        (VERDICTS, KILLS),
+    ),
+    Rule(
+        "first-list-of-slots",
+        "a next adapter version changes the slots of a delivery that it found half written",
+        "processors/verdicts.py",
+        "        for slot in written.missing:\n",
+        "        for slot in made if not isinstance(made, Reject) else written.missing:\n",
+        (VERDICTS, KILLS),
+    ),
+    Rule(
+        "state-is-the-latest",
+        "a cart that goes A, B, A says two things",
+        "processors/dedupe.py",
+        "        and latest.digest == said\n",
+        "        and same is not None\n",
+        ("tests/unit/test_dedupe.py", VERDICTS),
+    ),
+    Rule(
+        "append-time",
+        "ages compare with the wall clock",
+        "processors/dedupe.py",
+        "    return appended_ms - said.appended_ms <= window_s * 1000\n",
+        '    return __import__("time").time() * 1000 - said.appended_ms <= window_s * 1000\n',
+        ("tests/unit/test_dedupe.py", VERDICTS),
+    ),
+    Rule(
+        "digest-of-the-query",
+        "deliveries that differ in their query are one",
+        "processors/dedupe.py",
+        "    for part in (source, shop, event, query_identifiers):\n",
+        "    for part in (source, shop, event):\n",
+        ("tests/unit/test_dedupe.py",),
+    ),
+    Rule(
+        "replays-once",
+        "a dead letter replayed twice counts twice",
+        "processors/verdicts.py",
+        "        return own if own is not None and dedupe.within(",
+        "        return None if own is not None and dedupe.within(",
+        (VERDICTS, KILLS),
+    ),
+    Rule(
+        "replay-is-no-latest-state",
+        "a replay of an old state hides that the newest one is repeated",
+        "processors/index.py",
+        "        if outcome.is_replay:\n",
+        "        if False:\n",
+        (INDEX, KILLS),
+    ),
+    Rule(
+        "contiguous-upto",
+        "what another process wrote in between is never read",
+        "processors/agent.py",
+        "            if group.base == held.index.upto[group.topic]:\n",
+        "            if True:\n",
+        (STAGE,),
+    ),
+    Rule(
+        "horizon",
+        "an index that begins at the commit does not know what was said before",
+        "processors/readback.py",
+        "        horizon = await self._anchor(partition, due) - window_ms - MARGIN_MS\n",
+        "        horizon = await self._anchor(partition, due) - MARGIN_MS\n",
+        ("tests/unit/test_horizon.py",),
+    ),
+    Rule(
+        "trimmed-outcomes",
+        "repeats are taken for news where an outcome log was trimmed",
+        "processors/readback.py",
+        "    if start > 0 and not retention_ms > now_ms - horizon_ms:\n",
+        "    if False:\n",
+        ("tests/unit/test_horizon.py",),
+    ),
+    Rule(
+        "heartbeat",
+        "a process that was stopped sends over its successor",
+        "processors/agent.py",
+        "            if batch.heartbeat_age() > STALE * self._settings.session_timeout:\n",
+        "            if False:\n",
+        (STAGE,),
+    ),
+    Rule(
+        "outcome-before-offset",
+        "a batch is acknowledged before its outcomes are safe",
+        "runtime/delivery.py",
+        "            await self.stage.handle(batch)\n",
+        "            asyncio.ensure_future(self.stage.handle(batch))\n",
+        ("tests/unit/test_acknowledgement.py",),
+    ),
+    Rule(
+        "fence",
+        "a stopped sink's batch is stored twice",
+        "sinks/fences.py",
+        "WHERE topic = %s AND partition = %s AND next_offset = %s",
+        "WHERE topic = %s AND partition = %s AND %s::bigint >= 0",
+        (f"{STORE}::test_a_batch_behind_the_fence_is_given_back_and_changes_nothing",),
+    ),
+    Rule(
+        "link-locks",
+        "a cart is folded without its order, and both commit",
+        "sinks/locks.py",
+        "    order = sorted(keys)\n    cursor",
+        "    order = [key for key in sorted(keys) if keys[key]]\n    cursor",
+        (
+            f"{STORE}::test_an_order_waits_for_the_cart_of_its_customer_that_is_not_committed_yet",
+            f"{STORE}::test_a_cart_and_its_order_stored_at_once_end_as_one_after_the_other",
+        ),
+    ),
+    Rule(
+        "locks-of-stored-rows",
+        "rows that an entity leaves are folded unlocked",
+        "sinks/locks.py",
+        "    if missing:\n        raise MoreKeysError",
+        "    if not locked:\n        raise MoreKeysError",
+        (f"{STORE}::test_keys_of_stored_rows_are_locked_before_their_carts_are_folded",),
+    ),
+    Rule(
+        "version-of-a-field",
+        "the event that comes first wins, not the newest",
+        "sinks/merge.py",
+        "key=lambda layer: layer[:2], reverse=True",
+        "key=lambda layer: 0, reverse=True",
+        ("tests/unit/test_merge.py",),
+    ),
+    Rule(
+        "fields-one-by-one",
+        "what only an older event tells is lost",
+        "sinks/merge.py",
+        "        if own or not merged:\n",
+        "        if not merged:\n",
+        ("tests/unit/test_merge.py",),
+    ),
+    Rule(
+        "bisect",
+        "one bad record takes its batch with it",
+        "sinks/batches.py",
+        "            if len(arrived) == 1:\n",
+        "            if arrived:\n",
+        (f"{STORE}::test_what_cannot_be_stored_is_put_aside_and_the_rest_is_stored",),
+    ),
+    Rule(
+        "mark-after-answer",
+        "a signal that never arrived counts as sent",
+        "sinks/signals.py",
+        "            await self._acknowledged(acknowledged)\n",
+        "            await asyncio.sleep(0)\n",
+        ("tests/unit/test_relay.py",),
+    ),
+    Rule(
+        "promise",
+        "a delivery is answered 200 that Kafka never kept",
+        "ingest/ingress.py",
+        "            await settled(acknowledged, lambda _: self._in_flight.give(held))\n",
+        "            asyncio.ensure_future("
+        "settled(acknowledged, lambda _: self._in_flight.give(held)))\n",
+        ("tests/unit/test_ingress.py",),
+    ),
+)
