@@ -12,7 +12,7 @@ from hookline import log_reader
 from hookline.errors import CommandError
 from runtime.registry import load_codec
 from runtime.settings import Settings
-from schemas.codec import Codec, UnknownSchemaError
+from schemas.codec import Codec, UnframedError, UnknownSchemaError
 from schemas.topics import ALL, Topic
 
 _FIRST_FOREVER = 1 << 62
@@ -92,7 +92,7 @@ def _readable(record: Any, codec: Codec | None) -> dict[str, Any]:
     if codec is not None:
         try:
             said["value"] = msgspec.to_builtins(codec.decode(value))
-        except UnknownSchemaError as error:
+        except (UnframedError, UnknownSchemaError) as error:
             said["unreadable"] = str(error)
     else:
         try:

@@ -48,8 +48,8 @@ class Fetched:
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     """Delivers one fetched batch per partition as one message, and commits by batch.
 
-    ``stage`` and ``health`` are set by the application before it starts. ``is_joining`` until
-    the group has told which partitions are ours.
+    ``stage`` and ``health`` are set by the application before it starts. ``joining_since``
+    (monotonic seconds) until the group has told which partitions are ours, then None.
     """
 
     stage: Stage
@@ -60,7 +60,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self.stage = self.app.stage
         self.health = self.app.health
         self.label_of_stage = self.stage.group.rpartition(".")[2]
-        self.is_joining = True
+        self.joining_since: float | None = time.monotonic()
         self._cursors: dict[TP, Cursor] = {}
         self._said: dict[TP, Commit] = {}
         self._in_hand: set[TP] = set()
@@ -90,7 +90,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         """Called by Faust after it has cleared all queues: open this generation."""
         super().resume_flow()
         self._forget()
-        self.is_joining = False
+        self.joining_since = None
         self._opening = Opening(self, self.app.consumer_generation_id)
         self._opening.begin()
 
@@ -98,13 +98,13 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         """Without any there is no flow to resume."""
         await super().on_partitions_assigned(assigned, generation_id)
         if not assigned:
-            self.is_joining = False
+            self.joining_since = None
             self.health.met("partitions")
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Let the batch in hand finish, commit, then forget."""
         generation = self.app.consumer_generation_id
-        self.is_joining = True
+        self.joining_since = time.monotonic()
         self.health.waiting("partitions", "joining the group")
         self.stop_opening()  # or a batch in hand could wait for what it reads
         await super().on_partitions_revoked(revoked)  # stops the flow, then wait_empty()

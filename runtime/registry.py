@@ -185,6 +185,13 @@ async def register(settings: Settings) -> Ids:
                 await client.require(subject, COMPATIBILITY)
         ids = Ids(current, await _older(client, settings))
         await _verify(client, ids)
+    kept = _read(settings)
+    if kept is not None and kept.current != ids.current:
+        raise RegistryError(
+            "the registry gives our schemas other ids than it did: it lost its data, and records"
+            " in the log carry the old ids. Restore the registry; or, if every canonical topic is"
+            f" empty, delete {_path(settings)} and try again"
+        )
     _write(settings, ids)
     return ids
 

@@ -61,12 +61,16 @@ class Stall:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What is known at one look. ``is_answering``: Kafka told the ends lately."""
+    """What is known at one look.
+
+    ``is_overdue``: a join takes longer than the group gives its members. ``is_answering``:
+    Kafka told the ends lately.
+    """
 
     standings: Mapping[TP, Standing]
     ends: Mapping[TP, int]
     is_waiting: bool
-    is_joining: bool
+    is_overdue: bool
     is_answering: bool
     generation: int
     thread_beats: int
@@ -74,7 +78,7 @@ class Outlook:
     def moving(self) -> dict[str, Hashable]:
         """What should move: lagging partitions, a join, the consumer's thread."""
         found: dict[str, Hashable] = {"the consumer's thread": self.thread_beats}
-        if self.is_answering and self.is_joining:
+        if self.is_answering and self.is_overdue:
             found["joining the group"] = self.generation
         if self.is_answering and not self.is_waiting:
             for tp, standing in self.standings.items():
@@ -91,10 +95,17 @@ def lag_age(standing: Standing, end: int, now: float) -> float | None:
 
 
 class Watchdog:
-    """Watches one consumer. ``retentions``: seconds that each topic keeps its records."""
+    """Watches one consumer.
 
-    def __init__(self, consumer: Any, limit: float, retentions: Mapping[str, float]) -> None:
+    ``limit``: seconds that anything may stand still; ``join_limit``: that the group gives its
+    members to join; ``retentions``: that each topic keeps its records.
+    """
+
+    def __init__(
+        self, consumer: Any, limit: float, join_limit: float, retentions: Mapping[str, float]
+    ) -> None:
         self._consumer = consumer
+        self._join_limit = join_limit
         self._retentions = retentions
         self._limit = limit
         self._stall = Stall(limit)
@@ -120,13 +131,13 @@ class Watchdog:
             faulthandler.cancel_dump_traceback_later()
 
     def _outlook(self) -> Outlook:
-        consumer = self._consumer
+        consumer, now = self._consumer, time.monotonic()
         return Outlook(
             standings=consumer.standings(),
             ends=self._ends,
             is_waiting=bool(consumer.health.unmet),
-            is_joining=consumer.is_joining,
-            is_answering=time.monotonic() - self._answered < SILENT,
+            is_overdue=now - (consumer.joining_since or now) > self._join_limit,
+            is_answering=now - self._answered < SILENT,
             generation=consumer.app.consumer_generation_id,
             thread_beats=consumer.thread.beats,
         )

@@ -120,7 +120,8 @@ class Worker(faust.App):  # type: ignore[misc]
         found = await admin.find_topics(self.settings)
         names = [self.settings.topic(topic) for topic in self.stage.topics]
         kept = {name: retention_ms(found[name]) / 1000 for name in names}
-        await Watchdog(self.consumer, self.settings.stall_timeout, kept).run()
+        limits = self.settings.stall_timeout, self.conf.broker_rebalance_timeout
+        await Watchdog(self.consumer, *limits, kept).run()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)

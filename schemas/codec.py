@@ -23,8 +23,12 @@ MAX_MONEY = Decimal("99999999999999.9999")
 """The largest amount that decimal(18,4) holds."""
 
 
-class UnknownSchemaError(ValueError):
-    """Bytes that are not framed, or framed with an id that this codec was not given."""
+class UnframedError(ValueError):
+    """Bytes that are not in the Confluent wire format."""
+
+
+class UnknownSchemaError(LookupError):
+    """A schema id that this codec was not given: no fault of the record that carries it."""
 
 
 @cache
@@ -113,9 +117,12 @@ class Codec:
         return out.getvalue()
 
     def decode(self, data: bytes) -> Record:
-        """The record in framed bytes, read with the schema it was written with."""
+        """The record in framed bytes, read with the schema it was written with.
+
+        Raises UnframedError or UnknownSchemaError, and what fastavro or msgspec raise.
+        """
         if len(data) < 5 or data[0] != 0:  # noqa: PLR2004 - the frame of the wire format
-            raise UnknownSchemaError("these bytes are not in the Confluent wire format")
+            raise UnframedError("these bytes are not in the Confluent wire format")
         schema_id = int.from_bytes(data[1:5], "big")
         if schema_id not in self._readers:
             raise UnknownSchemaError(f"schema id {schema_id} is not one of ours")

@@ -8,8 +8,8 @@ import psycopg
 from psycopg import AsyncConnection
 
 from runtime import logs, metrics
-from runtime.stage import Batch, MovedError
-from schemas.codec import Codec
+from runtime.stage import Batch, MovedError, RefusedError
+from schemas.codec import Codec, UnknownSchemaError
 from schemas.events import CartSignal, Event, Micros
 from sinks import fences, rejects, store
 from sinks.database import Database, NoLongerWantedError
@@ -78,6 +78,13 @@ class Writer:
         for record in batch.records:
             try:
                 event = self._codec.decode(record.value)
+            except UnknownSchemaError as error:
+                # Not this record's fault: setting it aside would lose it from the tables.
+                raise RefusedError(
+                    f"{batch.partition} at {record.offset}: {error}. A newer Hookline wrote it, or"
+                    " the registry lost its data: upgrade the sinks, or restore the registry;"
+                    " nothing is lost meanwhile"
+                ) from error
             except Exception as error:  # noqa: BLE001 - whatever it is, it is this record's
                 refused.append(rejects.reject(record, "decode", type(error).__name__))
                 continue

@@ -83,11 +83,14 @@ async def take_shops(
     names = [[source for source, _ in order], [shop for _, shop in order]]
     cursor = await connection.execute(_SHOPS, names)
     known = {(source, shop): at async for source, shop, at in cursor}
+    told = {place: shop.first_received_at for place, shop in shops.items()}
+    earlier = {place for place in order if place not in known or told[place] < known[place]}
     changed: list[str] = []
-    for place in order:
-        told = shops[place].first_received_at
-        if place not in known or told < known[place]:
-            changed += await _earlier(connection, place, told)
+    for place in order if earlier else ():  # in one order for all transactions
+        if place in earlier:
+            changed += await _earlier(connection, place, told[place])
+        else:
+            await share_shops(connection, [place])
     # Shared with other batches: only an earlier first receipt needs the shop alone.
     await share_shops(connection, order)
     return changed

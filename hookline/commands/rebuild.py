@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -56,7 +57,11 @@ def register(app: typer.Typer) -> None:
           hookline rebuild --check --json | jq .differing
           hookline rebuild --digest-only
         """
+        from runtime import logs  # noqa: PLC0415 - only where it is used
+
         settings = find(data).settings
+        # The bar shows what goes well, and what is waited for.
+        logs.configure(replace(settings, log_level="warning"), "rebuild")
         if digest_only:
             _show_digests(asyncio.run(_digests(settings)), as_json=as_json)
             return

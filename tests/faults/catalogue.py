@@ -114,5 +114,11 @@ FAULTS = {
             shape=replace(WORKERS, variables={"process": {"HOOKLINE_COMMIT_INTERVAL": "3600"}}),
             window=strikes.WINDOW,
         ),
+        Fault(
+            22,
+            "database-restored",
+            "PostgreSQL restored to an older state",
+            strikes.database_restored,
+        ),
     )
 }

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from confluent_kafka import KafkaException
@@ -209,6 +209,37 @@ def _forget_offsets(storm: Storm) -> None:
             time.sleep(0.5)
         else:
             return
+
+
+async def database_restored(storm: Storm) -> None:
+    """The database as it was a while ago: what came since is only in Kafka."""
+    await storm.accepted(MIDDLE[0])
+    for name in storm.pipeline.names("sink"):
+        await away(storm.pipeline.leave, name)
+    await away(_administer, storm, "CREATE DATABASE older TEMPLATE hookline")
+    await _new_sinks(storm)
+    await storm.accepted(MIDDLE[2])
+    for name in storm.pipeline.names("sink"):
+        await away(storm.pipeline.fall, name)
+    await away(_administer, storm, "DROP DATABASE hookline WITH (FORCE)")
+    await away(_administer, storm, "ALTER DATABASE older RENAME TO hookline")
+    await _new_sinks(storm)
+
+
+async def _new_sinks(storm: Storm) -> None:
+    for _ in range(storm.shape.sinks):
+        await away(storm.pipeline.join, "sink")
+
+
+def _administer(storm: Storm, command: LiteralString) -> None:
+    """A command about databases, from outside of ours, which nobody may use meanwhile."""
+    with psycopg.connect(
+        storm.settings.database_url, dbname="postgres", autocommit=True
+    ) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'hookline'"
+        )
+        connection.execute(command)
 
 
 async def power_cut(storm: Storm) -> None:

@@ -56,7 +56,6 @@ def settings(
             session_timeout=6.0,
             heartbeat_interval=1.0,
             record_budget=1.0,
-            stall_timeout=5.0,
         )
     )
 
@@ -116,6 +115,7 @@ def test_workers_killed_while_they_build_blame_no_record(
 def test_a_record_that_waits_for_ever_is_ended_by_the_watchdog(
     settings: Settings, tmp_path: Path
 ) -> None:
+    settings = replace(settings, stall_timeout=5.0)
     raws = orders(40, {20: odd_worker.WAITS})
     asyncio.run(append(settings, raws))
     with odd_pipeline(settings, tmp_path / "logs", processors=0) as pipeline:

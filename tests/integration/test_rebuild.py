@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
+from psycopg import sql
 
 from runtime import admin
 from runtime.health import Health
@@ -423,7 +424,8 @@ def tables_rows(settings: Settings, schema: str, table: str) -> int:
     """Rows of a table, 0 where there is none yet."""
     with psycopg.connect(settings.database_url) as connection:
         try:
-            found = connection.execute(f"SELECT count(*) FROM {schema}.{table}".encode()).fetchone()
+            count = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(schema, table))
+            found = connection.execute(count).fetchone()
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
             return 0
     return 0 if found is None else int(found[0])

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from runtime.health import Health
 from runtime.settings import Settings
-from runtime.stage import MovedError
+from runtime.stage import MovedError, RefusedError
 from schemas.events import CustomerRef
 from sinks import fences, store
 from sinks.agent import now
@@ -192,6 +192,18 @@ async def test_what_cannot_be_stored_is_put_aside_and_the_rest_is_stored(
     assert [(9, events[8].meta.event_id)] == tables.rows(
         "SELECT next_offset, last_event_id FROM fences"
     )
+
+
+async def test_a_schema_that_nobody_told_us_stops_the_partition_and_sets_nothing_aside(
+    tables: Tables,
+) -> None:
+    event = order("1", NOON)
+    place = await tables.place(event)
+    newer = record(place.topic, 0, event, value=b"\0" + (2**31 - 1).to_bytes(4, "big") + b"new")
+    with pytest.raises(RefusedError, match="upgrade the sinks, or restore the registry"):
+        await tables.sinks.handle(batch(place, 0, [newer]))
+    assert tables.rows("SELECT next_offset FROM fences WHERE next_offset > 0") == []
+    assert tables.rows("SELECT 1 FROM sink_rejects") == []
 
 
 async def test_a_database_that_ends_every_session_is_waited_out(

@@ -61,6 +61,19 @@ async def test_a_stage_that_knows_the_ids_starts_without_the_registry(
     assert (await registry.load_codec(settings)).ids == expected
 
 
+async def test_a_registry_that_lost_its_data_is_not_written_to_unnoticed(
+    stack: LiveStack, tmp_path: Path
+) -> None:
+    settings = stack.settings(state_dir=str(tmp_path))
+    await registry.register(settings)
+    known = tmp_path / f"registry-{settings.prefix}.json"
+    kept = json.loads(known.read_text())
+    kept["current"]["carts"] += 1000
+    known.write_text(json.dumps(kept))
+    with pytest.raises(RegistryError, match="lost its data"):
+        await registry.register(settings)
+
+
 async def test_ids_of_another_registry_or_prefix_are_not_used(
     stack: LiveStack, tmp_path: Path
 ) -> None:

@@ -21,7 +21,7 @@ LAGGING = Outlook(
     standings={PLACE: Standing(safe=5, steps=1, safe_ms=1000, in_hand=False)},
     ends={PLACE: 9},
     is_waiting=False,
-    is_joining=False,
+    is_overdue=False,
     is_answering=True,
     generation=1,
     thread_beats=0,
@@ -48,8 +48,8 @@ def test_nothing_is_expected_of_who_waits_for_a_service(excuse: dict[str, bool])
     assert set() == partitions(replace(LAGGING, **excuse))
 
 
-def test_a_join_should_end_while_kafka_answers() -> None:
-    joining = replace(LAGGING, standings={}, is_joining=True, is_waiting=True)
+def test_an_overdue_join_should_end_while_kafka_answers() -> None:
+    joining = replace(LAGGING, standings={}, is_overdue=True, is_waiting=True)
     assert {"joining the group"} == partitions(joining)
     assert set() == partitions(replace(joining, is_answering=False))
 
@@ -143,9 +143,9 @@ from runtime.watchdog import Watchdog
 async def ask(tps): return {}
 async def main():
     thread = SimpleNamespace(is_started=False, beat=lambda: None, beats=0)
-    consumer = SimpleNamespace(thread=thread, standings=dict, is_joining=False,
+    consumer = SimpleNamespace(thread=thread, standings=dict, joining_since=None,
         health=SimpleNamespace(unmet={}), app=SimpleNamespace(consumer_generation_id=1))
-    watching = asyncio.ensure_future(Watchdog(consumer, 1.0, {}).run())
+    watching = asyncio.ensure_future(Watchdog(consumer, 1.0, 30.0, {}).run())
     await asyncio.sleep(0.1)
     time.sleep(30)
 asyncio.run(main())
