@@ -17,6 +17,7 @@ from hookline.audit_workers import Progress
 from hookline.database import Connection, connected
 from hookline.errors import CommandError
 from hookline.ledger import Count
+from runtime import decisions
 from runtime.settings import Settings
 from schemas.topics import CANONICAL, OUTCOMES, WEBHOOKS, Group
 
@@ -62,8 +63,8 @@ class Report:
     ``missing_at`` and ``conflicting_at`` name raw coordinates, ``partition:offset``, of each
     such delivery. ``trimmed``: deliveries of ``total`` that the ledger answers for. ``unknown``:
     ranges, ``partition:first-last``, that were trimmed before an audit found them settled.
-    ``recreated``: partitions whose ledger reaches
-    beyond their log.
+    ``given_up``: such ranges that an operator accepted as lost. ``recreated``: partitions whose
+    ledger reaches beyond their log.
     """
 
     total: Count = field(default_factory=Count)
@@ -74,6 +75,7 @@ class Report:
     conflicting_at: list[str] = field(default_factory=list)
     trimmed: int = 0
     unknown: list[str] = field(default_factory=list)
+    given_up: list[str] = field(default_factory=list)
     recreated: list[str] = field(default_factory=list)
     sinks: SinkState | None = None
 
@@ -154,6 +156,7 @@ async def _counted(
 ) -> tuple[Report, dict[TopicPartition, list[Entry]]]:
     """The report, and by partition what its ledger should hold from now on."""
     report, entries = Report(), {}
+    made = await decisions.read(settings)
     plans: list[tuple[Plan, Trimmed]] = []
     async with log_reader.consumer(settings) as client:
         places = await log_reader.places(settings)
@@ -164,7 +167,10 @@ async def _counted(
     found = await audit_workers.read(settings, [plan for plan, _ in plans], progress)
     for (plan, lost), segments in zip(plans, found, strict=True):
         number = plan.raw.partition
-        report.unknown += [f"{number}:{first}-{end - 1}" for first, end in lost.unknown]
+        for first, end in lost.unknown:
+            accepted, others = decisions.divided(made, number, first, end)
+            report.given_up += [f"{number}:{start}-{until - 1}" for start, until in accepted]
+            report.unknown += [f"{number}:{start}-{until - 1}" for start, until in others]
         for entry in lost.entries:
             report.add(dict(entry.shops))
             report.trimmed += sum(count.accepted for count in entry.shops.values())

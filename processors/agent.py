@@ -183,7 +183,8 @@ class Processors:
         await self._producer.stop()
 
     def _window_ms(self) -> int:
-        return 1000 * max((shop.window for shop in self._shops.shops.values()), default=0)
+        shops = self._shops.shops.values()
+        return 1000 * max((max(s.window, s.state_retry_window) for s in shops), default=0)
 
     def _remember(self, held: Held, appended: list[Appended]) -> None:
         """Take our own acknowledged outcomes in; a gap before them is somebody else's."""

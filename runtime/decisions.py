@@ -57,3 +57,23 @@ def accepted_until(made: list[AcceptedLoss], partition: int, due: int) -> int:
         if decision.partition == partition and decision.first <= reached:
             reached = max(reached, decision.until)
     return reached
+
+
+def divided(
+    made: list[AcceptedLoss], partition: int, first: int, end: int
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """The offsets [first, end) of a partition: ranges accepted as lost, and the others."""
+    accepted: list[tuple[int, int]] = []
+    others: list[tuple[int, int]] = []
+    at = first
+    for decision in sorted(made, key=lambda each: each.first):
+        start, until = max(decision.first, at), min(decision.until, end)
+        if decision.partition != partition or start >= until:
+            continue
+        if at < start:
+            others.append((at, start))
+        accepted.append((start, until))
+        at = until
+    if at < end:
+        others.append((at, end))
+    return accepted, others

@@ -7,7 +7,6 @@ stood. Live workers go on writing; they wait only while the last records are cau
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Self, TypeVar
 
 from psycopg import AsyncConnection, errors
@@ -20,7 +19,7 @@ from runtime.stage import Partition
 from schemas.codec import Codec
 from schemas.events import Micros
 from schemas.topics import CANONICAL
-from sinks import digest, fences, identity, sent, swap
+from sinks import digest, fences, identity, swap
 from sinks.database import Database
 from sinks.log import Log
 from sinks.migrate import check, lock_key
@@ -84,13 +83,13 @@ class Rebuild:
             await self._live.run(lambda c: check(c, self._settings.sql_schema))
             await self._leads.run(self._lead)
             await admin.check_topics(self._settings)
-            self._codec = self._given or await load_codec(self._settings, self._health)
+            codec = self._given or await load_codec(self._settings, self._health)
             self._kafka = await Log(self._settings).__aenter__()
         except BaseException:
             await self._close()
             raise
         self._shadow = Shadow(
-            self._settings, self._health, self._codec, self._kafka, self._clock, self._progress
+            self._settings, self._health, codec, self._kafka, self._clock, self._progress
         )
         return self
 
@@ -142,9 +141,6 @@ class Rebuild:
 
     async def swap(self) -> Rebuilt:
         """Put the rebuilt tables in the place of the live ones, in one transaction."""
-        # Every signal that stands in Kafka counts, also those that a lost database knew of.
-        async for found in sent.read_back(self._kafka, self._codec):
-            await self._live.run(partial(sent.note, signal_ids=sorted(found)))
         retold = await self._meet(self._exchange)
         records = sum(self._shadow.at.values())
         return Rebuilt(records, retold or 0, await self._drop_replaced())

@@ -18,10 +18,8 @@ _NOTE = """
 """
 
 
-async def read_back(
-    kafka: Log, codec: Codec, since_ms: int | None = None
-) -> AsyncIterator[set[str]]:
-    """Ids of the signals in the topic, some at a time; from a broker time (ms) on, where told.
+async def read_back(kafka: Log, codec: Codec, since_ms: int | None) -> AsyncIterator[set[str]]:
+    """Ids of the signals in the topic, some at a time; from a broker time (ms) on, or all.
 
     Raises KafkaError or OSError while Kafka is away.
     """

@@ -166,6 +166,7 @@ def _remarks(report: "Report") -> "Iterator[str]":
     yield from (f"{words}: {number}" for words, number in numbers.items() if number)
     places = {
         "[yellow]trimmed before an audit: raw partition:offsets[/]": report.unknown,
+        "[yellow]lost, and accepted by an operator: raw partition:offsets[/]": report.given_up,
         "[red]missing: raw partition:offset[/]": report.missing_at,
         "[red]in two classes: raw partition:offset[/]": report.conflicting_at,
         "[red]a ledger beyond its log, was the topic recreated?[/]": report.recreated,

@@ -1,6 +1,7 @@
 """Logs that are no longer what the processors stood on: each stops one partition and says why."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -151,6 +152,9 @@ def test_a_hole_in_raw_stops_its_partition_until_its_loss_is_accepted(
     assert wanted == settled(found)
     (decision,) = asyncio.run(decisions.read(settings))
     assert (number, first, until) == (decision.partition, decision.first, decision.until)
+    audited = json.loads(hookline(settings, "audit", "--json").stdout)
+    assert [f"{number}:{first}-{until - 1}"] == audited["given_up"]
+    assert [f"{number}:0-{first - 1}"] == audited["unknown"]  # processed, never audited, trimmed
 
 
 def test_a_raw_topic_that_was_recreated_is_refused_with_what_to_do(

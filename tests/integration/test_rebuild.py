@@ -21,6 +21,7 @@ from runtime.health import Health
 from runtime.settings import Settings
 from runtime.stage import MovedError, Partition
 from schemas.topics import CARTS, ORDERS
+from sinks import fences
 from sinks.identity import StrangeLogError
 from sinks.rebuild import Rebuild, RebuildError, Rebuilt
 from sinks.shadow import Progress
@@ -326,6 +327,33 @@ async def test_a_query_that_reads_on_is_not_waited_for(settings: Settings, table
             reader.rollback()
             assert (await swapping).left == ""
         assert counted == reader.execute("SELECT count(*) FROM orders").fetchall()
+
+
+async def test_the_swap_waits_for_a_transaction_that_is_under_way(
+    settings: Settings, tables: Tables
+) -> None:
+    await append(settings, story(30))
+    begun, leave = asyncio.Event(), asyncio.Event()
+    async with Worker(settings) as worker:
+        await worker.store()
+        place = max(worker.at, key=lambda each: worker.at[each])
+
+        async def slowly(connection: psycopg.AsyncConnection[Any]) -> None:
+            at = worker.at[place]
+            assert await fences.move(connection, place, at, at, None, None)
+            begun.set()
+            await leave.wait()
+
+        holding = asyncio.ensure_future(tables.database.run(slowly))
+        await begun.wait()
+        async with rebuilding(settings) as work:
+            await work.fold()
+            swapping = asyncio.ensure_future(work.swap())
+            await asyncio.sleep(1)
+            assert not swapping.done()
+            leave.set()
+            await holding
+            assert (await swapping).records == 30
 
 
 async def test_one_rebuild_runs_at_a_time(settings: Settings) -> None:

@@ -237,9 +237,9 @@ async def test_a_sink_stopped_inside_its_transaction_lets_its_successor_in_and_f
 ) -> None:
     """SIGSTOP: the successor ends its session; on SIGCONT it finds the fence elsewhere."""
     place = Partition(settings.topic(ORDERS), 0)
-    stopped = await _stopped(settings, place.topic, end=5, idle="10s")
+    stopped = await _stopped(settings, place.topic, end=5, idle="60s")
     async with sessions(settings, "hookline-sinks-successor") as [successor]:
-        async with asyncio.timeout(20):  # sessions' own bounds would let nobody in before 10 s
+        async with asyncio.timeout(20):  # no bound of the stopped session's ends it by then
             taken = await successor.run(lambda c: fences.take_over(c, [place], successor.name))
         assert {place: fences.Fence(0)} == taken
         assert await successor.run(lambda c: fences.move(c, place, 0, 3, None, None))

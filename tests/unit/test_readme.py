@@ -37,7 +37,7 @@ def test_every_command_that_is_named_exists() -> None:
     command = typer.main.get_command(app)
     known = set(getattr(command, "commands", {}))
     for text in DOCS:
-        for name in re.findall(r"(?:^|`)hookline ([a-z]+)", text, re.MULTILINE):
+        for name in re.findall(r"(?:^|`)hookline ([a-z-]+)", text, re.MULTILINE):
             assert name in known, name
 
 
