@@ -26,7 +26,7 @@ from runtime.stage import Batch, MovedError, Partition, RefusedError, Stage
 
 log = logs.get("hookline.delivery")
 
-POLL = 0.02
+POLL = 0.1
 """Seconds to wait for records of the partitions that are active now."""
 FULL = 0.005
 """Seconds between looks while every buffer is full; stock Faust sleeps a whole second."""

@@ -9,7 +9,7 @@ import faulthandler
 import logging
 import os
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -183,6 +183,18 @@ def _leave(stuck: str, limit: float) -> None:
     """End the process without acknowledging: the supervisor starts it again."""
     faulthandler.dump_traceback_later(LAST_WORDS, exit=True)  # if even the log hangs
     log.critical("nothing moved, and nothing was waited for", stuck=stuck, seconds=limit)
+    for task in asyncio.all_tasks():
+        log.critical("waiting", task=task.get_name(), at=" > ".join(_awaits(task)))
     faulthandler.dump_traceback()
     logging.shutdown()
     os._exit(EXIT_STALLED)
+
+
+def _awaits(task: "asyncio.Task[Any]") -> Iterator[str]:
+    """Where a task waits, from its outermost coroutine to its innermost."""
+    coroutine: Any = task.get_coro()
+    while coroutine is not None:
+        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
+        if frame is not None:
+            yield f"{frame.f_code.co_qualname}:{frame.f_lineno}"
+        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)

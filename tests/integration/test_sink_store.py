@@ -174,6 +174,32 @@ async def test_keys_of_stored_rows_are_locked_before_their_carts_are_folded(
     ]
 
 
+async def test_an_order_that_names_another_cart_now_gives_the_first_one_back(
+    tables: Tables,
+) -> None:
+    """The stored order's links are locked and folded, though no event of the batch names them."""
+    states = "SELECT native_cart_id, status, order_key FROM cart_generations ORDER BY 1"
+    bought, sold_at = [line("a")], NOON + HOUR // 2
+    carts = [cart(name, NOON, bought, token=f"t{name}") for name in "bc"]
+    await tables.put([*carts, order("9", sold_at, cart_token="tb", items=bought)])
+    sold = "spiffy/main/order:9"
+    assert [("b", "CONVERTED", sold), ("c", "ACTIVE", None)] == tables.rows(states)
+    await tables.put([order("9", sold_at + SECOND, cart_token="tc", placed_at=sold_at)])
+    assert [("b", "ACTIVE", None), ("c", "CONVERTED", sold)] == tables.rows(states)
+
+
+async def test_a_cart_that_gives_its_token_up_gives_its_order_up(tables: Tables) -> None:
+    states = "SELECT native_cart_id, status, order_key FROM cart_generations ORDER BY 1"
+    bought, sold_at = [line("a")], NOON + HOUR // 2
+    first = cart("b", NOON, bought, token="t")
+    await tables.put([first, order("9", sold_at, cart_token="t", items=bought)])
+    await tables.put([cart("b", NOON + SECOND, bought, token="u")])
+    assert tables.rows(states) == [("b", "ACTIVE", None)]
+    await tables.put([cart("c", NOON, bought, token="t")])
+    sold = "spiffy/main/order:9"
+    assert [("b", "ACTIVE", None), ("c", "CONVERTED", sold)] == tables.rows(states)
+
+
 async def test_what_cannot_be_stored_is_put_aside_and_the_rest_is_stored(
     tables: Tables,
 ) -> None:
