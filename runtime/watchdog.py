@@ -6,6 +6,7 @@ blocks the loop itself is seen by a thread of C, which needs no lock of the inte
 
 import asyncio
 import faulthandler
+import gc
 import logging
 import os
 import time
@@ -192,9 +193,16 @@ def _leave(stuck: str, limit: float) -> None:
 
 def _awaits(task: "asyncio.Task[Any]") -> Iterator[str]:
     """Where a task waits, from its outermost coroutine to its innermost."""
-    coroutine: Any = task.get_coro()
-    while coroutine is not None:
-        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
+    at: Any = task.get_coro()
+    while at is not None:
+        kind = next((kind for kind in ("cr", "ag", "gi") if hasattr(at, f"{kind}_frame")), None)
+        if kind is None:  # a wrapper of C: what it wraps is what it refers to
+            wrapped = gc.get_referents(at)
+            at = next(
+                (w for w in wrapped if hasattr(w, "cr_frame") or hasattr(w, "ag_frame")), None
+            )
+            continue
+        frame = getattr(at, f"{kind}_frame")
         if frame is not None:
             yield f"{frame.f_code.co_qualname}:{frame.f_lineno}"
-        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
+        at = getattr(at, "gi_yieldfrom" if kind == "gi" else f"{kind}_await")

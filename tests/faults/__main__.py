@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--fault", choices=FAULTS, action="append", help="only this one")
     parser.add_argument("--seed", type=int, help="repeat the run that had this seed")
     parser.add_argument("--count", type=int, default=COUNT, help="distinct deliveries of each")
+    parser.add_argument("--scale", type=float, default=1.0, help="how long faults last")
     parser.add_argument("--keep", type=Path, help="folder for the logs, kept")
     parser.add_argument("--write", action="store_true", help="write docs/reliability.md")
     chosen = parser.parse_args()
@@ -45,9 +46,9 @@ def main() -> None:
     wanted = chosen.fault or list(FAULTS)
     clean = 0
     for name in wanted:
-        outcome = _run(FAULTS[name], folder, chosen.count, chosen.seed, console)
+        outcome = _run(FAULTS[name], folder, chosen, console)
         if outcome is not None:
-            clean += not outcome.problems
+            clean += not (outcome.problems or outcome.is_slow)
             if chosen.write:
                 _write([_row(outcome)])
     console.print(f"{clean} of {len(wanted)} faults clean; logs: {folder}")
@@ -55,8 +56,9 @@ def main() -> None:
 
 
 def _run(
-    fault: Fault, folder: Path, count: int, seed: int | None, console: Console
+    fault: Fault, folder: Path, chosen: argparse.Namespace, console: Console
 ) -> Outcome | None:
+    count, seed = chosen.count, chosen.seed
     seed = random.randrange(2**31) if seed is None else seed  # noqa: S311 - printed, no secret
     console.print(f"[bold]{fault.number} {fault.name}[/], seed {seed}: {fault.title}")
     directory = folder / f"{fault.name}-{seed}"
@@ -71,7 +73,7 @@ def _run(
             outcome = asyncio.run(
                 alone(
                     fault, stack, settings, directory, count, seed,
-                    progress=lambda done: bar.update(task, completed=done),
+                    scale=chosen.scale, progress=lambda done: bar.update(task, completed=done),
                 )
             )  # fmt: skip
         discard(settings)
@@ -98,6 +100,7 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "seconds": round(outcome.seconds, 1),
         "answers": outcome.answers,
         "problems": outcome.problems,
+        "slow": outcome.is_slow,
     }
 
 

@@ -25,7 +25,7 @@ from tests.senders import request
 
 TOKEN = "a-token-of-the-tests"
 KEY = "a-key-of-the-tests"
-CUSTOMERS = 997
+CUSTOMERS = 10_007
 KINDS = 4
 PAIRED = 2 * KINDS
 """Deliveries within which each cart has its order, if it gets one."""
