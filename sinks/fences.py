@@ -11,6 +11,15 @@ from runtime.stage import Partition
 
 _PATIENCE = "2s"
 """How long a new owner waits for the old one's transaction before it ends that session."""
+# A row that stands is left alone: even ON CONFLICT DO NOTHING would wait for who moves it.
+_NEW = """
+    INSERT INTO fences (topic, partition)
+    SELECT told.topic, told.number FROM unnest(%s::text[], %s::int[]) AS told (topic, number)
+    WHERE NOT EXISTS (
+        SELECT FROM fences WHERE fences.topic = told.topic AND fences.partition = told.number
+    )
+    ON CONFLICT DO NOTHING
+"""
 _log = logs.get("hookline.sinks.fences")
 
 
@@ -66,11 +75,7 @@ async def take_over(
     belongs to a process that was stopped, and its transaction could only fail.
     """
     order = sorted(partitions, key=lambda p: (p.topic, p.number))
-    for partition in order:
-        await connection.execute(
-            "INSERT INTO fences (topic, partition) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-            [partition.topic, partition.number],
-        )
+    await connection.execute(_NEW, [[p.topic for p in order], [p.number for p in order]])
     await connection.execute("SELECT set_config('lock_timeout', %s, true)", [_PATIENCE])
     for partition in order:
         await _claim(connection, partition, holder)

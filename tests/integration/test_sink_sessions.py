@@ -237,15 +237,17 @@ async def test_a_sink_stopped_inside_its_transaction_lets_its_successor_in_and_f
 ) -> None:
     """SIGSTOP: the successor ends its session; on SIGCONT it finds the fence elsewhere."""
     place = Partition(settings.topic(ORDERS), 0)
-    stopped = await _stopped(settings, place.topic, end=5, idle="60s")
-    async with sessions(settings, "hookline-sinks-successor") as [successor]:
+    async with (
+        stopped_sink(settings, place.topic, end=5, idle="60s") as stopped,
+        sessions(settings, "hookline-sinks-successor") as [successor],
+    ):
         async with asyncio.timeout(20):  # no bound of the stopped session's ends it by then
             taken = await successor.run(lambda c: fences.take_over(c, [place], successor.name))
         assert {place: fences.Fence(0)} == taken
         assert await successor.run(lambda c: fences.move(c, place, 0, 3, None, None))
-    stopped.send_signal(SIGCONT)
-    said, _ = await asyncio.to_thread(stopped.communicate, timeout=60)
-    assert (said.splitlines()[-1], stopped.returncode) == ("3", 0)
+        stopped.send_signal(SIGCONT)
+        said, _ = await asyncio.to_thread(stopped.communicate, timeout=60)
+        assert (said.splitlines()[-1], stopped.returncode) == ("3", 0)
 
 
 async def test_a_sink_stopped_inside_its_transaction_holds_nobody_up_without_a_successor(
@@ -253,13 +255,15 @@ async def test_a_sink_stopped_inside_its_transaction_holds_nobody_up_without_a_s
 ) -> None:
     """The server ends the transaction; on SIGCONT it is done again."""
     place = Partition(settings.topic(ORDERS), 0)
-    stopped = await _stopped(settings, place.topic, end=5, idle="1s")
-    async with sessions(settings, "another", lock_timeout="20s") as [another]:
+    async with (
+        stopped_sink(settings, place.topic, end=5, idle="1s") as stopped,
+        sessions(settings, "another", lock_timeout="20s") as [another],
+    ):
         # Whoever needs the row is let in by the server alone.
         await another.run(_claim_all)
-    stopped.send_signal(SIGCONT)
-    said, _ = await asyncio.to_thread(stopped.communicate, timeout=60)
-    assert (said.splitlines()[-1], stopped.returncode) == ("stored", 0)
+        stopped.send_signal(SIGCONT)
+        said, _ = await asyncio.to_thread(stopped.communicate, timeout=60)
+        assert (said.splitlines()[-1], stopped.returncode) == ("stored", 0)
 
 
 async def test_sinks_do_not_start_on_tables_of_another_version(stack: Any) -> None:
@@ -353,15 +357,22 @@ async def _claim_all(connection: AsyncConnection[Any]) -> None:
     await connection.execute("UPDATE fences SET updated_at = now()")
 
 
-async def _stopped(settings: Settings, topic: str, end: int, idle: str) -> "subprocess.Popen[str]":
-    process = subprocess.Popen(  # noqa: ASYNC220 - it returns at once
+@asynccontextmanager
+async def stopped_sink(
+    settings: Settings, topic: str, end: int, idle: str
+) -> "AsyncIterator[subprocess.Popen[str]]":
+    """A process that has stopped itself inside its transaction."""
+    with subprocess.Popen(  # noqa: ASYNC220 - it returns at once
         [sys.executable, "-m", "tests.stopped_sink", topic, str(end), idle],
         env={**os.environ, **settings.environment()},
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
-    )
-    while psutil.Process(process.pid).status() != psutil.STATUS_STOPPED:
-        assert process.poll() is None
-        await asyncio.sleep(0.05)
-    return process
+    ) as process:
+        try:
+            while psutil.Process(process.pid).status() != psutil.STATUS_STOPPED:
+                assert process.poll() is None
+                await asyncio.sleep(0.05)
+            yield process
+        finally:
+            process.kill()

@@ -188,15 +188,15 @@ async def test_an_order_that_names_another_cart_now_gives_the_first_one_back(
     assert [("b", "ACTIVE", None), ("c", "CONVERTED", sold)] == tables.rows(states)
 
 
-async def test_a_cart_that_gives_its_token_up_gives_its_order_up(tables: Tables) -> None:
+async def test_a_cart_that_gives_its_token_up_leaves_its_order_to_the_next(
+    tables: Tables,
+) -> None:
     states = "SELECT native_cart_id, status, order_key FROM cart_generations ORDER BY 1"
-    bought, sold_at = [line("a")], NOON + HOUR // 2
-    first = cart("b", NOON, bought, token="t")
-    await tables.put([first, order("9", sold_at, cart_token="t", items=bought)])
-    await tables.put([cart("b", NOON + SECOND, bought, token="u")])
-    assert tables.rows(states) == [("b", "ACTIVE", None)]
-    await tables.put([cart("c", NOON, bought, token="t")])
-    sold = "spiffy/main/order:9"
+    bought, sold = [line("a")], "spiffy/main/order:9"
+    both = [cart("b", NOON + SECOND, bought, token="t"), cart("c", NOON, bought, token="t")]
+    await tables.put([*both, order("9", NOON + HOUR // 2, cart_token="t", items=bought)])
+    assert [("b", "CONVERTED", sold), ("c", "ACTIVE", None)] == tables.rows(states)
+    await tables.put([cart("b", NOON + 2 * SECOND, bought, token="u")])
     assert [("b", "ACTIVE", None), ("c", "CONVERTED", sold)] == tables.rows(states)
 
 
