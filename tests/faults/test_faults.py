@@ -23,13 +23,9 @@ IN_SHORT = (
     "kill-sink",
     "kill-ingress",
     "kill-all-stages",
-    "freeze-sink",
-    "rebalances",
     "kill-broker",
     "kill-database",
-    "cut-connections",
     "power-cut",
-    "clocks",
 )
 """What fits into the time of the default tests; `make faults COUNT=2000` runs all in short."""
 SHARED = {name: FAULTS[name] for name in IN_SHORT if not FAULTS[name].is_alone}

@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from runtime import admin
 from runtime.health import Health
-from schemas.topics import ALL, CARTS, INGRESS, MIB, WEBHOOKS
+from schemas.topics import ALL, CARTS, MIB, WEBHOOKS
 from tests.conftest import LiveStack
 
 pytestmark = pytest.mark.stack
@@ -23,7 +23,7 @@ async def test_topics_are_created_once_and_stand_as_declared(stack: LiveStack) -
     await admin.check_topics(settings)
     found = await admin.find_topics(settings)
     assert {name: topic.partitions for name, topic in found.items()} == {
-        settings.topic(topic): 1 if topic is INGRESS else 4 for topic in ALL
+        settings.topic(topic): 4 if topic.pipeline else 1 for topic in ALL
     }
     assert {name: topic.configs["max.message.bytes"] for name, topic in found.items()} == {
         settings.topic(topic): str(topic.max_message_bytes) for topic in ALL
