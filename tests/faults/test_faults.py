@@ -26,6 +26,7 @@ IN_SHORT = (
     "kill-broker",
     "kill-database",
     "power-cut",
+    "clocks",
 )
 """What fits into the time of the default tests; `make faults COUNT=2000` runs all in short."""
 SHARED = {name: FAULTS[name] for name in IN_SHORT if not FAULTS[name].is_alone}
