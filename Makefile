@@ -1,6 +1,6 @@
 # Every target makes the environment if it is missing: nothing to install first but Python and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench faults lock clean
+.PHONY: help demo up test check format bench faults soak lock clean
 SHELL := /bin/bash
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -40,6 +40,9 @@ bench: $(READY) ## Measure each stage on this machine
 
 faults: $(READY) ## Strike running stages, count what is lost (FAULT=storm SEED=7 COUNT=2000: one, smaller)
 	@$(BIN)/python -m tests.faults $(if $(FAULT),--fault $(FAULT)) $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(ARGS)
+
+soak: $(READY) ## An hour of steady deliveries: memory stays flat (MINUTES=10: shorter)
+	@$(BIN)/python -m tests.faults.soak $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
 lock: $(READY) ## Choose the newest versions that pyproject.toml allows
 	@$(BIN)/pip install --quiet uv

@@ -22,12 +22,14 @@ class Health:
     """Named conditions; ready when none is unmet.
 
     ``unmet`` maps a condition's name to what it waits for, in words for an operator;
-    ``halted`` holds those that only an operator can end. ``port`` is where ``serve`` listens,
-    once it does.
+    ``halted`` holds those that only an operator can end. ``answers`` counts what services have
+    answered, so that long work is told from a hang. ``port`` is where ``serve`` listens, once
+    it does.
     """
 
     unmet: dict[str, str] = field(default_factory=dict)
     halted: dict[str, str] = field(default_factory=dict)
+    answers: int = 0
     port: int | None = None
 
     def waiting(self, name: str, reason: str) -> None:
@@ -45,6 +47,10 @@ class Health:
     def resumed(self, name: str) -> None:
         """``name`` is no longer halted."""
         self.halted.pop(name, None)
+
+    def answered(self) -> None:
+        """A service did a step of the work in hand."""
+        self.answers += 1
 
     @property
     def is_ready(self) -> bool:

@@ -65,7 +65,8 @@ class Outlook:
     """What is known at one look.
 
     ``is_overdue``: a join takes longer than the group gives its members. ``is_answering``:
-    Kafka told the ends lately.
+    Kafka told the ends lately. ``answers``: what services have answered so far: the work of a
+    batch moves where they do.
     """
 
     standings: Mapping[TP, Standing]
@@ -75,6 +76,7 @@ class Outlook:
     is_answering: bool
     generation: int
     thread_beats: int
+    answers: int = 0
 
     def moving(self) -> dict[str, Hashable]:
         """What should move: lagging partitions, a join, the consumer's thread."""
@@ -84,7 +86,8 @@ class Outlook:
         if self.is_answering and not self.is_waiting:
             for tp, standing in self.standings.items():
                 if standing.in_hand or self.ends.get(tp, 0) > standing.safe:
-                    found[f"{tp.topic}/{tp.partition}"] = (standing.safe, standing.steps)
+                    moved = (standing.safe, standing.steps, self.answers)
+                    found[f"{tp.topic}/{tp.partition}"] = moved
         return found
 
 
@@ -141,6 +144,7 @@ class Watchdog:
             is_answering=now - self._answered < SILENT,
             generation=consumer.app.consumer_generation_id,
             thread_beats=consumer.thread.beats,
+            answers=consumer.health.answers,
         )
 
     async def _ask(self) -> None:

@@ -3,10 +3,10 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import psycopg
-from psycopg import AsyncConnection, errors, sql
+from psycopg import AsyncConnection, AsyncCursor, errors, sql
 
 from runtime import logs, metrics
 from runtime.health import Health
@@ -78,6 +78,16 @@ class Database:
         self.name = name
         self._connection: AsyncConnection[Any] | None = None
 
+        class Cursor(AsyncCursor[Any]):
+            """Says when a statement has ended: a long transaction of short ones is no hang."""
+
+            async def execute(self, *args: Any, **options: Any) -> Self:
+                await super().execute(*args, **options)
+                health.answered()
+                return self
+
+        self._cursor = Cursor
+
     async def run(
         self,
         work: Callable[[AsyncConnection[Any]], Awaitable[Result]],
@@ -134,6 +144,7 @@ class Database:
         except BaseException:
             await connection.close()
             raise
+        connection.cursor_factory = self._cursor
         self._connection = connection
         return connection
 

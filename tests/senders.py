@@ -160,10 +160,13 @@ async def send_all(
 
     async def one(url: str) -> None:
         line = Line(url)
+        due = asyncio.get_running_loop().time()
         for delivery in work:
             await _until_accepted(line, delivery, sent)
-            if rate is not None:
-                await asyncio.sleep(senders / rate)
+            if rate is not None:  # what was late is not made up for
+                now = asyncio.get_running_loop().time()
+                due = max(due + senders / rate, now)
+                await asyncio.sleep(due - now)
         line.close()
 
     async with asyncio.TaskGroup() as group:

@@ -40,7 +40,9 @@ _SHOP = ("run-free/lakeside", "shoprocket/corner", "spiffy/johns", "shoprocket/c
 
 def shops_toml(window: int | None = None) -> str:
     """The shops file; ``window``: seconds in which a repeat is one, where it is not the usual."""
-    said = "" if window is None else f'window = "{window}s"\n'
+    said = ""
+    if window is not None:
+        said = f'window = "{window}s"\nstate_retry_window = "{window}s"\n'
     return "\n".join(
         f"""[[shops]]
 source = "{source}"

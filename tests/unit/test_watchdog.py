@@ -43,6 +43,13 @@ def test_a_batch_in_hand_should_move_whatever_is_known_of_the_log() -> None:
     assert {"webhooks/3"} == partitions(replace(LAGGING, standings=in_hand, ends={}))
 
 
+def test_a_partition_moves_with_every_answer_of_a_service_to_its_batch() -> None:
+    stall = Stall(LIMIT)
+    for now in range(200):
+        seen = replace(LAGGING, answers=now // 50, thread_beats=now)
+        assert stall.look(now, seen.moving()) is None
+
+
 @pytest.mark.parametrize("excuse", [{"is_waiting": True}, {"is_answering": False}])
 def test_nothing_is_expected_of_who_waits_for_a_service(excuse: dict[str, bool]) -> None:
     assert set() == partitions(replace(LAGGING, **excuse))
@@ -139,12 +146,13 @@ def test_an_event_loop_that_is_blocked_ends_its_process() -> None:
     code = """
 import asyncio, time
 from types import SimpleNamespace
+from runtime.health import Health
 from runtime.watchdog import Watchdog
 async def ask(tps): return {}
 async def main():
     thread = SimpleNamespace(is_started=False, beat=lambda: None, beats=0)
     consumer = SimpleNamespace(thread=thread, standings=dict, joining_since=None,
-        health=SimpleNamespace(unmet={}), app=SimpleNamespace(consumer_generation_id=1))
+        health=Health(), app=SimpleNamespace(consumer_generation_id=1))
     watching = asyncio.ensure_future(Watchdog(consumer, 1.0, 30.0, {}).run())
     await asyncio.sleep(0.1)
     time.sleep(30)

@@ -1,0 +1,123 @@
+"""``make soak``: steady deliveries for an hour; the memory of every process stays flat.
+
+make soak                           an hour at 500 deliveries a second, after a warm-up
+make soak MINUTES=10                shorter
+
+The shops' dedupe window is short, so that the index is full before the first look.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from itertools import pairwise
+from pathlib import Path
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from hookline.local.stack import NAMES, choose_ports
+from tests.conftest import LiveStack, discard, prepare
+from tests.faults.storm import Fault, Outcome, Storm, alone
+
+RATE = 500.0
+WINDOW = 300
+"""Seconds after which a repeat is none."""
+WARM_UP = 2 * WINDOW
+EVERY = 10.0
+"""Seconds between looks."""
+TOLERANCE = 0.1
+"""How far a process's memory may be from what it was at the first look, as a share."""
+_PARTS = 6
+"""Means that are shown of each process, the hour in equal parts."""
+
+
+class Memory:
+    """Resident bytes of every process of the stages, looked at now and then."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self.seen: dict[str, list[int]] = defaultdict(list)
+
+    async def watch(self, storm: Storm) -> None:
+        """Look for as long as was said, once the warm-up is over."""
+        await asyncio.sleep(WARM_UP)
+        until = time.monotonic() + self._seconds
+        while time.monotonic() < until:
+            for name, child in storm.pipeline.children.items():
+                if child.pid is not None:
+                    self.seen[name].append(psutil.Process(child.pid).memory_info().rss)
+            await asyncio.sleep(EVERY)
+
+    def means(self) -> dict[str, list[float]]:
+        """Mean MB of each process in each part of the time."""
+        found = {}
+        for name, seen in self.seen.items():
+            cuts = [len(seen) * part // _PARTS for part in range(_PARTS + 1)]
+            parts = [seen[a:b] for a, b in pairwise(cuts) if a < b]
+            found[name] = [round(sum(part) / len(part) / 1e6, 1) for part in parts]
+        return found
+
+    def drifted(self) -> dict[str, float]:
+        """Largest distance from the first part's mean, as a share, where that is too much."""
+        shares = {
+            name: max(abs(each / means[0] - 1) for each in means)
+            for name, means in self.means().items()
+        }
+        return {name: share for name, share in shares.items() if share > TOLERANCE}
+
+
+def main() -> None:
+    """Run it; exit 1 if memory grew, or anything was lost or counted twice."""
+    parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=60.0, help="after the warm-up")
+    parser.add_argument("--rate", type=float, default=RATE, help="deliveries a second")
+    parser.add_argument("--keep", type=Path, help="folder for the logs, kept")
+    chosen = parser.parse_args()
+    folder = chosen.keep or Path(tempfile.mkdtemp(prefix="hookline-soak-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    console = Console()
+    memory = Memory(60 * chosen.minutes)
+    took = (WARM_UP + 60 * chosen.minutes) / 60
+    console.print(f"{chosen.rate:.0f} deliveries/s for {took:.0f} minutes; logs: {folder}")
+    outcome = _run(memory, folder, chosen.rate)
+    _show(console, memory, outcome)
+    drifted = memory.drifted()
+    console.print(
+        json.dumps({"means_mb": memory.means(), "drifted": drifted, "found": outcome.problems})
+    )
+    sys.exit(bool(drifted or outcome.problems))
+
+
+def _run(memory: Memory, folder: Path, rate: float) -> Outcome:
+    hour = Fault(0, "soak", "steady deliveries", memory.watch, window=WINDOW)
+    stack = LiveStack(folder, choose_ports(folder, dict.fromkeys(NAMES, 0)))
+    stack.start()
+    try:
+        settings = prepare(stack.settings())
+        outcome = asyncio.run(alone(hour, stack, settings, folder, 1_000, seed=1, rate=rate))
+        discard(settings)
+    finally:
+        stack.recover()
+        stack.stop()
+    return outcome
+
+
+def _show(console: Console, memory: Memory, outcome: Outcome) -> None:
+    table = Table(title=f"{outcome.found.accepted:,} deliveries accepted; resident MB")
+    table.add_column("process")
+    for part in range(_PARTS):
+        table.add_column(f"{part + 1}/{_PARTS}", justify="right")
+    for name, means in memory.means().items():
+        table.add_row(name, *(f"{mean:.1f}" for mean in means))
+    console.print(table)
+    if outcome.problems:
+        console.print(f"[red]{outcome.problems}[/]")
+
+
+if __name__ == "__main__":
+    main()
