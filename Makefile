@@ -4,6 +4,8 @@
 SHELL := /bin/bash
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# Tests that use servers mostly wait. Each job has servers of its own, about 800 MB.
+JOBS ?= 2
 PYTHON ?= $(firstword $(foreach name,python3.11 python3 python3.12 python3.13,$(shell command -v $(name) 2>/dev/null)))
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,8 +24,8 @@ demo: $(READY) ## Watch webhooks of five platforms become rows (ONCE=1: check th
 up: $(READY) ## Kafka, registry, PostgreSQL and the three stages on this machine, until Ctrl-C
 	@$(BIN)/hookline up $(ARGS)
 
-test: check ## Check, then every test (ARGS="-k cart" chooses)
-	@$(BIN)/python -m pytest --ignore=tests/bench $(ARGS)
+test: check ## Check, then every test (ARGS="-k cart" chooses; JOBS=0: one after the other)
+	@$(BIN)/python -m pytest --ignore=tests/bench -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY) ## Lint, format, types, layers
 	@$(BIN)/ruff check .

@@ -8,8 +8,8 @@ owner reads back what arrived.
 import asyncio
 import logging
 import os
-import tempfile
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any, NoReturn
 
 import faust
@@ -67,7 +67,7 @@ class Worker(faust.App):  # type: ignore[misc]
             broker=[f"kafka://{broker}" for broker in settings.brokers.split(",")],
             broker_credentials=_credentials(settings),
             broker_client_id=f"hookline-{stage.group.rpartition('.')[2]}",
-            datadir=tempfile.mkdtemp(prefix="hookline-"),
+            datadir=str(Path(settings.state_dir) / "faust"),  # stays empty: no tables
             topic_allow_declare=False,
             topic_disable_leader=True,
             web_enabled=False,

@@ -22,7 +22,7 @@ from runtime import admin, registry
 from runtime.settings import Settings
 
 T = TypeVar("T")
-_COST = pytest.StashKey[str]()
+_COSTS = pytest.StashKey[list[str]]()
 
 
 class BehindProxy(Kafka):
@@ -116,9 +116,13 @@ def live_stack(
     directory = tmp_path_factory.mktemp("stack")
     live = LiveStack(directory, choose_ports(directory, dict.fromkeys(NAMES, 0)))
     took = live.start()
-    request.config.stash[_COST] = f"started in {took:.1f} s, {live.memory() / 1e6:.0f} MB"
+    at_first = live.memory()
     yield live
-    request.config.stash[_COST] += f", {live.memory() / 1e6:.0f} MB at the end"
+    cost = f"started in {took:.1f} s, {at_first / 1e6:.0f} MB, {live.memory() / 1e6:.0f} at the end"
+    if (output := getattr(request.config, "workeroutput", None)) is not None:
+        output["stack"] = cost
+    else:
+        request.config.stash.setdefault(_COSTS, []).append(cost)
     live.stop()
     for name in NAMES:  # the logs stay for whoever looks into a failure
         shutil.rmtree(directory / name)
@@ -166,7 +170,14 @@ async def _delete_topics(settings: Settings) -> None:
         await client.delete_topics(list(await admin.find_topics(settings)))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a process of the run says of its stack."""
+    if cost := getattr(node, "workeroutput", {}).get("stack"):
+        node.config.stash.setdefault(_COSTS, []).append(cost)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: Any) -> None:
-    """Say what the stack cost."""
-    if cost := config.stash.get(_COST, None):
+    """Say what each stack cost."""
+    for cost in config.stash.get(_COSTS, []):
         terminalreporter.write_line(f"stack: {cost}")
