@@ -1,0 +1,209 @@
+"""Our own Avro readers and writers against fastavro's."""
+
+import io
+from decimal import Decimal
+from typing import Any
+
+import fastavro
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas import events, reader, writer
+from schemas.codec import Codec, UnframedError, UnknownSchemaError, schema
+from schemas.events import RECORDS, Record
+from schemas.source import Source, kind_of
+
+IDS = {name: number for number, name in enumerate(RECORDS, start=1)}
+CODEC = Codec(IDS)
+PLACES = Decimal("0.0001")
+AMOUNTS = st.integers(1 - 10**18, 10**18 - 1).map(lambda unscaled: Decimal(unscaled) * PLACES)
+TEXT = st.text(max_size=5) | st.builds("é".__mul__, st.integers(0, 700))
+FEW = settings(max_examples=100)  # a record has forty fields to draw
+
+
+def by_fastavro(whole: Any, number: int, record: Record) -> bytes:
+    """What fastavro writes; times are integers, as our records hold them."""
+
+    def plain(node: Any) -> Any:
+        if isinstance(node, dict):
+            if node.get("logicalType") == "timestamp-micros":
+                return "long"
+            return {key: plain(value) for key, value in node.items()}
+        return [plain(each) for each in node] if isinstance(node, list) else node
+
+    parsed = fastavro.parse_schema(plain(whole), named_schemas={})
+    names = {field["name"] for field in whole["fields"]}
+    datum = msgspec.to_builtins(record, builtin_types=(Decimal,))
+    datum = {name: value for name, value in datum.items() if name in names}
+    out = io.BytesIO()
+    out.write(b"\0" + number.to_bytes(4, "big"))
+    fastavro.schemaless_writer(out, parsed, datum, strict=True, disable_tuple_notation=True)
+    return out.getvalue()
+
+
+def values(node: Any, source: Source) -> st.SearchStrategy[Any]:
+    """Anything that a node can hold, as our records hold it."""
+    node = source.resolved(node)
+    match kind_of(node):
+        case "optional":
+            return st.none() | values(node[1], source)
+        case "array":
+            return st.lists(values(node["items"], source), max_size=3).map(tuple)
+        case "map":
+            return st.dictionaries(TEXT, values(node["values"], source), max_size=3)
+        case "enum":
+            return st.sampled_from(list(vars(events)[node["name"]]))
+        case "record":
+            told = {f["name"]: values(f["type"], source) for f in node["fields"]}
+            return st.builds(vars(events)[node["name"]], **told)
+    return {
+        "string": TEXT,
+        "boolean": st.booleans(),
+        "int": st.integers(-(2**31), 2**31 - 1),
+        "long": st.integers(-(2**63), 2**63 - 1),
+        "timestamp-micros": st.integers(0, 2**53) | st.integers(-(2**63), 2**63 - 1),
+        "decimal": AMOUNTS,
+    }[kind_of(node)]
+
+
+RECORDS_OF = {name: values(schema(name), Source()) for name in RECORDS}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+@FEW
+@given(data=st.data())
+def test_any_record_is_written_as_fastavro_writes_it_and_read_as_it_was(
+    name: str, data: st.DataObject
+) -> None:
+    record = data.draw(RECORDS_OF[name])
+    written = CODEC.encode(record)
+    assert by_fastavro(schema(name), IDS[name], record) == written
+    assert record == CODEC.decode(written)
+
+
+@FEW
+@given(RECORDS_OF["carts"], st.data())
+def test_bytes_that_end_early_or_late_are_no_record(record: Record, data: st.DataObject) -> None:
+    written = CODEC.encode(record)
+    cut = data.draw(st.integers(5, len(written) - 1))
+    for broken in (written[:cut], written + b"\0"):
+        with pytest.raises((ValueError, IndexError)):
+            CODEC.decode(broken)
+
+
+@FEW
+@given(RECORDS_OF["carts"], st.data())
+def test_bytes_that_were_changed_give_a_record_or_an_error_of_data(
+    record: Record, data: st.DataObject
+) -> None:
+    written = bytearray(CODEC.encode(record))
+    at = data.draw(st.integers(5, len(written) - 1))
+    written[at] = data.draw(st.integers(0, 255))
+    try:
+        found = CODEC.decode(bytes(written))
+    except (ValueError, IndexError):
+        return
+    assert isinstance(found, events.Cart)
+
+
+@given(st.integers(-(2**63), 2**63 - 1))
+def test_an_integer_is_read_as_it_was_written(value: int) -> None:
+    written = writer.long(value)
+    assert (value, len(written)) == reader.long(written, 0)
+    assert (value, len(written) + 1) == reader.long(b"\7" + written + b"\xff" * 9, 1)
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**63) - 1])
+def test_an_integer_that_does_not_fit_is_refused(value: int) -> None:
+    with pytest.raises(OverflowError):
+        writer.long(value)
+
+
+@pytest.mark.parametrize("value", [2**31, -(2**31) - 1])
+def test_a_number_that_does_not_fit_into_32_bits_is_refused(value: int) -> None:
+    with pytest.raises(OverflowError):
+        writer.integer(value)
+
+
+@given(AMOUNTS)
+def test_an_amount_is_read_as_it_was_written(amount: Decimal) -> None:
+    written = writer.money(amount)
+    assert amount == reader.money(written[1:])
+
+
+@pytest.mark.parametrize(
+    "amount", ["0.00001", "100000000000000", "-100000000000000", "1e999999", "NaN", "Infinity"]
+)
+def test_an_amount_that_does_not_fit_is_refused_and_never_rounded(amount: str) -> None:
+    with pytest.raises((ValueError, ArithmeticError)):
+        writer.money(Decimal(amount))
+
+
+@pytest.mark.parametrize(
+    ("amount", "same"),
+    [("1.00000", "1"), ("1E+2", "100"), ("-0", "0"), ("10.50", "10.5")],
+)
+def test_an_amount_keeps_its_worth_however_it_is_spelled(amount: str, same: str) -> None:
+    assert writer.money(Decimal(amount)) == writer.money(Decimal(same))
+
+
+def test_what_is_of_another_type_is_refused() -> None:
+    class Odd(msgspec.Struct):
+        text: Any = "x"
+        flag: Any = True
+        word: Any = "A"
+
+    kind = {"type": "enum", "name": "E", "symbols": ["A"]}
+    fields = [("text", "string"), ("flag", "boolean"), ("word", kind)]
+    node = {"type": "record", "name": "R", "fields": [{"name": n, "type": t} for n, t in fields]}
+    write = writer.compiled(node, b"", frozenset())
+    assert write(Odd()) == b"\2x\1\0"
+    for odd in (Odd(text=None), Odd(text=b"x"), Odd(flag=None), Odd(flag=2), Odd(word="B")):
+        with pytest.raises((AttributeError, LookupError)):
+            write(odd)
+
+
+@pytest.mark.parametrize("node", [["null", "string", "int"], ["string", "null"], "double", "bytes"])
+def test_a_schema_that_we_do_not_use_is_refused_when_it_is_compiled(node: Any) -> None:
+    record = {"type": "record", "name": "R", "fields": [{"name": "f", "type": node}]}
+    with pytest.raises(ValueError, match=r"string|double|bytes"):
+        writer.compiled(record, b"", frozenset())
+    with pytest.raises(ValueError, match=r"string|double|bytes"):
+        reader.compiled(record, {}, 0)
+
+
+def test_objects_that_many_records_share_are_written_right_beyond_what_is_remembered() -> None:
+    inner = {"type": "record", "name": "I", "fields": [{"name": "n", "type": "long"}]}
+    node = {"type": "record", "name": "R", "fields": [{"name": "inner", "type": inner}]}
+
+    class Inner(msgspec.Struct):
+        n: int
+
+    class Outer(msgspec.Struct):
+        inner: Inner
+
+    write = writer.compiled(node, b"", frozenset({"I"}))
+    for number in range(2 * writer._KEPT):
+        assert writer.long(number) == write(Outer(Inner(number)))
+
+
+def test_bytes_of_another_frame_or_an_unknown_schema_are_told_apart() -> None:
+    with pytest.raises(UnframedError):
+        CODEC.decode(b"\1\0\0\0\1rest")
+    with pytest.raises(UnframedError):
+        CODEC.decode(b"\0\0\0")
+    with pytest.raises(UnknownSchemaError):
+        CODEC.decode(b"\0\0\0\xff\xffrest")
+
+
+@FEW
+@given(RECORDS_OF["carts"])
+def test_a_record_of_an_earlier_version_is_read_with_todays_defaults(record: events.Cart) -> None:
+    today = schema("carts")
+    fields = [field for field in today["fields"] if field["name"] not in ("total", "attributes")]
+    old = {**today, "fields": fields}
+    told = msgspec.structs.replace(record, total=None, attributes={})
+    written = by_fastavro(old, 900, told)
+    assert told == Codec(IDS, {900: ("carts", old)}).decode(written)
