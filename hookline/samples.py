@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hookline.errors import CommandError
-from ingest.sources import SOURCES, Source, slug
+from ingest.sources import SOURCES, Source
+from schemas.keys import slug
 
 _HERE = Path(__file__).resolve().parent
 _FOLDERS = (_HERE / "examples", _HERE.parent / "tests" / "examples")

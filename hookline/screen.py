@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,13 +11,20 @@ from uuid import UUID
 
 from rich import box
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
+from rich.text import Text
+
+from hookline import neutral
 
 _WIDE = None if sys.stdout.isatty() else 150
 """Columns where nobody looks at a terminal: a file or a pipe has no edge."""
 
 out = Console(highlight=False, width=_WIDE)
 err = Console(stderr=True, highlight=False)
+
+Told = Callable[[str, int, int], None]
+"""Takes progress: what is done, how much of it, of how much."""
 
 
 def plain(value: Any) -> Any:
@@ -58,7 +66,10 @@ def shown(value: Any) -> str:
 
 
 def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    """A table as a person wants to see it; numbers to the right."""
+    """A table as a person wants to see it; numbers to the right.
+
+    Cells are plain text: markup and control characters in them are shown, never heeded.
+    """
     made = list(rows)
     drawn = Table(
         title=title,
@@ -72,5 +83,24 @@ def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any
         numbers = any(isinstance(row[index], int | float | Decimal) for row in made)
         drawn.add_column(column, justify="right" if numbers else "left", overflow="fold")
     for row in made:
-        drawn.add_row(*(shown(value) for value in row))
+        drawn.add_row(*(Text(neutral.line(shown(value))) for value in row))
     return drawn
+
+
+@contextmanager
+def reading(*, shown: bool) -> Iterator[Told]:
+    """A bar for long reading, beside the result and gone after it; none where nobody looks."""
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=err,
+        transient=True,
+        disable=not shown or not err.is_terminal,
+    ) as bar:
+        task = bar.add_task("reading", total=None)
+
+        def progress(what: str, done: int, everything: int) -> None:
+            bar.update(task, description=what, completed=done, total=everything)
+
+        yield progress

@@ -55,6 +55,7 @@ UNSUPPORTED_ENCODING = refusal(
     415, "Content-Encoding: identity or gzip", (b"accept-encoding", b"identity, gzip")
 )
 HEAD_TOO_LARGE = refusal(431, "headers and query are too large")
+UNSUPPORTED_TRANSFER = refusal(501, "Transfer-Encoding: chunked, or none")
 BUSY = refusal(503, "too much in flight; try again", _retry(2))
 UNACKNOWLEDGED = refusal(503, "not stored for certain; try again", _retry(5))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import resource
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +26,9 @@ from runtime.settings import Settings
 from runtime.shops import ShopBook
 
 log = logs.get("hookline.ingest")
+
+CONNECTIONS = 65_536
+"""Descriptors that one ingress asks for; what it is granted bounds its connections."""
 
 
 class App:
@@ -141,13 +145,23 @@ async def _listening(server: pages.Server, settings: Settings) -> None:
     log.info("listening", url=f"http://{settings.host}:{server.port}/hooks/")
 
 
+def ask_for_descriptors() -> None:
+    """Raise the soft limit, often 1,024, as far as the hard one goes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS if hard == resource.RLIM_INFINITY else min(hard, CONNECTIONS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; SIGHUP reads the shops again.
 
     Raises ShopsError for a shops file that cannot be used, OSError for a port that is taken.
     """
     logs.configure(settings, "ingest")
-    shops = ShopBook(settings.shops_file)
+    ask_for_descriptors()
+    health = Health()
+    shops = ShopBook(settings.shops_file, health)
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -159,9 +173,9 @@ def run(settings: Settings) -> None:
 
             for name in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(name, stop)
-            loop.add_signal_handler(signal.SIGHUP, shops.reload)
+            shops.reload_at_hangup()
 
-        await serve(settings, shops, KafkaPublisher(settings), Health(), started)
+        await serve(settings, shops, KafkaPublisher(settings), health, started)
 
     with contextlib.suppress(KeyboardInterrupt):
         uvloop.run(main())

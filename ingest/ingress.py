@@ -133,6 +133,8 @@ class Ingress:
         encoding = headers.get(b"content-encoding", b"identity").strip().lower() or b"identity"
         if encoding not in (b"identity", b"gzip") or _count(pairs, b"content-encoding") > 1:
             raise RefusedError(answers.UNSUPPORTED_ENCODING)
+        if headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
+            raise RefusedError(answers.UNSUPPORTED_TRANSFER)
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length[:20]) > self._settings.max_body:
             raise RefusedError(answers.TOO_LARGE)

@@ -1,13 +1,15 @@
 """uvicorn's httptools protocol with what it leaves open.
 
 The server buffers a head without bound and waits for it for ever: here one that takes more
-than its bytes is answered 431, one that takes more than its time 408. And it drops the body of
-a request that offers an upgrade (``Upgrade: h2c``, which some clients send with every first
-request): here the offer is declined and the body read.
+than its bytes is answered 431, one that takes more than its time 408. It drops the body of a
+request that offers an upgrade (``Upgrade: h2c``, which some clients send with every first
+request): here the offer is declined and the body read. It takes trailers for headers, without
+bound: here they are dropped, and counted. It queues pipelined requests without bound: here few
+and small ones. It waits for ever for a sender that reads no answers: here not.
 """
 
 import asyncio
-from typing import Any
+from typing import Any, NoReturn
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -15,7 +17,18 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 MAX_HEAD = 16 * 1024
 """Bytes of headers and URL; the application counts them exactly."""
 
+MAX_WAITING = 16
+"""Requests of one connection that wait behind the one that is being answered."""
+
+_HEADER_COST = 32
+_MOST = 4 * MAX_HEAD
+"""Bytes of one head that are kept until the application has counted them."""
+
 _HOP_HEADERS = frozenset({b"upgrade", b"connection", b"http2-settings"})
+
+
+class _TooMuchError(Exception):
+    """Raised inside the parser, to stop it; ``_status`` says why."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -29,29 +42,79 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._messages = 0
         self._head_bytes = 0
+        self._kept_bytes = 0
+        self._bare_bytes = 0
+        self._has_body = False
         self._offers_upgrade = False
+        self._is_spoilt = False
+        self._status = 400
+        self._ahead: Any = None
+        self._unread_timer: asyncio.TimerHandle | None = None
         self._head_timer: asyncio.TimerHandle | None = self.loop.call_later(
             self.head_timeout, self._refuse, 408
         )
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
+        """Stop the clocks."""
         self._stop_clock()
+        self.resume_writing()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Start the clock of a sender that does not read what it is answered."""
+        super().pause_writing()
+        self._unread_timer = self.loop.call_later(self.head_timeout, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
+        super().resume_writing()
 
     def on_message_begin(self) -> None:
         """A head begins: what came before in this piece of data is not its."""
         self._in_head = True
         self._messages += 1
-        self._head_bytes = 0
+        self._head_bytes = self._kept_bytes = self._bare_bytes = 0
         super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Keep a part of the URL."""
+        self._keep(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header. A trailer is none: what it says was not there to be judged."""
+        if self._in_head:
+            self._keep(len(name) + len(value) + _HEADER_COST)
+            super().on_header(name, value)
+
+    def _keep(self, size: int) -> None:
+        self._kept_bytes += size
+        if self._kept_bytes > _MOST:
+            self._stop(431)
 
     def on_headers_complete(self) -> None:
         """The head is whole. One that offers an upgrade is read again without the offer."""
         self._in_head = False
+        if self.parser.get_http_version() == "0.9":  # no headers, and no body that ends
+            self._stop(505)
         self._offers_upgrade = self.parser.should_upgrade()
-        if not self._offers_upgrade:
-            super().on_headers_complete()
+        if self._offers_upgrade:
+            return
+        if len(self.pipeline) == MAX_WAITING:
+            self._stop(400)
+        ahead = self.cycle
+        super().on_headers_complete()
+        self._ahead = ahead
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a part of the body: little of one that nobody reads yet."""
+        self._has_body = True
+        if self.pipeline and len(self.cycle.body) + len(body) > MAX_HEAD:
+            self._stop(400)
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The body is whole, unless the parser only stopped at an offer."""
@@ -60,12 +123,19 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, then look whether a head is still open."""
+        if self._is_spoilt:
+            return
         before = self._messages
-        self._unset_keepalive_if_required()
+        self._has_body = False
         self._feed(data)
+        if self._is_spoilt:
+            return
+        if self._in_head or self._messages != before:  # empty lines are no sign of life
+            self._unset_keepalive_if_required()
         if not self._in_head:
             if self._head_timer is not None:
                 self._stop_clock()
+            self._bounds_rest(len(data))
             return
         if self._messages == before:  # all of it belonged to one head, and did not end it
             self._head_bytes += len(data)
@@ -75,14 +145,41 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._head_timer is None and not self.transport.is_closing():
             self._head_timer = self.loop.call_later(self.head_timeout, self._refuse, 408)
 
+    def _bounds_rest(self, size: int) -> None:
+        """Bound what comes of a body and is none: trailers, extensions of a chunk."""
+        if self._has_body or self.cycle is None or not self.cycle.more_body:
+            return
+        self._bare_bytes += size
+        if self._bare_bytes > MAX_HEAD:
+            self._spoilt(431)
+
     def _feed(self, data: bytes) -> None:
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as stopped:
             self._decline(data[stopped.args[0] :])
         except httptools.HttpParserError:
-            self._stop_clock()
-            self.send_400_response("Invalid HTTP request received.")
+            self._spoilt(self._status)
+
+    def _stop(self, status: int) -> NoReturn:
+        """Stop the parser, from one of its callbacks."""
+        self._status = status
+        raise _TooMuchError
+
+    def _spoilt(self, status: int) -> None:
+        """Read nothing more: answer in order what came whole, else ``status``; then close."""
+        self._stop_clock()
+        self._is_spoilt = True
+        last = self.cycle
+        if self.pipeline and last.more_body:  # it waits, and will never be whole
+            self.pipeline.popleft()
+            last = self._ahead
+        if last is not None and not (last.response_complete or last.more_body):
+            last.keep_alive = False
+            return
+        if last is None or last.response_complete or not last.response_started:
+            self._say(status)
+        self.transport.close()
 
     def _decline(self, rest: bytes) -> None:
         """Read the request again as if nothing had been offered; ``rest`` follows its head."""
@@ -108,10 +205,13 @@ class BoundedProtocol(HttpToolsProtocol):
         is_answering = self.cycle is not None and not self.cycle.response_complete
         is_silent = not self._messages
         if not is_answering and not is_silent:
-            self.transport.write(
-                STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n"
-            )
+            self._say(status)
         self.transport.close()
+
+    def _say(self, status: int) -> None:
+        self.transport.write(
+            STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n"
+        )
 
 
 def bounded(head_timeout: float) -> type[BoundedProtocol]:

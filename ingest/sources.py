@@ -1,7 +1,4 @@
-"""The platforms, one row each: route, proof of origin, event name, entity key.
-
-A further platform is one row here and one reader in ``entities.py``.
-"""
+"""The platforms as the ingress sees them: route, proof of origin, event name, entity key."""
 
 import hashlib
 from collections.abc import Callable
@@ -12,6 +9,7 @@ from ingest import entities
 from ingest.entities import Found
 from ingest.signatures import SCHEMES
 from schemas.keys import entity_key
+from schemas.platforms import PLATFORMS, Platform
 from schemas.shops import Shop
 
 
@@ -38,36 +36,30 @@ class Source:
         return f"/hooks/{self.name}/{{shop}}{token}" + ("/{event}" if self.events_in_url else "")
 
 
-CIKLIK_EVENTS = frozenset(
-    {
-        *(f"{change}_subscription" for change in ("created", "updated", "deleted")),
-        *(f"{change}_checkoutorder" for change in ("created", "updated")),
-        *(f"{change}_checkouttransaction" for change in ("created", "updated")),
-        "created_checkoutinvoice",
-        *(f"{change}_address" for change in ("created", "updated")),
-        *(f"{change}_shippingbox" for change in ("created", "updated", "deleted")),
-        *(f"{change}_user" for change in ("created", "updated")),
-        *(f"{change}_optin" for change in ("created", "updated")),
-        "abandoned_cart",
-    }
-)
+CIKLIK_EVENTS = PLATFORMS["ciklik"].events_in_url
 
-SOURCES: dict[str, Source] = {
-    source.name: source
-    for source in (
-        Source("run-free", entities.run_free),
-        Source("shoprocket", entities.shoprocket),
-        Source(
-            "spiffy",
-            entities.spiffy,
-            proof_header=b"x-spiffy-hmac-sha256",
-            event_headers=(b"x-spiffy-topic", b"x-spiffy-stores-topic"),
-            shop_headers=(b"x-spiffy-shop-domain", b"x-spiffy-stores-shop-domain"),
-        ),
-        Source("ciklik", entities.ciklik, events_in_url=CIKLIK_EVENTS),
-        Source("gooten", entities.gooten),
-    )
+_READERS: dict[str, Callable[[str, bytes], Found]] = {
+    "run-free": entities.run_free,
+    "shoprocket": entities.shoprocket,
+    "spiffy": entities.spiffy,
+    "ciklik": entities.ciklik,
+    "gooten": entities.gooten,
 }
+"""Of the platforms whose event or entity does not stand at one place, as a row says it."""
+
+
+def _source(platform: Platform) -> Source:
+    return Source(
+        platform.name,
+        _READERS.get(platform.name) or entities.at_paths(platform.event, platform.ids),
+        proof_header=platform.proof_header.encode() if platform.proof_header else None,
+        event_headers=tuple(name.encode() for name in platform.event_headers),
+        shop_headers=tuple(name.encode() for name in platform.shop_headers),
+        events_in_url=platform.events_in_url,
+    )
+
+
+SOURCES: dict[str, Source] = {name: _source(row) for name, row in PLATFORMS.items()}
 
 
 def read(source: Source, shop: str, event: str, body: bytes | None) -> tuple[str, bytes | None]:
@@ -88,11 +80,6 @@ def hashed_key(source: Source, shop: str, body: bytes) -> bytes:
     """The raw key of a delivery in which no id can be read: by its bytes as received."""
     digest = hashlib.blake2b(body, digest_size=16).hexdigest()
     return entity_key(source.name, shop, "body", digest).encode()
-
-
-def slug(event: str) -> str:
-    """The event's name in commands, files and metrics: ``carts/create`` -> ``carts-create``."""
-    return event.lower().replace("/", "-").replace(".", "-")
 
 
 def prove(shop: Shop, secret: bytes, body: bytes, event: str) -> tuple[str, dict[str, str]]:

@@ -18,6 +18,7 @@ from processors.index import PartitionIndex, noted
 from processors.readback import MARGIN_MS, ReadBack
 from processors.sources import ADAPTERS
 from processors.sources.contract import Adapter, Delivery, Parsed, Slots
+from processors.unknown_fields import Counts, counting
 from processors.verdicts import Verdict, Verdicts
 from runtime import logs, metrics
 from runtime.budget import Budget
@@ -65,6 +66,7 @@ class Processors:
         self._adapters = adapters
         self._held: dict[int, Held] = {}
         self._busy: set[int] = set()
+        self._unknown: Counts = Counter()
 
     async def start(self, settings: Settings, health: Health) -> None:
         """Connect: schemas, shops, the producer, the reader of the outcome logs."""
@@ -74,12 +76,13 @@ class Processors:
                 " same random text for all processors, and keep it for ever"
             )
         self._settings, self._health = settings, health
-        self._shops = ShopBook(settings.shops_file)
+        self._shops = ShopBook(settings.shops_file, health)
+        self._shops.reload_at_hangup()
         self._watching = asyncio.ensure_future(self._shops.watch())
         codec = await load_codec(settings, health)
         self._budget = Budget(settings.record_budget)
         adapters = {
-            source: within_budget(adapter, self._budget.renew)
+            source: counting(source, within_budget(adapter, self._budget.renew), self._unknown)
             for source, adapter in self._adapters.items()
         }
         self._verdicts = Verdicts(codec, adapters, settings.contact_key.encode())
@@ -204,6 +207,9 @@ class Processors:
                 metrics.REJECTS.labels(verdict.source, verdict.reason).inc()
         for group in appended:
             metrics.EVENTS.labels(group.topic).inc(len(group.outcomes))
+        for (source, event), count in self._unknown.items():
+            metrics.UNKNOWN_FIELDS.labels(source, event).inc(count)
+        self._unknown.clear()
         metrics.BATCH_RECORDS.labels("processors").observe(len(verdicts))
         metrics.BATCH_SECONDS.labels("processors").observe(seconds)
 

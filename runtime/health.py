@@ -23,12 +23,13 @@ class Health:
 
     ``unmet`` maps a condition's name to what it waits for, in words for an operator;
     ``halted`` holds those that only an operator can end. ``answers`` counts what services have
-    answered, so that long work is told from a hang. ``port`` is where ``serve`` listens, once
-    it does.
+    answered, so that long work is told from a hang. ``warnings`` are to be mended, but the work
+    goes on. ``port`` is where ``serve`` listens, once it does.
     """
 
     unmet: dict[str, str] = field(default_factory=dict)
     halted: dict[str, str] = field(default_factory=dict)
+    warnings: dict[str, str] = field(default_factory=dict)
     answers: int = 0
     port: int | None = None
 
@@ -48,6 +49,14 @@ class Health:
         """``name`` is no longer halted."""
         self.halted.pop(name, None)
 
+    def warn(self, name: str, reason: str) -> None:
+        """Ready all the same; somebody must look at ``name``."""
+        self.warnings[name] = reason
+
+    def mended(self, name: str) -> None:
+        """``name`` is as it should be again."""
+        self.warnings.pop(name, None)
+
     def answered(self) -> None:
         """A service did a step of the work in hand."""
         self.answers += 1
@@ -66,7 +75,11 @@ def routes(health: Health) -> list[Route]:
 
     async def readyz(_request: Request) -> Response:
         return JSONResponse(
-            {"ready": health.is_ready, "waiting": {**health.unmet, **health.halted}},
+            {
+                "ready": health.is_ready,
+                "waiting": {**health.unmet, **health.halted},
+                "warnings": health.warnings,
+            },
             status_code=200 if health.is_ready else 503,
         )
 

@@ -4,6 +4,9 @@ import zlib
 
 _GZIP = zlib.MAX_WBITS | 16
 
+MAX_MEMBERS = 100
+"""Members of one gzip stream: each costs a copy of what is behind it."""
+
 
 class BodyTooLargeError(Exception):
     """More bytes than a body may have."""
@@ -22,6 +25,8 @@ def inflate(body: bytes, limit: int) -> bytes:
     room = limit + 1
     rest = body
     while rest:
+        if len(out) == MAX_MEMBERS:
+            raise MalformedGzipError(f"more than {MAX_MEMBERS} gzip members")
         stream = zlib.decompressobj(_GZIP)
         try:
             out.append(stream.decompress(rest, room))

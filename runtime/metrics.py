@@ -83,6 +83,12 @@ REJECTS = Counter(
 EVENTS = Counter(
     "hookline_events", "Canonical events sent, by topic.", ["topic"], registry=REGISTRY
 )
+UNKNOWN_FIELDS = Counter(
+    "hookline_unknown_fields",
+    "Fields that no canonical field holds, kept as attributes: a jump is a platform's change.",
+    ["source", "event"],
+    registry=REGISTRY,
+)
 FOREIGN_OUTCOMES = Counter(
     "hookline_foreign_outcomes",
     "Outcomes found in our partitions that somebody else wrote.",

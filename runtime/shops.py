@@ -2,16 +2,19 @@
 
 import asyncio
 import os
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from runtime import logs, metrics
+from runtime.health import Health
 from schemas import shops
 from schemas.shops import Shop, ShopsError
 
 log = logs.get("hookline.shops")
 
+CONDITION = "shops file"
 _Stamp = tuple[int, int, int]
 _ABSENT: _Stamp = (0, 0, 0)
 
@@ -20,12 +23,13 @@ class ShopBook:
     """The shops of one file, by (source, id).
 
     The first reading raises ShopsError where the file cannot be used; a later one keeps what
-    was in force, and says so in the log and on ``hookline_shops_file_broken``. ``version``
-    goes up with every reading that succeeds.
+    was in force, and says so in the log, on ``hookline_shops_file_broken`` and on /readyz,
+    where ``health`` is given. ``version`` goes up with every reading that succeeds.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], health: Health | None = None) -> None:
         self.path = Path(path)
+        self._health = health or Health()
         self.version = 0
         self.problem: str | None = None
         self._shops: Mapping[tuple[str, str], Shop] = {}
@@ -50,7 +54,7 @@ class ShopBook:
         self._stamp = self._stamped()
         try:
             read = shops.load(self.path)
-        except (ShopsError, UnicodeDecodeError) as error:
+        except ShopsError as error:
             self._keep(str(error))
             return False
         self._take(read)
@@ -63,16 +67,22 @@ class ShopBook:
             await asyncio.sleep(interval)
             self.refresh()
 
+    def reload_at_hangup(self) -> None:
+        """Reload at SIGHUP, which else ends the process. Call it in the main thread's loop."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload)
+
     def _take(self, read: dict[tuple[str, str], Shop]) -> None:
         self._shops = MappingProxyType(read)
         self.version += 1
         self.problem = None
+        self._health.mended(CONDITION)
         metrics.SHOPS.set(len(read))
         metrics.SHOPS_STALE.set(0)
         metrics.SHOPS_RELOADS.labels("read").inc()
 
     def _keep(self, problem: str) -> None:
         self.problem = problem
+        self._health.warn(CONDITION, f"settings before it stay in force: {problem}")
         metrics.SHOPS_STALE.set(1)
         metrics.SHOPS_RELOADS.labels("broken").inc()
         log.error(

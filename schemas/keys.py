@@ -17,6 +17,11 @@ def customer_key(
     return None
 
 
+def slug(event: str) -> str:
+    """The event's name in commands, files and metrics: ``carts/create`` -> ``carts-create``."""
+    return event.lower().replace("/", "-").replace(".", "-")
+
+
 def native_id(key: str) -> str:
     """The platform's own id in an entity key."""
     return key.split("/", 2)[2].partition(":")[2]

@@ -11,14 +11,15 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-SOURCES = ("run-free", "shoprocket", "spiffy", "ciklik", "gooten")
-NEEDS_CURRENCY = frozenset({"run-free", "spiffy", "ciklik"})
-"""Platforms whose payloads name no currency."""
-PROOFS = ("token", "hmac-sha256-base64", "hmac-sha256-hex", "header")
+from schemas.platforms import PLATFORMS, PROOFS
+
+SOURCES = tuple(PLATFORMS)
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+_LONGEST = 3650 * 86400
 
 
 class ShopsError(ValueError):
@@ -53,17 +54,22 @@ _DURATIONS = ("abandon_after", "expire_after", "checkout_grace", "window", "stat
 
 def seconds(value: Any, where: str) -> int:
     """Whole seconds of ``90``, ``"90s"``, ``"60m"``, ``"72h"`` or ``"30d"``."""
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    if isinstance(value, str) and (match := re.fullmatch(r"(\d{1,9})([smhd])", value)):
-        return int(match[1]) * _UNITS[match[2]]
-    raise ShopsError(f'{where}: write a duration such as "60m", "72h" or "30d", not {value!r}')
+    told = -1
+    if isinstance(value, int) and not isinstance(value, bool):
+        told = value
+    elif isinstance(value, str) and (match := re.fullmatch(r"([0-9]{1,9})([smhd])", value)):
+        told = int(match[1]) * _UNITS[match[2]]
+    if 0 <= told <= _LONGEST:
+        return told
+    raise ShopsError(
+        f'{where}: write a duration such as "60m", "72h" or "30d" (at most 3650d), not {value!r}'
+    )
 
 
 def _zone(value: Any, where: str) -> str:
     try:
         zoneinfo.ZoneInfo(value)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError) as error:
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError, OSError) as error:
         raise ShopsError(f"{where}: {value!r} is no time zone; see the IANA list") from error
     return str(value)
 
@@ -88,15 +94,18 @@ def _check_proof(values: dict[str, Any], where: str) -> None:
         raise ShopsError(f'{where}.secrets: each is text, "env:NAME" or "file:PATH"')
     if values["proof"] not in PROOFS:
         raise ShopsError(f"{where}.proof: {values['proof']!r} is none of {', '.join(PROOFS)}")
-    is_open = values["proof"] != "token" and values["source"] != "spiffy"
-    if is_open and not values.get("proof_header"):
+    is_open = values["proof"] != "token" and PLATFORMS[values["source"]].proof_header is None
+    header = values.get("proof_header")
+    if is_open and not header:
         raise ShopsError(f"{where}.proof_header: name the header that carries the proof")
+    if header is not None and not (isinstance(header, str) and _HEADER.fullmatch(header)):
+        raise ShopsError(f"{where}.proof_header: no header is called that")
 
 
 def _check_currency(values: dict[str, Any], where: str) -> None:
     currency = values.get("currency")
     if currency is None:
-        if values["source"] in NEEDS_CURRENCY:
+        if not PLATFORMS[values["source"]].names_currency:
             raise ShopsError(
                 f'{where}.currency: {values["source"]} names no currency; write e.g. "USD"'
             )
@@ -106,9 +115,10 @@ def _check_currency(values: dict[str, Any], where: str) -> None:
 
 def _shop(raw: dict[str, Any], where: str) -> Shop:
     source = _check_source(raw, where)
+    platform = PLATFORMS[source]
     values: dict[str, Any] = {
-        "proof": "hmac-sha256-base64" if source == "spiffy" else "token",
-        "counts_as_sale": source != "gooten",
+        "proof": platform.proof,
+        "counts_as_sale": platform.counts_as_sale,
         **raw,
     }
     for name in _DURATIONS:
@@ -120,33 +130,64 @@ def _shop(raw: dict[str, Any], where: str) -> Shop:
     for name in ("taxes_included", "counts_as_sale", "is_test"):
         if name in values and not isinstance(values[name], bool):
             raise ShopsError(f"{where}.{name}: write true or false")
-    if "quota" in values and (not isinstance(values["quota"], int) or values["quota"] < 1):
+    quota = values.get("quota", 1)
+    if not isinstance(quota, int) or isinstance(quota, bool) or quota < 1:
         raise ShopsError(f"{where}.quota: write whole deliveries a second, 1 or more")
     _check_proof(values, where)
     _check_currency(values, where)
     return Shop(**{**values, "secrets": tuple(values["secrets"])})
 
 
-def parse(text: str) -> dict[tuple[str, str], Shop]:
-    """Shops by (source, id). Raises ShopsError with the place and the remedy."""
+def survey(text: str) -> tuple[dict[tuple[str, str], Shop], list[ShopsError]]:
+    """The shops that can be used, and what is wrong with each of the others.
+
+    Raises ShopsError where the text as a whole cannot be read.
+    """
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ShopsError(f"not TOML: {error}") from error
+    except RecursionError as error:
+        raise ShopsError("not TOML that anybody meant: nested too deeply") from error
     if unknown := sorted(set(raw) - {"shops"}):
         raise ShopsError(f"unknown table {unknown[0]!r}: shops stand under [[shops]]")
+    entries = raw.get("shops", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ShopsError("shops: begin each shop with [[shops]], in two pairs of brackets")
     shops: dict[tuple[str, str], Shop] = {}
-    for number, entry in enumerate(raw.get("shops", []), start=1):
-        shop = _shop(entry, f"shops[{number}]")
+    problems = []
+    for number, entry in enumerate(entries, start=1):
+        try:
+            shop = _shop(entry, f"shops[{number}]")
+        except ShopsError as error:
+            problems.append(error)
+            continue
         if (shop.source, shop.id) in shops:
-            raise ShopsError(f"shops[{number}]: {shop.source}/{shop.id} stands here twice")
-        shops[shop.source, shop.id] = shop
+            twice = f"shops[{number}]: {shop.source}/{shop.id} stands here twice"
+            problems.append(ShopsError(twice))
+        else:
+            shops[shop.source, shop.id] = shop
+    return shops, problems
+
+
+def parse(text: str) -> dict[tuple[str, str], Shop]:
+    """Shops by (source, id). Raises ShopsError with the first place and the remedy."""
+    shops, problems = survey(text)
+    if problems:
+        raise problems[0]
     return shops
 
 
 def load(path: Path) -> dict[tuple[str, str], Shop]:
     """Shops of a file. Raises ShopsError, also where the file cannot be read."""
+    return parse(read(path))
+
+
+def read(path: Path) -> str:
+    """The text of a shops file. Raises ShopsError where it cannot be read."""
     try:
-        return parse(path.read_text())
+        return path.read_text()
     except OSError as error:
         raise ShopsError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ShopsError(f"{path}: not UTF-8 at byte {error.start}") from error

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from schemas.keys import entity_key
+from schemas.platforms import PLATFORMS
 from sinks.cart_records import CandidateOrder, CartHistory
 
 _KINDS = {
@@ -11,11 +12,7 @@ _KINDS = {
     "cart_token": "cart-token",
     "cart_id": "cart",
 }
-_FOLDED = {
-    "spiffy": ("cart_id", "cart_token"),
-    "run-free": ("cart_id", "customer_id"),
-    "ciklik": ("cart_id", "customer_id", "email_hash"),
-}
+_FOLDED = {name: row.carts_named_by for name, row in PLATFORMS.items()}
 """Source -> the identifiers by which its orders name carts."""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from schemas.events import LineItem, OrderStatus
+from schemas.platforms import telling
 from sinks.cart_lines import lines_total
 from sinks.cart_records import CandidateOrder
 from sinks.lifetime_records import OrderMoney, OrderState, Standing
@@ -17,8 +18,10 @@ NOTHING = Decimal(0)
 PLACES = Decimal("0.0001")
 _WIDE = Context(prec=64, rounding=ROUND_HALF_EVEN)
 """Room for any product of two amounts: a told total of 0.0001 must not raise."""
-TELLS_REFUNDS = frozenset({"shoprocket", "spiffy"})
+TELLS_REFUNDS = telling("refunds")
 """Platforms whose order events tell a refund."""
+TELLS_PAYMENTS = telling("payments")
+"""Platforms whose order status tells whether it was paid."""
 
 _STANDINGS = {
     OrderStatus.PLACED: Standing.COUNTED,
@@ -64,7 +67,7 @@ def standing(order: OrderState) -> Standing:
     if order.deleted or order.cancelled_at is not None:
         return Standing.CANCELLED
     by_status = _STANDINGS[order.status]
-    if order.source == "gooten" and by_status is not Standing.CANCELLED:
+    if order.source not in TELLS_PAYMENTS and by_status is not Standing.CANCELLED:
         return Standing.COUNTED  # tells production, not payment
     return by_status
 

@@ -8,9 +8,17 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-_REFUNDS_TOLD = "('shoprocket', 'spiffy')"
-_CARTS_TOLD = "('run-free', 'shoprocket', 'spiffy', 'ciklik')"
-_SUBSCRIPTIONS_TOLD = "('ciklik')"
+from schemas.platforms import telling
+
+
+def _telling(what: str) -> str:
+    """The platforms whose deliveries tell this, as an SQL list."""
+    return "(" + ", ".join(f"'{name}'" for name in sorted(telling(what))) + ")"
+
+
+_REFUNDS_TOLD = _telling("refunds")
+_CARTS_TOLD = _telling("carts")
+_SUBSCRIPTIONS_TOLD = _telling("subscriptions")
 
 _COLUMNS = (
     "customer_key", "currency", "source", "shop", "person_key", "first_order_at",

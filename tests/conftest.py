@@ -20,6 +20,8 @@ from hookline.local.process import free_port
 from hookline.local.stack import NAMES, Stack, choose_ports
 from runtime import admin, registry
 from runtime.settings import Settings
+from tests import shown
+from tests.log_search import leaks, secrets_of
 
 T = TypeVar("T")
 _COSTS = pytest.StashKey[list[str]]()
@@ -108,6 +110,14 @@ def run_apart(work: Coroutine[Any, Any, T]) -> T:
         return thread.submit(asyncio.run, work).result()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def logs_tell_nothing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """At the end of the run: no log of any stage or server holds a secret or personal data."""
+    yield
+    folder = tmp_path_factory.getbasetemp()
+    assert leaks(folder, secrets_of(folder)) == []
+
+
 @pytest.fixture(scope="session")
 def live_stack(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -178,6 +188,12 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: Any) -> None:
-    """Say what each stack cost."""
+    """Say how many of the platforms' events and traps were shown, and what each stack cost."""
+    passed, failed = (
+        [report.nodeid for outcome in outcomes for report in terminalreporter.getreports(outcome)]
+        for outcomes in (("passed",), ("failed", "error"))
+    )
+    if said := shown.line(passed, failed):
+        terminalreporter.write_line(said)
     for cost in config.stash.get(_COSTS, []):
         terminalreporter.write_line(f"stack: {cost}")

@@ -1,7 +1,8 @@
 """The example deliveries under ``tests/examples``: read from disk, run through their adapter.
 
-A body stands beside ``<slug>.expected.json``, which says what it is and what becomes of it.
-Delivery id, shop, times and raw coordinates are fixed here.
+A body stands beside ``<slug>.expected.json``, which says what it is and what becomes of it:
+``events``, or the ``reject`` that it must be. Delivery id, shop, times and raw coordinates are
+fixed here.
 """
 
 import json
@@ -17,6 +18,7 @@ from processors.sources import ADAPTERS
 from processors.sources.contract import Delivery, Parsed
 from schemas.envelopes import RawDelivery, Reject
 from schemas.events import RECORDS, TOPIC_OF, Event, Record
+from schemas.platforms import PLATFORMS
 from schemas.shops import Shop
 
 FOLDER = Path(__file__).parent / "examples"
@@ -33,6 +35,11 @@ SHOPS = {
     "spiffy": Shop(source="spiffy", id="demo", currency="GBP", timezone="Europe/London"),
     "ciklik": Shop(source="ciklik", id="demo", currency="EUR", timezone="Europe/Paris"),
     "gooten": Shop(source="gooten", id="demo", counts_as_sale=False),
+}
+SHOPS |= {
+    name: Shop(source=name, id="demo", currency="EUR", counts_as_sale=row.counts_as_sale)
+    for name, row in PLATFORMS.items()
+    if name not in SHOPS
 }
 
 
@@ -59,10 +66,9 @@ class Example:
 
     def key(self) -> str:
         """The raw key that the ingress would give it."""
-        _, key = sources.read(sources.SOURCES[self.platform], "demo", self.told["event"], self.body)
-        if key is None:
-            raise ValueError(f"{self.name}: the ingress reads no id in it")
-        return key.decode()
+        source = sources.SOURCES[self.platform]
+        _, key = sources.read(source, "demo", self.told["event"], self.body)
+        return (key or sources.hashed_key(source, "demo", self.body)).decode()
 
     def delivery(self) -> Delivery:
         """The delivery as the adapter is given it."""
@@ -84,15 +90,10 @@ class Example:
 
     def run(self) -> tuple[Parsed, dict[str, Event]]:
         """What the adapter makes of it. Raises ValueError where it is rejected."""
-        adapter = ADAPTERS[self.platform]
-        delivery = self.delivery()
-        parsed = adapter.parse(delivery)
-        if isinstance(parsed, Reject):
-            raise ValueError(f"{self.name}: {parsed}")  # noqa: TRY004 - a verdict, not a type
-        slots = adapter.events(delivery, parsed)
-        if isinstance(slots, Reject):
-            raise ValueError(f"{self.name}: {slots}")  # noqa: TRY004 - a verdict, not a type
-        return parsed, slots
+        made = verdict(self.delivery())
+        if isinstance(made, Reject):
+            raise ValueError(f"{self.name}: {made}")  # noqa: TRY004 - a verdict, not a type
+        return made
 
     def events(self) -> list[tuple[str, str, Record]]:
         """The expected (slot, topic, record) triples."""
@@ -104,6 +105,16 @@ class Example:
             )
             for event in self.told["events"]
         ]
+
+
+def verdict(delivery: Delivery) -> tuple[Parsed, dict[str, Event]] | Reject:
+    """What its platform's adapter makes of a delivery."""
+    adapter = ADAPTERS[delivery.raw.source]
+    parsed = adapter.parse(delivery)
+    if isinstance(parsed, Reject):
+        return parsed
+    slots = adapter.events(delivery, parsed)
+    return slots if isinstance(slots, Reject) else (parsed, slots)
 
 
 def bodies() -> Iterator[Path]:
@@ -121,7 +132,16 @@ def expectations() -> Iterator[Path]:
 
 
 def examples() -> list[Example]:
-    """Every body that has an expectation."""
+    """Every body that has events for its expectation."""
+    return [example for example in _with_expectation() if "reject" not in example.told]
+
+
+def rejects() -> list[Example]:
+    """Every body that must be rejected."""
+    return [example for example in _with_expectation() if "reject" in example.told]
+
+
+def _with_expectation() -> list[Example]:
     found = []
     for path in bodies():
         expectation = path.with_name(path.stem + EXPECTED)
@@ -132,15 +152,27 @@ def examples() -> list[Example]:
 
 
 def as_told(example: Example) -> dict[str, Any]:
-    """The expectation that the adapter's present answer would give."""
-    parsed, slots = example.run()
-    return {
+    """The expectation that the adapter's present answer would give.
+
+    Raises ValueError where it rejects what must have events, or the reverse.
+    """
+    head = {
         "published": example.told["published"],
         "note": example.told["note"],
-        "event": parsed.event,
+        "event": example.told["event"],
         "content_type": example.told.get("content_type", CONTENT_TYPES[example.path.suffix]),
         "query": example.told.get("query", ""),
         "key": example.key(),
+    }
+    if "reject" in example.told:
+        made = verdict(example.delivery())
+        if not isinstance(made, Reject):
+            raise ValueError(f"{example.name}: it must be rejected, and has events")
+        return {**head, "reject": msgspec.to_builtins(made)}
+    parsed, slots = example.run()
+    return {
+        **head,
+        "event": parsed.event,
         "rule": parsed.rule.value,
         "events": [
             {

@@ -1,19 +1,20 @@
 """Writes the expectations of example deliveries anew: ``python -m tests.examples_refresh [WORD]``.
 
 Only those whose ``platform/slug`` holds WORD, where one is given. For a new body, first
-write ``<slug>.expected.json`` with "published", "note" and "event". Read the difference
-before you keep it: an expectation says what is right, not what the adapter did.
+write ``<slug>.expected.json`` with "published", "note" and "event" ("reject": null too where
+that is what it must be). Read the difference before you keep it: an expectation says what is
+right, not what the adapter did.
 """
 
 import json
 import sys
 
-from tests.example_files import as_told, examples
+from tests.example_files import as_told, examples, rejects
 
 
 def main(arguments: list[str]) -> int:
     """Rewrites what differs and names it."""
-    for example in examples():
+    for example in [*examples(), *rejects()]:
         if arguments and not any(word in example.name for word in arguments):
             continue
         told = as_told(example)

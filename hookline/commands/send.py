@@ -8,6 +8,7 @@ import typer
 from hookline import screen
 from hookline.connection import DataOption, find
 from hookline.errors import CommandError
+from schemas.platforms import PLATFORMS
 
 
 def register(app: typer.Typer) -> None:
@@ -15,9 +16,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def send(
-        platform: Annotated[
-            str, typer.Argument(help="run-free, shoprocket, spiffy, ciklik or gooten.")
-        ],
+        platform: Annotated[str, typer.Argument(help=f"One of {', '.join(PLATFORMS)}.")],
         event: Annotated[
             str | None, typer.Argument(help="An example's name; lists them if not told.")
         ] = None,

@@ -4,8 +4,9 @@ import asyncio
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
-from hookline import screen
+from hookline import neutral, screen
 from hookline.commands.stages import create_topics
 from hookline.connection import DataOption, find
 
@@ -96,10 +97,10 @@ def _show(record: dict[str, Any], *, as_json: bool) -> None:
         screen.print_json(record)
         return
     place = f"{record['partition']}:{record['offset']}"
-    screen.out.print(f"[bold]{place}[/]  {record['key']}", markup=True)
+    screen.out.print(Text.assemble((place, "bold"), "  ", neutral.line(str(record["key"]))))
     value = record.get("value", record.get("value_base64", record.get("unreadable")))
     if isinstance(value, dict):
         screen.out.print_json(data=value, indent=2)
     else:
-        screen.out.print(record["headers"], markup=False)
-        screen.out.print(str(value), markup=False)
+        screen.out.print(neutral.line(str(record["headers"])), markup=False)
+        screen.out.print(neutral.line(str(value)), markup=False)

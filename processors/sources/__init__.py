@@ -1,13 +1,15 @@
-"""One platform, one adapter: found here and nowhere else."""
+"""One platform, one adapter: ``ADAPTER`` of the module that bears the platform's name."""
 
-from processors.sources import ciklik, gooten, run_free, shoprocket, spiffy
+from importlib import import_module
+
 from processors.sources.contract import Adapter
+from schemas.platforms import PLATFORMS
 
-ADAPTERS: dict[str, Adapter] = {
-    "run-free": run_free.ADAPTER,
-    "shoprocket": shoprocket.ADAPTER,
-    "spiffy": spiffy.ADAPTER,
-    "ciklik": ciklik.ADAPTER,
-    "gooten": gooten.ADAPTER,
-}
+
+def _adapter(source: str) -> Adapter:
+    adapter: Adapter = import_module(f"{__name__}.{source.replace('-', '_')}").ADAPTER
+    return adapter
+
+
+ADAPTERS: dict[str, Adapter] = {source: _adapter(source) for source in PLATFORMS}
 """Source -> its adapter."""

@@ -1,7 +1,7 @@
 """What else a platform tells, as a map of texts: bounded, and without personal data.
 
-A field is left out if a word of its name speaks of a person, a place, a secret or a link,
-or if its value looks like an address or a link: better a field too few.
+A field is left out if a word of its name speaks of a person, a place, a secret or a link, if
+its name tells nothing, or if its value looks like an address or a link: better a field too few.
 """
 
 import re
@@ -42,6 +42,8 @@ _NAMED_THINGS = names(
     """
 )
 _NAMED_OBJECTS = _NAMED_THINGS - {"method", "payment", "shipping", "short"}
+_FREE = names("label value values")
+"""Names that tell nothing: what stands there may be anything, a person's name among it."""
 _ID_WORDS = frozenset({"id", "ids", "uuid"})
 _PERSONAL_IDS = frozenset({"tax", "national", "passport", "card"})
 
@@ -54,7 +56,7 @@ def is_personal(name: str, inside: str = "") -> bool:
 @lru_cache(maxsize=4096)
 def _speaks_of_a_person(name: str, inside: str) -> bool:
     words = [word.lower() for word in _WORD.findall(name)]
-    if not words or not name.isascii() or "@" in name:
+    if not words or not name.isascii() or "@" in name or (len(words) == 1 and words[0] in _FREE):
         return True
     if words[-1] in _ID_WORDS:  # an address's or a user's id names no person by itself
         return len(words) > 1 and words[-2] in _PERSONAL_IDS

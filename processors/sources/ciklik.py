@@ -181,4 +181,4 @@ _EVENTS: dict[str, Callable[[Delivery, Parsed], Slots]] = {
 EVENTS = frozenset(_EVENTS)
 """The 17 event keys of the page, and our word for the URL of abandoned carts."""
 
-ADAPTER = Adapter(VERSION, parse, events)
+ADAPTER = Adapter(VERSION, parse, events, known=EVENTS)

@@ -17,7 +17,7 @@ _USER = names(
     """
     id email first_name last_name name phone addresses profiles declinaison
     has_active_subscription customerRevenue customerRefund totalTransactionsSuccess
-    created_at created updated_at
+    created_at created updated_at info refp
     """
 )
 _ADDRESS = names(

@@ -53,9 +53,11 @@ class Adapter:
     """A platform: ``parse`` then ``events``, both pure.
 
     Bad input is a returned Reject; an exception is a bug and becomes ``internal-error``.
-    ``version`` goes up with every change of what the adapter gives.
+    ``version`` goes up with every change of what the adapter gives. ``known``: the event words
+    that it takes, of an open family the usual ones; each has an example.
     """
 
     version: int
     parse: Callable[[Delivery], Parsed | Reject]
     events: Callable[[Delivery, Parsed], Slots | Reject]
+    known: frozenset[str] = frozenset()

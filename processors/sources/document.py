@@ -25,8 +25,8 @@ def from_json(body: bytes) -> Document:
     """The JSON object in a body."""
     try:
         document = _DECODER.decode(body)
-    except UnicodeDecodeError:
-        _bad_unicode(body)
+    except UnicodeDecodeError as error:
+        _bad_json(body, error)
     except msgspec.ValidationError as error:
         out_of_range(_where(body, _is_long_integer), str(error))
     except InvalidOperation:
@@ -55,21 +55,13 @@ def _kind(value: Any) -> str:
     )
 
 
-def _bad_unicode(body: bytes) -> None:
-    try:
-        body.decode()
-    except UnicodeDecodeError as error:
-        malformed(error.start, "not UTF-8")
-    _bad_json(body, msgspec.DecodeError("not UTF-8"))
-
-
-def _bad_json(body: bytes, error: msgspec.DecodeError) -> None:
+def _bad_json(body: bytes, error: Exception) -> None:
     """Says why: another format, half a surrogate pair (JSON, but no text), or no JSON at all."""
     if body.lstrip()[:1] == b"<":
         unsupported("this platform sends JSON, and the body looks like XML")
     said = _BYTE.search(str(error))
     try:
-        lenient = json.loads(body, parse_int=str, parse_float=str)
+        lenient = json.loads(body.decode(), parse_int=str, parse_float=str)
     except UnicodeDecodeError as undecodable:
         malformed(undecodable.start, "not UTF-8")
     except json.JSONDecodeError as broken:

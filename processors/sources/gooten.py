@@ -4,6 +4,7 @@ Nothing names the event or dates it. Items carry no id, one price and no tax; a 
 known by its tracking number.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs
@@ -108,8 +109,6 @@ def _order(delivery: Delivery, parsed: Parsed) -> Order:
     lines = None
     if items is not None:
         lines = tuple(_line(line, f"Items[{i}].", which) for i, line in enumerate(items))
-    words = {line.status_word for line in lines or ()}
-    word = next(iter(words)) if len(words) == 1 else None
     return Order(
         meta=meta.primary(
             delivery,
@@ -123,7 +122,7 @@ def _order(delivery: Delivery, parsed: Parsed) -> Order:
         order_number=text(data, "NiceId"),
         customer=_customer(delivery, data),
         status=_status(lines or ()),
-        fulfillment_word=word,
+        fulfillment_word=_one_word(lines or ()),
         items=lines,
         items_total=_items_total(lines),
         discount_total=discount,
@@ -164,8 +163,17 @@ def _status(lines: tuple[LineItem, ...]) -> OrderStatus:
 
 def _progress(word: str | None) -> ShipmentStatus:
     """The page names only 'new' and 'delivered'; compared without case and separators."""
-    letters = "".join(filter(str.isalpha, word or "")).lower()
-    return _PROGRESS.get(letters, ShipmentStatus.UNKNOWN)
+    return _PROGRESS.get(_letters(word), ShipmentStatus.UNKNOWN)
+
+
+def _letters(word: str | None) -> str:
+    return "".join(filter(str.isalpha, word or "")).lower()
+
+
+def _one_word(lines: Iterable[LineItem]) -> str | None:
+    """The status that all lines tell, in the first one's spelling."""
+    words = [line.status_word for line in lines]
+    return words[0] if len({_letters(word) for word in words}) == 1 else None
 
 
 def _price(told: dict[str, Any], key: str, path: str) -> Decimal | None:
@@ -230,8 +238,7 @@ def _shipment(
     delivery: Delivery, order: Order, number: str, lines: list[LineItem], count: int
 ) -> Shipment:
     slot = f"shipment-{count}"
-    words = {line.status_word for line in lines}
-    progress = {_progress(word) for word in words}
+    progress = {_progress(line.status_word) for line in lines}
     return Shipment(
         meta=meta.secondary(
             delivery,
@@ -247,10 +254,10 @@ def _shipment(
         order_id=order.order_id,
         customer=order.customer,
         status=progress.pop() if len(progress) == 1 else ShipmentStatus.UNKNOWN,
-        status_word=words.pop() if len(words) == 1 else None,
+        status_word=_one_word(lines),
         tracking_number=number,
         items=tuple(lines),
     )
 
 
-ADAPTER = Adapter(VERSION, parse, events)
+ADAPTER = Adapter(VERSION, parse, events, known=frozenset({EVENT}))

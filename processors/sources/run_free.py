@@ -42,7 +42,7 @@ RULES = {
     "order/created": Rule.CONTENT,
 }
 _PERSON = frozenset({"id", "firstName", "lastName", "email", "phone"})
-_CUSTOMER = _PERSON | {"created", "newsletter"}
+_CUSTOMER = _PERSON | {"created", "newsletter", "billing", "shipping"}
 _CART = frozenset({"customer", "items"})
 _ORDER = names(
     """
@@ -216,4 +216,4 @@ def _is_gift_card(kind: str | None) -> bool | None:
     return True if "".join(filter(str.isalpha, kind)).lower() == "giftcard" else None
 
 
-ADAPTER = Adapter(VERSION, parse, events)
+ADAPTER = Adapter(VERSION, parse, events, known=frozenset(RULES))

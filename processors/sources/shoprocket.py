@@ -234,4 +234,4 @@ def _customer(delivery: Delivery, parsed: Parsed) -> Customer:
     )
 
 
-ADAPTER = Adapter(VERSION, parse, events)
+ADAPTER = Adapter(VERSION, parse, events, known=EVENTS | shoprocket_envelope.EVENTS)

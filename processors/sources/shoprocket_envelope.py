@@ -58,6 +58,7 @@ OTHER_EVENTS = {
     "customer.updated": Change.UPDATED,
     "customer.deleted": Change.DELETED,
 }
+EVENTS = frozenset(ORDER_EVENTS) | frozenset(OTHER_EVENTS)
 STATUSES = {
     "pending": OrderStatus.PENDING,
     "payment_pending": OrderStatus.PENDING,

@@ -25,6 +25,17 @@ from schemas.events import Cart, Change, LineItem
 
 VERSION = 1
 CARTS = {"carts/create": Change.CREATED, "carts/update": Change.UPDATED}
+EVENTS = names(
+    """
+    carts/create carts/update
+    orders/create orders/updated orders/paid orders/partially_paid orders/fulfilled
+    orders/partially_fulfilled orders/partially_refunded orders/cancelled orders/delete
+    customers/create customers/update customers/enable customers/disable customers/delete
+    customer_credits/create customer_credits/update
+    """
+)
+"""Of the open families orders/*, customers/* and customer credits, the usual words."""
+
 MAX_TOPIC = 100
 TOPIC = "hookline-event"
 """Where an unknown word stands: the raw record's header."""
@@ -130,4 +141,4 @@ def _line(line: dict[str, Any], path: str) -> LineItem:
     )
 
 
-ADAPTER = Adapter(VERSION, parse, events)
+ADAPTER = Adapter(VERSION, parse, events, known=EVENTS)

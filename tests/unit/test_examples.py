@@ -1,4 +1,4 @@
-"""Every example delivery gives exactly the events that stand beside it."""
+"""Every example delivery gives exactly the events, or the reject, that stand beside it."""
 
 import json
 import re
@@ -7,27 +7,27 @@ import msgspec
 import pytest
 
 from ingest import sources
-from processors.sources import ciklik, gooten, run_free, shoprocket, shoprocket_envelope, spiffy
+from processors.sources import ADAPTERS
 from schemas.codec import Codec
-from schemas.events import RECORDS, TOPIC_OF
-from tests.example_files import EXPECTED, Example, as_told, bodies, examples, expectations
+from schemas.envelopes import Reject
+from schemas.events import RECORDS, TOPIC_OF, Shipment
+from schemas.keys import slug
+from tests.example_files import (
+    EXPECTED,
+    Example,
+    as_told,
+    bodies,
+    examples,
+    expectations,
+    rejects,
+    verdict,
+)
 
 EXAMPLES = examples()
 NAMES = [example.name for example in EXAMPLES]
+REJECTS = rejects()
+XML = [example for example in EXAMPLES if example.path.suffix == ".xml"]
 CODEC = Codec({name: number for number, name in enumerate(RECORDS, start=1)})
-
-EVENTS: dict[str, frozenset[str]] = {
-    "run-free": frozenset(run_free.RULES),
-    "shoprocket": shoprocket.EVENTS
-    | (frozenset(shoprocket_envelope.ORDER_EVENTS) | {"cart.abandoned"}),
-    "spiffy": frozenset(spiffy.CARTS)
-    | {f"orders/{verb}" for verb in ("create", "updated", "paid", "fulfilled", "cancelled")}
-    | {"orders/delete", "customers/create", "customers/update", "customers/delete"}
-    | {"customer_credits/create"},
-    "ciklik": ciklik.EVENTS,
-    "gooten": frozenset({gooten.EVENT}),
-}
-"""What we say we accept; of the open families orders/* and customers/*, the usual words."""
 
 
 def test_every_body_has_an_expectation_and_every_expectation_its_body() -> None:
@@ -38,20 +38,15 @@ def test_every_body_has_an_expectation_and_every_expectation_its_body() -> None:
     assert with_expectation == with_body
 
 
-def test_every_event_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    every = {(platform, event) for platform, events in EVENTS.items() for event in events}
-    shown = {(example.platform, example.told["event"]) for example in EXAMPLES}
-    published = {
-        (example.platform, example.told["event"])
-        for example in EXAMPLES
-        if example.told["published"]
-    }
-    with capsys.disabled():
-        print(
-            f"\nexamples: {len(every & shown)} of {len(every)} events, "
-            f"{len(published)} of them as published"
-        )
-    assert shown == every
+def test_every_event_has_an_example() -> None:
+    every = {(platform, word) for platform, adapter in ADAPTERS.items() for word in adapter.known}
+    assert {(example.platform, example.told["event"]) for example in EXAMPLES} == every
+
+
+def test_every_example_says_whether_it_was_published_and_why_it_is_here() -> None:
+    for example in [*EXAMPLES, *REJECTS]:
+        assert isinstance(example.told["published"], bool)
+        assert example.told["note"]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=NAMES)
@@ -62,7 +57,16 @@ def test_a_body_gives_exactly_its_expected_events(example: Example) -> None:
     assert (parsed.event, parsed.rule) == (example.told["event"], example.told["rule"])
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=NAMES)
+@pytest.mark.parametrize("example", REJECTS, ids=lambda example: example.name)
+def test_a_body_that_must_be_rejected_names_its_reason_and_place(example: Example) -> None:
+    made = verdict(example.delivery())
+    assert isinstance(made, Reject)
+    assert msgspec.to_builtins(made) == example.told["reject"]
+
+
+@pytest.mark.parametrize(
+    "example", [*EXAMPLES, *REJECTS], ids=[*NAMES, *(example.name for example in REJECTS)]
+)
 def test_an_expectation_stands_as_the_refresh_would_write_it(example: Example) -> None:
     assert json.loads(json.dumps(as_told(example))) == example.told
 
@@ -74,8 +78,7 @@ def test_ingress_and_adapter_agree_on_key_event_and_file_name(example: Example) 
     )
     assert key is not None
     assert (event, key.decode()) == (example.told["event"], example.told["key"])
-    slug = sources.slug(event)
-    assert example.slug == slug or example.slug.startswith(f"{slug}-")
+    assert example.slug == slug(event) or example.slug.startswith(f"{slug(event)}-")
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=NAMES)
@@ -90,6 +93,46 @@ def test_the_primary_event_is_keyed_by_the_raw_key(example: Example) -> None:
     first = next(iter(slots.values()))
     assert first.meta.entity == example.told["key"]
     assert all(event.meta.slot == slot for slot, event in slots.items())
+
+
+@pytest.mark.parametrize("example", XML, ids=lambda example: example.name)
+def test_a_body_in_xml_gives_the_events_of_its_json(example: Example) -> None:
+    (json_body,) = [e for e in EXAMPLES if e.name == example.name.removesuffix("-xml")]
+    assert example.run()[1] == json_body.run()[1]
+    assert (example.key(), example.told["rule"]) == (json_body.key(), json_body.told["rule"])
+
+
+def test_every_event_of_spiffy_has_an_example_in_xml_and_names_are_spelled_both_ways() -> None:
+    told = {example.told["event"] for example in XML}
+    assert told == ADAPTERS["spiffy"].known
+    for noun in ("carts", "orders", "customers", "customer_credits"):
+        named = b"".join(e.body for e in XML if e.told["event"].startswith(f"{noun}/"))
+        assert re.search(rb"<[a-z]+-[a-z]", named), noun
+        assert re.search(rb"<[a-z]+_[a-z]", named), noun
+
+
+def test_the_items_of_an_order_go_from_new_to_delivered_in_any_case() -> None:
+    life = [e for e in EXAMPLES if e.platform == "gooten" and re.search(r"-[1-5]-", e.slug)]
+    made = [example.run()[1] for example in life]
+    assert len({slots["order"].meta.entity for slots in made}) == 1
+    assert [getattr(slots["order"], "fulfillment_word", None) for slots in made] == [
+        "new",
+        "InProduction",
+        None,
+        "Shipped",
+        "Delivered",
+    ]
+    parcels = [
+        {slot: event.status.value for slot, event in slots.items() if isinstance(event, Shipment)}
+        for slots in made
+    ]
+    assert parcels == [
+        {},
+        {},
+        {"shipment-1": "SHIPPED"},
+        {"shipment-1": "SHIPPED", "shipment-2": "SHIPPED"},
+        {"shipment-1": "DELIVERED", "shipment-2": "DELIVERED"},
+    ]
 
 
 PERSONAL = re.compile(

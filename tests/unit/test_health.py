@@ -43,7 +43,10 @@ async def test_the_pages_say_alive_ready_and_what_is_waited_for() -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
-    assert (ready.status_code, ready.json()) == (200, {"ready": True, "waiting": {}})
+    assert (ready.status_code, ready.json()) == (
+        200,
+        {"ready": True, "waiting": {}, "warnings": {}},
+    )
     assert waiting.status_code == 503
     assert waiting.json()["waiting"] == {"kafka": "no broker answers"}
     assert alive.status_code == 200

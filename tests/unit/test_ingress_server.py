@@ -1,97 +1,38 @@
 """The ingress behind its real server and a real socket."""
 
 import asyncio
-import contextlib
 import json
-import resource
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ingest.app import create_app, serve, server_of
+from ingest.app import serve
 from ingest.protocol import MAX_HEAD
-from ingest.publisher import KafkaPublisher, MemoryPublisher
+from ingest.publisher import KafkaPublisher
 from runtime.health import Health
 from runtime.settings import Settings
 from runtime.shops import ShopBook
+from tests.served import Served, peak, serving, status
+from tests.served import request as request_to
 
 SHOPS = '[[shops]]\nsource = "gooten"\nid = "prints"\nsecrets = ["t0ken"]\n'
 PATH = "/hooks/gooten/prints/t0ken"
 SETTINGS = Settings(port=0, body_timeout=0.3, produce_timeout=0.3, max_body=200_000)
 
 
-class Served:
-    """A running server, and raw bytes to and from it."""
-
-    def __init__(self, server: Any, publisher: Any) -> None:
-        self.server = server
-        self.publisher = publisher
-        self.writers = []
-
-    async def open(self) -> Any:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.server.port)
-        self.writers.append(writer)
-        return reader, writer
-
-    async def close(self) -> None:
-        for writer in self.writers:
-            writer.close()
-            with contextlib.suppress(OSError):  # the server may have cut it off
-                await writer.wait_closed()
-
-    async def exchange(self, request: Any) -> Any:
-        """What the server says to ``request`` until it closes, or falls silent."""
-        reader, writer = await self.open()
-        writer.write(request)
-        return await self.read(reader)
-
-    @staticmethod
-    async def read(reader: Any, patience: Any = 3.0) -> Any:
-        answer = b""
-        try:
-            async with asyncio.timeout(patience):
-                while not answer.endswith((b"}", b"\r\n\r\n")) and (
-                    piece := await reader.read(65536)
-                ):
-                    answer += piece
-        except ConnectionResetError:
-            pass
-        return answer
-
-    @property
-    def bodies(self) -> Any:
-        return [record.value for record in self.publisher.records]
-
-
 @pytest.fixture
-async def served(tmp_path: Any) -> Any:
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
     path = tmp_path / "shops.toml"
     path.write_text(SHOPS)
-    publisher = MemoryPublisher()
-    server = server_of(create_app(SETTINGS, ShopBook(path), publisher, Health()), SETTINGS)
-    task = asyncio.create_task(server.serve())
-    await server.wait_started()
-    running = Served(server, publisher)
-    yield running
-    await running.close()
-    server.should_exit = server.force_exit = True
-    await task
+    async with serving(SETTINGS, path) as running:
+        yield running
 
 
-def request(
-    body: Any = b"", *headers: Any, path: Any = PATH, method: Any = "POST", length: Any = None
-) -> Any:
-    lines = [f"{method} {path} HTTP/1.1", "Host: x", *headers]
-    if length is None:
-        length = len(body)
-    if length >= 0:
-        lines.append(f"Content-Length: {length}")
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
-
-
-def status(answer: Any) -> Any:
-    return int(answer[9:12])
+def request(body: bytes = b"", *headers: str, path: str = PATH, **rest: Any) -> bytes:
+    return request_to(body, *headers, path=path, **rest)
 
 
 async def test_a_body_with_a_length_is_taken(served: Any) -> None:
@@ -230,11 +171,6 @@ async def test_a_head_without_end_is_cut_off_with_memory_flat(served: Any) -> No
 
     assert answer == b"" or status(answer) == 431
     assert sent < 10_000_000
-
-
-def peak() -> Any:
-    """Bytes this process has held at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 @pytest.mark.parametrize("is_chunked", [False, True])

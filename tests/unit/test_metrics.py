@@ -14,7 +14,7 @@ def test_every_family_says_what_it_counts() -> None:
 def test_labels_are_few_and_bounded() -> None:
     """An entity, a URL, a customer or a delivery as a label would grow without end."""
     allowed = {
-        "source", "shop", "status", "outcome", "verdict", "reason", "topic",
+        "source", "event", "shop", "status", "outcome", "verdict", "reason", "topic",
         "stage", "partition", "holder", "kind", "le",
     }  # fmt: skip
     told = {label for family in families() for sample in family.samples for label in sample.labels}

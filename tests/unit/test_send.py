@@ -141,7 +141,7 @@ def test_a_secret_that_leads_nowhere_is_named() -> None:
     ("source", "name", "said"),
     [
         ("ebay", "order", "there is run-free, shoprocket"),
-        ("run-free", "refund", "there is cart-change, customer-created, order-created"),
+        ("run-free", "refund", "there is cart-change, cart-change-emptied, customer-created"),
     ],
 )
 def test_what_is_not_there_is_answered_with_what_is(source: str, name: str, said: str) -> None:

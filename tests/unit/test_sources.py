@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.signatures import SCHEMES
-from ingest.sources import CIKLIK_EVENTS, SOURCES, hashed_key, prove, read, slug
+from ingest.sources import CIKLIK_EVENTS, SOURCES, hashed_key, prove, read
 from schemas import shops
+from schemas.keys import slug
 from schemas.shops import Shop
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

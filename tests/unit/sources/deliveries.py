@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ingest import sources
-from processors.sources import ADAPTERS
 from processors.sources.contract import Delivery, Parsed, Slots
 from schemas.envelopes import RawDelivery, Reject
 from tests.example_files import (
@@ -19,6 +18,7 @@ from tests.example_files import (
     PARTITION,
     RECEIVED_AT,
     SHOPS,
+    verdict,
 )
 
 Outcome = tuple[Parsed, Slots] | Reject
@@ -72,12 +72,7 @@ def delivery(
 
 def outcome(given: Delivery) -> Outcome:
     """(parsed, slots), or the reject of either step."""
-    adapter = ADAPTERS[given.raw.source]
-    parsed = adapter.parse(given)
-    if isinstance(parsed, Reject):
-        return parsed
-    slots = adapter.events(given, parsed)
-    return slots if isinstance(slots, Reject) else (parsed, slots)
+    return verdict(given)
 
 
 def run(platform: str, event: str, body: dict[str, Any] | bytes, **rest: Any) -> Slots:

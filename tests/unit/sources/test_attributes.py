@@ -117,7 +117,10 @@ def test_deep_nesting_is_cut_off() -> None:
     assert attributes({"a": deep, "b": {"c": {"d": {"e": {"f": {"g": 1}}}}}}, NOTHING) == {}
 
 
-@pytest.mark.parametrize("spelling", ["Test@RunFree.run", " test@runfree.run ", "TEST@RUNFREE.RUN"])
+@pytest.mark.parametrize(
+    "spelling",
+    ["Test@RunFree.run", " test@runfree.run ", "TEST@RUNFREE.RUN", "\uff54est@runfree.run"],
+)
 def test_spellings_of_one_address_have_one_hash(spelling: str) -> None:
     assert email_hash(spelling, b"key") == email_hash("test@runfree.run", b"key") is not None
 
@@ -126,3 +129,12 @@ def test_a_hash_depends_on_the_key_and_nothing_is_hashed_that_is_no_address() ->
     assert email_hash("a@b.example", b"one") != email_hash("a@b.example", b"two")
     assert email_hash("a@b.example", b"k" * 100) is not None
     assert [email_hash(value, b"key") for value in (None, "", "XXXX")] == [None, None, None]
+
+
+def test_what_stands_under_a_name_that_tells_nothing_is_left_out() -> None:
+    told = {
+        "custom": [{"field": "first_name", "value": "Jeanne"}],
+        "label": "Jeanne",
+        "sub_value": 1,
+    }
+    assert attributes(told, NOTHING) == {"custom[0].field": "first_name", "sub_value": "1"}

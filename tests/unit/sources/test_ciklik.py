@@ -24,6 +24,7 @@ from schemas.events import (
     SubscriptionStatus,
     TimeBasis,
 )
+from tests.example_files import FOLDER
 from tests.unit.sources.deliveries import changed, delivery, outcome, refused, run, sample
 
 
@@ -180,3 +181,62 @@ def test_a_deleted_box_is_deleted() -> None:
 )
 def test_what_cannot_be_is_refused_with_its_path(event: str, body: Any, expected: Any) -> None:
     assert refused("ciklik", event, body) == expected
+
+
+@pytest.mark.parametrize("price", [50, 50.0, "50", "50.00", "50.000"])
+def test_a_price_is_the_same_amount_in_each_of_its_spellings(price: Any) -> None:
+    body = changed("ciklik/created_checkoutorder", lambda d: d["items"][0].update(price=price))
+    made = run("ciklik", "created_checkoutorder", body)["order"]
+    assert isinstance(made, Order)
+    (line,) = made.items or ()
+    assert (line.unit_price, line.line_total, made.items_total) == (50, 50, 50)
+
+
+def test_a_tax_on_two_levels_is_kept_as_told_and_taken_for_none() -> None:
+    body = (FOLDER / "ciklik/created_checkoutorder.json").read_bytes()
+    made = run("ciklik", "created_checkoutorder", body)["order"]
+    assert isinstance(made, Order)
+    (line,) = made.items or ()
+    assert line.tax is None
+    assert (line.attributes["tax"], line.attributes["orderable.tax"]) == ("0.000", "0.000")
+
+
+def test_a_coupon_is_an_empty_list_or_an_object() -> None:
+    none, one = order("created_checkoutorder"), order("created_checkoutorder-renewal")
+    assert not [name for name in none.attributes if name.startswith("coupon")]
+    assert one.attributes["coupon.uuid"] == "MONCOUPON1MOIS"
+
+
+def test_display_text_and_epoch_seconds_are_kept_as_told_and_never_read() -> None:
+    made = order("created_checkoutorder-renewal")
+    assert made.attributes["coupon.display_amount"] == "20,00€"
+    assert made.attributes["coupon.redeem_by"] == "1626350400"
+    assert made.discount_total == Decimal(20)
+
+
+def test_a_backslash_in_a_type_is_one() -> None:
+    (line,) = order("created_checkoutorder").items or ()
+    assert line.attributes["type"] == "App\\Plan"
+
+
+def test_a_subscription_without_user_is_nobodys_and_its_customer_totals_name_none() -> None:
+    made = subscription("created_subscription")
+    assert made.customer is None
+    assert [(t.scope, t.scope_id) for t in made.reported] == [
+        (Scope.CUSTOMER, None),
+        (Scope.SUBSCRIPTION, "e5e00564-9cc8-402a-ba1e-6c69ff519c37"),
+    ]
+
+
+def test_the_promised_array_of_changes_is_read_in_no_form_and_its_values_go_nowhere() -> None:
+    body = sample("ciklik/updated_subscription-changed")
+    assert "MARIE" not in str(run("ciklik", "updated_subscription", body))
+    body["changed"] = {"first_name": "MARIE", "paused": True}
+    made = run("ciklik", "updated_subscription", body)["subscription"]
+    assert made.attributes["changed.paused"] == "true"
+    assert "MARIE" not in str(made)
+
+
+def test_what_was_paid_is_not_the_orders_total_nor_its_net() -> None:
+    made = order("created_checkoutorder")
+    assert (made.total, made.paid_total, made.items_total) == (None, 50, 50)

@@ -34,6 +34,9 @@ def test_numbers_are_exact_at_any_size() -> None:
         (b'{"a": "\x01"}', ("malformed-body", "@7")),
         (b"{} x", ("malformed-body", "@3")),
         (b"\xef\xbb\xbf{}", ("malformed-body", "@0")),
+        ('{"a": 1}'.encode("utf-16-be"), ("malformed-body", "@0")),
+        (b"\0{\xd9\x42", ("malformed-body", "@2")),
+        (b'\0{\0"\xd9B\0"', ("malformed-body", "@4")),
         (b"<order/>", ("unsupported-format", "@0")),
         (b"[1]", ("invalid-payload", "$")),
         (b"null", ("invalid-payload", "$")),
@@ -46,6 +49,11 @@ def test_numbers_are_exact_at_any_size() -> None:
         (b'{"x": 1, "a": [' + b"9" * 10_000 + b"]}", ("out-of-range", "a[0]")),
         (b"[" * 100_000, ("out-of-range", "$")),
         (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, ("out-of-range", "$")),
+        (b'{"a": "\\ud800", "b": ' + b"[" * 100_000, ("out-of-range", "$")),
+        (b'{"a":' + b"[" * 300 + b'"\\ud800"' + b"]" * 300 + b"}", ("malformed-body", "@312")),
+        (b'{"b": 1.5, "a": 1e9999999999999999999999}', ("out-of-range", "a")),
+        (b'{"a": ' + b"9" * 10_000 + b', "b": tru', ("out-of-range", "$")),
+        (b'{"a": 1e9999999999999999999999, "b": tru', ("out-of-range", "$")),
     ],
 )
 def test_what_is_no_document_is_refused_with_its_place(

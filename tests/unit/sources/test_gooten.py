@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 
 from schemas.envelopes import Reject
-from schemas.events import Change, Order, OrderStatus, Shipment, ShipmentStatus, TimeBasis
+from schemas.events import (
+    Change,
+    CurrencySource,
+    Order,
+    OrderStatus,
+    Shipment,
+    ShipmentStatus,
+    TimeBasis,
+)
 from tests.unit.sources.deliveries import changed, delivery, outcome, refused, run, sample
 
 NAME = "gooten/order-item-changed"
@@ -138,3 +146,72 @@ def test_what_cannot_be_is_refused_with_its_path(change: Any, expected: tuple[st
 
 def test_the_pages_test_button_sends_a_body_without_an_order() -> None:
     assert refused("gooten", "", {"test": True}) == ("invalid-payload", "Id")
+
+
+def test_a_repeated_sku_is_two_lines_that_no_id_tells_apart() -> None:
+    def change(document: dict[str, Any]) -> None:
+        document["Items"][1].update(Sku=document["Items"][0]["Sku"], Status="Shipped")
+
+    lines = order(change).items or ()
+    assert [line.line_id for line in lines] == [None, None, None]
+    assert [line.sku for line in lines[:2]] == ["TabletCase-GalaxyNote10.0-Matte"] * 2
+    assert [line.status_word for line in lines[:2]] == ["New", "Shipped"]
+
+
+def test_a_status_that_goes_back_is_an_event_and_the_newest_by_its_arrival() -> None:
+    def said(word: str, appended_ms: int) -> tuple[Any, int]:
+        made = slots(lambda d: d["Items"][0].update(Status=word), appended_ms=appended_ms)
+        return made["shipment-1"].status, made["shipment-1"].meta.version_at
+
+    (first, earlier), (second, later) = said("Delivered", 1000), said("New", 2000)
+    assert (first, second) == (ShipmentStatus.DELIVERED, ShipmentStatus.NEW)
+    assert earlier < later
+
+
+def test_items_that_tell_one_status_in_three_cases_tell_one_word() -> None:
+    def change(document: dict[str, Any]) -> None:
+        for item, word in zip(document["Items"], ("New", "NEW", "n e w"), strict=True):
+            item["Status"] = word
+
+    assert order(change).fulfillment_word == "New"
+    assert order(lambda d: d["Items"][2].update(Status="Shipped")).fulfillment_word is None
+
+
+def test_blank_address_lines_and_all_that_an_address_says_go_nowhere() -> None:
+    made = order()
+    assert not [name for name in made.attributes if "Address" in name]
+    assert " " not in made.attributes.values()
+
+
+@pytest.mark.parametrize(
+    ("billing", "shipping", "known"),
+    [(None, "a@b.example", True), ("a@b.example", None, True), (None, None, False)],
+)
+def test_a_guest_is_known_by_who_pays_else_by_who_receives(
+    billing: str | None, shipping: str | None, known: bool
+) -> None:
+    def change(document: dict[str, Any]) -> None:
+        document["BillingAddress"]["Email"] = billing
+        document["ShippingAddress"]["Email"] = shipping
+
+    assert (order(change).customer is not None) == known
+
+
+def test_an_order_that_names_no_currency_is_in_the_shops() -> None:
+    def change(document: dict[str, Any]) -> None:
+        for priced in (
+            document["Total"],
+            document["ShippingTotal"],
+            *(item[key] for item in document["Items"] for key in ("Price", "DiscountAmount")),
+        ):
+            del priced["CurrencyCode"]
+
+    made = order(change, shop={"currency": "EUR"})
+    assert (made.currency, made.currency_source) == ("EUR", CurrencySource.SHOP)
+    assert order(change).currency is None
+
+
+def test_an_order_without_items_or_total_has_no_items_total() -> None:
+    assert order(lambda d: d.pop("Items")).items is None
+    assert order(lambda d: d.pop("Items")).items_total is None
+    assert order(lambda d: d.pop("Total")).attributes["price_fits"] == "either"

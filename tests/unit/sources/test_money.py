@@ -109,6 +109,22 @@ def test_the_smallest_unit_depends_on_the_currency(
     assert money.minor({"a": units}, "a", "", currency) == Decimal(expected)
 
 
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (10**14, "out-of-range"),
+        (-1, "out-of-range"),
+        ("5", "invalid-payload"),
+        (True, "invalid-payload"),
+    ],
+)
+def test_what_no_smallest_units_can_be_is_refused(value: Any, reason: str) -> None:
+    with pytest.raises(Refused) as caught:
+        money.minor({"a": value}, "a", "x.", "GBP")
+    assert (caught.value.reject.reason.value, caught.value.reject.path) == (reason, "x.a")
+    assert money.minor({}, "a", "x.", "GBP") is None
+
+
 @settings(deadline=None)
 @given(
     st.lists(

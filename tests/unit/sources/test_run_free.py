@@ -203,3 +203,35 @@ def test_what_cannot_be_is_refused_with_its_path(change: Any, expected: tuple[st
 def test_an_unknown_event_is_named_in_the_reject() -> None:
     made = outcome(delivery("run-free", "", {"type": "test", "action": "ping"}))
     assert "'test/ping'" in str(made)
+
+
+def test_a_cart_of_nobody_is_refused() -> None:
+    for change in (
+        lambda d: d["data"].pop("customer"),
+        lambda d: d["data"].update(customer={}),
+        lambda d: d["data"]["customer"].pop("id"),
+    ):
+        reason, path = refused("run-free", "", changed("run-free/cart-change", change))
+        assert (reason, path in ("data.customer", "data.customer.id")) == ("invalid-payload", True)
+
+
+def test_an_order_tells_no_status_and_is_placed() -> None:
+    made = order()
+    assert (made.status, made.status_word, made.cancelled_at) == (OrderStatus.PLACED, None, None)
+
+
+def test_the_sentinel_latitude_and_all_that_an_address_says_go_nowhere() -> None:
+    told = order(lambda d: d["data"].update(note="at the door"))
+    assert not [name for name in told.attributes if name.startswith(("shipping", "billing"))]
+    assert "-1" not in told.attributes.values()
+
+
+def test_a_till_knows_one_customer_under_two_numbers_and_neither_is_the_key() -> None:
+    bought, filled = order(), cart()
+    assert bought.customer is not None
+    assert filled.customer is not None
+    assert bought.customer.customer_id == filled.customer.customer_id == "1"
+    assert (
+        bought.attributes["customer.posId"],
+        filled.attributes["customer.posId"],
+    ) == ("110252", "100005")

@@ -209,3 +209,60 @@ def test_an_unknown_word_of_either_format_is_an_unknown_event(word: str, name: s
 )
 def test_what_cannot_be_is_refused_with_its_path(change: Any, expected: tuple[str, str]) -> None:
     assert refused("shoprocket", "", changed("shoprocket/order-created", change)) == expected
+
+
+def test_the_key_is_the_id_and_the_other_numbers_are_none() -> None:
+    made = order()
+    assert (made.meta.entity, made.order_id) == ("shoprocket/demo/order:716", "716")
+    assert made.order_number == "#186"
+    assert (made.attributes["raw_order_id"], made.attributes["invoice_number"]) == ("186", "183")
+    (line,) = made.items or ()
+    assert line.line_id == "20860"
+    assert "order_id" not in line.attributes
+
+
+def test_texts_for_numbers_flags_as_digits_and_an_int_beside_them_are_read_alike() -> None:
+    def typed(document: dict[str, Any]) -> None:
+        document["data"].update(
+            id=716, customer_id=568, subtotal=12, total_amount=21.95, is_draft=False
+        )
+        document["data"]["order_items"][0].update(id=20860, quantity=1, unit_price=12.0)
+        document["data"]["fulfillment_status"] = "1"
+
+    assert order(change=typed) == order()
+
+
+def test_the_times_of_items_change_nothing() -> None:
+    def shift(document: dict[str, Any]) -> None:
+        document["data"]["order_items"][0].update(
+            created_at="2035-01-01 00:00:00", updated_at="yesterday", deleted_at=[]
+        )
+
+    assert order(change=shift) == order()
+
+
+def test_an_order_at_14_37_utc_and_its_item_at_20_07_in_kolkata_are_one_sale() -> None:
+    """The item's clock is 2 s ahead; the order's own time, in UTC, dates it."""
+    placed = order().placed_at
+    assert placed == 1_653_316_644_000_000
+    item = order(
+        change=lambda d: d["data"].update(created_at="2022-05-23 20:07:22"),
+        shop={"naive_times_in": "Asia/Kolkata"},
+    ).placed_at
+    assert placed - item == 2_000_000  # type: ignore[operator]
+
+
+def test_the_cart_session_links_nothing_and_goes_nowhere() -> None:
+    made = order()
+    assert (made.cart_id, made.cart_token) == (None, None)
+    assert "sr_live_pk" not in str(made)
+
+
+def test_a_test_in_the_newer_envelope_is_told_by_its_livemode() -> None:
+    name = "shoprocket/order-paid"
+    assert [
+        order(name, lambda d, told=told: d.update(livemode=told)).meta.is_test  # type: ignore[misc]
+        for told in (True, False, None)
+    ] == [False, True, False]
+    slots = run("shoprocket", "", changed(name, lambda d: d["data"].update(livemode=False)))
+    assert [event.meta.is_test for event in slots.values()] == [True, True]

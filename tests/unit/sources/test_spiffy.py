@@ -16,8 +16,10 @@ from schemas.events import (
     Payment,
     PaymentKind,
     Shipment,
+    TimeBasis,
 )
 from tests.example_files import APPENDED_MS, FOLDER
+from tests.rails_xml import to_xml
 from tests.unit.sources.deliveries import changed, refused, run, sample
 
 XML = (FOLDER / "spiffy/carts-create-xml.xml").read_bytes()
@@ -209,3 +211,58 @@ def test_a_body_may_be_wrapped_in_its_noun() -> None:
 )
 def test_what_is_missing_is_named(event: str, body: dict[str, Any], expected: Any) -> None:
     assert refused("spiffy", event, body) == expected
+
+
+def test_a_cart_tells_no_time_and_is_dated_by_its_receipt() -> None:
+    made = cart(sample("spiffy/carts-create"))
+    assert (made.created_at, made.updated_at) == (None, None)
+    assert (made.meta.time_basis, made.meta.version_at) == (
+        TimeBasis.RECEIVED,
+        APPENDED_MS * 1000,
+    )
+
+
+def test_an_order_without_a_token_names_no_cart() -> None:
+    made = order("orders-create", lambda d: d.pop("cart_token"), event="orders/create")
+    assert (made.cart_token, made.cart_id) == (None, None)
+
+
+def test_no_number_is_read_out_of_a_credits_text() -> None:
+    slots = run("spiffy", "customer_credits/create", sample("spiffy/customer_credits-create"))
+    payment = slots["payment"]
+    assert isinstance(payment, Payment)
+    assert payment.attributes == {"description": "Goods returned from Order #12345"}
+    assert "12345" not in str(payment.order_id)
+
+
+def test_fragments_with_no_break_spaces_are_no_json() -> None:
+    pasted = '{ "description"\u00a0: "Goods returned" }'.encode()
+    assert refused("spiffy", "customer_credits/create", pasted) == ("malformed-body", "@15")
+
+
+@pytest.mark.parametrize("dashed", [True, False])
+@pytest.mark.parametrize("name", ["carts-create", "orders-updated", "customers-update"])
+def test_any_example_reads_the_same_in_xml(name: str, dashed: bool) -> None:
+    document = sample(f"spiffy/{name}")
+    event = name.replace("-", "/")
+    assert run("spiffy", event, to_xml(document, "any_root", dashed=dashed)) == run(
+        "spiffy", event, document
+    )
+
+
+def test_a_cart_without_lines_tells_no_items_and_no_total() -> None:
+    made = cart({"token": "t"})
+    assert (made.items, made.total) == (None, None)
+    empty = cart({"token": "t", "line_items": []})
+    assert (empty.items, empty.total) == ((), 0)
+
+
+def test_a_refund_that_names_no_lines_has_no_known_goods() -> None:
+    made = order("orders-updated", lambda d: d["refunds"][0].pop("refund_line_items"))
+    assert (made.refunded_total, made.refunded_goods) == (Decimal("18.32"), None)
+
+
+def test_an_empty_number_in_xml_tells_nothing() -> None:
+    body = XML.replace(b'<quantity type="integer">3</quantity>', b'<quantity type="integer"/>')
+    (line,) = cart(body).items or ()
+    assert line.quantity is None

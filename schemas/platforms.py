@@ -1,0 +1,104 @@
+"""The platforms, one row each: what every stage must know of one. The rest is its adapter."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+PROOFS = ("token", "hmac-sha256-base64", "hmac-sha256-hex", "header")
+"""How a delivery proves its origin; ``token`` is the last part of the URL."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """One platform. Its adapter is ``processors/sources/<name>.py``, dashes as underscores."""
+
+    name: str
+
+    # What its shops need, and their defaults.
+    names_currency: bool
+    """False: payloads name none, so every shop must."""
+    proof: str = "token"
+    proof_header: str | None = None
+    counts_as_sale: bool = True
+
+    # Where a delivery names its event and its entity, for the ingress's one cheap look.
+    event_headers: tuple[str, ...] = ()
+    """Headers that name the event, the first one told counts."""
+    shop_headers: tuple[str, ...] = ()
+    """Headers that name the shop, likewise."""
+    events_in_url: frozenset[str] = frozenset()
+    """The words that may end the URL; none where the event is named elsewhere."""
+    event: str = ""
+    """Dotted path of the event's word in a JSON body; empty where a header or the URL names it."""
+    ids: Mapping[str, str] = field(default_factory=dict)
+    """Noun that an event's word begins with, which is the kind of entity, -> its id's path."""
+
+    # What its deliveries tell at all: where they do not, a figure is unknown and not zero.
+    tells: frozenset[str] = frozenset()
+    """Of ``carts``, ``payments``, ``refunds`` and ``subscriptions``."""
+    carts_named_by: tuple[str, ...] = ("cart_id",)
+    """How orders name carts: ``cart_id``, ``cart_token``, ``customer_id``, ``email_hash``."""
+
+
+def _tells(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_CIKLIK_EVENTS = frozenset(
+    {
+        *(f"{change}_subscription" for change in ("created", "updated", "deleted")),
+        *(f"{change}_checkoutorder" for change in ("created", "updated")),
+        *(f"{change}_checkouttransaction" for change in ("created", "updated")),
+        "created_checkoutinvoice",
+        *(f"{change}_address" for change in ("created", "updated")),
+        *(f"{change}_shippingbox" for change in ("created", "updated", "deleted")),
+        *(f"{change}_user" for change in ("created", "updated")),
+        *(f"{change}_optin" for change in ("created", "updated")),
+        "abandoned_cart",
+    }
+)
+
+PLATFORMS: dict[str, Platform] = {
+    platform.name: platform
+    for platform in (
+        Platform(
+            name="run-free",
+            names_currency=False,
+            tells=_tells("carts payments"),
+            carts_named_by=("cart_id", "customer_id"),
+        ),
+        Platform(
+            name="shoprocket",
+            names_currency=True,
+            tells=_tells("carts payments refunds"),
+        ),
+        Platform(
+            name="spiffy",
+            names_currency=False,
+            proof="hmac-sha256-base64",
+            proof_header="x-spiffy-hmac-sha256",
+            event_headers=("x-spiffy-topic", "x-spiffy-stores-topic"),
+            shop_headers=("x-spiffy-shop-domain", "x-spiffy-stores-shop-domain"),
+            tells=_tells("carts payments refunds"),
+            carts_named_by=("cart_id", "cart_token"),
+        ),
+        Platform(
+            name="ciklik",
+            names_currency=False,
+            events_in_url=_CIKLIK_EVENTS,
+            tells=_tells("carts payments subscriptions"),
+            carts_named_by=("cart_id", "customer_id", "email_hash"),
+        ),
+        Platform(
+            name="gooten",
+            names_currency=True,
+            # A fulfilment partner: its orders repeat sales that a storefront has reported.
+            counts_as_sale=False,
+        ),
+    )
+}
+"""Name -> row, in the order in which they are listed everywhere."""
+
+
+def telling(what: str) -> frozenset[str]:
+    """The platforms whose deliveries tell this."""
+    return frozenset(name for name, row in PLATFORMS.items() if what in row.tells)

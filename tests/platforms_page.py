@@ -1,0 +1,230 @@
+"""Writes the tables of ``docs/platforms.md``: ``python -m tests.platforms_page``.
+
+What becomes of a field is tried, not declared: each one of each example is taken away and
+changed, and its adapter is asked again. If an event changes (or there is none any more) the field
+is used; if only the attributes change it is kept; else it is left out.
+"""
+
+import copy
+import json
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from processors.sources import ADAPTERS
+from processors.sources.contract import Delivery
+from schemas.envelopes import Reject
+from tests.example_files import Example, examples, verdict
+
+PAGE = Path(__file__).parents[1] / "docs" / "platforms.md"
+BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
+NOTHING = "-"
+OF_THIS_RUN = {"event_id", "delivery_id", "received_at", "raw_partition", "raw_offset"}
+"""Fields of meta that no payload decides."""
+
+Place = tuple[str | int, ...]
+
+
+class Fate(IntEnum):
+    """What becomes of a field, the strongest last."""
+
+    LEFT_OUT = 0
+    KEPT = 1
+    USED = 2
+
+
+def fates(example: Example) -> Iterator[tuple[str, Fate]]:
+    """Every field that an example tells, in its order, and what becomes of it."""
+    delivery = example.delivery()
+    document = json.loads(example.body)
+    before = _said(_with_body(delivery, document))
+    for place in _leaves(document):
+        fate = Fate.LEFT_OUT
+        for changed in _variants(document, place):
+            if fate is Fate.USED:
+                break
+            fate = max(fate, _difference(before, _said(_with_body(delivery, changed))))
+        yield _spelled(place), fate
+    if delivery.raw.query:
+        bare = replace(delivery, raw=replace(delivery.raw, query=""))
+        yield "query.orderid", _difference(before, _said(_with_body(bare, document)))
+
+
+def _with_body(delivery: Delivery, document: Any) -> Delivery:
+    body = json.dumps(document).encode()
+    return replace(delivery, raw=replace(delivery.raw, body=body), body=body)
+
+
+def _difference(before: Any, after: Any) -> Fate:
+    if after is None or before[0] != after[0]:
+        return Fate.USED
+    return Fate.KEPT if before[1] != after[1] else Fate.LEFT_OUT
+
+
+def _said(delivery: Delivery) -> tuple[Any, Any] | None:
+    """The events without their attributes, and the attributes; None where it is rejected."""
+    made = verdict(delivery)
+    if isinstance(made, Reject):
+        return None
+    events = msgspec.to_builtins(made[1], builtin_types=(Decimal,))
+    attributes: list[Any] = []
+    for event in events.values():
+        for holder in (event, *(event.get("items") or ())):
+            attributes += [holder.pop("attributes")]
+    return events, attributes
+
+
+def _leaves(value: Any, place: Place = ()) -> Iterator[Place]:
+    pairs: Any = ()
+    if isinstance(value, dict):
+        pairs = value.items()
+    elif isinstance(value, list):
+        pairs = enumerate(value)
+    if not pairs and place:
+        yield place
+    for key, inner in pairs:
+        yield from _leaves(inner, (*place, key))
+
+
+def _variants(document: Any, place: Place) -> Iterator[Any]:
+    """The document without a field, then with other values in its place."""
+    *path, last = place
+    told = document
+    for key in place:
+        told = told[key]
+    for other in (..., *_others(told)):
+        changed = copy.deepcopy(document)
+        holder = changed
+        for key in path:
+            holder = holder[key]
+        if other is ...:
+            holder[last] = None
+            if isinstance(holder, dict):
+                del holder[last]
+        else:
+            holder[last] = other
+        yield changed
+
+
+def _others(told: Any) -> tuple[Any, ...]:
+    if isinstance(told, bool):
+        return (not told,)
+    if isinstance(told, int | float):
+        return (told + 1,)
+    if isinstance(told, str) and told:
+        return (f"{told}9", "test")
+    return ("2020-01-01T00:00:00Z", "1.00", "test", True)
+
+
+def _spelled(place: Place) -> str:
+    return ".".join("[]" if isinstance(key, int) else key for key in place).replace(".[]", "[]")
+
+
+def _grouped(fields: list[str]) -> str:
+    """Field paths by the object they stand in."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for field in fields:
+        holder, _, name = field.rpartition(".")
+        groups[holder].append(name)
+    told = [
+        (f"`{holder}`: " if holder else "") + ", ".join(names) for holder, names in groups.items()
+    ]
+    return "<br>".join(told) or NOTHING
+
+
+def events_table(platform: str, choice: list[Example]) -> Iterator[str]:
+    """One row for each event of a platform."""
+    yield "| event | becomes | rule | used | kept as attributes | left out |"
+    yield "|---|---|---|---|---|---|"
+    for word in sorted(ADAPTERS[platform].known):
+        shown = [e for e in choice if (e.platform, e.told["event"]) == (platform, word)]
+        found: dict[str, Fate] = {}
+        for example in shown:
+            if example.path.suffix == ".json":
+                for field, fate in fates(example):
+                    found[field] = max(fate, found.get(field, fate))
+        columns = [
+            _grouped([field for field, fate in found.items() if fate is wanted])
+            for wanted in (Fate.USED, Fate.KEPT, Fate.LEFT_OUT)
+        ]
+        rules = sorted({e.told["rule"] for e in shown})
+        yield f"| {' | '.join([word, _becomes(shown), ' or '.join(rules), *columns])} |"
+
+
+def _becomes(shown: list[Example]) -> str:
+    """Slots and topics, the primary one first; a slot's number is left out."""
+    slots: dict[str, None] = {}
+    for example in shown:
+        for event in example.told["events"]:
+            noun = re.sub(r"-\d+$", " (each)", event["slot"])
+            change = event["record"]["meta"]["change"].lower()
+            slots[f"{noun} → {event['topic']} ({change})"] = None
+    return "<br>".join(slots)
+
+
+def samples_table(choice: list[Example]) -> Iterator[str]:
+    """One row for each event of each published sample."""
+    yield "| sample | key | topic | amounts | fields |"
+    yield "|---|---|---|---|---|"
+    for example in choice:
+        for event in example.told["events"] if example.told["published"] else ():
+            record = event["record"]
+            amounts = [
+                f"{name} {Decimal(value).normalize():f}"
+                for name, value in record.items()
+                if isinstance(value, str) and re.fullmatch(r"-?\d+\.\d{4}", value)
+            ]
+            key = record["meta"]["entity"].split("/", 2)[2]
+            told = ", ".join(amounts) or NOTHING
+            yield f"| {example.name} | {key} | {event['topic']} | {told} | {_count(record)} |"
+
+
+def _count(value: Any) -> int:
+    """Fields of a record that its payload decides."""
+    if isinstance(value, dict):
+        return sum(_count(inner) for name, inner in value.items() if name not in OF_THIS_RUN)
+    if isinstance(value, list):
+        return sum(map(_count, value))
+    return 1
+
+
+def tables() -> str:
+    """What stands between the markers."""
+    choice = examples()
+    published = sum(example.told["published"] for example in choice)
+    parts = ["", "## Events", ""]
+    for platform in ADAPTERS:
+        parts += [f"### {platform}", "", *events_table(platform, choice), ""]
+    parts += [
+        "## The published samples",
+        f"{published} samples, sent over HTTP as their platform would, are read back from the",
+        "topics by another client and held field by field against what stands in `tests/examples`.",
+        "",
+        *samples_table(choice),
+        "",
+    ]
+    return "\n".join(parts)
+
+
+def page() -> str:
+    """The whole page, its tables as they must be."""
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    return before + BEGIN + tables() + END + rest.partition(END)[2]
+
+
+def main() -> int:
+    """Rewrites the page."""
+    PAGE.write_text(page())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
