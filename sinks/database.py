@@ -21,7 +21,10 @@ _SESSION = {
     # The tables hold what the log can give again, and a fence is durable with its rows:
     # nothing here may be answered before it is on disk.
     "synchronous_commit": "on",
-    # Plans of small temporary tables: compiling them costs more than running them.
+    # Every statement looks up keys. Where statistics are old or guess badly, the planner would
+    # rather read a whole table for each batch.
+    "enable_seqscan": "off",
+    # Compiling the plan of a batch costs more than running it.
     "jit": "off",
 }
 _KEEPALIVE = {

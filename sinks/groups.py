@@ -20,12 +20,20 @@ _CARTS = """
         c.customer_key, coalesce(p.person_key, c.email_hash), p.is_contactable, c.timezone,
         c.links
     FROM carts c LEFT JOIN customers p USING (customer_key)
-    WHERE c.links && %(keys)s OR c.customer_key = ANY(%(customers)s)
+    WHERE c.cart_key = ANY(ARRAY(
+        SELECT linked.cart_key FROM unnest(%(keys)s::text[]) AS key,
+            LATERAL (SELECT cart_key FROM carts WHERE links @> ARRAY[key] OFFSET 0) linked
+        UNION SELECT cart_key FROM carts WHERE customer_key = ANY(%(customers)s)
+    ))
 """
 _ORDERS = """
     SELECT order_key, source, shop, layers, is_renewal, links FROM orders
-    WHERE links && %s::text[]
+    WHERE order_key = ANY(ARRAY(
+        SELECT DISTINCT linked.order_key FROM unnest(%s::text[]) AS key,
+            LATERAL (SELECT order_key FROM orders WHERE links @> ARRAY[key] OFFSET 0) linked
+    ))
 """
+# One look into the index for each key: links && keys costs the square of their number.
 _ACTIVITY = "SELECT cart_key, activity FROM cart_activity WHERE cart_key = ANY(%s)"
 
 

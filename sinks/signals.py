@@ -1,6 +1,10 @@
-"""Signals from the outbox to Kafka: in order for each cart, marked one by one, sent once."""
+"""Signals from the outbox to Kafka: in order for each cart, marked once they are acknowledged.
+
+What was acknowledged but not marked when a relay died is read back by the next one.
+"""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -37,7 +41,7 @@ _WAITING = """
     ORDER BY position LIMIT %s
 """
 _MARK = """
-    WITH gone AS (DELETE FROM outbox WHERE position = %s RETURNING signal_id)
+    WITH gone AS (DELETE FROM outbox WHERE position = ANY(%s) RETURNING signal_id)
     INSERT INTO sent_signals (signal_id) SELECT signal_id FROM gone ON CONFLICT DO NOTHING
 """
 _LAST = "SELECT (extract(epoch FROM max(sent_at)) * 1000)::bigint FROM sent_signals"
@@ -87,14 +91,13 @@ class Relay:
             return 0
         producer = await self._started()
         sending = [
-            (each, await producer.send(self._topic, **self._encoded(each.signal)))
-            for each in waiting
+            await producer.send(self._topic, **self._encoded(each.signal)) for each in waiting
         ]
-        for each, acknowledged in sending:
+        for acknowledged in sending:
             await self._acknowledged(acknowledged)
-            marked = await self._leader.run(partial(_mark, each))
-            if marked is None:
-                return 0  # another relay leads now: what is not marked is its to send
+        if await self._leader.run(partial(_mark, waiting)) is None:
+            return 0  # another relay leads now: it reads back what it does not find marked
+        for each in waiting:
             metrics.SIGNALS.labels(each.signal.kind.value).inc()
         return len(sending)
 
@@ -159,8 +162,8 @@ async def _waiting(connection: AsyncConnection[Any]) -> list[Waiting]:
     ]
 
 
-async def _mark(each: Waiting, connection: AsyncConnection[Any]) -> bool:
-    await connection.execute(_MARK, [each.position])
+async def _mark(acknowledged: Sequence[Waiting], connection: AsyncConnection[Any]) -> bool:
+    await connection.execute(_MARK, [[each.position for each in acknowledged]])
     return True
 
 

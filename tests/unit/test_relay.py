@@ -41,7 +41,7 @@ class Outbox:
         if not self.leads:
             return None
         if isinstance(work, partial) and work.func is signals._mark:
-            self.marked.append(work.args[0].position)
+            self.marked += [each.position for each in work.args[0]]
             return True
         return self.waiting if work is signals._waiting else None
 
@@ -70,7 +70,7 @@ async def until_sent(producer: Producer, count: int) -> None:
     await asyncio.sleep(0.01)
 
 
-async def test_a_signal_is_marked_after_its_answer_and_not_before_those_ahead_of_it() -> None:
+async def test_signals_are_marked_once_all_that_were_sent_together_are_answered() -> None:
     outbox, producer = Outbox(3), Producer()
     step = asyncio.ensure_future(relay_of(outbox, producer).step())
     await until_sent(producer, 3)
@@ -79,7 +79,7 @@ async def test_a_signal_is_marked_after_its_answer_and_not_before_those_ahead_of
         producer.answers[number].set_result(None)
         await asyncio.sleep(0.01)
         seen.append(list(outbox.marked))
-    assert seen == [[], [], [0, 1], [0, 1, 2]]
+    assert seen == [[], [], [], [0, 1, 2]]
     assert await step == 3
 
 
