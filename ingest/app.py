@@ -19,8 +19,8 @@ from ingest.journal import Journal
 from ingest.limits import InFlight, Quotas
 from ingest.protocol import bounded
 from ingest.publisher import KafkaPublisher, Publisher, leave
+from runtime import collector, logs, metrics
 from runtime import health as pages
-from runtime import logs, metrics
 from runtime.health import Health
 from runtime.settings import Settings
 from runtime.shops import ShopBook
@@ -177,5 +177,6 @@ def run(settings: Settings) -> None:
 
         await serve(settings, shops, KafkaPublisher(settings), health, started)
 
+    collector.pace()
     with contextlib.suppress(KeyboardInterrupt):
         uvloop.run(main())

@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError
 from faust import streams
 from faust.types import StreamT
 
-from runtime import admin, logs
+from runtime import admin, collector, logs
 from runtime import health as health_server
 from runtime.delivery import BatchConsumer, Transport
 from runtime.health import Health
@@ -179,6 +179,7 @@ def run_worker(settings: Settings, stage: Stage) -> None:
     logs.configure(settings, stage.group.rpartition(".")[2])
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     app = Worker(settings, stage, Health())
+    collector.pace()
     worker = faust.Worker(
         app,
         loglevel=settings.log_level,

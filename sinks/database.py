@@ -5,8 +5,10 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any, Self, TypeVar
 
+import msgspec
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor, errors, sql
+from psycopg.types.json import set_json_loads
 
 from runtime import logs, metrics
 from runtime.health import Health
@@ -147,6 +149,7 @@ class Database:
         except BaseException:
             await connection.close()
             raise
+        set_json_loads(msgspec.json.decode, connection)
         connection.cursor_factory = self._cursor
         self._connection = connection
         return connection

@@ -58,9 +58,13 @@ def told(record: Event) -> Fields:
     ``deleted`` (unless REPORTED), ``is_test``, ``settings``, ``occurred_at``,
     ``first_occurred_at`` and on a CREATED order ``created_successful_transactions``.
     """
-    plain: Fields = msgspec.json.decode(msgspec.json.encode(record))
+    plain: Fields = msgspec.to_builtins(record)
     meta, customer = plain.pop("meta"), plain.pop("customer", None)
-    fields = {name: value for name, value in plain.items() if _is_told(name, value, plain)}
+    fields = {
+        name: list(value) if type(value) is tuple else value  # as JSON gives it back
+        for name, value in plain.items()
+        if _is_told(name, value, plain)
+    }
     fields.update((name, value) for name, value in (customer or {}).items() if value is not None)
     if record.meta.change is not Change.REPORTED:
         fields["deleted"] = record.meta.change is Change.DELETED
@@ -86,6 +90,8 @@ def _is_told(name: str, value: Any, record: Fields) -> bool:
 
 def merge(layers: Sequence[Layer], new: Version, event_id: str, fields: Fields) -> Layers:
     """The state with one more event in it. Any order and any repetition give the same."""
+    if not layers:  # as for most entities
+        return (Layer(new, event_id, {n: v for n, v in fields.items() if v is not None}),)
     candidates = sorted(
         (*layers, Layer(new, event_id, fields)), key=lambda layer: layer[:2], reverse=True
     )
@@ -113,6 +119,9 @@ def merge_record(layers: Sequence[Layer], record: Event) -> Layers:
 
 def flatten(layers: Iterable[Layer]) -> Fields:
     """The entity's state: each field as the newest event that tells it says."""
+    layers = tuple(layers)
+    if len(layers) == 1:
+        return dict(layers[0].fields)
     return {name: value for layer in layers for name, value in layer.fields.items()}
 
 

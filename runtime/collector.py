@@ -1,0 +1,18 @@
+"""The garbage collector's pace: a batch makes many objects that live as long as the batch."""
+
+import gc
+
+_YOUNG = 20_000
+_MIDDLE = 50
+_OLD = 100
+
+
+def pace() -> None:
+    """Look for cycles seldom, and never again among what was there at the start.
+
+    The default, a look every 700 objects, takes a sixth of a sink's time. What has no cycle
+    is freed at once, as always.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG, _MIDDLE, _OLD)
