@@ -29,6 +29,7 @@ RATE = 700.0
 ROOT = Path(__file__).parents[2]
 FIGURES = ROOT / "docs" / "reliability.json"
 PAGE = ROOT / "docs" / "reliability.md"
+README = ROOT / "README.md"
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 
 
@@ -114,10 +115,15 @@ def _write(rows: list[dict[str, Any]]) -> None:
     known = {_key(row): row for row in [*kept, *rows]}
     ordered = sorted(known.values(), key=lambda row: int(row["number"]))
     FIGURES.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n")
-    page = PAGE.read_text()
-    head, _, rest = page.partition(BEGIN)
+    _put(PAGE, table(ordered))
+    _put(README, short(ordered))
+
+
+def _put(page: Path, text: str) -> None:
+    """Replace what stands between the marks."""
+    head, _, rest = page.read_text().partition(BEGIN)
     _, _, tail = rest.partition(END)
-    PAGE.write_text(f"{head}{BEGIN}\n{table(ordered)}\n{END}{tail}")
+    page.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}")
 
 
 def _key(row: dict[str, Any]) -> tuple[str, int]:
@@ -137,6 +143,24 @@ def table(rows: list[dict[str, Any]]) -> str:
         f" {r['seed']} |"
         for r in rows
     ]
+    return "\n".join(lines)
+
+
+def short(rows: list[dict[str, Any]]) -> str:
+    """What matters most of the figures, a line for each fault."""
+    lines = ["| fault | deliveries | lost | repeats | doubled | recovered |"]
+    lines += ["|---|--:|--:|--:|--:|--:|"]
+    by_name: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        by_name.setdefault(row["name"], []).append(row)
+    for runs in by_name.values():
+        lost = sum(run["lost"] + run["unkept"] for run in runs)
+        repeats = sum(run["repeats"] + run["strange"] for run in runs)
+        longest = max(run["recovered_s"] for run in runs)
+        lines.append(
+            f"| {runs[0]['fault']} | {sum(run['accepted'] for run in runs):,} | {lost} |"
+            f" {repeats} | {sum(run['doubled'] for run in runs)} | {longest:.0f} s |"
+        )
     return "\n".join(lines)
 
 
