@@ -1,6 +1,6 @@
 # Every target makes the environment if it is missing: nothing to install first but Python and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench faults soak lock clean
+.PHONY: help demo up test check format bench faults fuzz soak lock clean
 SHELL := /bin/bash
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -42,6 +42,10 @@ bench: $(READY) ## Measure each stage on this machine
 
 faults: $(READY) ## Strike running stages, count what is lost (FAULT=storm SEED=7 COUNT=2000: one, smaller)
 	@$(BIN)/python -m tests.faults $(if $(FAULT),--fault $(FAULT)) $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(ARGS)
+	@$(if $(FAULT),true,$(MAKE) --no-print-directory fuzz)
+
+fuzz: $(READY) ## A million mutated bodies through readers and adapters (BODIES=20000 SEED=7: fewer, again)
+	@$(BIN)/python -m tests.hostile.fuzz --count $(or $(BODIES),1000000) $(if $(SEED),--seed $(SEED))
 
 soak: $(READY) ## An hour of steady deliveries: memory stays flat (MINUTES=10: shorter)
 	@$(BIN)/python -m tests.faults.soak $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)

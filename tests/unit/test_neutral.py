@@ -4,7 +4,7 @@ import csv
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hookline.neutral import cell, line
@@ -16,6 +16,7 @@ NUMBERS = st.integers().map(str) | st.decimals(
 ).map(lambda number: f"{number:f}")
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_no_cell_begins_a_formula_unless_it_is_a_number(text: str) -> None:
     made = cell(text)
@@ -25,17 +26,20 @@ def test_no_cell_begins_a_formula_unless_it_is_a_number(text: str) -> None:
         assert set(made) <= set("+-.0123456789")
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_a_text_is_whole_behind_its_quote(text: str) -> None:
     assert cell(text) in (text, "'" + text)
     assert cell(cell(text)) == cell(text)
 
 
+@settings(deadline=None)
 @given(NUMBERS)
 def test_a_number_stays_a_number(number: str) -> None:
     assert cell(number) == number
 
 
+@settings(deadline=None)
 @given(st.lists(TEXTS, min_size=1, max_size=4))
 def test_cells_come_out_of_a_file_as_they_went_in(texts: list[str]) -> None:
     file = io.StringIO(newline="")
@@ -65,6 +69,7 @@ def test_a_cell_is_quoted_where_owasp_says(text: str, expected: str) -> None:
     assert cell(text) == expected
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_line_never_steers_a_terminal(text: str) -> None:
     made = line(text)
@@ -74,6 +79,7 @@ def test_a_line_never_steers_a_terminal(text: str) -> None:
     assert "\u202e" not in made
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(categories=["L", "N", "P", "S", "Zs"])))
 def test_a_line_of_letters_stays(text: str) -> None:
     assert line(text) == text

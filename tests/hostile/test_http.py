@@ -1,0 +1,236 @@
+"""HTTP that two parsers would read in two ways: refused, or read in the one way."""
+
+import asyncio
+import contextlib
+import socket
+
+import pytest
+
+from ingest.protocol import MAX_HEAD, MAX_WAITING
+from schemas import envelopes
+from tests.hostile.cases import case
+from tests.hostile.house import GOOD, GOOTEN
+from tests.served import Served, peak, request, status, statuses
+
+SECTION = "HTTP itself"
+CHUNKED = b"2\r\n{}\r\n0\r\n\r\n"
+INNER = request(b"inner", path=GOOTEN)
+
+
+def framed(*headers: str, body: bytes = CHUNKED, version: str = "1.1") -> bytes:
+    """A request whose framing is told by these headers alone."""
+    sent = request(body, *headers, path=GOOTEN, length=-1)
+    return sent.replace(b"HTTP/1.1", f"HTTP/{version}".encode(), 1)
+
+
+SMUGGLED = {
+    "CL.TE": framed("Content-Length: 12", "Transfer-Encoding: chunked"),
+    "TE.CL": framed("Transfer-Encoding: chunked", "Content-Length: 12"),
+    "CL.TE with an offer": framed(
+        "Content-Length: 12",
+        "Transfer-Encoding: chunked",
+        "Connection: Upgrade",
+        "Upgrade: h2c",
+    ),
+    "CL.CL": framed("Content-Length: 2", "Content-Length: 12"),
+    "CL.CL alike": framed("Content-Length: 2", "Content-Length: 2"),
+    "a list": framed("Content-Length: 2, 2"),
+    "plus": framed("Content-Length: +2"),
+    "minus": framed("Content-Length: -2"),
+    "hex": framed("Content-Length: 0x2"),
+    "beyond 64 bits": framed("Content-Length: 18446744073709551618"),
+    "a space": framed("Content-Length: 1 2"),
+    "TE.TE": framed("Transfer-Encoding: chunked", "Transfer-Encoding: identity"),
+    "TE twice": framed("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),
+    "TE list": framed("Transfer-Encoding: chunked, identity"),
+    "TE unknown": framed("Transfer-Encoding: xchunked"),
+    "TE tab": framed("Transfer-Encoding: \x0bchunked"),
+    "TE quoted": framed('Transfer-Encoding: "chunked"'),
+    "TE space": framed("Transfer-Encoding : chunked"),
+    "TE folded": framed("Transfer-Encoding:\r\n chunked"),
+    "chunk size of letters": framed("Transfer-Encoding: chunked", body=b"zz\r\n{}\r\n0\r\n\r\n"),
+    "chunk size of 2^64": framed(
+        "Transfer-Encoding: chunked", body=b"10000000000000002\r\n{}\r\n0\r\n\r\n"
+    ),
+    "chunk size below zero": framed("Transfer-Encoding: chunked", body=b"-2\r\n{}\r\n0\r\n\r\n"),
+    "chunks by bare LF": framed("Transfer-Encoding: chunked", body=b"2\n{}\n0\n\n"),
+    "chunk longer than told": framed("Transfer-Encoding: chunked", body=b"2\r\n{}}\r\n0\r\n\r\n"),
+    "length in a trailer": framed(
+        "Transfer-Encoding: chunked", body=b"2\r\n{}\r\n0\r\nContent-Length: 9\r\n\r\n"
+    ),
+    "head by bare LF": request(b"{}", path=GOOTEN).replace(b"\r\n", b"\n"),
+}
+
+
+@case(
+    SECTION,
+    "smuggling: CL with TE, two lengths, `+2`, `0x2`, 2^64, TE twice or disguised, broken chunks",
+    "400, and the connection is closed",
+)
+@pytest.mark.parametrize("name", SMUGGLED)
+async def test_ambiguous_framing_is_400_and_nothing_behind_it_is_read(
+    served: Served, name: str
+) -> None:
+    assert statuses(await served.all_said(SMUGGLED[name] + INNER)) == [400]
+    assert served.bodies == []
+
+
+@case(SECTION, "`Transfer-Encoding: gzip, chunked`, `identity, chunked`", 501)
+@pytest.mark.parametrize("coding", ["gzip, chunked", "identity, chunked", "chunked;q=1"])
+async def test_another_transfer_coding_is_refused(served: Served, coding: str) -> None:
+    answer = await served.exchange(framed(f"Transfer-Encoding: {coding}"))
+
+    assert status(answer) in (400, 501)
+    assert served.bodies == []
+
+
+@case(SECTION, "a second request hidden in a body", "one answer", "the body as it is")
+async def test_a_request_within_a_body_is_a_body(served: Served) -> None:
+    answer = await served.exchange(request(INNER, path=GOOTEN))
+
+    assert statuses(answer) == [200]
+    assert served.bodies == [INNER]
+
+
+@case(SECTION, "three pipelined requests, one of them wrong", "three answers in their order",
+      "the right ones, in their order")  # fmt: skip
+async def test_pipelined_requests_are_answered_in_order(served: Served) -> None:
+    sent = [
+        request(b"1", path=GOOTEN),
+        request(b"2", path=GOOTEN + "x"),
+        request(b"3", path=GOOTEN),
+    ]
+    reader, writer = await served.open()
+    writer.write(b"".join(sent))
+    answers = b""
+    while len(statuses(answers)) < 3 or not answers.endswith(b"}"):
+        answers += await reader.read(65536)
+
+    assert statuses(answers) == [200, 401, 200]
+    assert served.bodies == [b"1", b"3"]
+
+
+@case(SECTION, "a thousand pipelined requests at once",
+      "the first 17 in order, the last of them with `Connection: close`",
+      "what was answered 200")  # fmt: skip
+async def test_a_flood_of_pipelined_requests_is_cut(served: Served) -> None:
+    answers = await served.all_said(request(GOOD, path=GOOTEN) * 1000)
+
+    assert statuses(answers) == [200] * (MAX_WAITING + 1)
+    assert answers.count(b"connection: close") == 1
+    assert len(served.bodies) == MAX_WAITING + 1
+
+
+@case(SECTION, "a large body behind a request that is still being answered",
+      "the first, then the connection is closed", "the first")  # fmt: skip
+async def test_a_large_body_does_not_wait_unread(served: Served) -> None:
+    served.publisher.holds = True
+    reader, writer = await served.open()
+    writer.write(request(b"1", path=GOOTEN) + request(b"", path=GOOTEN, length=1_000_000))
+    for _ in range(10):
+        writer.write(b"x" * MAX_HEAD)
+        await asyncio.sleep(0.01)
+    served.publisher.acknowledge()
+    answers = await reader.read()
+
+    assert statuses(answers) == [200]
+    assert served.bodies == [b"1"]
+
+
+@case(SECTION, "requests for large pages by a sender that reads no answer", "closed after 10 s")
+async def test_a_sender_that_reads_no_answer_is_cut_off(served: Served) -> None:
+    (listening,) = served.server.servers[0].sockets
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)  # few answers fill it
+    _, writer = await served.open()
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    ask = request(path="/metrics", method="GET", length=-1)
+
+    async def ask_on() -> None:
+        while True:
+            writer.write(ask * 4)
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    with pytest.raises(ConnectionError):
+        await asyncio.wait_for(ask_on(), 30)
+
+
+@case(SECTION, "garbage behind a whole request", "the answer to the whole one, then closed",
+      "the whole one")  # fmt: skip
+@pytest.mark.parametrize("garbage", [b"\0\1\2", b"}", b"GET\r\n\r\n", b"POST / HTTP/9.9\r\n\r\n"])
+async def test_garbage_behind_a_delivery_does_not_cost_its_answer(
+    served: Served, garbage: bytes
+) -> None:
+    answers = await served.all_said(request(GOOD, path=GOOTEN) + garbage)
+
+    assert statuses(answers) == [200]
+    assert served.bodies == [GOOD]
+
+
+@case(SECTION, "trailers that name another encoding, type, event or shop", 200,
+      "the body as it is, as the head said")  # fmt: skip
+async def test_trailers_say_nothing(served: Served) -> None:
+    trailers = b"Content-Encoding: gzip\r\nContent-Type: evil\r\nConnection: Upgrade\r\nUpgrade: x"
+    body = CHUNKED[:-2] + trailers + b"\r\n\r\n"
+    answer = await served.exchange(framed("Transfer-Encoding: chunked", body=body))
+    headers = dict(served.record.headers)
+
+    assert status(answer) == 200
+    assert headers[envelopes.CONTENT_ENCODING] == b"identity"
+    assert headers[envelopes.CONTENT_TYPE] == b""
+
+
+@case(SECTION, "trailers, or a chunk's extension, without end", "431 at 16 KiB, memory flat")
+@pytest.mark.parametrize(
+    ("begin", "piece"),
+    [
+        (CHUNKED[:-2], b"X-A: bbbbbbbbbbbbbbbbbbbb\r\n" * 2500),
+        (CHUNKED[:-2] + b"X: ", b"x" * 65536),
+        (b"2;", b"x" * 65536),
+        (b"2;a=", b'"' + b"x" * 65536),
+    ],
+)
+async def test_what_is_no_body_is_bounded(served: Served, begin: bytes, piece: bytes) -> None:
+    before, sent = peak(), 0
+    reader, writer = await served.open()
+    writer.write(framed("Transfer-Encoding: chunked", body=begin))
+    with contextlib.suppress(ConnectionError):
+        while sent < 60_000_000:
+            writer.write(piece)
+            await writer.drain()
+            sent += len(piece)
+    assert sent < 60_000_000, "the server went on reading"
+    answer = await served.read(reader)
+
+    assert answer == b"" or status(answer) == 431
+    assert peak() - before < 20_000_000
+    assert served.bodies == []
+
+
+@case(SECTION, "HTTP/0.9, HTTP/9.9, the preface of HTTP/2, TLS, SSH, nothing of the kind",
+      "505 or 400, or 408 where its head does not end")  # fmt: skip
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        (f"POST {GOOTEN}\r\n\r\n".encode(), 505),
+        (f"GET {GOOTEN}\r\n\r\n".encode(), 505),
+        (f"GET {GOOTEN}\r\n".encode(), 408),
+        (framed("Content-Length: 2", body=b"{}", version="9.9"), 400),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+        (bytes.fromhex("16030100a5010000a10303") + bytes(160), 400),
+        (b"SSH-2.0-OpenSSH_9.9\r\n", 400),
+        (b"\0" * 100, 400),
+    ],
+)
+async def test_another_protocol_is_refused(served: Served, sent: bytes, expected: int) -> None:
+    assert statuses(await served.all_said(sent)) == [expected]
+    assert served.bodies == []
+
+
+@case(SECTION, "HTTP/1.0", "200, then closed", "as it is")
+async def test_the_older_http_is_taken(served: Served) -> None:
+    answers = await served.all_said(framed("Content-Length: 2", body=b"{}", version="1.0"))
+
+    assert statuses(answers) == [200]
+    assert served.bodies == [b"{}"]
