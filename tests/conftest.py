@@ -42,6 +42,7 @@ class BehindProxy(Kafka):
         told["listeners"] += f",PROXIED://127.0.0.1:{self.behind_port}"
         told["advertised.listeners"] += f",PROXIED://127.0.0.1:{self.proxy_port}"
         told["inter.broker.listener.name"] = "PLAINTEXT"
+        told["group.min.session.timeout.ms"] = "1000"  # deaths that are noticed soon
         told["listener.security.protocol.map"] = ",".join(
             f"{name}:PLAINTEXT" for name in ("PLAINTEXT", "CONTROLLER", "PROXIED")
         )

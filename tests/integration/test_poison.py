@@ -53,8 +53,8 @@ def settings(
         replace(
             stack.settings(),
             shops_file=str(shops),
-            session_timeout=6.0,
-            heartbeat_interval=1.0,
+            session_timeout=3.0,
+            heartbeat_interval=0.5,
             record_budget=1.0,
         )
     )
