@@ -1,14 +1,21 @@
 """When a delivery is a repeat: the pure rule."""
 
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.dedupe import Said, digest, repeats
+from processors.dedupe import DIGEST_BYTES, Said, digest, repeats
 from processors.sources.contract import Rule
 
 HOUR = 3_600_000
-A, B = b"a" * 16, b"b" * 16
+A, B, BELOW = b"a" * 16, b"b" * 16, b"0" * 16
+AS_READ = bytes(bytearray(A))
+"""A's digest as it comes back from a log: equal, and another object."""
+
+THEN = 1_772_366_400_000
+"""A broker's append time, in milliseconds."""
 WINDOW, RETRY = 72 * 3600, 900
 
 
@@ -27,25 +34,38 @@ def verdict(
         (Rule.STATE, 0, A, True),
         (Rule.STATE, 900_000, A, True),
         (Rule.STATE, 900_001, A, False),
+        (Rule.STATE, 0, AS_READ, True),
         (Rule.STATE, 0, B, False),
+        (Rule.STATE, 0, BELOW, False),
+        # A broker's clock may step back: what was said "later" is near enough.
+        (Rule.CONTENT, -HOUR, B, True),
+        (Rule.STATE, -HOUR, A, True),
     ],
 )
 def test_content_asks_for_the_same_digest_and_state_for_the_latest_one(
     rule: Rule, age_ms: int, latest_digest: bytes, is_repeat: bool
 ) -> None:
-    same = Said(1, 0, A)
-    latest = Said(2, 0, latest_digest)
-    assert (verdict(rule, age_ms, same, latest) is not None) == is_repeat
+    same = Said(1, THEN, A)
+    latest = Said(2, THEN, latest_digest)
+    expected = same if rule is Rule.CONTENT else latest
+    assert verdict(rule, THEN + age_ms, same, latest) == (expected if is_repeat else None)
 
 
 def test_a_cart_that_goes_a_b_a_says_three_things() -> None:
-    first, second = Said(1, 0, A), Said(2, 1000, B)
-    assert verdict(Rule.STATE, 2000, same=first, latest=second) is None
+    first, second = Said(1, THEN, A), Said(2, THEN + 1000, B)
+    assert verdict(Rule.STATE, THEN + 2000, same=first, latest=second) is None
 
 
 def test_nothing_said_before_is_news() -> None:
     assert verdict(Rule.CONTENT, 0) is None
     assert verdict(Rule.STATE, 0) is None
+
+
+def test_a_digest_is_sixteen_bytes_of_length_prefixed_parts() -> None:
+    parts = b"".join(len(p).to_bytes(4, "big") + p for p in (b"spiffy", b"johns", b"e", b"q=1"))
+    expected = hashlib.blake2b(parts + b"{}", digest_size=16).digest()
+    assert digest("spiffy", "johns", "e", "q=1", b"{}") == expected
+    assert len(expected) == DIGEST_BYTES
 
 
 PARTS = st.tuples(st.text(), st.text(), st.text(), st.text(), st.binary())

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest import signatures
 from ingest.signatures import SCHEMES, hmac_base64, hmac_hex, is_proved
 
 SECRET = b"shhh"
@@ -75,6 +76,36 @@ def test_any_flipped_byte_of_the_proof_fails(body: Any, data: Any, name: Any) ->
     proof[place] ^= data.draw(st.integers(1, 255))
 
     assert not is_proved(scheme, (SECRET,), body, bytes(proof))
+
+
+class CountingHmac:
+    """The hmac module, counting."""
+
+    def __init__(self) -> None:
+        self.made = 0
+        self.compared = 0
+
+    def digest(self, key: bytes, message: bytes, name: str) -> bytes:
+        self.made += 1
+        return hmac.digest(key, message, name)
+
+    def compare_digest(self, left: bytes, right: bytes) -> bool:
+        self.compared += 1
+        return hmac.compare_digest(left, right)
+
+
+@pytest.mark.parametrize("name", sorted(SCHEMES))
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+@pytest.mark.parametrize("proof", [None, b"wrong"])
+def test_every_refusal_does_the_same_work(
+    monkeypatch: pytest.MonkeyPatch, name: str, count: int, proof: bytes | None
+) -> None:
+    """Two signatures made, whatever the scheme and however many secrets there are."""
+    counting = CountingHmac()
+    monkeypatch.setattr(signatures, "hmac", counting)
+
+    assert not is_proved(SCHEMES[name], (b"a", b"b", b"c")[:count], BODY, proof)
+    assert (counting.made, counting.compared) == (2, 2 if name.startswith("hmac") else 4)
 
 
 def test_a_third_secret_is_never_looked_at() -> None:

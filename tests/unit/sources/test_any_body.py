@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from processors.sources import ADAPTERS
+from processors.sources.fields import names
 from schemas.codec import MAX_MONEY, Codec
 from schemas.envelopes import Reason, Reject, event_id
 from schemas.events import RECORDS
@@ -123,7 +124,9 @@ def check(platform: str, event: str, body: bytes | dict[str, Any]) -> Outcome:
         assert made.detail
         return made
     _, slots = made
-    assert next(iter(slots.values())).meta.entity == made_of.raw.entity
+    first = next(iter(slots.values()))
+    assert first.meta.entity == made_of.raw.entity
+    assert names_its_key(first)
     for slot, record in slots.items():
         assert record.meta.slot == slot
         assert record.meta.event_id == event_id(made_of.raw.delivery_id, slot)
@@ -134,6 +137,22 @@ def check(platform: str, event: str, body: bytes | dict[str, Any]) -> Outcome:
     assert not isinstance(again, Reject)
     assert without_origin(again[1]) == without_origin(slots)
     return made
+
+
+IDS = names(
+    """
+    cart_id cart_token order_id customer_id subscription_id native_id payment_id shipment_id
+    consent_id
+    """
+)
+
+
+def names_its_key(event: Any) -> bool:
+    """Whether the id in an event's key is one of its own: ingress and adapter read the same."""
+    kind, _, native = event.meta.entity.split("/", 2)[2].partition(":")
+    if kind in ("body", "address"):  # no id could be read; an address reports on its customer
+        return True
+    return native in {getattr(event, name, None) for name in IDS}
 
 
 def without_origin(slots: Any) -> dict[str, Any]:

@@ -84,10 +84,23 @@ def test_a_gift_card_spent_is_tender_and_its_number_goes_nowhere() -> None:
     assert "6006" not in str(made)
 
 
-def test_a_gift_card_sold_is_flagged() -> None:
-    made = order(lambda document: document["data"]["items"][0].update(type="gift_card"))
+@pytest.mark.parametrize(
+    ("word", "is_gift_card"),
+    [
+        ("gift_card", True),
+        ("Gift Card", True),
+        ("product", False),
+        ("bundle", None),
+        ("service", None),
+        ("", None),
+    ],
+)
+def test_a_gift_card_sold_is_flagged_and_another_word_may_hide_one(
+    word: str, is_gift_card: bool | None
+) -> None:
+    made = order(lambda document: document["data"]["items"][0].update(type=word))
     assert made.items is not None
-    assert made.items[0].is_gift_card is True
+    assert made.items[0].is_gift_card is is_gift_card
 
 
 def test_the_order_time_dates_it_and_is_its_placement() -> None:

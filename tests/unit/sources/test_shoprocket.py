@@ -266,3 +266,11 @@ def test_a_test_in_the_newer_envelope_is_told_by_its_livemode() -> None:
     ] == [False, True, False]
     slots = run("shoprocket", "", changed(name, lambda d: d["data"].update(livemode=False)))
     assert [event.meta.is_test for event in slots.values()] == [True, True]
+
+
+def test_goods_that_no_subtotal_tells_are_the_sum_of_the_lines() -> None:
+    made = order(LIVE, lambda d: d["data"].pop("subtotal"))
+    assert made.items_total == Decimal(12)
+    assert made.attributes["items_total_is"] == "sum of the lines"
+    bare = order(LIVE, lambda d: d["data"].update(subtotal=None, order_items=None))
+    assert (bare.items, bare.items_total) == (None, None)

@@ -266,3 +266,10 @@ def test_an_empty_number_in_xml_tells_nothing() -> None:
     body = XML.replace(b'<quantity type="integer">3</quantity>', b'<quantity type="integer"/>')
     (line,) = cart(body).items or ()
     assert line.quantity is None
+
+
+def test_goods_that_no_total_tells_are_the_sum_of_the_lines() -> None:
+    made = order("orders-create", lambda d: d.pop("total_line_items_price"))
+    assert made.items_total == Decimal("59.97")
+    bare = order("orders-create", lambda d: [d.pop("total_line_items_price"), d.pop("line_items")])
+    assert (bare.items, bare.items_total) == (None, None)
