@@ -1,6 +1,6 @@
 # Every target makes the environment if it is missing: nothing to install first but Python and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench faults fuzz soak lock clean
+.PHONY: help demo up test check format bench faults fuzz coverage mutants soak lock clean
 SHELL := /bin/bash
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -43,6 +43,15 @@ bench: $(READY) ## Measure each stage on this machine
 faults: $(READY) ## Strike running stages, count what is lost (FAULT=storm SEED=7 COUNT=2000: one, smaller)
 	@$(BIN)/python -m tests.faults $(if $(FAULT),--fault $(FAULT)) $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(ARGS)
 	@$(if $(FAULT),true,$(MAKE) --no-print-directory fuzz)
+
+coverage: $(READY) ## Branches of ingest, adapters and contracts that no unit test takes
+	@$(BIN)/coverage run --branch --source=ingest,processors/sources,schemas -m pytest -q tests/unit \
+		tests/hostile --deselect tests/hostile/test_fuzz.py
+	@$(BIN)/coverage report --include='*/ingest/*,*/processors/sources/*' --fail-under=97
+	@$(BIN)/coverage report --include='*/schemas/*' --fail-under=95
+
+mutants: $(READY) ## Small changes of proofs, dedupe and one adapter: how many do tests notice?
+	@$(BIN)/python -m tests.mutants
 
 fuzz: $(READY) ## A million mutated bodies through readers and adapters (BODIES=20000 SEED=7: fewer, again)
 	@$(BIN)/python -m tests.hostile.fuzz --count $(or $(BODIES),1000000) $(if $(SEED),--seed $(SEED))

@@ -1,4 +1,4 @@
-"""Mutation testing: ``python -m tests.mutants [MODULE ...]``; needs ``pip install cosmic-ray``.
+"""Mutation testing: ``make mutants``, or ``python -m tests.mutants MODULE ...``.
 
 cosmic-ray makes the mutants; each is tried in a fork that has every library loaded already, its
 source given to the import system in memory: no file is written. Exits with 1 if a module falls
