@@ -19,7 +19,8 @@ from tests.faults.proxy import Proxy
 from tests.faults.storm import Storm
 
 MIB = 1 << 20
-KAFKA_DISK, POSTGRES_DISK = 320 * MIB, 448 * MIB
+KAFKA_DISK, POSTGRES_DISK = 640 * MIB, 2048 * MIB
+"""Room for what 100,000 deliveries leave, and no more than memory has."""
 FULL = 8.0
 """Seconds for which a disk stays full."""
 AHEAD = 300
