@@ -90,7 +90,9 @@ def customer_rows(
         | {each.currency for each in told if each.currency is not None}
     )
     complete = _history_complete(customer, len(sales), told)
-    home = customer.shop_currency or next(iter(currencies), None)
+    home = customer.shop_currency
+    if home not in currencies:
+        home = next(iter(currencies), None)
     return [
         _row(
             customer,
@@ -210,7 +212,8 @@ class _Days:
         return _mean(sum(repeats, NOTHING), len(repeats))
 
     def age(self, today: date) -> int | None:
-        return None if self.first is None else (today - self.first).days
+        """Days to ``today``, or to the last order where that is a day ahead of it."""
+        return None if self.first is None else (max(today, *self.nets) - self.first).days
 
 
 def _ineligible(days: _Days, worth: Sequence[OrderMoney], complete: bool | None) -> str | None:

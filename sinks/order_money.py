@@ -89,7 +89,7 @@ def money(order: OrderState) -> OrderMoney:
     untaxed = None if base is None else _untaxed(order, goods, base, taxes)
     if listed is None or base is None or untaxed is None:
         reason = "items-unknown" if base is None else "tax-unknown"
-        discounts = discounts if base is None else None
+        discounts = None  # of an order without net nothing is in the sums that make up net
     else:
         reason = None
         if discounts is None:

@@ -89,7 +89,8 @@ _RECOMPUTE = f"""
         FROM sales WHERE counted AND NOT is_renewal AND currency IS NOT NULL
         GROUP BY customer_key, currency, day
     ), rfm AS (
-        SELECT customer_key, currency, min(first) AS first, count(*) - 1 AS frequency,
+        SELECT customer_key, currency, min(first) AS first, max(day) AS last,
+            count(*) - 1 AS frequency,
             max(day) - min(day) AS recency,
             half_even(
                 (sum(net) FILTER (WHERE day > first AND net > 0))::numeric(38,12)
@@ -97,12 +98,15 @@ _RECOMPUTE = f"""
             ) AS monetary
         FROM days GROUP BY customer_key, currency
     ), keys AS MATERIALIZED (
-        SELECT customer_key, currency,
-            min(currency) OVER (PARTITION BY customer_key) AS first_currency
+        SELECT customer_key, currency, currency = coalesce(
+            max(currency) FILTER (WHERE currency = shop_currency) OVER theirs,
+            min(currency) OVER theirs
+        ) AS is_home
         FROM (
             SELECT customer_key, currency FROM sums
             UNION SELECT customer_key, currency FROM reported WHERE currency <> ''
-        ) found
+        ) found JOIN facts USING (customer_key)
+        WINDOW theirs AS (PARTITION BY customer_key)
     ), fresh AS (
         SELECT k.customer_key, k.currency, f.source, f.shop, f.person_key, s.first_order_at,
             s.last_order_at, coalesce(s.orders_count, 0) AS orders_count,
@@ -114,10 +118,8 @@ _RECOMPUTE = f"""
             END AS avg_order_value,
             coalesce(s.pending_revenue, 0) AS pending_revenue,
             coalesce(s.cancelled_count, 0) AS cancelled_count, s.subscription_revenue,
-            CASE WHEN k.currency = home.currency THEN f.active_subscriptions END
-                AS active_subscriptions,
-            CASE WHEN k.currency = home.currency THEN f.abandoned_carts_count END
-                AS abandoned_carts_count,
+            CASE WHEN k.is_home THEN f.active_subscriptions END AS active_subscriptions,
+            CASE WHEN k.is_home THEN f.abandoned_carts_count END AS abandoned_carts_count,
             r.revenue AS reported_revenue, r.orders_count AS reported_orders,
             r.refunded AS reported_refunded,
             CASE WHEN coalesce(s.totals_known, true) THEN r.revenue - coalesce(s.totals, 0) END
@@ -126,7 +128,9 @@ _RECOMPUTE = f"""
             whole.history_complete,
             date_trunc('month', s.first_day::timestamp)::date AS cohort_month,
             m.frequency, m.recency,
-            (today.as_of AT TIME ZONE f.timezone)::date - m.first AS t,
+            CASE WHEN today.as_of IS NOT NULL THEN
+                greatest((today.as_of AT TIME ZONE f.timezone)::date, m.last) - m.first
+            END AS t,
             m.monetary, today.as_of,
             CASE WHEN m.first IS NULL THEN 'no-counted-order'
                 WHEN s.reason IS NOT NULL THEN s.reason
@@ -144,9 +148,6 @@ _RECOMPUTE = f"""
             SELECT CASE WHEN claimed.orders_count > coalesce(seen.orders, 0) THEN false
                 ELSE f.created_at >= f.first_received_at END AS history_complete
         ) whole
-        CROSS JOIN LATERAL (
-            SELECT coalesce(f.shop_currency, k.first_currency) AS currency
-        ) home
     ), gone AS (
         DELETE FROM customer_lifetime_value c WHERE c.customer_key = ANY(%(keys)s)
             AND NOT EXISTS (

@@ -1,0 +1,1 @@
+"""Scripted histories: events with times in, rows out. ``history.py`` says how they are written."""

@@ -1,0 +1,105 @@
+"""The scripted histories through the sinks into PostgreSQL.
+
+The default run has a random order for each size of batches. HISTORIES=all gives each of twenty
+random orders in every size: some minutes.
+"""
+
+import os
+import random
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from runtime.settings import Settings
+from schemas.events import Micros
+from sinks.migrate import migrate
+from tests.histories.everything import WATERMARK, everything
+from tests.histories.history import ORDER, History, Passed, Row, histories
+from tests.histories.running import SIZES, by_topic, differing, folded, scripted, shuffled
+from tests.histories.shuffles import shuffle
+from tests.histories.stored import empty, read, tell, unlike
+from tests.sink_events import Tables
+
+pytestmark = pytest.mark.stack
+
+HISTORIES = histories()
+IN_FULL = os.environ.get("HISTORIES") == "all"
+RUNS = [(seed, size) for seed in range(20) for size in SIZES] if IN_FULL else list(enumerate(SIZES))
+
+
+@pytest.fixture
+def settings(stack: Any) -> Settings:
+    fresh: Settings = stack.settings()
+    migrate(fresh)
+    return fresh
+
+
+@pytest.fixture
+async def tables(settings: Settings) -> AsyncIterator[Tables]:
+    async with Tables(settings) as ready:
+        yield ready
+
+
+async def test_the_histories_give_their_rows_in_postgresql_and_those_of_the_pure_rules(
+    tables: Tables,
+) -> None:
+    """Step by step as the files tell them: rows, views and signals."""
+    wrong = {}
+    for name, history in HISTORIES.items():
+        empty(tables)
+        for step in history.script:
+            if isinstance(step, Passed):
+                await tables.passed(step.at)
+            else:
+                await tables.put_batch([step])
+        found = read(tables)
+        wrong[name] = differing(history, found, ORDER.__contains__)
+        wrong[name] += unlike(scripted(history), found)
+    assert {} == {name: each for name, each in wrong.items() if each}
+
+
+@pytest.mark.timeout(7200 if IN_FULL else 600)
+async def test_in_any_order_and_any_batches_with_any_repetition_they_give_the_same_rows(
+    tables: Tables,
+) -> None:
+    """All histories at once, each in shops of its own, time going on at random moments."""
+    expected = {name: scripted(history) for name, history in HISTORIES.items()}
+    for seed, size in RUNS:
+        for watermark, told in _by_watermark():
+            events = [event for history in told for event in history.events]
+            batches = list(by_topic(shuffled(events, seed), size))
+            random.Random(seed).shuffle(batches)  # noqa: S311 - a seed repeats it
+            empty(tables)
+            await tell(tables, batches, watermark, seed)
+            found = read(tables)
+            wrong = {}
+            for history in told:
+                own = {table: _of(history, rows) for table, rows in found.items()}
+                wrong[history.name] = differing(history, own, lambda name: name != "signals")
+                wrong[history.name] += unlike(expected[history.name], own)
+            assert {} == {name: each for name, each in wrong.items() if each}, (seed, size)
+
+
+async def test_shuffles_of_all_platforms_end_in_one_digest_and_in_the_rows_of_the_pure_rules(
+    tables: Tables,
+) -> None:
+    """The short form; `python -m tests.histories.shuffles` is the long one."""
+    events = everything(1000, seed=3)
+    digests = [await shuffle(tables, events, seed) for seed in range(5)]
+    assert [digests[0]] * 5 == digests
+    assert [] == unlike(folded(events, len(events), WATERMARK), read(tables))
+
+
+def test_histories_speak_of_tables_that_are_read() -> None:
+    assert {table for history in HISTORIES.values() for table in history.expected} <= set(ORDER)
+
+
+def _by_watermark() -> Iterator[tuple[Micros, list[History]]]:
+    """The histories, those that end at one time together."""
+    for at in sorted({history.watermark for history in HISTORIES.values()}):
+        yield at, [history for history in HISTORIES.values() if history.watermark == at]
+
+
+def _of(history: History, rows: Iterable[Row]) -> list[Row]:
+    return [row for row in rows if str(row["shop"]).startswith(f"{history.name}.")]
