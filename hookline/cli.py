@@ -11,6 +11,7 @@ from hookline.commands import (
     audit,
     dead,
     demo,
+    predict,
     rebuild,
     send,
     shops,
@@ -18,6 +19,8 @@ from hookline.commands import (
     stages,
     tables,
     topics,
+    what_if,
+    why,
 )
 from hookline.errors import guarded
 from hookline.teaching import teach
@@ -31,7 +34,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (demo, stack, send, tables, topics, audit, shops, dead, accept_loss, rebuild, stages):
+_COMMANDS = (
+    *(
+        demo,
+        stack,
+        send,
+        tables,
+        why,
+        what_if,
+        predict,
+        topics,
+        audit,
+        shops,
+        dead,
+        accept_loss,
+        rebuild,
+    ),
+    stages,
+)
+for module in _COMMANDS:
     module.register(app)
 teach(app)
 

@@ -26,11 +26,12 @@ DataOption = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A stack to talk to. ``reader_url`` is the read-only role's, where one is known."""
+    """A stack to talk to. The readers' URLs are the read-only roles', where they are known."""
 
     settings: Settings
     ingress_url: str
     reader_url: str
+    contacts_reader_url: str
     is_local: bool
 
 
@@ -56,7 +57,13 @@ def find(data: Path | None = None, env: Mapping[str, str] = os.environ) -> Place
             "with --data, or set HOOKLINE_BROKERS and the like (docs/operating.md)"
         )
     settings = from_env({**env, **said["environment"]})
-    return Place(settings, said["ingress_url"], said["reader_url"], is_local=True)
+    return Place(
+        settings,
+        said["ingress_url"],
+        said["reader_url"],
+        said.get("contacts_reader_url", said["reader_url"]),
+        is_local=True,
+    )
 
 
 def _of_environment(env: Mapping[str, str]) -> Place:
@@ -65,5 +72,6 @@ def _of_environment(env: Mapping[str, str]) -> Place:
         settings,
         env.get("HOOKLINE_INGRESS_URL", f"http://{settings.host}:{settings.port}"),
         env.get("HOOKLINE_READER_URL", settings.database_url),
+        env.get("HOOKLINE_CONTACTS_READER_URL", settings.database_url),
         is_local=False,
     )

@@ -1,6 +1,7 @@
-"""PostgreSQL 18 on this machine, from a wheel: TCP on 127.0.0.1, passwords, two roles.
+"""PostgreSQL 18 on this machine, from a wheel: TCP on 127.0.0.1, passwords, three roles.
 
-``hookline`` owns everything; ``hookline_reader`` may look (migrations grant what).
+``hookline`` owns everything; ``hookline_reader`` may look (migrations grant what), and
+``hookline_contacts_reader`` at contact data too.
 """
 
 import json
@@ -24,6 +25,7 @@ from hookline.local.server import LocalError, Server
 
 OWNER = "hookline"
 READER = "hookline_reader"
+CONTACTS_READER = "hookline_contacts_reader"
 DATABASE = "hookline"
 _MAJOR = 18
 _ACCOUNT = "nobody"
@@ -76,20 +78,28 @@ class Postgres(Server):
         """For analysts: the read-only role."""
         return self._url(READER)
 
+    @property
+    def contacts_reader_url(self) -> str:
+        """For those who may see contact data: read-only too."""
+        return self._url(CONTACTS_READER)
+
     def _url(self, role: str) -> str:
         password = self._passwords()[role]
         return f"postgresql://{role}:{password}@127.0.0.1:{self.port}/{DATABASE}"
 
     def _passwords(self) -> dict[str, str]:
-        if not self._secrets.exists():
+        known: dict[str, str] = {}
+        if self._secrets.exists():
+            known = json.loads(self._secrets.read_text())
+        missing = [role for role in (OWNER, READER, CONTACTS_READER) if role not in known]
+        if missing:  # a folder of an earlier version knows fewer roles
+            known |= {role: secrets.token_urlsafe(18) for role in missing}
             self.directory.mkdir(parents=True, exist_ok=True)
-            made = {role: secrets.token_urlsafe(18) for role in (OWNER, READER)}
             fresh = self._secrets.with_suffix(".new")
             fresh.touch(mode=0o600)
-            fresh.write_text(json.dumps(made))
+            fresh.write_text(json.dumps(known))
             fresh.rename(self._secrets)
-        passwords: dict[str, str] = json.loads(self._secrets.read_text())
-        return passwords
+        return known
 
     def prepare(self) -> Child:
         """Make the cluster once, whole or not at all, and describe the process."""
@@ -183,13 +193,14 @@ class Postgres(Server):
         return True
 
     def _complete(self, connection: psycopg.Connection) -> None:
-        role, password = sql.Identifier(READER), sql.Literal(self._passwords()[READER])
-        found = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (READER,))
-        if found.fetchone() is None:
-            create = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, password)
-            connection.execute(create)
-        read_only = sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on")
-        connection.execute(read_only.format(role))
+        for name in (READER, CONTACTS_READER):
+            role, password = sql.Identifier(name), sql.Literal(self._passwords()[name])
+            found = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (name,))
+            if found.fetchone() is None:
+                create = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, password)
+                connection.execute(create)
+            read_only = sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on")
+            connection.execute(read_only.format(role))
         found = connection.execute("SELECT FROM pg_database WHERE datname = %s", (DATABASE,))
         if found.fetchone() is None:
             create = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE))

@@ -197,6 +197,7 @@ def _said(
         "brokers": settings.brokers,
         "registry_url": settings.registry_url,
         "reader_url": stack.postgres.reader_url,
+        "contacts_reader_url": stack.postgres.contacts_reader_url,
         "ports": dict(ports),
         "environment": settings.environment(),
     }

@@ -47,6 +47,7 @@ def test_an_unmigrated_database_is_refused_with_what_to_run(stack: Any) -> None:
         "0003_tables",
         "0004_views",
         "0005_operations",
+        "0006_reading",
     ]
     assert migrate(fresh) == []
     check_migrated(fresh)

@@ -68,7 +68,7 @@ def test_examples_keep_their_lines_whatever_stands_between() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("tables", "nope"), "no table 'nope': there is carts, customers"),
+        (("tables", "nope"), "no table 'nope': there is carts, customers; any other with --sql"),
         (("send", "run-free", "nope"), "has no example 'nope': there is cart-change"),
         (("send", "ebay"), "no platform 'ebay'"),
         (("topics", "--data", "/nowhere/at/all"), "no stack is up in /nowhere/at/all"),

@@ -1,0 +1,363 @@
+"""What analysts read: the page, its queries, the roles, files, stories, trials, predictions."""
+
+import csv
+import json
+import random
+from collections.abc import AsyncIterator, Iterator
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from hookline import forecast_rows, histories, keys_meant, why
+from hookline.cart_story import story
+from hookline.connection import Place
+from hookline.errors import CommandError
+from hookline.export import CSV, export
+from hookline.parquet import PARQUET
+from hookline.rows import Reader
+from hookline.what_if import backtest
+from runtime.settings import Settings
+from schemas.events import (
+    Change,
+    Contact,
+    Customer,
+    CustomerRef,
+    Event,
+    ReportedTotals,
+    Scope,
+)
+from sinks.migrate import migrate
+from tests import tables_page
+from tests.conftest import run_apart
+from tests.sink_events import DAY, HOUR, NOON, Tables, cart, line, meta, order
+
+pytestmark = pytest.mark.stack
+ANNA, BEN = (CustomerRef(customer_id=name, accepts_marketing=True) for name in ("anna", "ben"))
+
+
+def _customer(native: str, **fields: Any) -> Event:
+    return Customer(
+        meta=meta("spiffy", "customer", native, NOON, change=Change.CREATED),
+        customer_id=native,
+        created_at=NOON,
+        **fields,
+    )
+
+
+def _money(amount: str) -> dict[str, Any]:
+    return {"amounts": {"items_total": amount, "total": amount}, "items": None}
+
+
+def _events() -> list[Event]:
+    """Anna buys in January and February; Ben leaves a cart; Cleo's cart comes back."""
+    cleo = CustomerRef(customer_id="cleo")
+    return [
+        _customer("anna", contact=Contact(email="=anna@example.com", name="Anna")),
+        _customer(
+            "ben",
+            reported=(ReportedTotals(scope=Scope.CUSTOMER, revenue=Decimal(50), orders_count=1),),
+        ),
+        order("o1", NOON + HOUR, customer=ANNA, **_money("100.00")),
+        order("o2", NOON + 40 * DAY, customer=ANNA, **_money("30.00")),
+        order("o3", NOON + DAY, customer=BEN, **_money("20.00")),
+        order("o4", NOON + DAY, **_money("7.00")),
+        cart("left", NOON + 60 * DAY, [line("v1", 2)], token="t-left", customer=BEN, total="20.00"),
+        cart("back", NOON + HOUR, [line("v2")], token="t-back", customer=cleo, total="10.00"),
+        order(
+            "o5",
+            NOON + 3 * HOUR,
+            customer=cleo,
+            cart_token="t-back",
+            **{**_money("10.00"), "items": (line("v2"),)},
+        ),
+    ]
+
+
+@pytest.fixture(scope="module")
+def settings(live_stack: Any) -> Settings:
+    fresh: Settings = live_stack.settings()
+    migrate(fresh)
+    return fresh
+
+
+@pytest.fixture(scope="module")
+def tables(settings: Settings) -> Tables:
+    async def filled() -> Tables:
+        async with Tables(settings) as ready:
+            await ready.put(_events())
+            await ready.passed(NOON + 70 * DAY)
+            return ready
+
+    return run_apart(filled())
+
+
+@pytest.fixture
+def place(settings: Settings, live_stack: Any) -> Place:
+    readers = live_stack.reader_url, live_stack.postgres.contacts_reader_url
+    return Place(settings, "", *readers, is_local=True)
+
+
+@pytest.fixture
+def reader(tables: Tables, place: Place) -> Iterator[Reader]:
+    assert tables.settings == place.settings
+    with Reader(place) as ready:
+        yield ready
+
+
+def test_the_page_stands_as_the_comments_say(tables: Tables, reader: Reader) -> None:
+    with psycopg.connect(tables.settings.database_url) as connection:
+        made = tables_page.page(connection, tables.settings.sql_schema)
+    assert tables_page.PAGE.read_text() == made
+    assert reader.ask("SELECT 1").rows == [(1,)]
+
+
+ROWS: dict[int, list[tuple[Any, ...]]] = {
+    1: [("spiffy", "main", "left", "spiffy/main/customer:ben", None, 2, Decimal(20), "USD")],
+    2: [
+        ("spiffy", "main", date(2026, 1, 1), 1, 1, 1, Decimal(1), Decimal(1), False),
+        ("spiffy", "main", date(2026, 3, 1), 1, 1, 0, Decimal(1), Decimal(0), True),
+    ],
+    3: [("spiffy", "main", "USD", 2, 0, Decimal(30), Decimal(10), timedelta(hours=1))],
+    4: [
+        ("spiffy/main/customer:anna", "USD", 2, Decimal(130), Decimal(65), None, True),
+        ("spiffy/main/customer:ben", "USD", 1, Decimal(20), Decimal(20), None, True),
+        ("spiffy/main/customer:cleo", "USD", 1, Decimal(10), Decimal(10), None, None),
+    ],
+    5: [
+        ("spiffy", "main", "USD", date(2026, 1, 1), 4, Decimal(137), None, None, Decimal(137), 0),
+        ("spiffy", "main", "USD", date(2026, 2, 1), 1, Decimal(30), None, None, Decimal(30), 0),
+    ],
+    6: [("USD", Decimal(160), Decimal(7), Decimal(167), Decimal(0))],
+    7: [
+        ("spiffy", "main", "USD", date(2026, 1, 1), 0, 2, Decimal(1), Decimal(120)),
+        ("spiffy", "main", "USD", date(2026, 1, 1), 1, 2, Decimal("0.5"), Decimal(30)),
+    ],
+    8: [
+        ("spiffy", "main", "USD", "champion", 1, Decimal(130), 30),
+        ("spiffy", "main", "USD", "one-time", 2, Decimal(30), 70),
+    ],
+    9: [
+        ("spiffy/main/customer:ben", "USD", 1, 1, Decimal(20), Decimal(50), Decimal(30)),
+    ],
+    10: [
+        ("spiffy/main/customer:anna", "USD", None, None, "not-run"),
+        ("spiffy/main/customer:ben", "USD", None, None, "not-run"),
+        ("spiffy/main/customer:cleo", "USD", None, None, "history-incomplete"),
+    ],
+}
+"""Query -> its rows; instants of this seed are left out (None)."""
+
+
+@pytest.mark.parametrize("query", tables_page.queries(), ids=lambda query: query.title)
+def test_a_ready_query_gives_what_the_rows_say(reader: Reader, query: tables_page.Query) -> None:
+    told = reader.ask(query.sql.rstrip().rstrip(";")).rows
+    found = [tuple(None if isinstance(v, datetime) else v for v in row) for row in told]
+    assert ROWS[query.number] == found
+
+
+def test_the_page_has_ten_queries() -> None:
+    assert list(range(1, 11)) == [query.number for query in tables_page.queries()]
+
+
+def test_the_roles_see_what_the_page_says(tables: Tables) -> None:
+    seen = tables.rows(
+        "SELECT c.relname, has_table_privilege('hookline_reader', c.oid, 'SELECT'),"
+        " has_table_privilege('hookline_contacts_reader', c.oid, 'SELECT'),"
+        " has_table_privilege('hookline_contacts_reader', c.oid, 'UPDATE')"
+        " FROM pg_class c WHERE relnamespace = to_regnamespace(%s) AND relkind IN ('r', 'v')",
+        tables.settings.sql_schema,
+    )
+    rights = {name: tuple(can) for name, *can in seen}
+    assert rights.pop("customer_contacts") == (False, True, False)
+    assert rights.pop("sink_rejects") == (False, False, False)
+    assert set(rights.values()) == {(True, True, False)}
+
+
+def test_the_dbt_sources_are_tables_and_columns_that_exist(tables: Tables) -> None:
+    path = tables_page.PAGE.with_name("dbt") / "sources.yml"
+    (source,) = yaml.safe_load(path.read_text())["sources"]
+    known = {
+        (table, column)
+        for table, column in tables.rows(
+            "SELECT table_name, column_name FROM information_schema.columns"
+            " WHERE table_schema = %s",
+            tables.settings.sql_schema,
+        )
+    }
+    names = {table for table, _ in known}
+    for table in source["tables"]:
+        assert table["name"] in names
+        assert table["name"] not in ("customer_contacts", "sink_rejects")
+        for column in table.get("columns", ()):
+            assert (table["name"], column["name"]) in known
+        if "loaded_at_field" in table:
+            assert (table["name"], table["loaded_at_field"]) in known
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_an_export_holds_every_row_exactly(tables: Tables, place: Place, tmp_path: Path) -> None:
+    schema = place.settings.sql_schema
+    written = export(place.reader_url, schema, CSV, tmp_path)
+    assert {path.stem for path in written} >= {"abandoned_carts", "monthly_cohorts", "orders"}
+    assert not {"customer_contacts", "sink_rejects", "fences"} & {path.stem for path in written}
+    for path, rows in written.items():
+        assert tables.rows(f"SELECT count(*) FROM {path.stem}") == [(rows,)]  # noqa: S608 - ours
+        assert len(_rows(path)) == rows
+    (back,) = [
+        row for row in _rows(tmp_path / "abandoned_carts.csv") if row["native_cart_id"] == "back"
+    ]
+    assert (back["cart_value"], back["time_to_recover"]) == ("10.0000", "3600.000000")
+    assert (back["abandoned_at"], back["is_test"]) == ("2026-01-01T14:00:00.000000Z", "false")
+    assert json.loads(back["items"])[0]["variant_id"] == "v2"
+    assert not {"layers", "links"} & _rows(tmp_path / "orders.csv")[0].keys()
+
+
+def test_a_parquet_export_says_the_same(place: Place, tables: Tables, tmp_path: Path) -> None:
+    written = export(place.reader_url, place.settings.sql_schema, PARQUET, tmp_path)
+    for path, rows in written.items():
+        assert pq.read_metadata(path).num_rows == rows
+    orders = pq.read_table(tmp_path / "orders.parquet").to_pylist()
+    told = tables.rows("SELECT order_key, net, placed_at FROM orders")
+    assert sorted(told) == sorted((o["order_key"], o["net"], o["placed_at"]) for o in orders)
+
+
+def test_contact_data_is_exported_only_where_asked_for(
+    tables: Tables, place: Place, tmp_path: Path
+) -> None:
+    schema, wanted = place.settings.sql_schema, ["customer_contacts"]
+    assert tables.rows("SELECT count(*) FROM customer_contacts") == [(1,)]
+    with pytest.raises(CommandError, match="--contacts"):
+        export(place.reader_url, schema, CSV, tmp_path, wanted)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        export(place.reader_url, schema, CSV, tmp_path, wanted, contacts=True)
+    assert list(tmp_path.iterdir()) == []
+    export(place.contacts_reader_url, schema, CSV, tmp_path, wanted, contacts=True)
+    (row,) = _rows(tmp_path / "customer_contacts.csv")
+    assert (row["name"], row["email"]) == ("Anna", "'=anna@example.com")
+    assert (tmp_path / "customer_contacts.csv").stat().st_mode & 0o077 == 0
+
+
+def test_a_story_ends_in_the_rows_that_stand(reader: Reader) -> None:
+    for native in ("left", "back"):
+        key = keys_meant.meant(reader, "carts", native)
+        carts, orders = histories.group(reader, key)
+        moments = story(key, carts, orders, histories.watermark(reader))
+        told: dict[tuple[int, str], Any] = {}
+        for moment in moments:
+            told |= {(each.generation, each.name): each.after for each in moment.moved}
+        for row in histories.generations(reader, [key]):
+            stands = {(n, f): v for (n, f), v in told.items() if n == row.generation}
+            assert stands == {place: getattr(row, place[1]) for place in stands}
+            assert told[row.generation, "status"] == row.status
+    assert [moment.kind for moment in moments] == ["cart event", "silence", "order"]
+    assert moments[-1].rule == (
+        "names this cart by cart-token: closes generation 1, abandoned before, so RECOVERED"
+    )
+    events = why.as_moment(moments[-1], histories.order_events(reader, ["spiffy/main/order:o5"]))
+    assert [event["raw_partition"] for event in events["events"]] == [0]
+
+
+def test_a_customers_story_names_orders_rules_and_events(reader: Reader) -> None:
+    told = why.customer(reader, keys_meant.meant(reader, "customers", "main/anna"))
+    assert [entity["rules"][1] for entity in told["orders"]] == [
+        "net 100 = gross 100 - discounts 0 - refunded 0",
+        "net 30 = gross 30 - discounts 0 - refunded 0",
+    ]
+    (row,) = told["rows"]
+    assert row["rules"][0] == "net 130 = the net of 2 of 2 counted orders (130)"
+    (event,) = told["orders"][0]["events"]
+    assert event["raw_offset"] == (NOON + HOUR) // 1_000_000
+    assert "items_total" in event["decides"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "said"),
+    [
+        ("carts", "lefd", "did you mean spiffy/main/cart:left?"),
+        ("customers", "spiffy/main/customer:ann", "did you mean spiffy/main/customer:anna?"),
+        ("carts", "%", "no cart '%'"),
+    ],
+)
+def test_a_key_that_is_none_says_what_comes_near(
+    reader: Reader, kind: str, text: str, said: str
+) -> None:
+    with pytest.raises(CommandError) as caught:
+        keys_meant.meant(reader, kind, text)
+    assert said in str(caught.value)
+
+
+def test_the_setting_in_force_tried_gives_what_stands(reader: Reader) -> None:
+    """And a longer silence leaves the cart alone whose order came first."""
+    told = backtest(reader, [HOUR, 3 * HOUR, 24 * HOUR])
+    counts = {
+        each // HOUR: (found.carts, found.abandoned, found.came_back, found.at_stake)
+        for each, by_currency in told.items()
+        for found in by_currency.values()
+    }
+    assert counts == {
+        1: (2, 2, 1, Decimal(30)),
+        3: (2, 1, 0, Decimal(20)),
+        24: (2, 1, 0, Decimal(20)),
+    }
+    assert backtest(reader, [HOUR], since=NOON + DAY)[HOUR]["USD"].carts == 1
+    assert backtest(reader, [HOUR], shop="spiffy/elsewhere") == {HOUR: {}}
+
+
+@pytest.fixture
+async def repeaters(live_stack: Any) -> AsyncIterator[Tables]:
+    """150 customers of a shop of their own, every second of whom comes back."""
+    fresh = live_stack.settings()
+    migrate(fresh)
+    draw = random.Random(11)  # noqa: S311 - a seed that repeats
+    events: list[Event] = []
+    for number in range(150):
+        who = CustomerRef(customer_id=f"c{number}")
+        events.append(_customer(f"c{number}"))
+        repeats = draw.sample(range(31, 119), draw.randint(1, 4)) if number % 2 else []
+        worth = draw.uniform(10, 60)
+        for nth, day in enumerate([draw.randint(0, 30), *repeats]):
+            amount = f"{worth * draw.uniform(0.5, 1.5):.2f}"
+            at = NOON + day * DAY
+            events.append(order(f"{number}-{nth}", at, customer=who, **_money(amount)))
+    async with Tables(fresh) as ready:
+        await ready.put(events)
+        await ready.passed(NOON + 120 * DAY)
+        yield ready
+
+
+async def test_predictions_fill_their_columns_and_leave_no_other_row_different(
+    repeaters: Tables,
+) -> None:
+    before = await repeaters.digest()
+    (run,) = await forecast_rows.predict(repeaters.settings, 0.1)
+    assert (run.found.customers, run.found.repeat_customers) == (150, 75)
+    assert run.found.reason is None
+    filled = repeaters.rows(
+        "SELECT count(*) FILTER (WHERE probability_alive BETWEEN 0 AND 1"
+        " AND expected_purchases_30d < expected_purchases_90d"
+        " AND expected_purchases_90d < expected_purchases_365d"
+        " AND discounted_clv <= expected_value_365d), count(*) FROM customer_lifetime_value"
+    )
+    assert filled == [(150, 150)]
+    assert repeaters.rows("SELECT predicted, reason, r > 0 FROM prediction_runs") == [
+        (150, None, True)
+    ]
+    assert await repeaters.digest() == before
+
+    (gated,) = await forecast_rows.predict(repeaters.settings, 0.1, (100, 76))
+    assert gated.found.reason == "too-few-repeat-customers"
+    nulls = "SELECT count(*) FROM customer_lifetime_value WHERE probability_alive IS NULL"
+    assert repeaters.rows(nulls) == [(150,)]
+    assert repeaters.rows("SELECT predicted, reason FROM prediction_runs") == [
+        (0, "too-few-repeat-customers")
+    ]
