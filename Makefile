@@ -1,6 +1,6 @@
 # Every target makes the environment if it is missing: nothing to install first but Python and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench faults fuzz coverage mutants soak lock clean
+.PHONY: help demo up test check format bench bench-compare profile faults fuzz coverage mutants soak lock clean
 SHELL := /bin/bash
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -10,12 +10,14 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3 python3.12 python3.13,$(
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-for-hookline
+BENCH := .venv-bench
+BENCH_READY := $(BENCH)/.ready-for-hookline
 PACKAGES := schemas runtime ingest processors sinks hookline
 
 help: ## Show what there is
 	@printf '\nHookline: webhooks in, rows out.\n\n'
-	@sed -nE 's/^([a-z]+):.*## (.*)$$/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
-		|| sed -nE 's/^([a-z]+):.*## (.*)$$/  make \1: \2/p' $(MAKEFILE_LIST)
+	@sed -nE 's/^([a-z-]+):.*## (.*)$$/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
+		|| sed -nE 's/^([a-z-]+):.*## (.*)$$/  make \1: \2/p' $(MAKEFILE_LIST)
 	@printf '\nThen: %s --help\n\n' '$(BIN)/hookline'
 
 demo: $(READY) ## Watch webhooks of five platforms become rows (ONCE=1: check the rows, then stop)
@@ -37,8 +39,14 @@ format: $(READY) ## Put the code into its one form
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
-bench: $(READY) ## Measure each stage on this machine
-	@$(BIN)/python -m pytest tests/bench --override-ini=testpaths=tests/bench -s $(ARGS)
+bench: $(BENCH_READY) ## Each stage against what one would pick instead (ONLY=sinks,e2e: some; QUICK=1: does it work)
+	@$(BENCH)/bin/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(ARGS)
+
+bench-compare: $(BENCH_READY) ## The newest bench beside an earlier one (BASE=commit or file)
+	@$(BENCH)/bin/python -m tests.bench --compare '$(BASE)' $(ARGS)
+
+profile: $(BENCH_READY) ## A flame graph of a stage under the bench's load (STAGE=process, sink or ingest)
+	@$(BENCH)/bin/python -m tests.bench --profile '$(or $(STAGE),process)' $(ARGS)
 
 faults: $(READY) ## Strike running stages, count what is lost (FAULT=storm SEED=7 COUNT=2000: one, smaller)
 	@$(BIN)/python -m tests.faults $(if $(FAULT),--fault $(FAULT)) $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(ARGS)
@@ -63,9 +71,11 @@ lock: $(READY) ## Choose the newest versions that pyproject.toml allows
 	@$(BIN)/pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --system-certs --upgrade --universal --generate-hashes --no-header --no-annotate \
 		--python-version 3.11 --group dev --output-file requirements.lock pyproject.toml
+	@$(BIN)/uv pip compile --quiet --system-certs --upgrade --universal --generate-hashes --no-header --no-annotate \
+		--python-version 3.11 --group bench --output-file requirements-bench.lock pyproject.toml
 
 clean: ## Remove the environment, caches and this folder's data (downloads outside it stay)
-	@rm -rf $(VENV) .hookline .make build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	@rm -rf $(VENV) $(BENCH) .hookline .make build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache
 	@find $(PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -78,4 +88,11 @@ $(READY): requirements.lock pyproject.toml
 	@echo 'Installing the locked packages ...'
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(BENCH_READY): requirements-bench.lock $(READY)
+	@echo 'Installing the packages of the bench in $(BENCH) ...'
+	@test -x $(BENCH)/bin/python || '$(PYTHON)' -m venv $(BENCH)
+	@$(BENCH)/bin/python -m pip install --quiet --require-hashes -r requirements-bench.lock
+	@$(BENCH)/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@

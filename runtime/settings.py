@@ -10,6 +10,9 @@ from typing import Any
 
 from schemas.topics import MAX_BODY, MIB, Topic
 
+LONGEST_SESSION = 90.0
+"""Seconds that Faust's own request timeout leaves for a session."""
+
 
 class SettingsError(ValueError):
     """A setting cannot be used; the message names the variable and the remedy."""
@@ -113,6 +116,8 @@ def from_env(env: Mapping[str, str] = os.environ) -> Settings:
     settings = Settings(**values)
     if not re.fullmatch(r"([a-z][a-z0-9_]{0,30})?", settings.prefix):
         raise SettingsError("HOOKLINE_PREFIX: lower-case letters, digits and '_', or nothing")
+    if settings.session_timeout > LONGEST_SESSION:
+        raise SettingsError(f"HOOKLINE_SESSION_TIMEOUT: at most {LONGEST_SESSION:.0f} seconds")
     if settings.max_body > MAX_BODY:
         raise SettingsError(f"HOOKLINE_MAX_BODY: at most {MAX_BODY} fit through the topics")
     return settings

@@ -177,6 +177,7 @@ async def wait_for_kafka(settings: Settings, health: Health) -> None:
 def run_worker(settings: Settings, stage: Stage) -> None:
     """Run a stage until SIGTERM or SIGINT. Does not return before the process may end."""
     logs.configure(settings, stage.group.rpartition(".")[2])
+    Path(settings.state_dir).mkdir(parents=True, exist_ok=True)
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     app = Worker(settings, stage, Health())
     collector.pace()

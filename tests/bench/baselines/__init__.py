@@ -1,0 +1,1 @@
+"""What Hookline is held against: small programs that do the same work in another way."""

@@ -1,0 +1,124 @@
+"""The ingress: proof, key and awaited acks=all, 64 connections; the load and Kafka elsewhere."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from itertools import count as numbers_from
+
+import psutil
+
+from tests.bench.measure import (
+    Row,
+    Sample,
+    alternate,
+    at_most,
+    cpu_of,
+    pin,
+    rates,
+    ratio_at_least,
+    resident,
+)
+from tests.bench.real import ROOT, Bench, BenchError, Program, audit, baseline, stage
+
+COUNT = 60_000
+WORK = "deliveries of 765 B, proof, key, awaited acks=all"
+BINARY = "HOOKLINE_REDPANDA_CONNECT"
+
+
+def run(bench: Bench) -> list[Row]:
+    """Ours against bare Starlette, and against Redpanda Connect where there is one."""
+    has_peer = bool(os.environ.get(BINARY))
+    amount = bench.count(COUNT)
+    with bench.prefix() as settings, ExitStack() as held:
+        programs = [stage(bench, "ingest", settings), baseline(bench, "starlette", settings)]
+        if has_peer:
+            peers = held.enter_context(bench.prefix())
+            programs.append(baseline(bench, "redpanda_connect", peers))
+        for program in programs:
+            held.enter_context(program).wait_ready()
+        with bench.bar("ingress") as told:
+            sides = [loaded(bench, program, amount) for program in programs]
+            found = alternate(sides, bench.runs, told)
+        verdict = audit(settings)
+    return _rows(found, verdict)
+
+
+def _rows(found: Sequence[Sequence[Sample]], verdict: int) -> list[Row]:
+    ours, bare, *peer = found
+    rows = [
+        rates(
+            "ingress", WORK, ours, "bare Starlette, reads the body", bare,
+            bar=ratio_at_least(0.5), audit=verdict, note="64 connections",
+        ),
+        Row(
+            "ingress", "latency p99, 64 connections", "ms",
+            [each.more["p99_ms"] for each in ours],
+            "bare Starlette", [each.more["p99_ms"] for each in bare],
+            bar=at_most(25), audit=verdict,
+        ),
+        Row(
+            "ingress", "latency p50, 64 connections", "ms",
+            [each.more["p50_ms"] for each in ours],
+            "bare Starlette", [each.more["p50_ms"] for each in bare], audit=verdict,
+        ),
+        Row(
+            "ingress", "memory under load", "MB", [max(each.memory for each in ours) / 1e6],
+            bar=at_most(150), audit=verdict,
+        ),
+    ]  # fmt: skip
+    if peer:
+        rows.append(
+            rates(
+                "ingress", WORK, ours, "Redpanda Connect", peer[0],
+                bar=ratio_at_least(2.2), audit=verdict,
+            )
+        )  # fmt: skip
+    else:
+        rows.append(
+            Row(
+                "ingress", WORK, baseline="Redpanda Connect", bar=ratio_at_least(2.2),
+                note=f"not run: set {BINARY}",
+            )
+        )  # fmt: skip
+    rows.append(Row("ingress", "CloudEvents headers", note="not built"))
+    return rows
+
+
+def loaded(bench: Bench, program: Program, amount: int) -> Callable[[], Sample]:
+    """A side: so many deliveries to that server each time."""
+    starts = numbers_from(0, amount)
+
+    def side() -> Sample:
+        cpu = cpu_of(program.pid)
+        told = generate("cart", program.url, amount, next(starts), bench.cores.servers)
+        program.check()
+        if told["refused"]:
+            raise BenchError(f"{program.name} refused {told['refused']:.0f} of {amount}")
+        return Sample(
+            amount,
+            told["seconds"],
+            cpu_of(program.pid) - cpu,
+            resident(psutil.Process(program.pid)),
+            told,
+        )
+
+    return side
+
+
+def generate(
+    kind: str, url: str, amount: int, first: int, cores: frozenset[int]
+) -> dict[str, float]:
+    """Send deliveries from a process on other cores; what it saw. Raises BenchError."""
+    command = [sys.executable, "-m", "tests.bench.load", kind, url, str(amount)]
+    with subprocess.Popen(
+        [*command, "--first", str(first)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as sender:
+        pin(sender.pid, cores)
+        said, _ = sender.communicate()
+    if sender.returncode:
+        raise BenchError(f"the load ended with {sender.returncode}")
+    found: dict[str, float] = json.loads(said)
+    return found
