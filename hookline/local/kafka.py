@@ -62,7 +62,7 @@ class Kafka(Server):
 
     def __init__(self, directory: Path, port: int, logs: Path | None = None) -> None:
         super().__init__(directory, port, logs)
-        self._controller_port = free_port()
+        self._controller_port = free_port(self.port)
 
     def properties(self) -> dict[str, str]:
         """The broker's settings."""
@@ -110,7 +110,7 @@ class Kafka(Server):
     def launch(self) -> None:
         """Start the process, with another controller port where somebody took ours."""
         if not self._runs and not is_free(self._controller_port):
-            self._controller_port = free_port()
+            self._controller_port = free_port(self.port)
             self.child = None
         super().launch()
 

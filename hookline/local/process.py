@@ -26,15 +26,24 @@ def _lent_ports() -> range:
     return range(int(low), int(high) + 1)
 
 
-def free_port() -> int:
+_given: set[int] = set()
+
+
+def free_port(*others: int) -> int:
     """A TCP port that nothing listens on now, and that no connection will be given.
 
-    A client's own connection could otherwise take the port while its server is away.
+    A client's own connection could otherwise take the port while its server is away. Neither
+    one of ``others`` nor one that this process was given before: that server may start later.
     """
     lent = _lent_ports()
-    own = [port for port in range(15000, 65536) if port not in lent]
+    own = [
+        port
+        for port in range(15000, 65536)
+        if port not in lent and port not in _given and port not in others
+    ]
     for port in random.sample(own, len(own)):
         if is_free(port):
+            _given.add(port)
             return port
     raise OSError("no TCP port is free")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hookline.local.process import Child
+from hookline.local.process import Child, free_port
 from hookline.local.supervisor import LONGEST, LOOPING, STEADY, State, Supervisor, pause_after
 
 
@@ -184,7 +184,7 @@ PARENT = """
 import sys, time
 from pathlib import Path
 from threading import Thread
-from hookline.local.process import Child
+from hookline.local.process import Child, free_port
 
 children = [
     Child(name, [sys.executable, "-c", {program!r}], Path({folder!r}, name + ".log"))
@@ -212,3 +212,9 @@ def test_children_die_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         assert all(map(lives, children))
         os.kill(parent.pid, signal.SIGKILL)
     wait_for(lambda: not any(map(lives, children)), "the children die")
+
+
+def test_no_port_is_given_twice_by_one_process() -> None:
+    given = [free_port() for _ in range(400)]
+    assert 400 == len(set(given))
+    assert all(free_port(*given) not in given for _ in range(10))
