@@ -47,7 +47,7 @@ def find(data: Path | None = None, env: Mapping[str, str] = os.environ) -> Place
     """
     if data is None and "HOOKLINE_BROKERS" in env:
         return _of_environment(env)
-    from hookline.local.folder import Folder  # noqa: PLC0415 - only where a stack is local
+    from hookline.local.folder import Folder
 
     folder = data_folder(data, env)
     said = Folder(folder).read()

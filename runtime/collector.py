@@ -10,8 +10,8 @@ _OLD = 100
 def pace() -> None:
     """Look for cycles seldom, and never again among what was there at the start.
 
-    The default, a look every 700 objects, takes a sixth of a sink's time. What has no cycle
-    is freed at once, as always.
+    The default is a look every 700 objects, and one event is a hundred. What has no cycle is
+    freed at once, as always.
     """
     gc.collect()
     gc.freeze()

@@ -1,7 +1,7 @@
 """Records -> Avro, by straight-line code made from the schema.
 
-fastavro, asked to find the branch of every union, takes five times as long for one of our
-events; a test holds these bytes against its. What cannot be written raises TypeError,
+fastavro must find the branch of every union each time, which was most of the time of an event
+of ours; a test holds these bytes against its. What cannot be written raises TypeError,
 ValueError, OverflowError, LookupError, AttributeError or decimal's errors.
 """
 

@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
           hookline accept-loss 3 --until 48210
           hookline accept-loss 3 --until 48210 --yes --json
         """
-        from hookline.losses import accept, find_lost  # noqa: PLC0415 - only where it is used
+        from hookline.losses import accept, find_lost
 
         settings = find(data).settings
         lost = asyncio.run(find_lost(settings, partition))

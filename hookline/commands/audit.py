@@ -64,7 +64,7 @@ def register(app: typer.Typer) -> None:
           hookline audit --repair
           hookline audit --json | jq .missing_at
         """
-        from hookline import audit as books  # noqa: PLC0415 - only where it is used
+        from hookline import audit as books
 
         settings = find(data).settings
         scope = _scope(since, until, partition, first, last)
@@ -88,8 +88,8 @@ def register(app: typer.Typer) -> None:
 def _scope(
     since: str | None, until: str | None, partition: int | None, first: int | None, last: int | None
 ) -> "Scope":
-    from hookline.audit import Scope  # noqa: PLC0415 - only where it is used
-    from hookline.times import milliseconds  # noqa: PLC0415 - only where it is used
+    from hookline.audit import Scope
+    from hookline.times import milliseconds
 
     if partition is None and (first is not None or last is not None):
         raise CommandError("offsets are those of one partition: name it with --partition")
@@ -122,8 +122,8 @@ def _bar(*, shown: bool) -> "Iterator[Told]":
 
 
 def _repair(settings: "Settings", missing_at: list[str]) -> None:
-    from hookline.repair import repair  # noqa: PLC0415 - only where it is used
-    from runtime import logs  # noqa: PLC0415 - only where it is used
+    from hookline.repair import repair
+    from runtime import logs
 
     logs.configure(settings, "audit")  # to stderr: what is waited for is said there
     places: dict[int, list[int]] = {}

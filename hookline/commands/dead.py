@@ -87,7 +87,7 @@ def show(
       hookline dead show 2:0
       hookline dead show 2:0 | jq -r .value
     """
-    from hookline.dead_letters import place_of  # noqa: PLC0415 - only where it is used
+    from hookline.dead_letters import place_of
 
     screen.print_json(asyncio.run(_found(find(data).settings, place_of(letter))))
 
@@ -121,7 +121,7 @@ def replay(
       hookline dead replay --all --dry-run
       hookline dead replay --all --rate 500
     """
-    from hookline.replay import replay as again  # noqa: PLC0415 - only where it is used
+    from hookline.replay import replay as again
 
     choice = _choice(letters, shop, reason, path, since, everything=everything)
     settings = find(data).settings
@@ -156,7 +156,7 @@ def discard(
       hookline dead discard 2:17 --because 'a test of the sender'
       hookline dead discard --reason malformed-body --since 24h --because 'cut off by a proxy'
     """
-    from hookline.dead_letters import discard as mark  # noqa: PLC0415 - only where it is used
+    from hookline.dead_letters import discard as mark
 
     choice = _choice(letters, shop, reason, path, since, everything=everything)
     places = asyncio.run(mark(find(data).settings, choice, because))
@@ -176,8 +176,8 @@ def _choice(
     everything: bool | None = None,
 ) -> "Choice":
     """The letters meant. ``everything`` None: no choice at all means all of them."""
-    from hookline.dead_letters import Choice, place_of  # noqa: PLC0415 - only where it is used
-    from hookline.times import milliseconds  # noqa: PLC0415 - only where it is used
+    from hookline.dead_letters import Choice, place_of
+    from hookline.times import milliseconds
 
     is_narrowed = bool(letters or shop or reason or path or since)
     if everything is not None and everything == is_narrowed:
@@ -217,7 +217,7 @@ def _said(letter: "Letter", mark: "Mark | None") -> dict[str, Any]:
 
 
 async def _list(settings: "Settings", choice: "Choice", *, settled: bool, as_json: bool) -> None:
-    from hookline.dead_letters import listed  # noqa: PLC0415 - only where it is used
+    from hookline.dead_letters import listed
 
     page: list[list[Any]] = []
     shown = 0
@@ -240,7 +240,7 @@ async def _list(settings: "Settings", choice: "Choice", *, settled: bool, as_jso
 
 
 async def _groups(settings: "Settings", choice: "Choice", *, settled: bool) -> "list[Group]":
-    from hookline.dead_letters import Groups, listed  # noqa: PLC0415 - only where it is used
+    from hookline.dead_letters import Groups, listed
 
     groups = Groups()
     async for letter, _ in listed(settings, choice, settled=settled):
@@ -269,9 +269,9 @@ def _show_groups(groups: "list[Group]", *, as_json: bool) -> None:
 
 
 async def _found(settings: "Settings", place: tuple[int, int]) -> dict[str, Any]:
-    from hookline.dead_letters import Choice, listed, require  # noqa: PLC0415 - only where used
-    from hookline.topics import record_at  # noqa: PLC0415 - only where it is used
-    from schemas.topics import DEAD_LETTERS  # noqa: PLC0415 - only where it is used
+    from hookline.dead_letters import Choice, listed, require
+    from hookline.topics import record_at
+    from schemas.topics import DEAD_LETTERS
 
     choice = Choice(places=frozenset({place}))
     said = [_said(letter, mark) async for letter, mark in listed(settings, choice)]

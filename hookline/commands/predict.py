@@ -51,7 +51,7 @@ def predict(
       hookline predict --discount 0.08 --at-least 500 100
     """
     try:
-        from hookline import forecast_rows  # noqa: PLC0415 - only where it is used
+        from hookline import forecast_rows
     except ModuleNotFoundError as error:
         if error.name not in ("scipy", "numpy"):
             raise

@@ -57,7 +57,7 @@ def register(app: typer.Typer) -> None:
           hookline rebuild --check --json | jq .differing
           hookline rebuild --digest-only
         """
-        from runtime import logs  # noqa: PLC0415 - only where it is used
+        from runtime import logs
 
         settings = find(data).settings
         # The bar shows what goes well, and what is waited for.
@@ -84,8 +84,8 @@ async def _rebuild(
     check: bool,
     accept_log: bool,
 ) -> dict[str, Any]:
-    from sinks.agent import now  # noqa: PLC0415 - only where it is used
-    from sinks.rebuild import Rebuild  # noqa: PLC0415 - only where it is used
+    from sinks.agent import now
+    from sinks.rebuild import Rebuild
 
     began = time.monotonic()
     async with Rebuild(settings, now, progress) as work:
@@ -105,10 +105,10 @@ async def _rebuild(
 
 
 async def _digests(settings: Settings) -> dict[str, str]:
-    from runtime.health import Health  # noqa: PLC0415 - only where it is used
-    from sinks import digest  # noqa: PLC0415 - only where it is used
-    from sinks.database import Database  # noqa: PLC0415 - only where it is used
-    from sinks.migrate import check_migrated  # noqa: PLC0415 - only where it is used
+    from runtime.health import Health
+    from sinks import digest
+    from sinks.database import Database
+    from sinks.migrate import check_migrated
 
     check_migrated(settings)
     database = Database(

@@ -57,10 +57,10 @@ def register(app: typer.Typer) -> None:
           hookline send spiffy carts-create --tamper
           hookline send ciklik abandoned_cart --file my-cart.json --shop winebox
         """
-        import hookline.send as sending  # noqa: PLC0415 - only where it is used
-        from hookline import samples  # noqa: PLC0415 - only where it is used
-        from hookline.edits import parse_edit  # noqa: PLC0415 - only where it is used
-        from schemas.shops import load  # noqa: PLC0415 - only where it is used
+        import hookline.send as sending
+        from hookline import samples
+        from hookline.edits import parse_edit
+        from schemas.shops import load
 
         if event is None:
             for name in samples.names(platform):

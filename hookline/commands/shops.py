@@ -73,8 +73,8 @@ def list_shops(
       hookline shops list --file shops.toml
       hookline shops list --json
     """
-    from hookline import shop_urls  # noqa: PLC0415 - only where it is used
-    from schemas.shops import load  # noqa: PLC0415 - only where it is used
+    from hookline import shop_urls
+    from schemas.shops import load
 
     path, place = _place(file, data)
     base = place.ingress_url if place else shop_urls.BASE
@@ -123,8 +123,8 @@ def check(
       hookline shops check --show-secrets --url https://hooks.example.com
       hookline shops check --file shops.toml --json | jq '.shops[].problems'
     """
-    from hookline import shop_urls, shops_check  # noqa: PLC0415 - only where it is used
-    from hookline.times import milliseconds  # noqa: PLC0415 - only where it is used
+    from hookline import shop_urls, shops_check
+    from hookline.times import milliseconds
 
     since_ms = milliseconds(since)
     path, place = _place(file, data)
@@ -154,7 +154,7 @@ def check(
 
 def _look(place: Place, since_ms: int, progress: "Told") -> "tuple[Shops | None, list[str]]":
     """What Kafka tells, and what could not be looked at."""
-    from hookline import shops_log  # noqa: PLC0415 - only where it is used
+    from hookline import shops_log
 
     try:
         found = asyncio.run(shops_log.look(place.settings, since_ms, progress))
@@ -174,8 +174,8 @@ def _look(place: Place, since_ms: int, progress: "Told") -> "tuple[Shops | None,
 def _said(
     each: "Checked", base: str, seen: "Shops | None", *, show_secrets: bool
 ) -> dict[str, Any]:
-    from hookline import shop_urls  # noqa: PLC0415 - only where it is used
-    from hookline.shops_log import Traffic  # noqa: PLC0415 - only where it is used
+    from hookline import shop_urls
+    from hookline.shops_log import Traffic
 
     name = f"{each.shop.source}/{each.shop.id}"
     said: dict[str, Any] = {

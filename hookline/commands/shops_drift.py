@@ -49,8 +49,8 @@ def drift(
       hookline shops drift johns --since 2026-05-01 --against 2026-04-01
       hookline shops drift --since 24h --json | jq '.changes[] | select(.sure)'
     """
-    from hookline import shops_drift  # noqa: PLC0415 - only where it is used
-    from hookline.times import milliseconds  # noqa: PLC0415 - only where it is used
+    from hookline import shops_drift
+    from hookline.times import milliseconds
 
     split_ms = None if since is None else milliseconds(since)
     first_ms = None if against is None else milliseconds(against)

@@ -84,7 +84,7 @@ def add(
       hookline shops add spiffy --id johns --currency AUD --timezone UTC --secret env:JOHNS_KEY
       hookline shops add gooten --id prints --timezone UTC --url https://hooks.example.com
     """
-    from hookline import shops_file  # noqa: PLC0415 - only where it is used
+    from hookline import shops_file
 
     if platform not in PLATFORMS:
         raise CommandError(f"no platform {platform!r}: there is {', '.join(PLATFORMS)}")
@@ -133,8 +133,8 @@ def rotate(
       hookline shops rotate run-free/lakeside --finish
       hookline shops rotate spiffy/johns --secret env:JOHNS_NEW_KEY
     """
-    from hookline import shops_file  # noqa: PLC0415 - only where it is used
-    from schemas.shops import parse  # noqa: PLC0415 - only where it is used
+    from hookline import shops_file
+    from schemas.shops import parse
 
     path, url = _place(file, data, base)
     before = shops_file.read(path)
@@ -175,8 +175,8 @@ class _Valid:
         return _ask(question, f"--{key}", default=default, value_proc=heard)
 
     def _checked(self, key: str, value: str) -> str:
-        from hookline import shops_file  # noqa: PLC0415 - only where it is used
-        from schemas.shops import ShopsError  # noqa: PLC0415 - only where it is used
+        from hookline import shops_file
+        from schemas.shops import ShopsError
 
         value = value.strip().upper() if key == "currency" else value.strip()
         trial = {"id": "x", "currency": "EUR", "secrets": ["x"], **self._told, key: value}
@@ -209,9 +209,9 @@ def _secret(proof: str, told: str | None) -> str:
 
 def _place(file: Path | None, data: Path | None, base: str | None) -> tuple[Path, str]:
     """The file to change, and what stands before ``/hooks/``."""
-    from hookline import shop_urls  # noqa: PLC0415 - only where it is used
-    from hookline.local.folder import EXAMPLE_SHOPS  # noqa: PLC0415 - only where it is used
-    from runtime.settings import from_env  # noqa: PLC0415 - only where it is used
+    from hookline import shop_urls
+    from hookline.local.folder import EXAMPLE_SHOPS
+    from runtime.settings import from_env
 
     if file is not None:
         return file, base or shop_urls.BASE
@@ -231,8 +231,8 @@ def _place(file: Path | None, data: Path | None, base: str | None) -> tuple[Path
 
 
 def _tell(path: Path, shop: "Shop", base: str, *, as_json: bool, what: str) -> None:
-    from hookline import shop_urls  # noqa: PLC0415 - only where it is used
-    from ingest.secrets import SecretsError, resolve  # noqa: PLC0415 - only where it is used
+    from hookline import shop_urls
+    from ingest.secrets import SecretsError, resolve
 
     name = f"{shop.source}/{shop.id}"
     try:

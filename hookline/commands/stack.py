@@ -44,7 +44,7 @@ def up(
       hookline up --workers 2 --port 8080
       hookline up --data /srv/hookline --shops shops.toml --detach
     """
-    from hookline.local.up import Wanted, run  # noqa: PLC0415 - only where it is used
+    from hookline.local.up import Wanted, run
 
     ports = {
         "ingest": port,
@@ -54,7 +54,7 @@ def up(
     }
     wanted = Wanted(data_folder(data), workers, shops, ports)
     if detach:
-        from hookline.local.detached import start  # noqa: PLC0415 - only where it is used
+        from hookline.local.detached import start
 
         said = start(wanted.data, _options(workers, shops, ports), _say)
         _print_up(said, is_detached=True)
@@ -73,7 +73,7 @@ def down(data: DataOption = None) -> None:
       hookline down
       hookline down --data /srv/hookline
     """
-    from hookline.local.folder import Folder  # noqa: PLC0415 - only where it is used
+    from hookline.local.folder import Folder
 
     folder = Folder(data_folder(data))
     words = "stopped" if folder.end() else f"nothing runs in {folder.path}"
@@ -89,7 +89,7 @@ def status(data: DataOption = None, as_json: Annotated[bool, _JSON] = False) -> 
       hookline status
       hookline status --json
     """
-    from hookline.local.folder import Folder  # noqa: PLC0415 - only where it is used
+    from hookline.local.folder import Folder
 
     folder = Folder(data_folder(data))
     said = folder.read()
@@ -101,7 +101,7 @@ def status(data: DataOption = None, as_json: Annotated[bool, _JSON] = False) -> 
         else:
             screen.out.print(words, markup=False)
         raise typer.Exit(1)
-    from hookline.local.status import status_of  # noqa: PLC0415 - only where it is used
+    from hookline.local.status import status_of
 
     shown = status_of(said)
     if as_json:
@@ -194,9 +194,9 @@ def _print_status(shown: Mapping[str, Any]) -> None:
 
 
 def _findings(data: Path | None, shops: Path | None) -> list[Any]:
-    from hookline.connection import find  # noqa: PLC0415 - only where it is used
-    from hookline.local import doctor  # noqa: PLC0415 - only where it is used
-    from hookline.local.folder import Folder  # noqa: PLC0415 - only where it is used
+    from hookline.connection import find
+    from hookline.local import doctor
+    from hookline.local.folder import Folder
 
     folder = data_folder(data)
     findings = [*doctor.machine(folder, shops), *doctor.processes(folder)]

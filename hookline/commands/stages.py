@@ -11,7 +11,7 @@ _PANEL = "Stages alone"
 
 
 def _settings(stage: str) -> Settings:
-    from runtime import logs  # noqa: PLC0415 - only where it is used
+    from runtime import logs
 
     settings = from_env()
     logs.configure(settings, stage)
@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
           hookline ingest
           HOOKLINE_PORT=9000 HOOKLINE_BROKERS=kafka:9092 hookline ingest
         """
-        from ingest.app import run  # noqa: PLC0415 - only where it is used
+        from ingest.app import run
 
         run(_settings("ingest"))
 
@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
           hookline process
           HOOKLINE_HEALTH_PORT=9101 hookline process
         """
-        from processors.agent import run  # noqa: PLC0415 - only where it is used
+        from processors.agent import run
 
         run(_settings("process"))
 
@@ -55,7 +55,7 @@ def register(app: typer.Typer) -> None:
           hookline sink
           HOOKLINE_DATABASE_URL=postgresql://db/hookline hookline sink
         """
-        from sinks.agent import run  # noqa: PLC0415 - only where it is used
+        from sinks.agent import run
 
         run(_settings("sink"))
 
@@ -66,7 +66,7 @@ def register(app: typer.Typer) -> None:
         Examples:
           hookline migrate
         """
-        from sinks.migrate import migrate as apply  # noqa: PLC0415 - only where it is used
+        from sinks.migrate import migrate as apply
 
         applied = apply(_settings("migrate"))
         for name in applied:
@@ -82,7 +82,7 @@ def create_topics() -> None:
       hookline topics create
       HOOKLINE_PARTITIONS=24 HOOKLINE_REPLICATION_FACTOR=3 hookline topics create
     """
-    from runtime import admin, registry  # noqa: PLC0415 - only where it is used
+    from runtime import admin, registry
 
     settings = _settings("topics")
 

@@ -112,7 +112,7 @@ def _show(
     data: Path | None,
     query: str | None = None,
 ) -> None:
-    from hookline.rows import VIEWS, Reader  # noqa: PLC0415 - only where it is used
+    from hookline.rows import VIEWS, Reader
 
     with Reader(find(data)) as reader:
         if query is not None:

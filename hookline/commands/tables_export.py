@@ -46,7 +46,7 @@ def export(
       hookline tables export --table abandoned_carts --table rfm_segments
       hookline tables export --table customer_contacts --contacts
     """
-    from hookline.export import export as write  # noqa: PLC0415 - only where it is used
+    from hookline.export import export as write
 
     opens = _opens(kind)
     place = find(data)
@@ -69,11 +69,11 @@ def export(
 
 def _opens(kind: Format) -> "tuple[str, Opens]":
     if kind is Format.CSV:
-        from hookline.export import CSV  # noqa: PLC0415 - only where it is used
+        from hookline.export import CSV
 
         return CSV
     try:
-        from hookline.parquet import PARQUET  # noqa: PLC0415 - an extra
+        from hookline.parquet import PARQUET
     except ModuleNotFoundError as error:
         if error.name != "pyarrow":
             raise

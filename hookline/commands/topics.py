@@ -35,7 +35,7 @@ def topics(
     """
     if context.invoked_subcommand is not None:
         return
-    from hookline.topics import counted  # noqa: PLC0415 - only where it is used
+    from hookline.topics import counted
 
     found = asyncio.run(counted(find(data).settings))
     if as_json:
@@ -76,7 +76,7 @@ def tail(
       hookline topics tail dead-letters --from-start --no-follow
       hookline topics tail orders --from-start --max 5 --json | jq .value.total
     """
-    import hookline.topics as reading  # noqa: PLC0415 - only where it is used
+    import hookline.topics as reading
 
     settings = find(data).settings
     topic = reading.topic_named(name, settings)

@@ -60,8 +60,8 @@ def what_if(
       hookline what-if --shop spiffy/johns --png abandoned.png
       hookline what-if --json | jq '.[] | {abandon_after, stayed_away}'
     """
-    from hookline.rows import Reader  # noqa: PLC0415 - only where it is used
-    from hookline.what_if import backtest  # noqa: PLC0415 - only where it is used
+    from hookline.rows import Reader
+    from hookline.what_if import backtest
 
     settings = _settings(abandon_after)
     first = 0 if since is None else milliseconds(since) * 1000
@@ -101,7 +101,7 @@ def _settings(text: str) -> dict[str, int]:
 
 def _chart() -> Any:
     try:
-        from hookline import what_if_chart  # noqa: PLC0415 - an extra
+        from hookline import what_if_chart
     except ModuleNotFoundError as error:
         if error.name != "matplotlib":
             raise
@@ -140,7 +140,7 @@ def _share(part: int, whole: int) -> Decimal | None:
 
 def _total(found: Any) -> "Outcome":
     """Carts over all currencies: counts add up, values never do."""
-    from hookline.what_if import Outcome  # noqa: PLC0415 - only where it is used
+    from hookline.what_if import Outcome
 
     total = Outcome()
     for each in found:

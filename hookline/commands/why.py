@@ -43,11 +43,11 @@ def carts(
       hookline why carts johns/eeafa --records
       hookline why carts eeafa --json | jq '.moments[] | {at, rule}'
     """
-    from hookline import histories  # noqa: PLC0415 - only where it is used
-    from hookline.cart_story import story  # noqa: PLC0415 - only where it is used
-    from hookline.keys_meant import meant  # noqa: PLC0415 - only where it is used
-    from hookline.rows import Reader  # noqa: PLC0415 - only where it is used
-    from hookline.why import as_moment, as_row  # noqa: PLC0415 - only where it is used
+    from hookline import histories
+    from hookline.cart_story import story
+    from hookline.keys_meant import meant
+    from hookline.rows import Reader
+    from hookline.why import as_moment, as_row
 
     place = find(data)
     with Reader(place) as reader:
@@ -89,9 +89,9 @@ def customers(
       hookline why customers lakeside/1
       hookline why customers 1 --json | jq '.orders[].rules'
     """
-    from hookline.keys_meant import meant  # noqa: PLC0415 - only where it is used
-    from hookline.rows import Reader  # noqa: PLC0415 - only where it is used
-    from hookline.why import customer  # noqa: PLC0415 - only where it is used
+    from hookline.keys_meant import meant
+    from hookline.rows import Reader
+    from hookline.why import customer
 
     place = find(data)
     with Reader(place) as reader:
@@ -107,7 +107,7 @@ def customers(
 
 def _add_records(place: Place, events: Iterable[dict[str, Any]]) -> None:
     """Put the canonical record beside each event; null where Kafka no longer has it."""
-    from hookline.canonical import Wanted, records  # noqa: PLC0415 - only where it is used
+    from hookline.canonical import Wanted, records
 
     wanted: dict[str, Wanted] = {}
     listed = list(events)

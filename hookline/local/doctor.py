@@ -98,7 +98,7 @@ def services(settings: Settings) -> Iterator[Finding]:
 
 
 def _topics(settings: Settings) -> Iterator[Finding]:
-    from runtime import admin  # noqa: PLC0415 - only where it is used
+    from runtime import admin
 
     try:
         asyncio.run(admin.check_topics(settings))
@@ -126,7 +126,7 @@ def _topics(settings: Settings) -> Iterator[Finding]:
 
 
 def _index(settings: Settings) -> Iterator[Finding]:
-    from hookline import index_size  # noqa: PLC0415 - only where it is used
+    from hookline import index_size
 
     try:
         known = shops.load(Path(settings.shops_file)).values()
@@ -139,7 +139,7 @@ def _index(settings: Settings) -> Iterator[Finding]:
 
 
 def _registry(settings: Settings) -> Iterator[Finding]:
-    from runtime import registry  # noqa: PLC0415 - only where it is used
+    from runtime import registry
 
     try:
         ids = asyncio.run(registry.look_up(settings))
@@ -151,7 +151,7 @@ def _registry(settings: Settings) -> Iterator[Finding]:
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
-    from sinks.migrate import UnmigratedError, check_migrated  # noqa: PLC0415 - only here
+    from sinks.migrate import UnmigratedError, check_migrated
 
     try:
         with psycopg.connect(settings.database_url, connect_timeout=3) as connection:

