@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
-from defusedxml.ElementTree import DefusedXMLParser
+
+from ingest.xml_scan import texts
 
 Found = tuple[str, str | None]
 """The platform's own event word (empty where the body hides it), and ``kind:id``."""
@@ -231,54 +232,16 @@ def _spiffy_entity(noun: str, told: _SpiffyBody) -> str | None:
     return _named(_kind(noun.removesuffix("s")), told.id)
 
 
-class _Scan:
-    """An XML target that keeps the few texts wanted and builds no tree.
-
-    Raises ValueError of a body that is deeper or of more parts than any platform's.
-    """
-
-    WANTED = (("id",), ("token",), ("created_at",), ("customer", "id"))
-    MAX_DEPTH, MAX_ELEMENTS = 64, 30_000
-
-    def __init__(self) -> None:
-        self.path: list[str] = []
-        self._elements = 0
-        self.told: dict[tuple[str, ...], str] = {}
-        self._text: list[str] | None = None
-
-    def start(self, tag: str, _attributes: dict[str, str]) -> None:
-        self.path.append(tag.replace("-", "_"))
-        self._elements += 1
-        if len(self.path) > self.MAX_DEPTH or self._elements > self.MAX_ELEMENTS:
-            raise ValueError("too deep, or too many elements")
-        inside = tuple(self.path[1:3]) if len(self.path) <= 3 else ()  # noqa: PLR2004
-        self._text = [] if inside in self.WANTED and inside not in self.told else None
-
-    def data(self, text: str) -> None:
-        if self._text is not None:
-            self._text.append(text)
-
-    def end(self, _tag: str) -> None:
-        if self._text is not None:
-            self.told[tuple(self.path[1:])] = "".join(self._text).strip()
-            self._text = None
-        self.path.pop()
-
-    def close(self) -> None:
-        """Nothing is left to do."""
+_TOLD_IN_XML = (("id",), ("token",), ("created_at",), ("customer", "id"))
 
 
 def _spiffy_xml(body: bytes) -> _SpiffyBody | None:
-    scan = _Scan()
-    parser = DefusedXMLParser(target=scan, forbid_dtd=True)
-    try:
-        parser.feed(body)
-        parser.close()
-    except (SyntaxError, ValueError, LookupError):  # ParseError, forbidden parts, encodings
+    told = texts(body, _TOLD_IN_XML)
+    if told is None:
         return None
 
     def raw(*path: str) -> msgspec.Raw:
-        return msgspec.Raw(msgspec.json.encode(scan.told[path])) if path in scan.told else _NONE
+        return msgspec.Raw(msgspec.json.encode(told[path])) if path in told else _NONE
 
     customer = _NONE
     if inner := raw("customer", "id"):
