@@ -8,8 +8,7 @@ of Faust and aiokafka that this overrides are named in tests/unit/test_private_p
 
 import asyncio
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
@@ -20,9 +19,17 @@ from runtime import logs
 from runtime.consumer_thread import Bounds, ConsumerThread
 from runtime.cursors import Commit, Cursor, Standing, still_wanted
 from runtime.custody import Piece
+from runtime.hands import Delivered, Fetched, Hand, Hands, rounds
 from runtime.health import Health
 from runtime.opening import Opening, refused
-from runtime.stage import Batch, MovedError, Partition, RefusedError, Stage
+from runtime.stage import (
+    Batch,
+    HandlesTogether,
+    MovedError,
+    Partition,
+    RefusedError,
+    Stage,
+)
 
 log = logs.get("hookline.delivery")
 
@@ -30,19 +37,12 @@ POLL = 0.1
 """Seconds to wait for records of the partitions that are active now."""
 FULL = 0.005
 """Seconds between looks while every buffer is full; stock Faust sleeps a whole second."""
+FEW, BREATH = 100, 0.015
+"""Fewer records than this are a poor batch: seconds in which the next becomes a better one."""
 HAND_OVER = 5.0
 """Seconds that a revoke waits for the batch in hand."""
 RETRY = 0.2
 """Seconds until a mark is committed again that could not be."""
-
-
-@dataclass(slots=True)
-class Fetched:
-    """A batch on its way to the agent. ``life`` numbers the cursor's seeks: older is stale."""
-
-    records: list[Any]
-    offset: int
-    life: int
 
 
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]
@@ -63,8 +63,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self.joining_since: float | None = time.monotonic()
         self._cursors: dict[TP, Cursor] = {}
         self._said: dict[TP, Commit] = {}
-        self._in_hand: set[TP] = set()
-        self._hand_free = asyncio.Condition()
+        self._in_hand = Hands()
         self._over: int | None = None  # the generation that a revoke has closed
         self._opening: Opening | None = None
         self._committing = asyncio.Lock()
@@ -118,13 +117,13 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         What is not in hand is let go; what is keeps saying that its owner may have died.
         """
         try:
-            async with asyncio.timeout(HAND_OVER), self._hand_free:
-                await self._hand_free.wait_for(lambda: not self._in_hand)
+            async with asyncio.timeout(HAND_OVER):
+                await self._in_hand.emptied()
         except TimeoutError:
-            log.warning("a batch outlives its partition", partitions=sorted(self._in_hand))
+            log.warning("a batch outlives its partition", partitions=sorted(self._in_hand.tps))
             self._over = self.app.consumer_generation_id
         for tp, cursor in self._cursors.items():
-            cursor.is_let_go = tp not in self._in_hand
+            cursor.is_let_go = tp not in self._in_hand.tps
         await self.commit()
 
     def _forget(self) -> None:
@@ -167,7 +166,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     def standings(self) -> dict[TP, Standing]:
         """The partitions that are delivered now."""
         return {
-            tp: Standing(cursor.safe, cursor.steps, cursor.safe_ms, tp in self._in_hand)
+            tp: Standing(cursor.safe, cursor.steps, cursor.safe_ms, tp in self._in_hand.tps)
             for tp, cursor in self._cursors.items()
         }
 
@@ -203,14 +202,28 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             await asyncio.sleep(RETRY)
         self.health.met("commit")
 
-    async def take(self, message: ConsumerMessage, fetched: Fetched) -> None:
-        """Give the agent's batch to the stage; acknowledge it once its outcomes are safe."""
+    @property
+    def takes_together(self) -> bool:
+        """Whether the stage would rather have what waits of several partitions at once."""
+        return isinstance(self.stage, HandlesTogether)
+
+    async def take(self, delivered: Sequence[Delivered]) -> None:
+        """Give the agent's batches to the stage; acknowledge each once its outcomes are safe."""
+        for message, _ in delivered:
+            message.acked = True  # by Faust's books; ours is the cursor
+            self._unacked_messages.discard(message)
+        for each in rounds(delivered):
+            hands = [hand for one in each if (hand := self._hand(*one)) is not None]
+            if len(hands) == 1 or not await self._together(hands):
+                for hand in hands:
+                    await self._alone(hand)
+
+    def _hand(self, message: ConsumerMessage, fetched: Fetched) -> Hand | None:
+        """What was fetched as a batch of the stage's; None where it is stale."""
         tp, generation = message.tp, message.generation_id
-        message.acked = True  # by Faust's books; ours is the cursor
-        self._unacked_messages.discard(message)
         cursor = self._cursors.get(tp)
         if cursor is None or cursor.life != fetched.life or not self.is_current(generation):
-            return
+            return None
         batch = Batch(
             partition=Partition(tp.topic, tp.partition),
             records=fetched.records,
@@ -222,20 +235,41 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             custody=cursor.custody,
             mark=lambda piece: self._mark(tp, cursor, generation, piece),
         )
-        self._in_hand.add(tp)
-        try:
-            await self.stage.handle(batch)
-            if self.is_current(generation) and self._cursors.get(tp) is cursor:
-                cursor.settled(batch.end, fetched.records[-1].timestamp)
-        except MovedError as moved:
-            await self._move(tp, generation, moved.offset)
-        except RefusedError as error:
-            if self._opening is not None and self._cursors.get(tp) is cursor:
-                self._opening.halt(tp, refused(tp, cursor.safe, error))
-        finally:
-            self._in_hand.discard(tp)
-            async with self._hand_free:
-                self._hand_free.notify_all()
+        return Hand(tp, cursor, fetched.life, batch)
+
+    async def _together(self, hands: Sequence[Hand]) -> bool:
+        """Whether all were handled at once; if not, nothing of them is safe."""
+        if not isinstance(self.stage, HandlesTogether):
+            return False
+        async with self._in_hand.holding(hands):
+            try:
+                await self.stage.handle_together([hand.batch for hand in hands])
+            except (MovedError, RefusedError):
+                return False  # each by itself will say which of them
+            for hand in hands:
+                self._settled(hand)
+        return True
+
+    async def _alone(self, hand: Hand) -> None:
+        if not self._stands(hand):
+            return  # since all were tried at once
+        async with self._in_hand.holding([hand]):
+            try:
+                await self.stage.handle(hand.batch)
+                self._settled(hand)
+            except MovedError as moved:
+                await self._move(hand.tp, hand.batch.generation, moved.offset)
+            except RefusedError as error:
+                if self._opening is not None and self._cursors.get(hand.tp) is hand.cursor:
+                    self._opening.halt(hand.tp, refused(hand.tp, hand.cursor.safe, error))
+
+    def _settled(self, hand: Hand) -> None:
+        if self._stands(hand):
+            hand.cursor.settled(hand.batch.end, hand.batch.records[-1].timestamp)
+
+    def _stands(self, hand: Hand) -> bool:
+        cursor = self._cursors.get(hand.tp)
+        return hand.batch.is_current() and cursor is hand.cursor and cursor.life == hand.life
 
     async def _move(self, tp: TP, generation: int, offset: int) -> None:
         cursor = self._cursors.get(tp)
@@ -257,10 +291,13 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             if not active:
                 await self.sleep(FULL)
                 continue
-            for key, records in (await self._fetch(active)).items():
+            fetched = await self._fetch(active)
+            for key, records in fetched.items():
                 if not (self.is_current(generation) and self.flow_active):
                     break  # the cursors stand still, so the rest is fetched again
                 await self._deliver(TP(key.topic, key.partition), records, generation)
+            if 0 < sum(map(len, fetched.values())) < FEW:
+                await self.sleep(BREATH)
 
     async def _fetch(self, active: set[TP]) -> dict[Any, list[Any]]:
         try:

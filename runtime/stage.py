@@ -102,6 +102,14 @@ class Stage(Protocol):
 
 
 @runtime_checkable
+class HandlesTogether(Protocol):
+    """A stage that makes batches of several partitions safe at once: that costs it less."""
+
+    async def handle_together(self, batches: Sequence[Batch]) -> None:
+        """Make the outcomes of all safe. Where it raises what ``handle`` may, of none."""
+
+
+@runtime_checkable
 class OpensEach(Protocol):
     """A stage that prepares partitions one by one: each is delivered as soon as it is open."""
 

@@ -91,8 +91,15 @@ class Worker(faust.App):  # type: ignore[misc]
     async def _batches(self, stream: StreamT[Any]) -> None:
         stream.enable_acks = False  # the compiled iterator would acknowledge by itself
         consumer: BatchConsumer = self.consumer
+        waiting = stream.channel.queue
         async for fetched in stream:
-            await consumer.take(stream.current_event.message, fetched)
+            taken = [(stream.current_event.message, fetched)]
+            count = len(fetched.records)
+            while consumer.takes_together and count < MAX_POLL_RECORDS and not waiting.empty():
+                event = waiting.get_nowait()
+                taken.append((event.message, event.value))
+                count += len(event.value.records)
+            await consumer.take(taken)
 
     async def on_start(self) -> None:
         """Be visible first, then wait for Kafka, then let the stage connect."""

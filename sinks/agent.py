@@ -5,7 +5,7 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from aiokafka.errors import KafkaError
@@ -100,9 +100,13 @@ class Sinks:
 
     async def handle(self, batch: Batch) -> None:
         """One batch, one transaction. Raises MovedError where the fence stands elsewhere."""
+        await self.handle_together([batch])
+
+    async def handle_together(self, batches: Sequence[Batch]) -> None:
+        """All in one transaction: statements and commits cost more than the rows of a few."""
         if self._writer is None:
             raise RuntimeError("the sinks have not been started")
-        await self._writer.store(batch, self._cluster_id)
+        await self._writer.store(batches, self._cluster_id)
 
     async def stop(self) -> None:
         """Let go of connections and background work."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import psycopg
@@ -42,17 +43,23 @@ class Writer:
     ) -> None:
         self._database, self._codec, self._clock, self._tells = database, codec, clock, tells
 
-    async def store(self, batch: Batch, cluster_id: str | None) -> None:
-        """One batch, one transaction. Raises MovedError where the fence stands elsewhere."""
-        arrived, refused = self._decode(batch)
+    async def store(self, batches: Sequence[Batch], cluster_id: str | None) -> None:
+        """Batches of different partitions in one transaction.
+
+        Raises MovedError where a fence stands elsewhere; of several batches that speaks of one
+        that is not named, and none is stored.
+        """
+        arrived, refused = self._decode(batches)
         extra: frozenset[str] = frozenset()
         one_by_one = False
         while True:
             work = _Transaction(
-                batch, arrived, refused, extra, cluster_id, self._clock, one_by_one, self._tells
+                batches, arrived, refused, extra, cluster_id, self._clock, one_by_one, self._tells
             )
             try:
-                await self._database.run(work.run, batch.is_current)
+                await self._database.run(
+                    work.run, lambda: all(batch.is_current() for batch in batches)
+                )
             except MoreKeysError as error:
                 metrics.TRANSACTIONS.labels("retried").inc()
                 extra |= error.keys
@@ -72,18 +79,18 @@ class Writer:
                     metrics.SINK_REJECTS.labels(each.topic).inc()
                 return
 
-    def _decode(self, batch: Batch) -> tuple[list[Arrived], list[Reject]]:
+    def _decode(self, batches: Sequence[Batch]) -> tuple[list[Arrived], list[Reject]]:
         arrived: list[Arrived] = []
         refused: list[Reject] = []
-        for record in batch.records:
+        for record in chain.from_iterable(batch.records for batch in batches):
             try:
                 event = self._codec.decode(record.value)
             except UnknownSchemaError as error:
                 # Not this record's fault: setting it aside would lose it from the tables.
                 raise RefusedError(
-                    f"{batch.partition} at {record.offset}: {error}. A newer Hookline wrote it, or"
-                    " the registry lost its data: upgrade the sinks, or restore the registry;"
-                    " nothing is lost meanwhile"
+                    f"{record.topic}-{record.partition} at {record.offset}: {error}. A newer"
+                    " Hookline wrote it, or the registry lost its data: upgrade the sinks, or"
+                    " restore the registry; nothing is lost meanwhile"
                 ) from error
             except Exception as error:  # noqa: BLE001 - whatever it is, it is this record's
                 refused.append(rejects.reject(record, "decode", type(error).__name__))
@@ -95,12 +102,16 @@ class Writer:
         return arrived, refused
 
 
+def _last_event(batch: Batch) -> str | None:
+    return event_id(batch.records[-1].headers) if batch.records else None
+
+
 class _Transaction:
-    """A batch's transaction, as often as it must be tried."""
+    """The transaction of batches, as often as it must be tried."""
 
     def __init__(
         self,
-        batch: Batch,
+        batches: Sequence[Batch],
         arrived: Sequence[Arrived],
         undecoded: Sequence[Reject],
         extra: frozenset[str],
@@ -109,27 +120,28 @@ class _Transaction:
         one_by_one: bool,
         tells: bool,
     ) -> None:
-        self._batch, self._arrived, self._undecoded = batch, arrived, undecoded
+        self._batches, self._arrived, self._undecoded = batches, arrived, undecoded
         self._extra, self._cluster_id, self._clock = extra, cluster_id, clock
         self._one_by_one, self._tells = one_by_one, tells
         self.refused: list[Reject] = []
 
     async def run(self, connection: AsyncConnection[Any]) -> None:
-        batch = self._batch
         self.refused = list(self._undecoded)
-        last = event_id(batch.records[-1].headers) if batch.records else None
-        if not await fences.move(
-            connection, batch.partition, batch.offset, batch.end, self._cluster_id, last
-        ):
-            fence = await fences.read(connection, batch.partition)
-            if fence.next_offset == batch.end:
+        moves = [
+            fences.Move(batch.partition, batch.offset, batch.end, _last_event(batch))
+            for batch in self._batches
+        ]
+        moved = await fences.move(connection, moves, self._cluster_id)
+        if moved < len(moves):
+            stand = await fences.read_all(connection)
+            if not moved and all(stand.get(move.partition, 0) == move.end for move in moves):
                 return  # our own commit, whose answer was lost
-            raise MovedError(fence.next_offset)
+            raise MovedError(stand.get(moves[0].partition, 0))
         if self._one_by_one:
             await self._halves(connection, self._arrived)
         elif self._arrived:
             await self._apply(connection, self._arrived)
-        await rejects.write(connection, batch.partition, self.refused)
+        await rejects.write(connection, self.refused)
 
     async def _apply(self, connection: AsyncConnection[Any], arrived: Sequence[Arrived]) -> None:
         events = [each.event for each in arrived]

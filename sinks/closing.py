@@ -97,11 +97,11 @@ class _Chunk:
         """Fold the carts anew under the locks that batches take."""
         await locks.share_shops(connection, self._shops)
         wanted = dict.fromkeys(self._extra, False) | dict.fromkeys(self._keys, True)
-        carried = await locks.take(connection, wanted)
+        carried, locked = await locks.take(connection, wanted), set(wanted)
         customers = await groups.refold(
-            connection, carried, (), wanted, self._clock, tells=self._tells
+            connection, carried, (), locked, self._clock, tells=self._tells
         )
-        locks.require(map(lock_of, customers), wanted)
+        locks.require(map(lock_of, customers), locked)
         await projections.recompute(connection, customers)
         return True
 

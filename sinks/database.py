@@ -28,6 +28,7 @@ _SESSION = {
     "enable_seqscan": "off",
     # Compiling the plan of a batch costs more than running it.
     "jit": "off",
+    "plan_cache_mode": "force_generic_plan",
 }
 _KEEPALIVE = {
     "connect_timeout": 10,

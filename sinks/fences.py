@@ -8,6 +8,7 @@ from psycopg import AsyncConnection, errors
 
 from runtime import logs
 from runtime.stage import Partition
+from sinks.arrays import texts
 
 _PATIENCE = "2s"
 """How long a new owner waits for the old one's transaction before it ends that session."""
@@ -20,6 +21,13 @@ _NEW = """
     )
     ON CONFLICT DO NOTHING
 """
+_MOVE = """
+    UPDATE fences
+    SET next_offset = told.past, cluster_id = %s, last_event_id = told.event, updated_at = now()
+    FROM unnest(%s::text[], %s::int[], %s::bigint[], %s::bigint[], %s::text[])
+        AS told (topic, number, due, past, event)
+    WHERE fences.topic = told.topic AND partition = told.number AND next_offset = told.due
+"""
 _log = logs.get("hookline.sinks.fences")
 
 
@@ -29,6 +37,16 @@ class Fence:
 
     next_offset: int
     cluster_id: str | None = None
+    last_event_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A partition's fence from ``start`` to ``end``, behind the event with that id."""
+
+    partition: Partition
+    start: int
+    end: int
     last_event_id: str | None = None
 
 
@@ -50,20 +68,25 @@ async def read_all(connection: AsyncConnection[Any]) -> dict[Partition, int]:
 
 
 async def move(
-    connection: AsyncConnection[Any],
-    partition: Partition,
-    start: int,
-    end: int,
-    cluster_id: str | None,
-    last_event_id: str | None,
-) -> bool:
-    """Move the fence from ``start`` to ``end``; False, and nothing moved, if it is elsewhere."""
+    connection: AsyncConnection[Any], moves: Sequence[Move], cluster_id: str | None
+) -> int:
+    """Move the fences that stand at the start of their move; returns how many did.
+
+    Whoever wanted all of them to move rolls back where it is fewer.
+    """
+    order = sorted(moves, key=lambda move: (move.partition.topic, move.partition.number))
     cursor = await connection.execute(
-        "UPDATE fences SET next_offset = %s, cluster_id = %s, last_event_id = %s,"
-        " updated_at = now() WHERE topic = %s AND partition = %s AND next_offset = %s",
-        [end, cluster_id, last_event_id, partition.topic, partition.number, start],
+        _MOVE,
+        [
+            cluster_id,
+            texts(move.partition.topic for move in order),
+            [move.partition.number for move in order],
+            [move.start for move in order],
+            [move.end for move in order],
+            [move.last_event_id for move in order],
+        ],
     )
-    return cursor.rowcount == 1
+    return cursor.rowcount
 
 
 async def take_over(

@@ -7,6 +7,7 @@ import msgspec
 from psycopg import AsyncConnection
 
 from schemas.events import CartSignal, Micros
+from sinks.arrays import texts
 from sinks.carts import Generation, Signal, signals
 from sinks.copying import Table
 
@@ -56,7 +57,7 @@ _OUTBOX = """
 
 async def stored(connection: AsyncConnection[Any], carts: Sequence[str]) -> list[Generation]:
     """The carts' generations as they stand, ordered by cart and generation."""
-    cursor = await connection.execute(_BEFORE, [list(carts)])
+    cursor = await connection.execute(_BEFORE, [texts(carts)])
     return [msgspec.convert(row[0], Generation) async for row in cursor]
 
 
@@ -80,7 +81,7 @@ async def write(
         key: min((row.next_due for row in now.get(key, ()) if row.next_due), default=None)
         for key in zones
     }
-    await connection.execute(_NEXT_DUE, [list(due), list(due.values())])
+    await connection.execute(_NEXT_DUE, [texts(due), list(due.values())])
     if not changed:
         return set()
     rows = [row for key in changed for row in now.get(key, ())]
@@ -114,7 +115,7 @@ async def write(
 async def _detected(
     connection: AsyncConnection[Any], carts: list[str]
 ) -> dict[tuple[str, int, Micros | None], Micros]:
-    cursor = await connection.execute(_DETECTED, [carts])
+    cursor = await connection.execute(_DETECTED, [texts(carts)])
     return {(key, number, abandoned): at async for key, number, abandoned, at in cursor}
 
 
@@ -128,9 +129,9 @@ async def tell(
     await connection.execute(
         _OUTBOX,
         [
-            [record.signal_id for record in records],
-            [record.cart_key for record in records],
-            [msgspec.json.encode(record).decode() for record in records],
+            texts(record.signal_id for record in records),
+            texts(record.cart_key for record in records),
+            texts(msgspec.json.encode(record).decode() for record in records),
         ],
     )
 

@@ -9,9 +9,10 @@ from psycopg import AsyncConnection
 
 from schemas.events import Micros
 from sinks import generations
+from sinks.arrays import texts
 from sinks.carts import Activity, CandidateOrder, CartHistory, fold
 from sinks.lifetime import candidate, money, order_state
-from sinks.locks import require
+from sinks.locks import take_free
 from sinks.merge import flatten, load
 from sinks.plan import lock_of
 
@@ -57,24 +58,26 @@ async def refold(
     connection: AsyncConnection[Any],
     seeds: Iterable[str],
     customers: Iterable[str],
-    locked: Iterable[str],
+    locked: set[str],
     clock: Callable[[], Micros],
     *,
     tells: bool = True,
 ) -> set[str]:
     """Fold anew the carts found by ``seeds`` (fold keys) and ``customers``; write what changed.
 
-    ``locked``: the keys that this transaction holds; MoreKeysError if the group needs others.
+    ``locked``: the keys that this transaction holds; what the group needs beside them is added
+    if nobody else holds it, else MoreKeysError.
     Returns the customers whose rows in ``abandoned_carts`` changed in number.
     """
     group = await _group(connection, set(seeds), sorted(customers))
-    require(group.locks, locked)
+    while await take_free(connection, group.locks, locked):
+        group = await _group(connection, set(seeds), sorted(customers))
     if not group.carts:
         return set()
     # Read under the locks: a sweep that folded these carts before has committed its own.
     watermark = await read_watermark(connection)
     activities: dict[str, list[Activity]] = {key: [] for key in group.carts}
-    async for key, stored in await connection.execute(_ACTIVITY, [list(group.carts)]):
+    async for key, stored in await connection.execute(_ACTIVITY, [texts(group.carts)]):
         activities[key].append(msgspec.convert(stored, Activity))
     histories = [
         replace(cart, activities=tuple(activities[key])) for key, cart in group.carts.items()
@@ -98,13 +101,13 @@ async def _group(connection: AsyncConnection[Any], seeds: set[str], customers: l
     while frontier or customers:
         group.keys |= frontier
         found: set[str] = set()
-        told = {"keys": sorted(frontier), "customers": customers}
+        told = {"keys": texts(sorted(frontier)), "customers": texts(customers)}
         async for row in await connection.execute(_CARTS, told):
             _take_cart(group, row)
             found.update(row[-1])
         customers = []
         if group.carts:  # orders fold nothing by themselves
-            async for row in await connection.execute(_ORDERS, [sorted(frontier | found)]):
+            async for row in await connection.execute(_ORDERS, [texts(sorted(frontier | found))]):
                 _take_order(group, row)
                 found.update(row[-1])
         frontier = found - group.keys

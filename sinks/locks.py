@@ -9,6 +9,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from sinks.arrays import texts
 from sinks.plan import Shop
 
 _TAKE = """
@@ -20,6 +21,7 @@ _TAKE = """
     )
     SELECT link_key FROM taken WHERE is_cart
 """
+_TAKE_FREE = "SELECT link_key FROM link_keys WHERE link_key = ANY(%s) FOR UPDATE SKIP LOCKED"
 _SHOPS = """
     SELECT source, shop, (extract(epoch FROM first_received_at) * 1000000)::bigint
     FROM shops WHERE (source, shop) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
@@ -60,8 +62,27 @@ async def take(connection: AsyncConnection[Any], keys: Mapping[str, bool]) -> fr
     Returns those of them that a cart carries, now or ever before.
     """
     order = sorted(keys)
-    cursor = await connection.execute(_TAKE, [order, [keys[key] for key in order]])
+    cursor = await connection.execute(_TAKE, [texts(order), [keys[key] for key in order]])
     return frozenset([row[0] async for row in cursor])
+
+
+async def take_free(
+    connection: AsyncConnection[Any], needed: Iterable[str], locked: set[str]
+) -> bool:
+    """Lock what of ``needed`` is not in ``locked`` yet, and put it there; False: nothing to do.
+
+    Out of order, but without waiting: so no two transactions wait for each other. What they
+    guard must be read again. Raises MoreKeysError where one is held by somebody else or has no
+    row yet.
+    """
+    missing = frozenset(needed) - locked
+    if not missing:
+        return False
+    cursor = await connection.execute(_TAKE_FREE, [texts(sorted(missing))])
+    if missing - {key async for (key,) in cursor}:
+        raise MoreKeysError(missing)
+    locked |= missing
+    return True
 
 
 def require(needed: Iterable[str], locked: Iterable[str]) -> None:
@@ -80,7 +101,7 @@ async def take_shops(
     and the old first receipt. Their shop is held alone then, so nobody else reads it.
     """
     order = sorted(shops)
-    names = [[source for source, _ in order], [shop for _, shop in order]]
+    names = [texts(source for source, _ in order), texts(shop for _, shop in order)]
     cursor = await connection.execute(_SHOPS, names)
     known = {(source, shop): at async for source, shop, at in cursor}
     told = {place: shop.first_received_at for place, shop in shops.items()}
@@ -99,7 +120,7 @@ async def take_shops(
 async def share_shops(connection: AsyncConnection[Any], shops: Iterable[tuple[str, str]]) -> None:
     """Hold shops' rows beside others who do: their first receipts stay as they are."""
     order = sorted(shops)
-    names = [[source for source, _ in order], [shop for _, shop in order]]
+    names = [texts(source for source, _ in order), texts(shop for _, shop in order)]
     await connection.execute(_SHOPS + " FOR SHARE", names)
 
 

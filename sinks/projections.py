@@ -9,6 +9,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from schemas.platforms import telling
+from sinks.arrays import texts
 
 
 def _telling(what: str) -> str:
@@ -170,5 +171,5 @@ async def recompute(connection: AsyncConnection[Any], customers: Iterable[str]) 
         # The planner takes every part above for one row and would join them by nested loops,
         # whose cost grows with the square of the batch.
         await connection.execute(_NESTED_LOOPS, ["off"])
-        await connection.execute(_RECOMPUTE, {"keys": keys})
+        await connection.execute(_RECOMPUTE, {"keys": texts(keys)})
         await connection.execute(_NESTED_LOOPS, ["on"])

@@ -6,7 +6,6 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from runtime.stage import Partition
 from sinks.log import event_id
 
 _WRITE = """
@@ -21,6 +20,7 @@ class Reject:
     """A record that the tables cannot hold, and why; ``detail`` quotes nothing of it."""
 
     topic: str
+    partition: int
     offset: int
     event_id: str | None
     key: bytes | None
@@ -35,6 +35,7 @@ def reject(record: Any, reason: str, detail: str) -> Reject:
     readable = found is not None and "\0" not in found
     return Reject(
         topic=record.topic,
+        partition=record.partition,
         offset=record.offset,
         event_id=found if readable else None,
         key=record.key,
@@ -44,16 +45,14 @@ def reject(record: Any, reason: str, detail: str) -> Reject:
     )
 
 
-async def write(
-    connection: AsyncConnection[Any], partition: Partition, rejects: Sequence[Reject]
-) -> None:
+async def write(connection: AsyncConnection[Any], rejects: Sequence[Reject]) -> None:
     """Keep them."""
     for each in rejects:
         await connection.execute(
             _WRITE,
             [
-                partition.topic,
-                partition.number,
+                each.topic,
+                each.partition,
                 each.offset,
                 each.event_id,
                 each.key,

@@ -113,7 +113,7 @@ class Shadow:
             batch = Batch(place, some, self.at[place], some[-1].offset + 1, 0, lambda: True)
             writer = await self._idle.get()
             try:
-                await writer.store(batch, self._cluster_id)
+                await writer.store([batch], self._cluster_id)
             except MovedError as error:
                 raise TakenError(f"{place.topic}-{place.number}: {error}") from error
             finally:

@@ -13,6 +13,7 @@ from psycopg import AsyncConnection, sql
 from schemas.events import Event, Micros
 from schemas.keys import customer_key, entity_key
 from sinks import groups, locks, projections
+from sinks.arrays import texts
 from sinks.cart_links import fold_keys
 from sinks.copying import Table
 from sinks.entities import (
@@ -76,7 +77,7 @@ async def apply(
     customers = set(await locks.take_shops(connection, batch.shops))
     wanted = dict.fromkeys(extra, False) | batch.locks
     carried = await locks.take(connection, wanted)
-    locked = frozenset(wanted)
+    locked = set(wanted)
 
     customers |= await _store_orders(connection, batch, locked)
     for name in ENTITIES:
@@ -100,7 +101,7 @@ async def _merged(
     query = sql.SQL("SELECT {key}, layers FROM {table} WHERE {key} = ANY(%s)").format(
         key=sql.Identifier(table.key), table=sql.Identifier(table.name)
     )
-    cursor = await connection.execute(query, [list(told)])
+    cursor = await connection.execute(query, [texts(told)])
     before = {key: load(layers) async for key, layers in cursor}
     after: dict[str, Layers] = {}
     for key, said in told.items():
@@ -115,7 +116,7 @@ async def _store(
     connection: Connection,
     name: str,
     told: Mapping[str, Sequence[Told]],
-    locked: frozenset[str],
+    locked: set[str],
 ) -> set[str]:
     """Entities whose rows follow from their own events; returns the customers they touch."""
     entity = ENTITIES[name]
@@ -157,7 +158,7 @@ async def _store_activities(connection: Connection, batch: Plan) -> None:
         cursor = await connection.execute(
             "SELECT event_id::text FROM cart_activity"
             " WHERE cart_key = ANY(%s) AND event_id = ANY(%s::uuid[])",
-            [list(batch.activities), list(rows)],
+            [texts(batch.activities), texts(rows)],
         )
         known = {event_id async for (event_id,) in cursor}
         await _ACTIVITIES.append(
@@ -165,7 +166,7 @@ async def _store_activities(connection: Connection, batch: Plan) -> None:
         )
 
 
-async def _store_orders(connection: Connection, batch: Plan, locked: frozenset[str]) -> set[str]:
+async def _store_orders(connection: Connection, batch: Plan, locked: set[str]) -> set[str]:
     """Orders with what they are worth; returns the customers that they touch."""
     told = batch.told.get("orders")
     if not told:
@@ -200,13 +201,13 @@ async def _renewals(
     if not wanted:
         return frozenset(), []
     siblings: dict[str, tuple[OrderState, bool]] = {}
-    cursor = await connection.execute(_SIBLINGS, [wanted, list(states)])
+    cursor = await connection.execute(_SIBLINGS, [texts(wanted), texts(states)])
     async for key, source, shop, layers, is_renewal in cursor:
         siblings[key] = order_state(key, source, shop, flatten(load(layers))), is_renewal
     renewed = renewals([*states.values(), *(state for state, _ in siblings.values())])
     turned = [state for key, (state, was) in siblings.items() if was != (key in renewed)]
     if turned:
-        await connection.execute(_FLIP, [[state.order_key for state in turned]])
+        await connection.execute(_FLIP, [texts(state.order_key for state in turned)])
     return renewed, turned
 
 

@@ -29,7 +29,7 @@ async def main(topic: str, end: int, idle: str) -> None:
     )
 
     async def store(connection: AsyncConnection[Any]) -> None:
-        if not await fences.move(connection, place, 0, end, None, None):
+        if not await fences.move(connection, [fences.Move(place, 0, end)], None):
             raise MovedError((await fences.read(connection, place)).next_offset)
         if stops:
             stops.clear()

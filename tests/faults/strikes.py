@@ -18,8 +18,10 @@ AWAY = 10.0
 """Seconds for which a killed server stays away."""
 WINDOW = 10
 """Seconds of the dedupe window of shops whose window is to pass."""
-MIDDLE = (0.35, 0.6, 0.85)
+MIDDLE = (0.35, 0.65, 0.95)
 """Shares of the deliveries that are accepted when a fault strikes, again and again."""
+LATE = 0.8
+"""The share at which a fault begins that lasts a while: the last deliveries come as it ends."""
 
 
 async def away(work: Callable[..., Any], *args: Any) -> Any:
@@ -54,7 +56,7 @@ def killed_one(stage: str) -> Callable[[Storm], Any]:
 
 async def rolling_restart(storm: Storm) -> None:
     """SIGTERM to each worker, one after the other, each back before the next."""
-    await storm.accepted(MIDDLE[0])
+    await storm.accepted(LATE)
     for name in storm.pipeline.names():
         storm.pipeline.signal(name, SIGTERM)
         await asyncio.sleep(1.0)
@@ -65,7 +67,7 @@ def frozen(stage: str) -> Callable[[Storm], Any]:
     """A process stopped for longer than its session lasts, then let go on."""
 
     async def strike(storm: Storm) -> None:
-        await storm.accepted(MIDDLE[1])
+        await storm.accepted(LATE)
         name = storm.chance.choice(storm.pipeline.names(stage))
         storm.pipeline.signal(name, SIGSTOP)
         await asyncio.sleep(storm.freeze)
@@ -76,7 +78,7 @@ def frozen(stage: str) -> Callable[[Storm], Any]:
 
 async def frozen_in_transaction(storm: Storm) -> None:
     """A sink stopped while its transaction is open."""
-    await storm.accepted(MIDDLE[1])
+    await storm.accepted(LATE)
     name = storm.chance.choice(storm.pipeline.names("sink"))
     async with asyncio.timeout(20):
         while True:
@@ -102,7 +104,7 @@ def _open_transactions(storm: Storm) -> int:
 
 async def rebalances(storm: Storm) -> None:
     """Twelve rebalances: workers join and leave, in random order."""
-    await storm.accepted(MIDDLE[0])
+    await storm.accepted(LATE)
     for _ in range(int(12 * storm.scale)):
         stage = storm.chance.choice(("process", "sink"))
         names = storm.pipeline.names(stage)
@@ -115,7 +117,7 @@ async def rebalances(storm: Storm) -> None:
 
 async def everything_at_once(storm: Storm) -> None:
     """Ten of: join, SIGTERM, kill -9, SIGSTOP for 15 s; in random order, overlapping."""
-    await storm.accepted(MIDDLE[0])
+    await storm.accepted(LATE)
     thawing: list[asyncio.Task[None]] = []
     for what in storm.chance.sample(["join", "term", "kill", "freeze"] * 3, int(10 * storm.scale)):
         stage = storm.chance.choice(("process", "process", "sink"))
@@ -137,21 +139,21 @@ async def _thaw(storm: Storm, name: str) -> None:
 
 
 async def broker_killed(storm: Storm) -> None:
-    await storm.accepted(MIDDLE[1])
+    await storm.accepted(LATE)
     await away(storm.stack.kafka.kill)
     await asyncio.sleep(AWAY)
     await away(storm.stack.kafka.start)
 
 
 async def broker_frozen(storm: Storm) -> None:
-    await storm.accepted(MIDDLE[1])
+    await storm.accepted(LATE)
     storm.stack.kafka.pause()
     await asyncio.sleep(20 * storm.scale)
     storm.stack.kafka.resume()
 
 
 async def database_killed(storm: Storm) -> None:
-    await storm.accepted(MIDDLE[1])
+    await storm.accepted(LATE)
     await away(storm.stack.postgres.kill)
     await asyncio.sleep(AWAY)
     await away(storm.stack.postgres.start)
@@ -159,7 +161,7 @@ async def database_killed(storm: Storm) -> None:
 
 async def connections_cut(storm: Storm) -> None:
     """Every session of a sink ended once a second, for ten seconds."""
-    await storm.accepted(MIDDLE[0])
+    await storm.accepted(LATE)
     for _ in range(int(10 * storm.scale)):
         await away(_cut, storm)
         await asyncio.sleep(1)
@@ -177,7 +179,7 @@ async def registry_away(storm: Storm) -> None:
     """Away while workers run, and while killed ones start again."""
     await storm.accepted(MIDDLE[0])
     await away(storm.stack.registry.kill)
-    await storm.accepted(MIDDLE[1])
+    await storm.accepted(LATE)
     storm.pipeline.kill(*storm.pipeline.names("process"), *storm.pipeline.names("sink"))
     await asyncio.sleep(AWAY)
     await away(storm.stack.registry.start)
@@ -185,7 +187,7 @@ async def registry_away(storm: Storm) -> None:
 
 async def window_over(storm: Storm) -> None:
     """Outcomes written, killed before the commit; back after the window, offsets forgotten."""
-    await storm.accepted(MIDDLE[1])
+    await storm.accepted(LATE)
     for name in storm.pipeline.names("process"):
         await away(storm.pipeline.fall, name)
     await asyncio.sleep(WINDOW + 1)
@@ -244,7 +246,7 @@ def _administer(storm: Storm, command: LiteralString) -> None:
 
 async def power_cut(storm: Storm) -> None:
     """Everything at once, servers too; then everything starts."""
-    await storm.accepted(MIDDLE[1])
+    await storm.accepted(LATE)
     storm.pipeline.kill(*storm.pipeline.names())
     for server in storm.stack.servers:
         await away(server.kill)

@@ -17,6 +17,7 @@ from hookline.local.server import Server
 from tests.conftest import prepare
 from tests.faults.proxy import Proxy
 from tests.faults.storm import Storm
+from tests.faults.strikes import LATE
 
 MIB = 1 << 20
 KAFKA_DISK, POSTGRES_DISK = 640 * MIB, 2048 * MIB
@@ -110,7 +111,7 @@ async def disk_full(storm: Storm) -> None:
     disk, server = storm.disk, storm.server
     assert disk is not None
     assert isinstance(server, Server)
-    await storm.accepted(0.5)
+    await storm.accepted(LATE)
     filler = await asyncio.to_thread(fill, disk)
     await asyncio.sleep(FULL)
     filler.unlink()
@@ -122,7 +123,7 @@ async def spoilt_requests(storm: Storm) -> None:
     """A fifth of all produce requests spoilt, for a while."""
     proxy = storm.proxy
     assert proxy is not None
-    await storm.accepted(0.3)
+    await storm.accepted(LATE)
     proxy.rate = 0.2
     await asyncio.sleep(20 * storm.scale)
     proxy.rate = 0.0

@@ -342,7 +342,7 @@ async def test_the_swap_waits_for_a_transaction_that_is_under_way(
 
         async def slowly(connection: psycopg.AsyncConnection[Any]) -> None:
             at = worker.at[place]
-            assert await fences.move(connection, place, at, at, None, None)
+            assert await fences.move(connection, [fences.Move(place, at, at)], None)
             begun.set()
             await leave.wait()
 

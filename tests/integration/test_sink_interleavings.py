@@ -143,7 +143,7 @@ class Stage:
         topic = self.tables.settings.topic(BY_RECORD[TOPIC_OF[type(event)]])
         place = Partition(topic, list(self._told).index(name))
         stored = batch(place, 0, [record(topic, 0, event)])
-        return partial(Writer(database, CODEC, lambda: NOON).store, stored, None)
+        return partial(Writer(database, CODEC, lambda: NOON).store, [stored], None)
 
     def works(self) -> Mapping[str, Work]:
         return {name: self.work(name) for name in self.names}

@@ -244,7 +244,7 @@ async def test_a_sink_stopped_inside_its_transaction_lets_its_successor_in_and_f
         async with asyncio.timeout(20):  # no bound of the stopped session's ends it by then
             taken = await successor.run(lambda c: fences.take_over(c, [place], successor.name))
         assert {place: fences.Fence(0)} == taken
-        assert await successor.run(lambda c: fences.move(c, place, 0, 3, None, None))
+        assert await successor.run(lambda c: fences.move(c, [fences.Move(place, 0, 3)], None))
         stopped.send_signal(SIGCONT)
         said, _ = await asyncio.to_thread(stopped.communicate, timeout=60)
         assert (said.splitlines()[-1], stopped.returncode) == ("3", 0)

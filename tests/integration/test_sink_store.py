@@ -12,7 +12,7 @@ from runtime.health import Health
 from runtime.settings import Settings
 from runtime.stage import MovedError, RefusedError
 from schemas.events import CustomerRef
-from sinks import fences, store
+from sinks import fences, locks, store
 from sinks.agent import now
 from sinks.database import Database
 from sinks.locks import MoreKeysError
@@ -77,6 +77,88 @@ async def test_a_batch_whose_commit_was_not_answered_is_taken_once(tables: Table
     assert before == await tables.digest()
 
 
+async def test_batches_at_once_are_stored_as_one_by_one_would(stack: Any) -> None:
+    sold, left = order("1", NOON, customer=ANNA), cart("7", NOON - HOUR, customer=ANNA)
+    digests = []
+    for at_once in (True, False):
+        fresh = stack.settings()
+        migrate(fresh)
+        async with Tables(fresh) as own:
+            both = [
+                batch(place, 0, [record(place.topic, 0, event)])
+                for event in (sold, left)
+                for place in [await own.place(event)]
+            ]
+            if at_once:
+                await own.sinks.handle_together(both)
+            else:
+                for each in both:
+                    await own.sinks.handle(each)
+            digests.append(await own.digest())
+    assert digests[0] == digests[1]
+
+
+async def test_of_batches_at_once_none_is_stored_where_one_stands_elsewhere(
+    tables: Tables,
+) -> None:
+    sold, left = order("1", NOON), cart("7", NOON)
+    await tables.put_batch([sold])
+    before = await tables.digest()
+    places = await tables.place(sold), await tables.place(left)
+    with pytest.raises(MovedError):
+        await tables.sinks.handle_together(
+            [
+                batch(place, 0, [record(place.topic, 0, event), record(place.topic, 1, event)])
+                for place, event in zip(places, (sold, left), strict=True)
+            ]
+        )
+    assert before == await tables.digest()
+
+
+async def test_batches_at_once_whose_commit_was_not_answered_are_taken_once(
+    tables: Tables,
+) -> None:
+    sold, left = order("1", NOON), cart("7", NOON)
+    places = await tables.place(sold), await tables.place(left)
+    both = [
+        batch(place, 0, [record(place.topic, 0, event)])
+        for place, event in zip(places, (sold, left), strict=True)
+    ]
+    await tables.sinks.handle_together(both)
+    before = await tables.digest()
+    await tables.sinks.handle_together(both)
+    assert before == await tables.digest()
+
+
+async def test_a_key_that_somebody_holds_is_not_waited_for_out_of_order(
+    tables: Tables, settings: Settings
+) -> None:
+    other = Database(settings, Health(), "hookline-sinks-other")
+    await other.run(lambda connection: locks.take(connection, {"a": False, "b": False}))
+    held, done = asyncio.Event(), asyncio.Event()
+
+    async def hold(connection: psycopg.AsyncConnection[Any]) -> None:
+        await locks.take(connection, {"b": False})
+        held.set()
+        await done.wait()
+
+    async def take(connection: psycopg.AsyncConnection[Any]) -> set[str]:
+        locked: set[str] = set()
+        assert await locks.take_free(connection, ["a"], locked)
+        assert not await locks.take_free(connection, ["a"], locked)
+        for key in ("b", "c"):  # held, and without a row
+            with pytest.raises(locks.MoreKeysError):
+                await locks.take_free(connection, ["a", key], locked)
+        return locked
+
+    holding = asyncio.ensure_future(other.run(hold))
+    await held.wait()
+    assert {"a"} == await tables.database.run(take)
+    done.set()
+    await holding
+    await other.close()
+
+
 async def test_a_stopped_session_that_holds_a_fence_is_ended_by_its_successor(
     tables: Tables, settings: Settings
 ) -> None:
@@ -85,7 +167,7 @@ async def test_a_stopped_session_that_holds_a_fence_is_ended_by_its_successor(
     held = asyncio.Event()
 
     async def hold(connection: psycopg.AsyncConnection[Any]) -> None:
-        await fences.move(connection, place, 0, 1, None, None)
+        await fences.move(connection, [fences.Move(place, 0, 1)], None)
         held.set()
         await asyncio.sleep(60)
 

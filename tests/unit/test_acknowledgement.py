@@ -7,7 +7,8 @@ from typing import Any
 from faust.types import TP
 
 from runtime.cursors import Cursor
-from runtime.delivery import BatchConsumer, Fetched
+from runtime.delivery import BatchConsumer
+from runtime.hands import Fetched, Hands
 from runtime.stage import Batch, MovedError
 from tests.toy_platform import record
 
@@ -33,22 +34,15 @@ class Message:
     tp, generation_id, offset, acked = PLACE, 1, 1, False
 
 
-class Consumer:
+class Consumer(BatchConsumer):
     """Only what stands between the agent and the commit: no group, no thread."""
-
-    take = BatchConsumer.take
-    is_current = BatchConsumer.is_current
-    heartbeat_age = BatchConsumer.heartbeat_age
-    _move = BatchConsumer._move
-    _mark = BatchConsumer._mark
 
     def __init__(self, stage: Stage) -> None:
         self.app = SimpleNamespace(consumer_generation_id=1)
         self.stage = stage
         self._unacked_messages: set[Any] = set()
         self._cursors = {PLACE: Cursor(due=2, safe=0)}
-        self._in_hand: set[TP] = set()
-        self._hand_free = asyncio.Condition()
+        self._in_hand = Hands()
         self._over = None
         self._opening = None
         self.sought: dict[TP, int] = {}
@@ -63,7 +57,7 @@ class Consumer:
 
     def taking(self) -> "asyncio.Task[None]":
         fetched = Fetched([record(0, b"content 0"), record(1, b"content 1")], 0, 0)
-        return asyncio.ensure_future(self.take(Message(), fetched))
+        return asyncio.ensure_future(self.take([(Message(), fetched)]))
 
 
 async def test_a_batch_is_acknowledged_when_its_outcomes_are_safe_and_not_before() -> None:
@@ -71,10 +65,10 @@ async def test_a_batch_is_acknowledged_when_its_outcomes_are_safe_and_not_before
     consumer = Consumer(stage)
     taking = consumer.taking()
     await asyncio.sleep(0.01)
-    assert (consumer.safe, consumer._in_hand) == (0, {PLACE})
+    assert (consumer.safe, consumer._in_hand.tps) == (0, {PLACE})
     stage.may_end.set()
     await taking
-    assert (consumer.safe, consumer._in_hand) == (2, set())
+    assert (consumer.safe, consumer._in_hand.tps) == (2, set())
 
 
 async def test_a_batch_whose_generation_ended_in_the_meantime_is_not_acknowledged() -> None:

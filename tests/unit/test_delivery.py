@@ -1,7 +1,7 @@
 """The batch consumer's rules, with Kafka's thread and the stage replaced by what they are asked."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,8 @@ from runtime import custody, delivery, worker
 from runtime.consumer_thread import Bounds
 from runtime.cursors import Commit, Cursor
 from runtime.custody import Custody
-from runtime.delivery import BatchConsumer, Fetched
+from runtime.delivery import BatchConsumer
+from runtime.hands import Delivered, Fetched
 from runtime.health import Health
 from runtime.settings import Settings
 from runtime.stage import Batch, MovedError, Partition, RefusedError
@@ -99,6 +100,20 @@ class Stage:
     async def stop(self) -> None: ...
 
 
+class Together(Stage):
+    """A stage that handles batches at once; ``fails`` with an error that many times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at_once: list[list[Batch]] = []
+        self.fails: Exception | None = None
+
+    async def handle_together(self, batches: Sequence[Batch]) -> None:
+        self.at_once.append(list(batches))
+        if self.fails is not None:
+            raise self.fails
+
+
 @dataclass
 class House:
     consumer: BatchConsumer
@@ -115,13 +130,23 @@ class House:
         for tp in (RAW, OTHER):
             self.thread.logs[tp] = Bounds(start, end, committed, left)
 
-    async def take(self, tp: TP, first: int, end: int, life: int = 0, generation: int = 7) -> None:
+    def delivered(
+        self, tp: TP, first: int, end: int, life: int = 0, generation: int = 7
+    ) -> Delivered:
         made = records(first, end)
         message = self.consumer._to_message.__globals__["ConsumerMessage"](
             tp.topic, tp.partition, end - 1, 1.0, 1, (), b"", None, None, 0, 0, tp,
             generation_id=generation,
         )  # fmt: skip
-        await self.consumer.take(message, Fetched(made, first, life))
+        return message, Fetched(made, first, life)
+
+    async def take(self, *batch: Any, **said: int) -> None:
+        await self.consumer.take([self.delivered(*batch, **said)])
+
+    def together(self) -> "Together":
+        """Let the stage be one that handles batches at once."""
+        self.consumer.stage = self.stage = Together()
+        return self.stage
 
     async def open(self) -> None:
         self.consumer.resume_flow()
@@ -194,6 +219,75 @@ async def test_a_stage_that_moves_is_given_the_other_offset_and_nothing_stale(
     assert [{RAW: 4}] == house.thread.seeks
 
 
+# Batches of several partitions at once.
+
+
+async def test_batches_of_several_partitions_are_acknowledged_once_all_are_safe(
+    house: House,
+) -> None:
+    stage = house.together()
+    cursors = house.holds(RAW), house.holds(OTHER)
+    await house.consumer.take([house.delivered(RAW, 0, 10), house.delivered(OTHER, 0, 4)])
+    assert [[10, 4]] == [[batch.end for batch in batches] for batches in stage.at_once]
+    assert [] == stage.batches
+    assert [10, 4] == [cursor.safe for cursor in cursors]
+
+
+async def test_batches_of_one_partition_are_handled_one_after_the_other(house: House) -> None:
+    stage = house.together()
+    cursor, _ = house.holds(RAW), house.holds(OTHER)
+    await house.consumer.take(
+        [house.delivered(RAW, 0, 10), house.delivered(RAW, 10, 15), house.delivered(OTHER, 0, 4)]
+    )
+    assert [[10, 4]] == [[batch.end for batch in batches] for batches in stage.at_once]
+    assert [15] == [batch.end for batch in stage.batches]
+    assert 15 == cursor.safe
+
+
+@pytest.mark.parametrize("error", [MovedError(4), RefusedError("not this one")])
+async def test_where_not_all_can_be_handled_at_once_each_is_by_itself(
+    house: House, error: Exception
+) -> None:
+    stage = house.together()
+    stage.fails = error
+    raw, other = house.holds(RAW), house.holds(OTHER)
+
+    async def act(batch: Batch) -> None:
+        if batch.partition.number == RAW.partition:
+            raise MovedError(4)
+
+    stage.act = act
+    await house.consumer.take([house.delivered(RAW, 0, 10), house.delivered(OTHER, 0, 4)])
+    assert (4, 4) == (raw.safe, other.safe)
+    assert [{RAW: 4}] == house.thread.seeks
+
+
+async def test_what_became_stale_while_all_were_tried_is_not_handled(house: House) -> None:
+    stage = house.together()
+    raw, _ = house.holds(RAW), house.holds(OTHER)
+
+    class SoughtError(MovedError):
+        def __init__(self) -> None:
+            super().__init__(0)
+            raw.life += 1
+
+    async def at_once(_batches: Sequence[Batch]) -> None:
+        raise SoughtError
+
+    stage.handle_together = at_once  # type: ignore[method-assign]
+    await house.consumer.take([house.delivered(RAW, 0, 10), house.delivered(OTHER, 0, 4)])
+    assert [OTHER.partition] == [batch.partition.number for batch in stage.batches]
+
+
+async def test_an_error_in_handling_all_at_once_acknowledges_none(house: House) -> None:
+    stage = house.together()
+    stage.fails = ValueError("a bug")
+    raw, other = house.holds(RAW), house.holds(OTHER)
+    with pytest.raises(ValueError, match="a bug"):
+        await house.consumer.take([house.delivered(RAW, 0, 10), house.delivered(OTHER, 0, 4)])
+    assert (0, 0) == (raw.safe, other.safe)
+
+
 async def test_a_refused_commit_is_tried_again(house: House) -> None:
     house.holds(RAW)
     house.thread.takes_commits = False
@@ -222,7 +316,7 @@ async def test_what_is_not_in_hand_is_let_go_and_what_outlives_the_revoke_is_not
     monkeypatch.setattr(delivery, "HAND_OVER", 0.01)
     house.holds(RAW)
     house.holds(OTHER)
-    house.consumer._in_hand.add(OTHER)
+    house.consumer._in_hand.tps.add(OTHER)
     await house.consumer.wait_empty()
     assert not house.thread.committed(RAW)[1].is_open
     assert house.thread.committed(OTHER)[1].is_open
