@@ -37,8 +37,10 @@ POLL = 0.1
 """Seconds to wait for records of the partitions that are active now."""
 FULL = 0.005
 """Seconds between looks while every buffer is full; stock Faust sleeps a whole second."""
-FEW, BREATH = 100, 0.015
-"""Fewer records than this are a poor batch: seconds in which the next becomes a better one."""
+FEW = 200
+"""Fewer records than this are a poor batch: the next is given a moment to become a better one."""
+BREATH, BREATH_TOGETHER = 0.02, 0.05
+"""Seconds of that moment; for a stage that handles batches together a small one costs more."""
 HAND_OVER = 5.0
 """Seconds that a revoke waits for the batch in hand."""
 RETRY = 0.2
@@ -297,7 +299,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                     break  # the cursors stand still, so the rest is fetched again
                 await self._deliver(TP(key.topic, key.partition), records, generation)
             if 0 < sum(map(len, fetched.values())) < FEW:
-                await self.sleep(BREATH)
+                await self.sleep(BREATH_TOGETHER if self.takes_together else BREATH)
 
     async def _fetch(self, active: set[TP]) -> dict[Any, list[Any]]:
         try:
