@@ -91,7 +91,9 @@ def _keys(
     source: str, shop: str, told: dict[str, str | None], names: Iterable[str]
 ) -> frozenset[str]:
     return frozenset(
-        entity_key(source, shop, _KINDS[name], identifier)
-        for name in names
-        if (identifier := told[name]) is not None
+        [
+            entity_key(source, shop, _KINDS[name], identifier)
+            for name in names
+            if (identifier := told[name]) is not None
+        ]
     )

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+import msgspec
+
 from schemas.events import LineItem, Micros, OrderStatus
 from sinks.merge import Version
 
@@ -19,8 +21,7 @@ class Standing(StrEnum):
     NOT_A_SALE = "NOT_A_SALE"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderState:
+class OrderState(msgspec.Struct, frozen=True, kw_only=True):
     """An order's newest state, of what ``merge.flatten`` gives.
 
     ``currency`` is the payload's, else the shop's; ``taxes_included`` the payload's word, else
@@ -58,8 +59,7 @@ class OrderState:
     timezone: str = "UTC"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderMoney:
+class OrderMoney(msgspec.Struct, frozen=True, kw_only=True):
     """What an order is worth: columns of ``orders``.
 
     Filled for COUNTED; gross and net 0 for CANCELLED; None for every other standing: so plain

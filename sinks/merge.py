@@ -25,6 +25,9 @@ FIRST = "first_occurred_at"
 _WORDED = {"status": "status_word", "kind": None, "currency_source": None}
 """Enum fields, and the field with the platform's own word for them."""
 
+_SELDOM = frozenset((*_WORDED, "attributes", "reported"))
+"""Fields that may hold a value and yet tell nothing."""
+
 
 class Layer(NamedTuple):
     """One event's share of an entity's state."""
@@ -63,7 +66,7 @@ def told(record: Event) -> Fields:
     fields = {
         name: list(value) if type(value) is tuple else value  # as JSON gives it back
         for name, value in plain.items()
-        if _is_told(name, value, plain)
+        if value is not None and (name not in _SELDOM or _is_told(name, value, plain))
     }
     fields.update((name, value) for name, value in (customer or {}).items() if value is not None)
     if record.meta.change is not Change.REPORTED:
@@ -80,12 +83,10 @@ def told(record: Event) -> Fields:
 
 
 def _is_told(name: str, value: Any, record: Fields) -> bool:
-    if name in ("attributes", "reported"):
+    if name not in _WORDED:
         return bool(value)
-    if name in _WORDED and value == "UNKNOWN":
-        word = _WORDED[name]
-        return word is not None and record.get(word) is not None
-    return value is not None
+    word = _WORDED[name]
+    return value != "UNKNOWN" or (word is not None and record.get(word) is not None)
 
 
 def merge(layers: Sequence[Layer], new: Version, event_id: str, fields: Fields) -> Layers:

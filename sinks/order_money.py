@@ -39,9 +39,9 @@ _STANDINGS = {
 def order_state(order_key: str, source: str, shop: str, fields: Mapping[str, Any]) -> OrderState:
     """The typed state of an order, from its flattened layers."""
     settings = fields["settings"]
-    known = {name: fields[name] for name in OrderState.__slots__ if name in fields}
     placed = (fields.get(name) for name in ("placed_at", "created_at", FIRST))
-    known |= {
+    known = {
+        **fields,
         "order_key": order_key,
         "source": source,
         "shop": shop,

@@ -136,7 +136,7 @@ class Reference:
                 "placed_at": state.placed_at,
                 "currency": state.currency,
                 "counted_total": worth.total,
-                **_of(worth, (name for name in OrderMoney.__slots__ if name != "total")),
+                **_of(worth, (name for name in OrderMoney.__struct_fields__ if name != "total")),
             }
             for key, (state, worth) in states.items()
         ]
