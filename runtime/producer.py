@@ -27,6 +27,9 @@ MAX_REQUEST = 5 * MIB
 """Bytes: the largest record of any topic (4 MiB) and its frame."""
 MAX_BATCH = 900_000
 """Bytes of one produced batch; below the broker's default limit for a batch."""
+ANSWER_MS = 10_000
+"""How long a request may stay unanswered before its connection is taken for dead. aiokafka's
+40 s hold up a partition as long; its batches keep those, so that none is given up sooner."""
 PATIENCE = 5.0
 """Seconds without an answer after which a wait is said aloud, and again."""
 EXIT_UNANSWERED = 71
@@ -43,7 +46,9 @@ def new_producer(settings: Settings, **overrides: Any) -> AIOKafkaProducer:
         "max_request_size": MAX_REQUEST,
         **overrides,
     }
-    return AIOKafkaProducer(**arguments)
+    producer = AIOKafkaProducer(**arguments)
+    producer.client._request_timeout_ms = ANSWER_MS
+    return producer
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,5 +154,7 @@ async def test_our_producers_are_idempotent_and_carry_the_largest_record() -> No
         assert -1 == ours._sender._acks
         assert ours._max_request_size > max(topic.max_message_bytes for topic in OUTCOMES)
         assert MIB > MAX_BATCH > 16 * 1024
+        # A dead connection is noticed before a batch without a leader would be given up.
+        assert ours.client._request_timeout_ms / 1000 < ours._message_accumulator._batch_ttl / 2
     finally:
         await ours.stop()
