@@ -66,6 +66,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._cursors: dict[TP, Cursor] = {}
         self._said: dict[TP, Commit] = {}
         self._in_hand = Hands()
+        self._handling: asyncio.Future[None] = self.loop.create_future()
+        self._handling.set_result(None)
         self._over: int | None = None  # the generation that a revoke has closed
         self._opening: Opening | None = None
         self._committing = asyncio.Lock()
@@ -210,13 +212,18 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         return isinstance(self.stage, HandlesTogether)
 
     async def take(self, delivered: Sequence[Delivered]) -> None:
-        """Give the agent's batches to the stage; acknowledge each once its outcomes are safe."""
+        """Give the agent's batches to the stage; acknowledge each once its outcomes are safe.
+
+        A stage that handles together may still have them in hand when this returns.
+        """
         for message, _ in delivered:
             message.acked = True  # by Faust's books; ours is the cursor
             self._unacked_messages.discard(message)
         for each in rounds(delivered):
             hands = [hand for one in each if (hand := self._hand(*one)) is not None]
-            if len(hands) == 1 or not await self._together(hands):
+            if isinstance(self.stage, HandlesTogether):
+                await self._next(self.stage, hands)
+            else:
                 for hand in hands:
                     await self._alone(hand)
 
@@ -239,18 +246,33 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         )
         return Hand(tp, cursor, fetched.life, batch)
 
-    async def _together(self, hands: Sequence[Hand]) -> bool:
-        """Whether all were handled at once; if not, nothing of them is safe."""
-        if not isinstance(self.stage, HandlesTogether):
-            return False
-        async with self._in_hand.holding(hands):
-            try:
-                await self.stage.handle_together([hand.batch for hand in hands])
-            except (MovedError, RefusedError):
-                return False  # each by itself will say which of them
-            for hand in hands:
-                self._settled(hand)
-        return True
+    async def _next(self, stage: HandlesTogether, hands: Sequence[Hand]) -> None:
+        """Prepare batches while those before them are handled; then let these be handled."""
+        try:
+            prepared = await stage.prepare([hand.batch for hand in hands])
+        except RefusedError:
+            prepared = None
+        await self._handling
+        self._handling = asyncio.ensure_future(self._together(stage, prepared, hands))
+        self._handling.add_done_callback(self._handled)
+
+    def _handled(self, handling: "asyncio.Future[None]") -> None:
+        if not handling.cancelled() and (error := handling.exception()) is not None:
+            self.app.die("the stage could not settle a batch", error)
+
+    async def _together(self, stage: HandlesTogether, prepared: Any, hands: Sequence[Hand]) -> None:
+        if prepared is not None and all(map(self._stands, hands)):
+            async with self._in_hand.holding(hands):
+                try:
+                    await stage.handle_prepared(prepared)
+                except (MovedError, RefusedError):
+                    pass  # nothing of them is safe, and each by itself will say which it was
+                else:
+                    for hand in hands:
+                        self._settled(hand)
+                    return
+        for hand in hands:
+            await self._alone(hand)
 
     async def _alone(self, hand: Hand) -> None:
         if not self._stands(hand):

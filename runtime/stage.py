@@ -103,9 +103,18 @@ class Stage(Protocol):
 
 @runtime_checkable
 class HandlesTogether(Protocol):
-    """A stage that makes batches of several partitions safe at once: that costs it less."""
+    """A stage that makes batches of several partitions safe at once: that costs it less.
 
-    async def handle_together(self, batches: Sequence[Batch]) -> None:
+    What comes next is prepared while what was prepared before is handled.
+    """
+
+    async def prepare(self, batches: Sequence[Batch]) -> Any:
+        """What can be done for batches of different partitions without any other service.
+
+        Raises RefusedError; then each of them is handled by itself.
+        """
+
+    async def handle_prepared(self, prepared: Any) -> None:
         """Make the outcomes of all safe. Where it raises what ``handle`` may, of none."""
 
 

@@ -20,7 +20,7 @@ from schemas.codec import Codec
 from schemas.events import Micros
 from schemas.topics import CANONICAL, Group, Topic
 from sinks import fences, identity
-from sinks.batches import Writer
+from sinks.batches import Prepared, Writer
 from sinks.database import Database
 from sinks.identity import StrangeLogError
 from sinks.log import Log
@@ -100,13 +100,21 @@ class Sinks:
 
     async def handle(self, batch: Batch) -> None:
         """One batch, one transaction. Raises MovedError where the fence stands elsewhere."""
-        await self.handle_together([batch])
+        await self._ready.store([batch], self._cluster_id)
 
-    async def handle_together(self, batches: Sequence[Batch]) -> None:
+    async def prepare(self, batches: Sequence[Batch]) -> Prepared:
+        """Decode and plan, while an earlier transaction waits for the database."""
+        return await self._ready.prepare(batches)
+
+    async def handle_prepared(self, prepared: Prepared) -> None:
         """All in one transaction: statements and commits cost more than the rows of a few."""
+        await self._ready.write(prepared, self._cluster_id)
+
+    @property
+    def _ready(self) -> Writer:
         if self._writer is None:
             raise RuntimeError("the sinks have not been started")
-        await self._writer.store(batches, self._cluster_id)
+        return self._writer
 
     async def stop(self) -> None:
         """Let go of connections and background work."""

@@ -1,8 +1,9 @@
 """Fetched batches into the tables: decode -> fold -> one transaction that moves the fence."""
 
+import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Any
 
 import psycopg
@@ -16,10 +17,13 @@ from sinks import fences, rejects, store
 from sinks.database import Database, NoLongerWantedError
 from sinks.locks import MoreKeysError
 from sinks.log import event_id
+from sinks.plan import Plan, add, plan
 from sinks.rejects import Reject
 
 log = logs.get("hookline.sinks.batches")
 
+_SLICE = 50
+"""Records that are decoded before an earlier transaction may go on: two milliseconds."""
 _REFUSED = (psycopg.DataError, psycopg.IntegrityError)
 """SQLSTATE classes 22 and 23: the database refuses what a record says."""
 
@@ -30,6 +34,20 @@ class Arrived:
 
     record: Any
     event: Event
+
+
+@dataclass(slots=True)
+class Prepared:
+    """Batches whose records were decoded: what can be stored, as a plan too, and what not."""
+
+    batches: Sequence[Batch]
+    arrived: list[Arrived] = field(default_factory=list)
+    refused: list[Reject] = field(default_factory=list)
+    plan: Plan = field(default_factory=Plan)
+
+    def is_current(self) -> bool:
+        """Whether all of them are still ours."""
+        return all(batch.is_current() for batch in self.batches)
 
 
 class Writer:
@@ -44,22 +62,35 @@ class Writer:
         self._database, self._codec, self._clock, self._tells = database, codec, clock, tells
 
     async def store(self, batches: Sequence[Batch], cluster_id: str | None) -> None:
-        """Batches of different partitions in one transaction.
+        """``prepare`` and ``write``."""
+        await self.write(await self.prepare(batches), cluster_id)
+
+    async def prepare(self, batches: Sequence[Batch]) -> Prepared:
+        """Batches of different partitions, decoded and planned: work of our own CPU alone.
+
+        It is done in slices, so that an earlier transaction goes on beside it. Raises
+        RefusedError where a record cannot be read yet.
+        """
+        made = Prepared(batches)
+        records = chain.from_iterable(batch.records for batch in batches)
+        while some := list(islice(records, _SLICE)):
+            for record in some:
+                self._decode(record, made)
+            await asyncio.sleep(0)
+        return made
+
+    async def write(self, made: Prepared, cluster_id: str | None) -> None:
+        """What was prepared, in one transaction.
 
         Raises MovedError where a fence stands elsewhere; of several batches that speaks of one
         that is not named, and none is stored.
         """
-        arrived, refused = self._decode(batches)
         extra: frozenset[str] = frozenset()
         one_by_one = False
         while True:
-            work = _Transaction(
-                batches, arrived, refused, extra, cluster_id, self._clock, one_by_one, self._tells
-            )
+            work = _Transaction(made, extra, cluster_id, self._clock, one_by_one, self._tells)
             try:
-                await self._database.run(
-                    work.run, lambda: all(batch.is_current() for batch in batches)
-                )
+                await self._database.run(work.run, made.is_current)
             except MoreKeysError as error:
                 metrics.TRANSACTIONS.labels("retried").inc()
                 extra |= error.keys
@@ -79,27 +110,25 @@ class Writer:
                     metrics.SINK_REJECTS.labels(each.topic).inc()
                 return
 
-    def _decode(self, batches: Sequence[Batch]) -> tuple[list[Arrived], list[Reject]]:
-        arrived: list[Arrived] = []
-        refused: list[Reject] = []
-        for record in chain.from_iterable(batch.records for batch in batches):
-            try:
-                event = self._codec.decode(record.value)
-            except UnknownSchemaError as error:
-                # Not this record's fault: setting it aside would lose it from the tables.
-                raise RefusedError(
-                    f"{record.topic}-{record.partition} at {record.offset}: {error}. A newer"
-                    " Hookline wrote it, or the registry lost its data: upgrade the sinks, or"
-                    " restore the registry; nothing is lost meanwhile"
-                ) from error
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is this record's
-                refused.append(rejects.reject(record, "decode", type(error).__name__))
-                continue
-            if isinstance(event, CartSignal):
-                refused.append(rejects.reject(record, "decode", "a signal is no entity"))
-                continue
-            arrived.append(Arrived(record, event))  # type: ignore[arg-type]  # not a signal
-        return arrived, refused
+    def _decode(self, record: Any, made: Prepared) -> None:
+        try:
+            event = self._codec.decode(record.value)
+        except UnknownSchemaError as error:
+            # Not this record's fault: setting it aside would lose it from the tables.
+            raise RefusedError(
+                f"{record.topic}-{record.partition} at {record.offset}: {error}. A newer"
+                " Hookline wrote it, or the registry lost its data: upgrade the sinks, or"
+                " restore the registry; nothing is lost meanwhile"
+            ) from error
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this record's
+            made.refused.append(rejects.reject(record, "decode", type(error).__name__))
+            return
+        if isinstance(event, CartSignal):
+            made.refused.append(rejects.reject(record, "decode", "a signal is no entity"))
+            return
+        arrived = Arrived(record, event)  # type: ignore[arg-type]  # not a signal
+        made.arrived.append(arrived)
+        add(made.plan, arrived.event)
 
 
 def _last_event(batch: Batch) -> str | None:
@@ -111,25 +140,23 @@ class _Transaction:
 
     def __init__(
         self,
-        batches: Sequence[Batch],
-        arrived: Sequence[Arrived],
-        undecoded: Sequence[Reject],
+        made: Prepared,
         extra: frozenset[str],
         cluster_id: str | None,
         clock: Callable[[], Micros],
         one_by_one: bool,
         tells: bool,
     ) -> None:
-        self._batches, self._arrived, self._undecoded = batches, arrived, undecoded
+        self._made = made
         self._extra, self._cluster_id, self._clock = extra, cluster_id, clock
         self._one_by_one, self._tells = one_by_one, tells
         self.refused: list[Reject] = []
 
     async def run(self, connection: AsyncConnection[Any]) -> None:
-        self.refused = list(self._undecoded)
+        self.refused = list(self._made.refused)
         moves = [
             fences.Move(batch.partition, batch.offset, batch.end, _last_event(batch))
-            for batch in self._batches
+            for batch in self._made.batches
         ]
         moved = await fences.move(connection, moves, self._cluster_id)
         if moved < len(moves):
@@ -138,21 +165,20 @@ class _Transaction:
                 return  # our own commit, whose answer was lost
             raise MovedError(stand.get(moves[0].partition, 0))
         if self._one_by_one:
-            await self._halves(connection, self._arrived)
-        elif self._arrived:
-            await self._apply(connection, self._arrived)
+            await self._halves(connection, self._made.arrived)
+        elif self._made.arrived:
+            await self._apply(connection, self._made.plan)
         await rejects.write(connection, self.refused)
 
-    async def _apply(self, connection: AsyncConnection[Any], arrived: Sequence[Arrived]) -> None:
-        events = [each.event for each in arrived]
-        await store.apply(connection, events, self._extra, self._clock, tells=self._tells)
+    async def _apply(self, connection: AsyncConnection[Any], told: Plan) -> None:
+        await store.apply(connection, told, self._extra, self._clock, tells=self._tells)
 
     async def _halves(self, connection: AsyncConnection[Any], arrived: Sequence[Arrived]) -> None:
         if not arrived:
             return
         try:
             async with connection.transaction():
-                await self._apply(connection, arrived)
+                await self._apply(connection, plan(each.event for each in arrived))
         except _REFUSED as error:
             if len(arrived) == 1:
                 reason = error.sqlstate or "22000"

@@ -57,7 +57,7 @@ def plan(events: Iterable[Event]) -> Plan:
     """The plan of a batch; the order of its events makes no difference."""
     made = Plan()
     for event in events:
-        _add(made, event)
+        add(made, event)
     return made
 
 
@@ -67,7 +67,8 @@ def lock_of(customer: str) -> str:
     return f"{head}email:{native}" if native else customer
 
 
-def _add(made: Plan, event: Event) -> None:
+def add(made: Plan, event: Event) -> None:
+    """Put what one event asks into a plan."""
     meta = event.meta
     at, fields = version(meta), told(event)
     customer, subscription = _customer(event), _subscription(event)

@@ -10,7 +10,7 @@ from typing import Any
 
 from psycopg import AsyncConnection, sql
 
-from schemas.events import Event, Micros
+from schemas.events import Micros
 from schemas.keys import customer_key, entity_key
 from sinks import groups, locks, projections
 from sinks.arrays import texts
@@ -28,7 +28,7 @@ from sinks.entities import (
 )
 from sinks.lifetime import OrderState, money, order_state, renewals
 from sinks.merge import Fields, Layers, flatten, load, merge
-from sinks.plan import Plan, Told, lock_of, plan
+from sinks.plan import Plan, Told, lock_of
 
 Connection = AsyncConnection[Any]
 _ACTIVITIES = Table(
@@ -61,19 +61,18 @@ class Merged:
 
 async def apply(
     connection: Connection,
-    events: Iterable[Event],
+    batch: Plan,
     extra: frozenset[str],
     clock: Callable[[], Micros],
     *,
     tells: bool = True,
 ) -> None:
-    """Store what ``events`` tell; any order and any repetition end in the same rows.
+    """Store what a plan's events tell; any order and any repetition end in the same rows.
 
     ``extra``: keys to lock beside the events' own. ``tells``: whether what changed for carts
     goes to the outbox. Raises MoreKeysError when stored rows name
     others: the caller rolls back and comes again with them in ``extra``.
     """
-    batch = plan(events)
     customers = set(await locks.take_shops(connection, batch.shops))
     wanted = dict.fromkeys(extra, False) | batch.locks
     carried = await locks.take(connection, wanted)

@@ -1,7 +1,7 @@
 """The sinks' transaction: fences, locks, rejects, a database that goes away."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import psycopg
@@ -10,13 +10,14 @@ from psycopg import sql
 
 from runtime.health import Health
 from runtime.settings import Settings
-from runtime.stage import MovedError, RefusedError
+from runtime.stage import Batch, MovedError, RefusedError
 from schemas.events import CustomerRef
 from sinks import fences, locks, store
 from sinks.agent import now
 from sinks.database import Database
 from sinks.locks import MoreKeysError
 from sinks.migrate import UnmigratedError, check_migrated, migrate
+from sinks.plan import plan
 from tests.sink_events import HOUR, NOON, SECOND, Tables, batch, cart, line, order, record
 
 pytestmark = pytest.mark.stack
@@ -48,6 +49,7 @@ def test_an_unmigrated_database_is_refused_with_what_to_run(stack: Any) -> None:
         "0004_views",
         "0005_operations",
         "0006_reading",
+        "0007_coverage",
     ]
     assert migrate(fresh) == []
     check_migrated(fresh)
@@ -77,6 +79,10 @@ async def test_a_batch_whose_commit_was_not_answered_is_taken_once(tables: Table
     assert before == await tables.digest()
 
 
+async def together(tables: Tables, batches: Sequence[Batch]) -> None:
+    await tables.sinks.handle_prepared(await tables.sinks.prepare(batches))
+
+
 async def test_batches_at_once_are_stored_as_one_by_one_would(stack: Any) -> None:
     sold, left = order("1", NOON, customer=ANNA), cart("7", NOON - HOUR, customer=ANNA)
     digests = []
@@ -90,7 +96,7 @@ async def test_batches_at_once_are_stored_as_one_by_one_would(stack: Any) -> Non
                 for place in [await own.place(event)]
             ]
             if at_once:
-                await own.sinks.handle_together(both)
+                await together(own, both)
             else:
                 for each in both:
                     await own.sinks.handle(each)
@@ -106,11 +112,12 @@ async def test_of_batches_at_once_none_is_stored_where_one_stands_elsewhere(
     before = await tables.digest()
     places = await tables.place(sold), await tables.place(left)
     with pytest.raises(MovedError):
-        await tables.sinks.handle_together(
+        await together(
+            tables,
             [
                 batch(place, 0, [record(place.topic, 0, event), record(place.topic, 1, event)])
                 for place, event in zip(places, (sold, left), strict=True)
-            ]
+            ],
         )
     assert before == await tables.digest()
 
@@ -124,9 +131,9 @@ async def test_batches_at_once_whose_commit_was_not_answered_are_taken_once(
         batch(place, 0, [record(place.topic, 0, event)])
         for place, event in zip(places, (sold, left), strict=True)
     ]
-    await tables.sinks.handle_together(both)
+    await together(tables, both)
     before = await tables.digest()
-    await tables.sinks.handle_together(both)
+    await together(tables, both)
     assert before == await tables.digest()
 
 
@@ -223,7 +230,7 @@ async def test_an_order_waits_for_the_cart_of_its_customer_that_is_not_committed
     other = Database(settings, Health(), "other")
 
     async def slowly(connection: psycopg.AsyncConnection[Any]) -> None:
-        await store.apply(connection, [told], frozenset(), now)
+        await store.apply(connection, plan([told]), frozenset(), now)
         written.set()
         await leave.wait()
 
@@ -248,7 +255,7 @@ async def test_keys_of_stored_rows_are_locked_before_their_carts_are_folded(
     moved = order("9", NOON + SECOND, customer=CustomerRef(customer_id="2"))
     other = Database(settings, Health(), "other")
     with pytest.raises(MoreKeysError) as error:
-        await other.run(lambda connection: store.apply(connection, [moved], frozenset(), now))
+        await other.run(lambda connection: store.apply(connection, plan([moved]), frozenset(), now))
     await other.close()
     assert {"spiffy/main/customer:1"} == error.value.keys
     await tables.put([moved])

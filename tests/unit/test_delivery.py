@@ -101,15 +101,23 @@ class Stage:
 
 
 class Together(Stage):
-    """A stage that handles batches at once; ``fails`` with an error that many times."""
+    """A stage that handles batches at once, or ``fails`` with an error."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.prepared: list[list[Batch]] = []
         self.at_once: list[list[Batch]] = []
         self.fails: Exception | None = None
+        self.may_handle = asyncio.Event()
+        self.may_handle.set()
 
-    async def handle_together(self, batches: Sequence[Batch]) -> None:
-        self.at_once.append(list(batches))
+    async def prepare(self, batches: Sequence[Batch]) -> Sequence[Batch]:
+        self.prepared.append(list(batches))
+        return batches
+
+    async def handle_prepared(self, prepared: Sequence[Batch]) -> None:
+        await self.may_handle.wait()
+        self.at_once.append(list(prepared))
         if self.fails is not None:
             raise self.fails
 
@@ -147,6 +155,11 @@ class House:
         """Let the stage be one that handles batches at once."""
         self.consumer.stage = self.stage = Together()
         return self.stage
+
+    async def take_all(self, *delivered: Delivered) -> None:
+        """Take them, and wait until they have been handled."""
+        await self.consumer.take(delivered)
+        await self.consumer._handling
 
     async def open(self) -> None:
         self.consumer.resume_flow()
@@ -227,7 +240,7 @@ async def test_batches_of_several_partitions_are_acknowledged_once_all_are_safe(
 ) -> None:
     stage = house.together()
     cursors = house.holds(RAW), house.holds(OTHER)
-    await house.consumer.take([house.delivered(RAW, 0, 10), house.delivered(OTHER, 0, 4)])
+    await house.take_all(house.delivered(RAW, 0, 10), house.delivered(OTHER, 0, 4))
     assert [[10, 4]] == [[batch.end for batch in batches] for batches in stage.at_once]
     assert [] == stage.batches
     assert [10, 4] == [cursor.safe for cursor in cursors]
@@ -236,11 +249,10 @@ async def test_batches_of_several_partitions_are_acknowledged_once_all_are_safe(
 async def test_batches_of_one_partition_are_handled_one_after_the_other(house: House) -> None:
     stage = house.together()
     cursor, _ = house.holds(RAW), house.holds(OTHER)
-    await house.consumer.take(
-        [house.delivered(RAW, 0, 10), house.delivered(RAW, 10, 15), house.delivered(OTHER, 0, 4)]
+    await house.take_all(
+        house.delivered(RAW, 0, 10), house.delivered(RAW, 10, 15), house.delivered(OTHER, 0, 4)
     )
-    assert [[10, 4]] == [[batch.end for batch in batches] for batches in stage.at_once]
-    assert [15] == [batch.end for batch in stage.batches]
+    assert [[10, 4], [15]] == [[batch.end for batch in batches] for batches in stage.at_once]
     assert 15 == cursor.safe
 
 
@@ -257,7 +269,7 @@ async def test_where_not_all_can_be_handled_at_once_each_is_by_itself(
             raise MovedError(4)
 
     stage.act = act
-    await house.consumer.take([house.delivered(RAW, 0, 10), house.delivered(OTHER, 0, 4)])
+    await house.take_all(house.delivered(RAW, 0, 10), house.delivered(OTHER, 0, 4))
     assert (4, 4) == (raw.safe, other.safe)
     assert [{RAW: 4}] == house.thread.seeks
 
@@ -266,26 +278,61 @@ async def test_what_became_stale_while_all_were_tried_is_not_handled(house: Hous
     stage = house.together()
     raw, _ = house.holds(RAW), house.holds(OTHER)
 
-    class SoughtError(MovedError):
-        def __init__(self) -> None:
-            super().__init__(0)
-            raw.life += 1
-
     async def at_once(_batches: Sequence[Batch]) -> None:
-        raise SoughtError
+        raw.life += 1
+        raise MovedError(0)
 
-    stage.handle_together = at_once  # type: ignore[method-assign]
-    await house.consumer.take([house.delivered(RAW, 0, 10), house.delivered(OTHER, 0, 4)])
+    stage.handle_prepared = at_once  # type: ignore[method-assign]
+    await house.take_all(house.delivered(RAW, 0, 10), house.delivered(OTHER, 0, 4))
     assert [OTHER.partition] == [batch.partition.number for batch in stage.batches]
 
 
-async def test_an_error_in_handling_all_at_once_acknowledges_none(house: House) -> None:
+async def test_what_comes_next_is_prepared_while_what_was_before_is_handled(
+    house: House,
+) -> None:
+    stage = house.together()
+    raw, other = house.holds(RAW), house.holds(OTHER)
+    stage.may_handle.clear()
+    await house.consumer.take([house.delivered(RAW, 0, 10)])
+    following = asyncio.ensure_future(house.consumer.take([house.delivered(OTHER, 0, 4)]))
+    await asyncio.sleep(0.02)
+    assert (2, 0, {RAW}) == (len(stage.prepared), len(stage.at_once), house.consumer._in_hand.tps)
+    stage.may_handle.set()
+    await following
+    await house.consumer._handling
+    assert (10, 4) == (raw.safe, other.safe)
+
+
+async def test_what_was_prepared_for_a_generation_that_ended_is_not_handled(
+    house: House,
+) -> None:
+    stage = house.together()
+    raw, other = house.holds(RAW), house.holds(OTHER)
+    stage.may_handle.clear()
+    await house.consumer.take([house.delivered(RAW, 0, 10)])
+    following = asyncio.ensure_future(house.consumer.take([house.delivered(OTHER, 0, 4)]))
+    await asyncio.sleep(0.02)
+    house.consumer._over = GENERATION
+    stage.may_handle.set()
+    await following
+    await house.consumer._handling
+    assert [[10]] == [[batch.end for batch in batches] for batches in stage.at_once]
+    assert (0, 0, []) == (raw.safe, other.safe, stage.batches)
+
+
+async def test_an_error_in_handling_all_at_once_ends_the_process_and_acknowledges_none(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes: list[int] = []
+    monkeypatch.setattr(worker.os, "_exit", codes.append)
+    monkeypatch.setattr(worker.logging, "shutdown", lambda: None)
     stage = house.together()
     stage.fails = ValueError("a bug")
     raw, other = house.holds(RAW), house.holds(OTHER)
     with pytest.raises(ValueError, match="a bug"):
-        await house.consumer.take([house.delivered(RAW, 0, 10), house.delivered(OTHER, 0, 4)])
-    assert (0, 0) == (raw.safe, other.safe)
+        await house.take_all(house.delivered(RAW, 0, 10), house.delivered(OTHER, 0, 4))
+    await asyncio.sleep(0)
+    assert ([worker.EXIT_CRASHED], 0, 0) == (codes, raw.safe, other.safe)
 
 
 async def test_a_refused_commit_is_tried_again(house: House) -> None:

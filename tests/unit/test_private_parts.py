@@ -103,6 +103,12 @@ def test_a_consumer_tells_which_offset_is_out_of_range() -> None:
     assert "NoOffsetForPartitionError(tp)" in source
 
 
+def test_a_client_gives_each_connection_its_own_patience() -> None:
+    source = inspect.getsource(aiokafka.client.AIOKafkaClient)
+    assert "request_timeout_ms=self._request_timeout_ms" in source
+    assert "_request_timeout_ms / 1000" in inspect.getsource(aiokafka.AIOKafkaProducer.send_batch)
+
+
 def test_a_client_has_a_fetcher_once_it_can_be_asked() -> None:
     assert "self._fetcher = None" in inspect.getsource(aiokafka.AIOKafkaConsumer.__init__)
 
