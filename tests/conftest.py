@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from hookline.local.kafka import Kafka
 from hookline.local.process import free_port
@@ -22,6 +24,15 @@ from runtime import admin, registry
 from runtime.settings import Settings
 from tests import shown
 from tests.log_search import leaks, secrets_of
+
+# How long an example takes is the machine's affair: a timing is never a test.
+hypothesis_settings.register_profile(
+    "hookline",
+    hypothesis_settings.default,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+hypothesis_settings.load_profile("hookline")
 
 T = TypeVar("T")
 _COSTS = pytest.StashKey[list[str]]()
