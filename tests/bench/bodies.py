@@ -60,8 +60,8 @@ class Kind:
 
     def raw(self, number: int) -> Record:
         """The delivery as the ingress appends it."""
-        headers = _headers(number, self.source, self.shop, self.event)
-        return self.key(number), self.body(number), headers
+        said = headers_of(number, self.source, self.shop, self.event)
+        return self.key(number), self.body(number), said
 
     def request(self, number: int, host: str) -> bytes:
         """The delivery as its platform sends it, proof and all."""
@@ -75,7 +75,8 @@ CARTS = Kind("spiffy", "johns", "carts/update", "cart")
 ORDERS = Kind("run-free", "lakeside", "order/created", "order")
 
 
-def _headers(number: int, source: str, shop: str, event: str) -> Headers:
+def headers_of(number: int, source: str, shop: str, event: str) -> Headers:
+    """What the ingress notes of a delivery."""
     return [
         (names.DELIVERY, str(uuid.UUID(int=number)).encode()),
         (names.SOURCE, source.encode()),
@@ -147,7 +148,11 @@ def settled_raws(count: int, body: bytes = b"{}", shops: int = 7) -> Iterator[Re
     """Raw records of ``count`` settled deliveries of one partition, from offset 0 on."""
     for offset in range(count):
         key = b"run-free/lakeside/order:%d" % offset
-        yield key, body, _headers(offset, "run-free", f"lakeside-{offset % shops}", "order/created")
+        yield (
+            key,
+            body,
+            headers_of(offset, "run-free", f"lakeside-{offset % shops}", "order/created"),
+        )
 
 
 def settled_outcomes(
