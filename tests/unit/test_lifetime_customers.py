@@ -6,6 +6,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,7 +49,7 @@ WHO = CustomerFacts(
 
 def counted(net: str | None, **changes: Any) -> OrderMoney:
     amount = None if net is None else D(net)
-    return replace(
+    return msgspec.structs.replace(
         OrderMoney(
             standing=Standing.COUNTED,
             gross=amount,
