@@ -9,6 +9,7 @@ from hookline import screen
 from hookline.commands import (
     accept_loss,
     audit,
+    capacity,
     dead,
     demo,
     predict,
@@ -45,6 +46,7 @@ _COMMANDS = (
         predict,
         topics,
         audit,
+        capacity,
         shops,
         dead,
         accept_loss,

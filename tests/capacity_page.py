@@ -1,0 +1,83 @@
+"""Writes the tables of ``docs/capacity.md``: ``python -m tests.capacity_page``.
+
+They are what ``hookline capacity`` says with the package's own figures.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from hookline import capacity_figures
+from hookline.capacity import plan
+from hookline.capacity_figures import Figures
+from hookline.capacity_load import Load
+from hookline.capacity_words import COLUMNS, UNKNOWN, breaks, doubts, first, rows
+
+PAGE = Path(__file__).parents[1] / "docs" / "capacity.md"
+BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
+RATES = (100, 10_000, 1_000_000)
+
+
+def tables(figures: Figures) -> str:
+    """What stands between the markers."""
+    parts = [""]
+    for rate in RATES:
+        made = plan(Load(rate=rate), figures)
+        parts += [
+            f"### {rate:,} deliveries a second",
+            f"`hookline capacity --rate {rate}`",
+            "",
+            *_table(COLUMNS, rows(made)),
+            "",
+            first(made, breaks(made, figures)),
+            "",
+        ]
+    of_one = plan(Load(rate=RATES[0]), figures)
+    ends = (
+        (UNKNOWN if each.at is None else f"{each.at:,.0f}/s", each.what, each.remedy)
+        for each in breaks(of_one, figures)
+    )
+    parts += ["## How far one goes", *_table(("up to", "what ends", "then"), ends), ""]
+    parts += ["## The figures", *_table(*_figures(figures)), ""]
+    parts += [f"- {line[0].upper()}{line[1:]}." for line in doubts(figures)]
+    return "\n".join([*parts, ""])
+
+
+def _figures(figures: Figures) -> tuple[Sequence[str], Iterator[Sequence[str]]]:
+    columns = ("figure", "value", "what it is", "measured by")
+    return columns, (
+        (
+            name,
+            UNKNOWN if each.value is None else f"{_short(each.value)} {each.unit}",
+            each.what,
+            f"`{each.by}`{' (provisional)' if each.provisional else ''}",
+        )
+        for name, each in figures.named().items()
+    )
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+
+
+def _table(columns: Sequence[str], cells: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(columns)} |"
+    yield f"|{'---|' * len(columns)}"
+    for row in cells:
+        yield f"| {' | '.join(row)} |"
+
+
+def page() -> str:
+    """The whole page, its tables as they must be."""
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    return before + BEGIN + tables(capacity_figures.read()) + END + rest.partition(END)[2]
+
+
+def main() -> int:
+    """Rewrites the page."""
+    PAGE.write_text(page())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
