@@ -4,13 +4,11 @@ import time
 from dataclasses import dataclass
 
 from hookline import log_reader
-from processors.runs import ENTRY
+from processors.run import ROW_BYTES
 from runtime.settings import Settings
 from schemas.topics import WEBHOOKS
 
 HOUR_MS = 3_600_000
-ENTRIES = 2
-"""Of a delivery: under its digest and under its entity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +22,12 @@ class IndexSize:
     @property
     def nbytes(self) -> int:
         """Bytes in all processors together, at this rate for a whole window."""
-        return int(self.rate * self.window_s * ENTRIES * ENTRY.itemsize)
+        return int(self.rate * self.window_s * ROW_BYTES)
 
     def __str__(self) -> str:
-        each = ENTRIES * ENTRY.itemsize
         return (
             f"{self.rate:.1f} deliveries/s in the last hour x {self.window_s / 3600:g} h window x"
-            f" {each} bytes = {self.nbytes / 1e6:,.1f} MB in all processors together,"
+            f" {ROW_BYTES} bytes = {self.nbytes / 1e6:,.1f} MB in all processors together,"
             f" {self.nbytes / 1e6 / self.partitions:,.1f} MB a partition"
         )
 

@@ -94,7 +94,9 @@ class _Worker:
             settings,
             client,
             places,
-            Verdicts(codec, ADAPTERS, settings.contact_key.encode()),
+            Verdicts(
+                codec, ADAPTERS, settings.contact_key.encode(), cloudevents=settings.cloudevents
+            ),
             shops,
             producer,
             BatchSender(settings, Health(), producer),

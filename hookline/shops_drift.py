@@ -9,10 +9,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from hookline import log_reader, shapes
 from hookline.errors import CommandError
 from hookline.shapes import Change, Shape
+from processors.reading import inflated, raw_of
 from processors.sources.document import Document, from_json
 from processors.sources.refusals import Refused
 from processors.sources.xml import from_xml
-from processors.verdicts import inflated, raw_of
 from runtime.settings import Settings
 from schemas import envelopes
 from schemas.envelopes import RawDelivery, Reject

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from ingest.bodies import Receive
 
@@ -17,8 +18,7 @@ _DELIVERY = b'{"delivery":"%s"}'
 _DELIVERY_HEADERS = [_JSON, (b"content-length", b"51")]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """A status, a JSON body and headers, ready to be sent."""
 
     status: int

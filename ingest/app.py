@@ -19,6 +19,7 @@ from ingest.journal import Journal
 from ingest.limits import InFlight, Quotas
 from ingest.protocol import bounded
 from ingest.publisher import KafkaPublisher, Publisher, leave
+from ingest.sockets import listening
 from runtime import collector, logs, metrics
 from runtime import health as pages
 from runtime.health import Health
@@ -101,9 +102,14 @@ async def serve(
 ) -> None:
     """Serve until ``should_exit`` of the server that ``started`` is given.
 
-    Listens before Kafka is reached: until then answers are 503. Raises OSError where the
-    port is taken.
+    Listens before Kafka is reached: until then answers are 503. One that shares its port
+    serves its pages on ``health_port`` too. Raises OSError where the port is taken.
     """
+    taken = f"{settings.host}:{settings.port} is taken; set HOOKLINE_PORT"
+    try:
+        sockets = listening(settings)
+    except OSError as error:
+        raise OSError(taken) from error
     pulse = Pulse(health)
     in_flight = InFlight(settings.max_in_flight)
     journal = Journal()
@@ -120,12 +126,14 @@ async def serve(
         asyncio.create_task(publisher.connect()),
         asyncio.create_task(beat(settings, publisher, pulse, in_flight, journal.counts)),
     ]
+    if settings.share_port:
+        background.append(asyncio.create_task(pages.serve(settings, health)))
     for task in background:
         task.add_done_callback(lambda task: _ended(task, server))
     try:
-        await server.serve()
+        await server.serve(sockets)
     except SystemExit as exit_:  # uvicorn's way of saying that it cannot bind
-        raise OSError(f"{settings.host}:{settings.port} is taken; set HOOKLINE_PORT") from exit_
+        raise OSError(taken) from exit_
     finally:
         for task in background:
             task.cancel()

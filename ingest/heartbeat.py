@@ -76,7 +76,7 @@ async def beat(
         acknowledged: asyncio.Future[Any] | None = None
         try:
             async with asyncio.timeout(settings.produce_timeout):
-                acknowledged = await publisher.send(record)
+                acknowledged = publisher.send(record)
                 await asyncio.shield(acknowledged)
         except NotSentError as error:
             pulse.overdue(str(error))

@@ -6,9 +6,10 @@ Read ``_deliver`` top to bottom: head, body, proof, quota, entity, record, ackno
 import asyncio
 import re
 import time
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import parse_qsl, unquote_to_bytes, urlencode
+
+import msgspec
 
 from ingest import answers, sources
 from ingest.answers import Answer, RefusedError, Send
@@ -49,8 +50,7 @@ _SECRET_PARAMETER = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(msgspec.Struct, frozen=True, gc=False):
     """What a request tells before its body. ``headers``: lower-case name -> last value."""
 
     source: Source
@@ -76,7 +76,9 @@ class Ingress:
         quotas: Quotas,
         journal: Journal,
     ) -> None:
-        self._settings = settings
+        self._max_body = settings.max_body
+        self._body_timeout = settings.body_timeout
+        self._produce_timeout = settings.produce_timeout
         self._topic = settings.topic(WEBHOOKS)
         self._shops = shops
         self._secrets = SecretBook()
@@ -130,25 +132,25 @@ class Ingress:
         if scope["method"] != "POST":
             raise RefusedError(answers.NOT_POST)
         headers = dict(pairs)
-        encoding = headers.get(b"content-encoding", b"identity").strip().lower() or b"identity"
-        if encoding not in (b"identity", b"gzip") or _count(pairs, b"content-encoding") > 1:
-            raise RefusedError(answers.UNSUPPORTED_ENCODING)
+        encoding = "identity"
+        if b"content-encoding" in headers:
+            encoding = headers[b"content-encoding"].strip().lower().decode("latin-1") or encoding
+            if encoding not in ("identity", "gzip") or _count(pairs, b"content-encoding") > 1:
+                raise RefusedError(answers.UNSUPPORTED_ENCODING)
         if headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
             raise RefusedError(answers.UNSUPPORTED_TRANSFER)
         length = headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length[:20]) > self._settings.max_body:
+        if length.isdigit() and int(length[:20]) > self._max_body:
             raise RefusedError(answers.TOO_LARGE)
         for name in source.event_headers:
             if name in headers:
                 event = headers[name].decode("latin-1").strip()
                 break
-        return Head(source, shop, token, event, encoding.decode(), headers, pairs, query)
+        return Head(source, shop, token, event, encoding, headers, pairs, query)
 
     async def _received(self, receive: Receive, body: Body) -> bytes:
         try:
-            return await within(
-                self._settings.body_timeout, body.read(receive, self._settings.max_body)
-            )
+            return await within(self._body_timeout, body.read(receive, self._max_body))
         except TimeoutError:
             raise RefusedError(answers.SLOW_BODY) from None
         except BodyTooLargeError:
@@ -189,7 +191,7 @@ class Ingress:
         content: bytes | None = received
         if head.encoding == "gzip":
             try:
-                content = inflate(received, self._settings.max_body)
+                content = inflate(received, self._max_body)
             except MalformedGzipError:
                 content = None
             except BodyTooLargeError:
@@ -224,36 +226,29 @@ class Ingress:
         """Return once Kafka has the record; it is handed over once, whatever comes back."""
         started = time.perf_counter()
         acknowledged: asyncio.Future[Any] | None = None
-
-        async def handed_over() -> None:
-            nonlocal acknowledged
-            acknowledged = await self._publisher.send(record)
-            held, body.held = body.held, 0  # memory is the producer's until it is settled
-            await settled(acknowledged, lambda _: self._in_flight.give(held))
-
         try:
             body.hold(RECORD_OVERHEAD)
-            await within(self._settings.produce_timeout, handed_over())
+            acknowledged = self._publisher.send(record)
+            held, body.held = body.held, 0  # memory is the producer's until it is settled
+            await settled(acknowledged, self._produce_timeout, lambda: self._in_flight.give(held))
         except BusyError:
             raise RefusedError(answers.BUSY) from None
         except NotSentError as error:
-            self._pulse.overdue(str(error))
-            metrics.UNACKNOWLEDGED.labels("unsent").inc()
-            raise RefusedError(answers.UNACKNOWLEDGED) from error
+            self._unacknowledged("unsent", str(error))
         except TimeoutError:
-            self._pulse.overdue("Kafka does not acknowledge in time")
-            outcome = "unsent" if acknowledged is None else "unknown"
-            metrics.UNACKNOWLEDGED.labels(outcome).inc()
-            raise RefusedError(answers.UNACKNOWLEDGED) from None
+            self._unacknowledged("unknown", "Kafka does not acknowledge in time")
         except Exception as error:  # the producer gave the record up
             is_kafkas = acknowledged is not None and acknowledged.done()
             if not is_kafkas or acknowledged.exception() is not error:  # type: ignore[union-attr]
                 raise  # a bug
-            self._pulse.overdue(repr(error))
-            metrics.UNACKNOWLEDGED.labels("unknown").inc()
-            raise RefusedError(answers.UNACKNOWLEDGED) from error
+            self._unacknowledged("unknown", repr(error))
         self._pulse.acknowledged()
         metrics.ACKNOWLEDGE_SECONDS.observe(time.perf_counter() - started)
+
+    def _unacknowledged(self, outcome: str, reason: str) -> NoReturn:
+        self._pulse.overdue(reason)
+        metrics.UNACKNOWLEDGED.labels(outcome).inc()
+        raise RefusedError(answers.UNACKNOWLEDGED)
 
 
 def _route(path: bytes) -> tuple[Source, str, bytes | None, str]:

@@ -37,6 +37,10 @@ def murmur2(key: bytes) -> int:
     return hashed ^ hashed >> 15
 
 
+@lru_cache(maxsize=4096)
 def partition_of(key: bytes, partitions: int) -> int:
-    """The number of the key's partition among ``partitions``."""
+    """The number of the key's partition among ``partitions``.
+
+    Remembered for a while: a cart that changes is told again and again.
+    """
     return (murmur2(key) & 0x7FFFFFFF) % partitions

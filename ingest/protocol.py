@@ -81,19 +81,18 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         """Keep a part of the URL."""
-        self._keep(len(url))
+        self._kept_bytes += len(url)
+        if self._kept_bytes > _MOST:
+            self._stop(431)
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header. A trailer is none: what it says was not there to be judged."""
         if self._in_head:
-            self._keep(len(name) + len(value) + _HEADER_COST)
-            super().on_header(name, value)
-
-    def _keep(self, size: int) -> None:
-        self._kept_bytes += size
-        if self._kept_bytes > _MOST:
-            self._stop(431)
+            self._kept_bytes += len(name) + len(value) + _HEADER_COST
+            if self._kept_bytes > _MOST:
+                self._stop(431)
+            HttpToolsProtocol.on_header(self, name, value)  # super() costs as much as the rest
 
     def on_headers_complete(self) -> None:
         """The head is whole. One that offers an upgrade is read again without the offer."""

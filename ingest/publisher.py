@@ -3,15 +3,22 @@
 A record is handed over once. What became of it is told by a future that nobody may cancel:
 acknowledged, or still unknown; the producer itself repeats an unanswered batch, without
 doubling it, for as long as it lives.
+
+Records of many requests go as one batch: what arrives for a partition while its last batch is
+unanswered waits for the next one. So the more there is to send, the less each record costs.
 """
 
 import asyncio
+import contextlib
+import copy
 import logging
 import os
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol
 
+import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     KafkaError,
@@ -39,24 +46,23 @@ class NotSentError(Exception):
     """The record was certainly not handed over; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One record to append. ``topic`` is the name on the broker."""
 
     topic: str
     key: bytes
     value: bytes
-    headers: Headers = field(default_factory=list)
+    headers: Headers = msgspec.field(default_factory=list)
 
 
 class Publisher(Protocol):
     """Takes records, tells when they are safe."""
 
-    async def send(self, record: Record) -> "asyncio.Future[Any]":
+    def send(self, record: Record) -> "asyncio.Future[Any]":
         """Hand the record over; the future resolves once it is acknowledged (acks=all).
 
-        Raises NotSentError where it was not handed over. Cancelling the call before it
-        returns hands nothing over; shield the future.
+        Raises NotSentError, now or by the future, where it was not handed over. Shield the
+        future: it is the record's, whoever waits for it.
         """
         ...
 
@@ -66,6 +72,19 @@ def leave(reason: str) -> NoReturn:
     log.critical("leaving: the producer cannot go on; the supervisor starts anew", reason=reason)
     logging.shutdown()
     os._exit(EXIT_FATAL)
+
+
+Handed = tuple[Record, "asyncio.Future[Any]"]
+
+
+@dataclass(slots=True)
+class Lane:
+    """One partition: at most one batch of it is unanswered, what comes meanwhile waits."""
+
+    topic: str
+    number: int
+    waiting: deque[Handed] = field(default_factory=deque)
+    unanswered: "list[asyncio.Future[Any]]" = field(default_factory=list)
 
 
 class KafkaPublisher:
@@ -83,7 +102,13 @@ class KafkaPublisher:
         self._overrides = overrides
         self._producer: AIOKafkaProducer | None = None
         self._partitions: dict[str, int] = {}
-        self._unsettled: set[asyncio.Future[Any]] = set()
+        self._arrived: list[Handed] = []
+        self._lanes: dict[tuple[str, int], Lane] = {}
+        self._ready: list[Lane] = []
+        self._unsettled = 0
+        self._work = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._sending: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
         """Return once the producer has its identity; waits for Kafka as long as it takes."""
@@ -102,48 +127,122 @@ class KafkaPublisher:
                 raise
             else:
                 self._producer = producer
+        self._loop = asyncio.get_running_loop()
+        self._sending = asyncio.create_task(self._send_all(self._producer))
+        self._sending.add_done_callback(self._ended)
         log.info("Kafka reached", brokers=self._settings.brokers)
 
-    async def send(self, record: Record) -> "asyncio.Future[Any]":
+    def send(self, record: Record) -> "asyncio.Future[Any]":
         """See Publisher."""
-        producer = self._producer
-        if producer is None:
+        if self._producer is None:
             raise NotSentError("Kafka has not been reached yet")
-        try:
-            count = self._partitions.get(record.topic)
-            if count is None:
-                count = len(await producer.partitions_for(record.topic))
-                self._partitions[record.topic] = count
-            future: asyncio.Future[Any] = await producer.send(
-                record.topic,
-                record.value,
-                record.key,
-                partition=partition_of(record.key, count),
-                headers=record.headers,
-            )
-        except KafkaError as error:
-            if not error.retriable and not isinstance(error, _UNSENT):
-                self._on_fatal(repr(error))
-            raise NotSentError(repr(error)) from error
-        self._unsettled.add(future)
-        future.add_done_callback(self._settled)
+        future = self._loop.create_future()
+        self._arrived.append((record, future))
+        self._unsettled += 1
+        self._work.set()
         return future
 
-    def _settled(self, future: "asyncio.Future[Any]") -> None:
-        self._unsettled.discard(future)
-        if not future.cancelled() and (error := future.exception()) is not None:
+    async def _send_all(self, producer: AIOKafkaProducer) -> None:
+        """Hand over what waits, as one batch of each partition, for ever."""
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            arrived, self._arrived = self._arrived, []
+            for record, future in arrived:
+                await self._place(producer, record, future)
+            ready, self._ready = self._ready, []
+            for lane in ready:
+                if lane.waiting and not lane.unanswered:
+                    await self._submit(producer, lane)
+
+    async def _place(
+        self, producer: AIOKafkaProducer, record: Record, future: "asyncio.Future[Any]"
+    ) -> None:
+        topic = record.topic
+        count = self._partitions.get(topic)
+        if count is None:
+            try:
+                count = self._partitions[topic] = len(await producer.partitions_for(topic))
+            except KafkaError as error:
+                self._settle([future], self._refused(error))
+                return
+        number = partition_of(record.key, count)
+        lane = self._lanes.get((topic, number))
+        if lane is None:
+            lane = self._lanes[topic, number] = Lane(topic, number)
+        lane.waiting.append((record, future))
+        self._ready.append(lane)
+
+    async def _submit(self, producer: AIOKafkaProducer, lane: Lane) -> None:
+        """One batch of what waits in a lane, as much as it holds."""
+        batch, waiting = producer.create_batch(), lane.waiting
+        futures = lane.unanswered
+        while waiting:
+            record, future = waiting[0]
+            said = batch.append(
+                key=record.key, value=record.value, timestamp=None, headers=record.headers
+            )
+            if said is None:  # full: a fresh one takes its first record whatever its size
+                break
+            waiting.popleft()
+            futures.append(future)
+        batch.close()
+        try:
+            answer = await producer.send_batch(batch, lane.topic, partition=lane.number)
+        except KafkaError as error:
+            self._answered(lane, self._refused(error))
+        else:
+            answer.add_done_callback(lambda answer: self._acknowledged(lane, answer))
+
+    def _refused(self, error: KafkaError) -> NotSentError:
+        if not error.retriable and not isinstance(error, _UNSENT):
+            self._on_fatal(repr(error))
+        return NotSentError(repr(error))
+
+    def _acknowledged(self, lane: Lane, answer: "asyncio.Future[Any]") -> None:
+        error = answer.exception()
+        if error is not None:
             # The sequence numbers of its batch are spent: the broker takes none behind them.
+            self._on_fatal(repr(error))
+        self._answered(lane, error)
+
+    def _answered(self, lane: Lane, error: BaseException | None) -> None:
+        futures, lane.unanswered = lane.unanswered, []
+        self._settle(futures, error)
+        if lane.waiting:
+            self._ready.append(lane)
+            self._work.set()
+
+    def _settle(self, futures: "list[asyncio.Future[Any]]", error: BaseException | None) -> None:
+        self._unsettled -= len(futures)
+        for future in futures:
+            if future.done():  # somebody cancelled it all the same
+                continue
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(copy.copy(error))
+                future.exception()  # whoever asked may have left
+        if not self._unsettled:
+            self._idle.set()
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("the publisher failed", exc_info=error)
             self._on_fatal(repr(error))
 
     async def close(self, patience: float) -> bool:
         """Disconnect once all is acknowledged. False: something still is not, leave as is."""
         producer = self._producer
-        if producer is None:
+        if producer is None or self._sending is None:
             return True
         if self._unsettled:
-            await asyncio.wait(tuple(self._unsettled), timeout=patience)
+            self._idle.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), patience)
         if self._unsettled:
             return False
+        self._sending.cancel()
         await producer.stop()
         return True
 
@@ -157,7 +256,7 @@ class MemoryPublisher:
         self.refuses: str | None = None
         self._waiting: list[asyncio.Future[Any]] = []
 
-    async def send(self, record: Record) -> "asyncio.Future[Any]":
+    def send(self, record: Record) -> "asyncio.Future[Any]":
         """See Publisher; ``refuses`` is the reason of a NotSentError."""
         if self.refuses is not None:
             raise NotSentError(self.refuses)

@@ -1,18 +1,31 @@
-"""Waiting with a deadline, for the price of one timer: a request waits twice."""
+"""Waiting with a deadline, for the price of one timer at most: a request waits twice."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import types
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-async def within(seconds: float, work: Awaitable[T]) -> T:
+@types.coroutine
+def within(seconds: float, work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
     """The result of ``work``; TimeoutError, and ``work`` cancelled, after ``seconds``.
 
-    ``asyncio.timeout`` without what a request needs none of: rescheduling and nesting.
+    ``asyncio.timeout`` without what a request needs none of: rescheduling, nesting, and a
+    timer where ``work`` never has to wait.
     """
-    task = asyncio.current_task()
+    try:
+        waits_for = work.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    return (yield from _timed(seconds, work, waits_for))
+
+
+def _timed(seconds: float, work: Coroutine[Any, Any, T], waits_for: Any) -> Generator[Any, Any, T]:
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task(loop)
     is_late = False
 
     def end() -> None:
@@ -20,9 +33,18 @@ async def within(seconds: float, work: Awaitable[T]) -> T:
         is_late = True
         task.cancel()  # type: ignore[union-attr]
 
-    timer = asyncio.get_running_loop().call_later(seconds, end)
+    timer = loop.call_later(seconds, end)
     try:
-        return await work
+        while True:
+            try:
+                yield waits_for
+            except BaseException as error:  # noqa: BLE001 - into the work, which may end by it
+                waits_for = work.throw(error)
+            else:
+                waits_for = work.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
     except asyncio.CancelledError:
         if is_late and task.uncancel() == 0:  # type: ignore[union-attr]
             raise TimeoutError from None
@@ -32,20 +54,30 @@ async def within(seconds: float, work: Awaitable[T]) -> T:
 
 
 async def settled(
-    settling: "asyncio.Future[Any]", then: Callable[["asyncio.Future[Any]"], object]
+    settling: "asyncio.Future[Any]",
+    seconds: float,
+    then: Callable[[], object],
 ) -> None:
     """Return once ``settling`` has a result, or raise its error; never cancel it.
 
-    ``then`` is called with it when it is settled, whoever still waits: ``asyncio.shield`` and
-    a callback in one.
+    TimeoutError after ``seconds``. ``then`` is called when it is settled, whoever still waits.
     """
-    waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    loop = settling.get_loop()
+    waiter = loop.create_future()
 
-    def told(future: "asyncio.Future[Any]") -> None:
-        then(future)
+    def told(_: object) -> None:
+        then()
         if not waiter.done():
             waiter.set_result(None)
 
+    def late() -> None:
+        if not waiter.done():
+            waiter.set_exception(TimeoutError())
+
     settling.add_done_callback(told)
-    await waiter
+    timer = loop.call_later(seconds, late)
+    try:
+        await waiter
+    finally:
+        timer.cancel()
     settling.result()

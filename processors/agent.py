@@ -9,18 +9,19 @@ offset second.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from aiokafka import AIOKafkaProducer
 
+from processors.cache import IndexCache
 from processors.index import PartitionIndex, noted
 from processors.readback import MARGIN_MS, ReadBack
 from processors.sources import ADAPTERS
 from processors.sources.contract import Adapter, Delivery, Parsed, Slots
 from processors.unknown_fields import Counts, counting
 from processors.verdicts import Verdict, Verdicts
-from runtime import logs, metrics
+from runtime import admin, logs, metrics
 from runtime.budget import Budget
 from runtime.custody import Piece
 from runtime.health import Health
@@ -89,7 +90,8 @@ class Processors:
         self._producer: AIOKafkaProducer = new_producer(settings)
         await self._producer.start()
         self._sender = BatchSender(settings, health, self._producer)
-        self._readback = ReadBack(settings, health)
+        self._cache = IndexCache(settings, await admin.cluster_id(settings))
+        self._readback = ReadBack(settings, health, self._cache)
         await self._readback.start()
 
     async def assigned(self, partitions: frozenset[Partition]) -> Mapping[Partition, int]:
@@ -127,6 +129,14 @@ class Processors:
         for partition in partitions:
             if partition.number in self._busy:
                 self._held.pop(partition.number, None)
+        self._keep(partition.number for partition in partitions)
+
+    def _keep(self, numbers: Iterable[int]) -> None:
+        """Leave what is in no batch's hand on disk, for who opens it next."""
+        for number in numbers:
+            held = self._held.get(number)
+            if held is not None and number not in self._busy:
+                self._cache.offer(number, held.index, held.window_ms, is_left=True)
 
     async def handle(self, batch: Batch) -> None:
         """One verdict for each record, written before the batch is acknowledged."""
@@ -176,12 +186,15 @@ class Processors:
                 return
             self._count(verdicts, appended, time.monotonic() - began)
             index.settle(piece.end, piece.records[-1].timestamp - held.window_ms - MARGIN_MS)
+            self._cache.offer(number, index, held.window_ms)
             return
         self._health.met("group")
 
     async def stop(self) -> None:
         """Disconnect. Nothing is unanswered any more, so a flush repeats nothing."""
         self._watching.cancel()
+        self._keep(self._held)
+        await self._cache.written()
         await self._readback.stop()
         await self._producer.stop()
 
@@ -195,7 +208,8 @@ class Processors:
             for outcome in group.outcomes:
                 held.index.add(noted(outcome.headers))
             if group.base == held.index.upto[group.topic]:
-                held.index.upto[group.topic] += len(group.outcomes)
+                upto = group.base + len(group.outcomes)
+                held.index.moved(group.topic, upto, noted(group.outcomes[-1].headers).name)
             else:
                 held.is_dirty = True
 

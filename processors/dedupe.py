@@ -6,6 +6,7 @@ Ages compare broker append times (milliseconds), never a clock.
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 from processors.sources.contract import Rule
 
@@ -23,13 +24,17 @@ class Said:
 
 def digest(source: str, shop: str, event: str, query_identifiers: str, body: bytes) -> bytes:
     """16 bytes that say what a delivery says: blake2b over length-prefixed parts."""
-    state = hashlib.blake2b(digest_size=DIGEST_BYTES)
-    for part in (source, shop, event, query_identifiers):
-        raw = part.encode()
-        state.update(len(raw).to_bytes(4, "big"))
-        state.update(raw)
+    query = query_identifiers.encode()
+    said = _said_by(source, shop, event) + len(query).to_bytes(4, "big") + query
+    state = hashlib.blake2b(said, digest_size=DIGEST_BYTES)
     state.update(body)
     return state.digest()
+
+
+@lru_cache(maxsize=256)
+def _said_by(*parts: str) -> bytes:
+    raw = [part.encode() for part in parts]
+    return b"".join(len(part).to_bytes(4, "big") + part for part in raw)
 
 
 def repeats(

@@ -2,19 +2,29 @@
 
 Two questions, two keys. *Was this outcome already written?* (raw offset, slot). *Has the
 sender said this before?* digest and entity. The first never answers for the second.
+
+A digest is compared whole, 128 bits of it. Of an entity's name 64 bits are kept, which never
+lose anything: an entity with the bits of another (one in 2**64 for each entry) is asked for its
+latest digest and gets the other's; a repeat then needs that digest to be equal too, and at
+worst one is missed and passes as activity. Replays are told by 128 bits of their delivery.
 """
 
 import hashlib
+from bisect import insort
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
-from processors.dedupe import Said
-from processors.runs import Candidates, Runs, halves
+import msgspec
+
+from processors.dedupe import DIGEST_BYTES, Said
+from processors.run import Run
+from processors.runs import Candidates, Entry, Runs, greater, newest
 from schemas import envelopes
 
 FORGET_EVERY_MS = 60_000
-"""Old entries are dropped in strides: each drop copies the runs."""
-
+"""Old entries are looked for in strides: each look counts them."""
+_MOST = 1 << 63
 
 _VERDICT_SLOTS = (envelopes.DEAD_SLOT, envelopes.DUPLICATE_SLOT)
 
@@ -56,8 +66,7 @@ class Written:
         self.found.add(outcome.slot)
 
 
-@dataclass(frozen=True, slots=True)
-class Noted:
+class Noted(msgspec.Struct, frozen=True, gc=False):
     """The index headers of one outcome record.
 
     ``is_rejected``: a dead letter, of a whole delivery or in the place of one slot.
@@ -74,79 +83,150 @@ class Noted:
     is_rejected: bool = False
 
     @property
+    def name(self) -> str:
+        """What tells it from other records of its log, but for its own copies."""
+        return f"{self.raw_offset} {self.slot} {self.delivery_id}"
+
+    @property
     def is_canonical(self) -> bool:
         """Only canonical outcomes claim a digest: a dead letter is no earlier saying."""
         return not self.is_rejected and self.slot not in _VERDICT_SLOTS
 
 
 def noted(headers: Iterable[tuple[str, bytes]]) -> Noted:
-    """The index headers of an outcome. Raises KeyError where a foreign record has none."""
+    """The index headers of an outcome.
+
+    Raises KeyError, ValueError where a foreign record has none, or others than ours.
+    """
     said: Mapping[str, bytes] = dict(headers)
-    return Noted(
-        raw_offset=int(said[envelopes.RAW_OFFSET]),
-        raw_time=int(said[envelopes.RAW_TIME]),
-        slot=said[envelopes.SLOT].decode(),
-        slots=tuple(said[envelopes.SLOTS].decode().split(",")),
-        entity=said[envelopes.ENTITY].decode(),
-        digest=said[envelopes.DIGEST],
-        delivery_id=said[envelopes.DELIVERY].decode(),
-        is_replay=envelopes.REPLAY_OF in said,
-        is_rejected=envelopes.REASON in said,
+    slot, slots = said[envelopes.SLOT], said[envelopes.SLOTS]
+    outcome = Noted(
+        int(said[envelopes.RAW_OFFSET]),
+        int(said[envelopes.RAW_TIME]),
+        slot.decode(),
+        (slot.decode(),) if slot == slots else tuple(slots.decode().split(",")),
+        said[envelopes.ENTITY].decode(),
+        said[envelopes.DIGEST],
+        said[envelopes.DELIVERY].decode(),
+        envelopes.REPLAY_OF in said,
+        envelopes.REASON in said,
     )
+    if not (
+        0 <= outcome.raw_offset < _MOST
+        and 0 <= outcome.raw_time < _MOST
+        and len(outcome.digest) == DIGEST_BYTES
+    ):
+        raise ValueError("an offset, a time or a digest that no outcome of ours has")
+    return outcome
 
 
 def number(name: str) -> int:
-    """64 bits of a hash of a name (an entity, a delivery id), as the index keys it."""
+    """64 bits of a hash of an entity's name, as the index keys it."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
+
+
+def _numbers(delivery_id: str) -> tuple[int, int]:
+    """128 bits of a hash of a delivery id, in halves."""
+    hashed = hashlib.blake2b(delivery_id.encode(), digest_size=16).digest()
+    return int.from_bytes(hashed[:8], "big"), int.from_bytes(hashed[8:], "big")
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """An index at one moment, as it is kept on disk; for its fields see ``PartitionIndex``.
+
+    ``window_ms``: how far back of ``committed`` it reaches. ``tables``: its entries.
+    """
+
+    committed: int
+    newest: int
+    window_ms: int
+    upto: dict[str, int]
+    last: dict[str, str]
+    tables: tuple[tuple[Run, ...], ...]
 
 
 class PartitionIndex:
     """The dedupe state of one partition. ``upto``: per outcome topic, the next offset to read.
 
-    ``committed``: below it nothing is ever decided again, so what stands there is not kept by
-    (raw offset, slot).
+    ``last``: per outcome topic, what stands right before ``upto`` (``Noted.name``), where that
+    is known. ``committed``: below it nothing is ever decided again, so what stands there is not
+    kept by (raw offset, slot). ``newest``: the greatest raw offset of an outcome, -1 without
+    any. ``unkept``: outcomes that were read or written since the index was kept on disk.
     """
 
     def __init__(self, committed: int = 0) -> None:
         self.upto: dict[str, int] = {}
+        self.last: dict[str, str] = {}
         self.committed = committed
+        self.newest = -1
+        self.unkept = 0
         self._written: dict[int, Written] = {}
-        self._digests = Runs()
-        self._entities = Runs()
-        self._replays = Runs()
+        self._said = Runs()
+        self._replays = Runs(), Runs()  # by each half of the delivery's number
         self._forgotten_ms = 0
 
+    @classmethod
+    def of(cls, frozen: Frozen, due: int) -> Self:
+        """One that was kept, continued from raw offset ``due`` on, its ``committed`` or later."""
+        index = cls(due)
+        index.newest = frozen.newest
+        index.upto, index.last = dict(frozen.upto), dict(frozen.last)
+        index._said, *replays = map(Runs, frozen.tables)
+        index._replays = replays[0], replays[1]
+        return index
+
+    def frozen(self, window_ms: int) -> Frozen | None:
+        """What may be kept. Between batches only.
+
+        None while outcomes of records that are still to be decided are known: they are not
+        kept, and soon they are decided.
+        """
+        if self._written:
+            return None
+        tables = tuple(runs.frozen() for runs in self._all)
+        return Frozen(
+            self.committed, self.newest, window_ms, dict(self.upto), dict(self.last), tables
+        )
+
+    def moved(self, topic: str, upto: int, last: str) -> None:
+        """Everything below ``upto`` in this topic was taken in; ``last`` stands right before."""
+        self.unkept += upto - self.upto[topic]
+        self.upto[topic], self.last[topic] = upto, last
+
     def __len__(self) -> int:
-        return len(self._digests)
+        return len(self._said) + len(self._replays[0])
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the entries take."""
+        """Bytes of the entries that are sorted."""
         return sum(runs.nbytes for runs in self._all)
 
     @property
     def _all(self) -> tuple[Runs, ...]:
-        return self._digests, self._entities, self._replays
+        return self._said, *self._replays
 
     def add(self, outcome: Noted) -> None:
         """Take in one outcome, each topic in log order, the topics in any.
 
         A later copy changes nothing.
         """
-        if outcome.raw_offset >= self.committed:
-            written = self._written.get(outcome.raw_offset)
+        offset = outcome.raw_offset
+        self.newest = max(self.newest, offset)
+        if offset >= self.committed:
+            written = self._written.get(offset)
             if written is None:
                 written = Written(outcome.slots, outcome.digest, outcome.delivery_id)
-                self._written[outcome.raw_offset] = written
+                self._written[offset] = written
             written.join(outcome)
         if not outcome.is_canonical:
             return
-        said = Said(outcome.raw_offset, outcome.raw_time, outcome.digest)
-        self._digests.add(halves(outcome.digest)[0], said)
+        said = (offset, outcome.digest, outcome.raw_time)
         if outcome.is_replay:
-            self._replays.add(number(outcome.delivery_id), said)
+            for runs, half in zip(self._replays, _numbers(outcome.delivery_id), strict=True):
+                runs.add(half, *said)
         else:
-            self._entities.add(number(outcome.entity), said)
+            self._said.add(number(outcome.entity), *said)
 
     def written(self, raw_offset: int) -> Written | None:
         """What already stands for this raw record."""
@@ -157,18 +237,24 @@ class PartitionIndex:
         self.committed = max(self.committed, committed)
         for offset in [offset for offset in self._written if offset < self.committed]:
             del self._written[offset]
-        for entries in self._all:
-            entries.settle()
+        self.sort()
         if oldest_ms >= self._forgotten_ms + FORGET_EVERY_MS:
             self._forgotten_ms = oldest_ms
-            for entries in self._all:
-                entries.forget_before(oldest_ms)
+            for runs in self._all:
+                runs.forget_before(oldest_ms)
+
+    def sort(self) -> None:
+        """Pack what was added, if it is much. Questions that were prepared go stale."""
+        for runs in self._all:
+            runs.settle()
 
     def questions(self, digests: list[bytes], entities: list[str]) -> "Questions":
         """Prepare one batch's questions: positions are those of the two lists."""
+        keys = [number(entity) for entity in entities]
         return Questions(
-            self._digests.candidates([halves(digest)[0] for digest in digests]),
-            self._entities.candidates([number(entity) for entity in entities]),
+            keys,
+            self._said.candidates(digests, keys),
+            self._replays[0].candidates(digests, ()),
             self._replays,
         )
 
@@ -176,30 +262,44 @@ class PartitionIndex:
 class Questions:
     """Answers as of a record's own offset, for one batch."""
 
-    def __init__(self, digests: Candidates, entities: Candidates, replays: Runs) -> None:
-        self._digests = digests
-        self._entities = entities
+    def __init__(
+        self,
+        keys: list[int],
+        said: Candidates,
+        replayed: Candidates,
+        replays: tuple[Runs, Runs],
+    ) -> None:
+        self._keys = keys
+        self._said = said
+        self._replayed = replayed
         self._replays = replays
-        self._same_here: dict[bytes, list[Said]] = {}
-        self._latest_here: dict[str, list[Said]] = {}
-        self._replays_here: dict[str, list[Said]] = {}
+        self._same_here: dict[bytes, list[Entry]] = {}
+        self._latest_here: dict[str, list[Entry]] = {}
+        self._replays_here: dict[str, list[Entry]] = {}
 
     def claim(self, said: Said, entity: str, delivery_id: str, *, is_replay: bool) -> None:
         """A canonical outcome decided in this very batch, before it is written."""
-        self._same_here.setdefault(said.digest, []).append(said)
+        entry = (said.raw_offset, said.digest, said.appended_ms)
+        insort(self._same_here.setdefault(said.digest, []), entry)
         if is_replay:
-            self._replays_here.setdefault(delivery_id, []).append(said)
+            insort(self._replays_here.setdefault(delivery_id, []), entry)
         else:
-            self._latest_here.setdefault(entity, []).append(said)
+            insort(self._latest_here.setdefault(entity, []), entry)
 
     def same(self, position: int, digest: bytes, below: int) -> Said | None:
         """The canonical outcome with this digest and the greatest raw offset below ``below``."""
-        return _latest(self._all_same(position, digest), below)
+        found = greater(
+            self._said.same(position, digest, below),
+            newest(self._same_here.get(digest), below),
+        )
+        return greater(found, self._replayed.same(position, digest, below))
 
     def latest(self, position: int, entity: str, below: int) -> Said | None:
         """The entity's canonical outcome with the greatest raw offset below ``below``."""
-        known = self._entities.under(position, number(entity))
-        return _latest([*known, *self._latest_here.get(entity, ())], below)
+        return greater(
+            self._said.latest(position, self._keys[position], below),
+            newest(self._latest_here.get(entity), below),
+        )
 
     def own(
         self, position: int, digest: bytes, delivery_id: str, first: int | None, below: int
@@ -208,22 +308,25 @@ class Questions:
 
         They stand for its earlier replays, or for its first record at raw offset ``first``.
         """
-        key = number(delivery_id)
-        known = [
-            *self._replays.candidates([key]).under(0, key),
-            *self._replays_here.get(delivery_id, ()),
-            *(said for said in self._all_same(position, digest) if said.raw_offset == first),
+        found = greater(
+            self._replayed_before(delivery_id, below),
+            newest(self._replays_here.get(delivery_id), below),
+        )
+        if first is not None and first < below:
+            same = self.same(position, digest, first + 1)
+            if same is not None and same.raw_offset == first:
+                found = greater(found, same)
+        return found
+
+    def _replayed_before(self, delivery_id: str, below: int) -> Said | None:
+        halves = [
+            (key, runs.candidates((), [key]))
+            for key, runs in zip(_numbers(delivery_id), self._replays, strict=True)
         ]
-        return _latest(known, below)
-
-    def _all_same(self, position: int, digest: bytes) -> list[Said]:
-        known = self._digests.under(position, halves(digest)[0])
-        return [
-            *(said for said in known if said.digest == digest),
-            *self._same_here.get(digest, ()),
-        ]
-
-
-def _latest(known: Iterable[Said], below: int) -> Said | None:
-    earlier = [said for said in known if said.raw_offset < below]
-    return max(earlier, key=lambda said: (said.raw_offset, said.digest), default=None)
+        while True:
+            upper, lower = (found.latest(0, key, below) for key, found in halves)
+            if upper is None or lower is None:
+                return None
+            if upper == lower:
+                return upper
+            below = max(upper.raw_offset, lower.raw_offset)  # another delivery's

@@ -1,7 +1,5 @@
 """The records that a verdict appends: events, duplicates, dead letters, with their headers."""
 
-from dataclasses import dataclass
-
 import msgspec
 
 from processors.dedupe import Said
@@ -12,12 +10,11 @@ from schemas.topics import DEAD_LETTERS, DUPLICATES, WEBHOOKS, Topic
 
 DETAIL_BYTES = 8192
 
-Made = tuple[Topic, bytes, bytes]
-"""One slot's topic, key and encoded event."""
+Made = tuple[Topic, bytes, bytes, Headers]
+"""One slot's topic, key and encoded event, and headers beside those of the index."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True, gc=False):
     """What every outcome of a delivery says of where it came from."""
 
     raw: RawDelivery
@@ -44,8 +41,8 @@ class Origin:
 
 def event(origin: Origin, slot: str, made: Made, slots: tuple[str, ...]) -> Outcome | Reject:
     """One slot's event, unless its topic cannot take it."""
-    topic, key, value = made
-    outcome = Outcome(topic.name, key, value, origin.headers(slot, slots))
+    topic, key, value, more = made
+    outcome = Outcome(topic.name, key, value, [*origin.headers(slot, slots), *more])
     if not too_large(topic, outcome):
         return outcome
     detail = f"{len(value)} bytes as an event; {topic.name} takes {topic.max_message_bytes}"
@@ -55,7 +52,8 @@ def event(origin: Origin, slot: str, made: Made, slots: tuple[str, ...]) -> Outc
 def too_large(topic: Topic, outcome: Outcome) -> bool:
     """Whether a record, with its key and headers, is beyond what its topic takes."""
     size = len(outcome.key) + len(outcome.value) + 1024
-    size += sum(len(name) + len(value) + 4 for name, value in outcome.headers)
+    for name, value in outcome.headers:
+        size += len(name) + len(value) + 4
     return size > topic.max_message_bytes
 
 

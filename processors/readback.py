@@ -1,4 +1,4 @@
-"""Reads a partition's outcome logs back into its index."""
+"""Reads a partition's outcome logs back into its index, or the rest of them into a kept one."""
 
 import asyncio
 import time
@@ -8,6 +8,7 @@ from typing import TypeVar
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from processors.cache import CacheError, IndexCache
 from processors.index import PartitionIndex, noted
 from runtime import admin, logs, metrics
 from runtime.health import Health
@@ -54,9 +55,10 @@ def check_horizon(name: str, start: int, retention_ms: float, horizon_ms: int, n
 class ReadBack:
     """One groupless reader for all outcome logs of this process."""
 
-    def __init__(self, settings: Settings, health: Health) -> None:
+    def __init__(self, settings: Settings, health: Health, cache: IndexCache) -> None:
         self._settings = settings
         self._health = health
+        self._cache = cache
         self._one_at_a_time = asyncio.Lock()
         self._reader = AIOKafkaConsumer(
             **settings.kafka(),
@@ -122,7 +124,6 @@ class ReadBack:
         }
 
     async def _open(self, partition: int, due: int, window_ms: int) -> PartitionIndex:
-        index = PartitionIndex(due)
         self._fetch(partition, {})
         horizon = await self._anchor(partition, due) - window_ms - MARGIN_MS
         outcome_logs = self._logs(partition)
@@ -130,14 +131,85 @@ class ReadBack:
         starts = await self._reader.beginning_offsets(keys)
         ends = await self._reader.end_offsets(keys)
         found = await self._reader.offsets_for_times(dict.fromkeys(keys, max(horizon, 0)))
+        first = {}
         for name, key in outcome_logs.items():
             place = f"{key.topic}/{partition}"
             now = int(time.time() * 1000)
             check_horizon(place, starts[key], self._retention_ms[name], horizon, now)
             at = found[key]
-            index.upto[name] = at.offset if at is not None else ends[key]
+            first[name] = at.offset if at is not None else ends[key]
+        index = await self._kept(partition, due, window_ms)
+        if index is None:
+            index = PartitionIndex(due)
+        for name, at in first.items():
+            if at > index.upto.get(name, -1):  # what lies between answers no question any more
+                index.upto[name] = at
+                index.last.pop(name, None)
+        start = dict(index.upto)
         await self._catch_up(partition, index)
+        await self._check_raw(partition, index.newest)
+        unknown = {name: at for name, at in index.upto.items() if name not in index.last}
+        index.last |= await self._right_before(partition, unknown)
+        read = sum(index.upto.values()) - sum(start.values())
+        log.info("index opened", partition=partition, entries=len(index), outcomes_read=read)
         return index
+
+    async def _kept(self, partition: int, due: int, window_ms: int) -> PartitionIndex | None:
+        """The index on disk, where it is shown to be one of these very logs; else None."""
+        try:
+            index = await asyncio.to_thread(self._cache.read, partition, due, window_ms)
+        except FileNotFoundError:
+            return None
+        except (CacheError, OSError) as error:
+            why = str(error)
+        else:
+            why = await self._unlike(partition, index)
+            if not why:
+                return index
+        log.warning("the index on disk is refused, the logs are read", partition=partition, why=why)
+        return None
+
+    async def _unlike(self, partition: int, index: PartitionIndex) -> str:
+        """Why the logs are not those of a kept index, or do not hold what it lacks; else empty."""
+        outcome_logs = self._logs(partition)
+        keys = list(outcome_logs.values())
+        starts = await self._reader.beginning_offsets(keys)
+        ends = await self._reader.end_offsets(keys)
+        if index.upto.keys() != outcome_logs.keys():
+            return "it is of other topics"
+        for name, key in outcome_logs.items():
+            if not starts[key] <= index.upto[name] <= ends[key]:
+                return (
+                    f"it was read up to {index.upto[name]} of {key.topic}, which holds"
+                    f" {starts[key]} to {ends[key]}"
+                )
+        for name, said in (await self._right_before(partition, index.upto)).items():
+            if not said or said != index.last.get(name):
+                return f"{name} holds another record before {index.upto[name]}"
+        return ""
+
+    async def _right_before(self, partition: int, upto: Mapping[str, int]) -> dict[str, str]:
+        """What stands right before these offsets of the outcome logs.
+
+        A log that was trimmed up to there is left out; what is no outcome of ours has no name.
+        """
+        outcome_logs = self._logs(partition)
+        starts = await self._reader.beginning_offsets(list(outcome_logs.values()))
+        missing = {
+            key: name for name, key in outcome_logs.items() if starts[key] < upto.get(name, 0)
+        }
+        self._fetch(partition, {key: upto[name] - 1 for key, name in missing.items()})
+        stands = {}
+        while missing:
+            fetched = await self._reader.getmany(*missing, timeout_ms=200, max_records=1)
+            for key, (record, *_) in fetched.items():
+                name = missing.pop(key)
+                try:
+                    said = noted(record.headers).name
+                except (KeyError, ValueError):
+                    said = ""
+                stands[name] = said if record.offset == upto[name] - 1 else ""
+        return stands
 
     async def _anchor(self, partition: int, due: int) -> int:
         """Append time (ms) of the first raw record that may be processed again."""
@@ -172,26 +244,29 @@ class ReadBack:
         behind = {key: name for name, key in outcome_logs.items() if index.upto[name] < ends[key]}
         if not behind:
             return 0
-        read, newest = 0, -1
+        read = 0
         self._fetch(partition, {key: index.upto[name] for key, name in behind.items()})
         while behind:
             fetched = await self._reader.getmany(*behind, timeout_ms=200, max_records=10_000)
             for key, records in fetched.items():
+                outcome = None
                 for record in records:
                     try:
                         outcome = noted(record.headers)
                     except (KeyError, ValueError):  # it answers no question
                         log.warning("not an outcome of ours", log=key, offset=record.offset)
+                        outcome = None
                         continue
                     index.add(outcome)
-                    newest = max(newest, outcome.raw_offset)
                 read += len(records)
-                index.upto[behind[key]] = records[-1].offset + 1
+                last = "" if outcome is None else outcome.name
+                index.moved(behind[key], records[-1].offset + 1, last)
+                index.sort()
                 await asyncio.sleep(0)
             behind = {key: name for key, name in behind.items() if index.upto[name] < ends[key]}
             if fetched:
                 self._health.waiting("index", f"reading {len(behind)} outcome logs back")
-        await self._check_raw(partition, newest)
+        await self._check_raw(partition, index.newest)
         return read
 
     async def _check_raw(self, partition: int, newest: int) -> None:

@@ -1,123 +1,152 @@
-"""Sorted runs of (key, offset, time, digest) in numpy: an index that stays small.
+"""A multimap from digests and from keys to what was said under them, that stays small.
 
-A dict costs 119 bytes an entry; a run costs 40, and is looked up a batch at a time.
+What is new waits in dicts, by the hundreds; then it becomes a run (``run.py``), and runs of
+like size are merged, so that a question asks few of them. A run that is ``RUN_ROWS`` long is
+never touched again before it is forgotten: so a merge is short however much there is, and what
+is old goes in whole runs.
 """
 
-from collections.abc import Iterator
+from bisect import bisect_left, insort
+from collections.abc import Sequence
+from operator import itemgetter
 
 import numpy as np
-import numpy.typing as npt
 
 from processors.dedupe import Said
+from processors.run import Rows, Run, Wanted
 
-ENTRY = np.dtype(
-    [("key", "u8"), ("offset", "i8"), ("high", "u8"), ("low", "u8"), ("time", "i8")], align=False
-)
-SORT_AT = 16_384
-"""Entries that are kept unsorted in a dict before they become a run."""
+SORT_AT = 512
+"""Entries that are kept in dicts before they become a run."""
+RUN_ROWS = 1 << 19
+"""Rows of a run to which nothing is added: a merge of that many takes some 40 ms."""
 
-Run = npt.NDArray[np.void]
+Entry = tuple[int, bytes, int]
+"""Raw offset, digest, append time (ms)."""
 
-
-def halves(digest: bytes) -> tuple[int, int]:
-    """A digest as two unsigned 64-bit integers."""
-    return int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big")
+_OFFSET = itemgetter(0)
 
 
-def _sorted(run: Run) -> Run:
-    """In order of key and offset, each entry once."""
-    run = run[np.lexsort((run["offset"], run["key"]))]
-    kept: Run = run[np.append(True, run[1:] != run[:-1])]
-    return kept
+def newest(entries: Sequence[Entry] | None, below: int) -> Said | None:
+    """Of sorted entries the greatest whose raw offset is below."""
+    if not entries:
+        return None
+    at = bisect_left(entries, below, key=_OFFSET)
+    if at == 0:
+        return None
+    offset, digest, time = entries[at - 1]
+    return Said(offset, time, digest)
+
+
+def greater(one: Said | None, other: Said | None) -> Said | None:
+    """That of the greater raw offset; of two copies, that of the greater digest."""
+    if one is None or other is None:
+        return one or other
+    first, second = (one.raw_offset, one.digest), (other.raw_offset, other.digest)
+    return one if first >= second else other
 
 
 class Runs:
-    """A multimap from a 64-bit key to what was said under it.
+    """Entries of (key, raw offset, digest, append time), each found by digest and by key."""
 
-    New entries wait in a dict; ``SORT_AT`` of them become a run, and runs of like size are
-    merged, so that a million entries stand in a few runs.
-    """
-
-    def __init__(self) -> None:
-        self._fresh: dict[int, list[Said]] = {}
-        self._fresh_count = 0
-        self._runs: list[Run] = []
+    def __init__(self, runs: Sequence[Run] = ()) -> None:
+        self._by_digest: dict[bytes, list[Entry]] = {}
+        self._by_key: dict[int, list[Entry]] = {}
+        self._waiting = 0
+        self._runs = list(runs)
 
     def __len__(self) -> int:
-        return self._fresh_count + sum(len(run) for run in self._runs)
+        return self._waiting + sum(map(len, self._runs))
 
     @property
     def nbytes(self) -> int:
         """Bytes of the sorted runs."""
         return sum(run.nbytes for run in self._runs)
 
-    def add(self, key: int, said: Said) -> None:
-        """Remember one entry. Copies of it, one for each slot, may wait for the next run."""
-        entries = self._fresh.setdefault(key, [])
-        if not entries or entries[-1] != said:
-            entries.append(said)
-            self._fresh_count += 1
+    def add(self, key: int, offset: int, digest: bytes, time: int) -> None:
+        """Remember one entry. Copies of it, one for each slot, are one."""
+        entry = (offset, digest, time)
+        keyed = self._by_key.get(key)
+        if keyed is None:
+            self._by_key[key] = [entry]
+        elif keyed[-1] < entry:
+            keyed.append(entry)
+        else:
+            at = bisect_left(keyed, entry)
+            if keyed[at] == entry:
+                return
+            keyed.insert(at, entry)
+        self._waiting += 1
+        if digest in self._by_digest:
+            insort(self._by_digest[digest], entry)
+        else:
+            self._by_digest[digest] = [entry]
 
-    def settle(self) -> None:
-        """Sort what waits, if it is much. Call between batches: candidates go stale."""
-        if self._fresh_count < SORT_AT:
+    def settle(self, least: int | None = None) -> None:
+        """Sort what waits, if it is much: ``least`` entries. Candidates go stale."""
+        if self._waiting < max(SORT_AT if least is None else least, 1):
             return
-        run = np.fromiter(
-            (
-                (key, said.raw_offset, *halves(said.digest), said.appended_ms)
-                for key, entries in self._fresh.items()
-                for said in entries
-            ),
-            dtype=ENTRY,
-            count=self._fresh_count,
-        )
-        run = _sorted(run)
-        self._fresh, self._fresh_count = {}, 0
-        while self._runs and len(self._runs[-1]) <= 2 * len(run):
-            run = _sorted(np.concatenate([self._runs.pop(), run]))
-        self._runs.append(run)
+        entries = [(key, *entry) for key, keyed in self._by_key.items() for entry in keyed]
+        self._by_digest, self._by_key, self._waiting = {}, {}, 0
+        alike = [Run(Rows.of(entries))]
+        rows = len(entries)
+        while self._runs and self._is_like(len(self._runs[-1]), rows):
+            alike.append(self._runs.pop())
+            rows += len(alike[-1])
+        self._runs.append(Run.merged(alike[::-1]) if len(alike) > 1 else alike[0])
+
+    @staticmethod
+    def _is_like(older: int, newer: int) -> bool:
+        return older <= 2 * newer and older + newer <= RUN_ROWS
 
     def forget_before(self, time_ms: int) -> None:
-        """Drop what is older than any question can reach."""
-        self._runs = [
-            run for run in (run[run["time"] >= time_ms] for run in self._runs) if len(run)
-        ]
+        """Drop what is older than any question can reach, where it is the half of a run."""
+        left = (run.since(time_ms) for run in self._runs)
+        self._runs = [run for run in left if run is not None]
 
-    def candidates(self, keys: list[int]) -> "Candidates":
-        """What the sorted runs hold under each of these keys, found in one pass."""
-        wanted = np.array(keys, dtype="u8")
-        spans = []
-        for run in self._runs:
-            column = np.ascontiguousarray(run["key"])
-            spans.append(
-                (run, np.searchsorted(column, wanted), np.searchsorted(column, wanted, "right"))
-            )
-        return Candidates(self._fresh, spans)
+    def frozen(self) -> tuple[Run, ...]:
+        """All entries as runs, which do not change."""
+        self.settle(1)
+        return tuple(self._runs)
+
+    def candidates(self, digests: Sequence[bytes], keys: Sequence[int]) -> "Candidates":
+        """What the sorted runs hold under these, found in one pass for each run."""
+        found = Candidates(self._by_digest, self._by_key)
+        if digests and self._runs:
+            wanted = Wanted(np.frombuffer(b"".join(digests), ">u8")[::2].astype("u8"))
+            for run in self._runs:
+                for position, left, right in run.spans_of_digests(wanted):
+                    found.same_at.setdefault(position, []).append((run, left, right))
+        if keys and self._runs:
+            wanted = Wanted(np.array(keys, "u8"))
+            for run in self._runs:
+                for position, left, right in run.spans_of_keys(wanted):
+                    found.latest_at.setdefault(position, []).append((run, left, right))
+        return found
 
 
 class Candidates:
-    """Entries for one batch of keys; what is added meanwhile is seen too."""
+    """Entries for one batch of digests and keys; what is added meanwhile is seen too.
 
-    def __init__(
-        self,
-        fresh: dict[int, list[Said]],
-        spans: list[tuple[Run, npt.NDArray[np.intp], npt.NDArray[np.intp]]],
-    ) -> None:
-        self._fresh = fresh
-        self._hits: dict[int, list[tuple[Run, int, int]]] = {}
-        for run, left, right in spans:
-            for position in np.flatnonzero(left < right):
-                index = int(position)
-                self._hits.setdefault(index, []).append((run, int(left[index]), int(right[index])))
+    ``same_at``, ``latest_at``: for a position of the batch, spans of runs.
+    """
 
-    def under(self, position: int, key: int) -> Iterator[Said]:
-        """All entries under the key that stood at ``position`` in the batch."""
-        for run, left, right in self._hits.get(position, ()):
-            for entry in run[left:right]:
-                yield Said(
-                    raw_offset=int(entry["offset"]),
-                    appended_ms=int(entry["time"]),
-                    digest=int(entry["high"]).to_bytes(8, "big")
-                    + int(entry["low"]).to_bytes(8, "big"),
-                )
-        yield from self._fresh.get(key, ())
+    def __init__(self, by_digest: dict[bytes, list[Entry]], by_key: dict[int, list[Entry]]) -> None:
+        self._by_digest = by_digest
+        self._by_key = by_key
+        self.same_at: dict[int, list[tuple[Run, int, int]]] = {}
+        self.latest_at: dict[int, list[tuple[Run, int, int]]] = {}
+
+    def same(self, position: int, digest: bytes, below: int) -> Said | None:
+        """Under the digest at this position, what has the greatest raw offset below."""
+        found = newest(self._by_digest.get(digest), below)
+        for run, left, right in self.same_at.get(position, ()):
+            low = int.from_bytes(digest[8:], "big")
+            found = greater(found, run.same(left, right, low, below))
+        return found
+
+    def latest(self, position: int, key: int, below: int) -> Said | None:
+        """Under the key at this position, what has the greatest raw offset below."""
+        found = newest(self._by_key.get(key), below)
+        for run, left, right in self.latest_at.get(position, ()):
+            found = greater(found, run.latest(left, right, below))
+        return found

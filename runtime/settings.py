@@ -3,7 +3,7 @@
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ class Settings:
 
     Times are seconds, sizes bytes. ``prefix`` stands before every topic, group and subject
     and before the SQL schema. ``contact_key`` keys the hash of e-mail addresses: the same for
-    all processors, and for ever.
+    all processors, and for ever. ``share_port``: other ingresses may listen on ``port`` too
+    (SO_REUSEPORT). ``cloudevents``: canonical records carry the ``ce_`` headers of CloudEvents.
     """
 
     brokers: str = "localhost:9092"
@@ -46,6 +47,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8080
     health_port: int = 0
+    share_port: bool = False
     max_body: int = MAX_BODY
     body_timeout: float = 10.0
     produce_timeout: float = 5.0
@@ -58,6 +60,7 @@ class Settings:
     ingress_heartbeat: float = 5.0
     sweep_interval: float = 1.0
     sender_grace: float = 3600.0
+    cloudevents: bool = False
     log_format: str = "auto"  # auto, json or text
     log_level: str = "info"
 
@@ -97,7 +100,19 @@ class Settings:
         }
 
 
-_READ: dict[str, Any] = {"int": int, "float": float}
+def _flag(told: str) -> bool:
+    read = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    if told.lower() not in read:
+        raise ValueError(told)
+    return read[told.lower()]
+
+
+_READ: dict[str, tuple[Callable[[str], Any], str]] = {
+    "int": (int, "a number"),
+    "float": (float, "a number"),
+    "bool": (_flag, "true or false"),
+}
+"""Type -> how it is read, and what to write."""
 
 
 def from_env(env: Mapping[str, str] = os.environ) -> Settings:
@@ -107,12 +122,12 @@ def from_env(env: Mapping[str, str] = os.environ) -> Settings:
         name = f"HOOKLINE_{item.name.upper()}"
         if name not in env:
             continue
+        kind = str(getattr(item.type, "__name__", item.type))
+        read, remedy = _READ.get(kind, (str, ""))
         try:
-            values[item.name] = _READ.get(
-                str(item.type), _READ.get(getattr(item.type, "__name__", ""), str)
-            )(env[name])
+            values[item.name] = read(env[name])
         except ValueError as error:
-            raise SettingsError(f"{name}={env[name]!r}: write a number") from error
+            raise SettingsError(f"{name}={env[name]!r}: write {remedy}") from error
     settings = Settings(**values)
     if not re.fullmatch(r"([a-z][a-z0-9_]{0,30})?", settings.prefix):
         raise SettingsError("HOOKLINE_PREFIX: lower-case letters, digits and '_', or nothing")

@@ -22,6 +22,9 @@ from schemas.events import RECORDS, TOPIC_OF, Record
 
 AVRO = Path(__file__).parent / "avro"
 _FRAME = 5
+_SHARED = frozenset({"ShopSettings"})
+_REPEATED = frozenset({"source", "shop", "slot", "source_event", "currency", "status_word"})
+"""Records, and fields of text, of which the same few stand in many events."""
 MAX_MONEY = Decimal("99999999999999.9999")
 """The largest amount that decimal(18,4) holds."""
 
@@ -102,7 +105,7 @@ class Codec:
         self.ids = dict(ids)
         self._writers = {
             name: writer.compiled(
-                schema(name), b"\0" + schema_id.to_bytes(4, "big"), frozenset({"ShopSettings"})
+                schema(name), b"\0" + schema_id.to_bytes(4, "big"), _SHARED, _REPEATED
             )
             for name, schema_id in self.ids.items()
         }

@@ -1,4 +1,4 @@
-"""Records -> Avro, by straight-line code made from the schema.
+"""Records -> Avro, by one expression for each record type, made from the schema.
 
 fastavro must find the branch of every union each time, which was most of the time of an event
 of ours; a test holds these bytes against its. What cannot be written raises TypeError,
@@ -18,27 +18,52 @@ _LARGEST = 10**18
 _EXACT = decimal.Context(
     prec=40, traps=[decimal.Inexact, decimal.InvalidOperation, decimal.Overflow]
 )
-_LOW = (1 << 14) - 1
-_MORE = tuple(bytes((n & 127 | 128, n >> 7 | 128)) for n in range(1 << 14))
+_PAIR, _LOW = 14, (1 << 14) - 1
+_MORE = tuple(bytes((n & 127 | 128, n >> 7 | 128)) for n in range(1 << _PAIR))
 """Two bytes of a long integer that goes on behind them."""
 _LAST = tuple(bytes((n,)) if n < 128 else bytes((n & 127 | 128, n >> 7)) for n in range(1 << 14))  # noqa: PLR2004
+_SMALL = _LAST[::2]
+"""Of integers from 0 on."""
+_SHORT = 512
+"""Texts of fewer bytes have their length looked up."""
+_LENGTHS = _SMALL[:_SHORT]
+_TOLD_LENGTHS = tuple(b"\2" + each for each in _LENGTHS)
 _KEPT = 1_000
 """How many parts that many events share are remembered as bytes."""
+_KEPT_AMOUNTS = 8_192
+
+_high: dict[int, bytes] = {}
+"""The bytes of a long integer's high bits: the times of an hour have few."""
+_amounts: dict[int, tuple[Decimal, bytes]] = {}
+"""Amounts by identity, each kept with its bytes, so that its id stays its own.
+
+Adapters keep the prices that come again and again. A Decimal's hash costs as much as writing it.
+"""
 
 
 def long(value: int) -> bytes:
     """An integer of 64 bits as Avro's zigzag varint. Raises OverflowError."""
-    if not -(1 << 63) <= value < 1 << 63:
-        raise OverflowError(f"{value} has more than 64 bits")
     rest = value << 1 if value >= 0 else ~(value << 1)
     if rest <= _LOW:
         return _LAST[rest]
-    found = _MORE[rest & _LOW]
-    rest >>= 14
+    high = rest >> _PAIR
+    if high <= _LOW:
+        return _MORE[rest & _LOW] + _LAST[high]
+    top = _high.get(high >> _PAIR) or _top(value, high >> _PAIR)
+    return _MORE[rest & _LOW] + _MORE[high & _LOW] + top
+
+
+def _top(value: int, bits: int) -> bytes:
+    if not -(1 << 63) <= value < 1 << 63:
+        raise OverflowError(f"{value} has more than 64 bits")
+    found, rest = b"", bits
     while rest > _LOW:
         found += _MORE[rest & _LOW]
-        rest >>= 14
-    return found + _LAST[rest]
+        rest >>= _PAIR
+    if len(_high) >= _KEPT:
+        _high.clear()
+    found = _high[bits] = found + _LAST[rest]
+    return found
 
 
 def integer(value: int) -> bytes:
@@ -50,90 +75,50 @@ def integer(value: int) -> bytes:
 
 def money(amount: Decimal) -> bytes:
     """An amount as bytes(decimal(18, 4)). Raises ValueError where it does not fit."""
+    known = _amounts.get(id(amount))
+    if known is not None:
+        return known[1]
     scaled = amount.scaleb(_PLACES, _EXACT)
     unscaled = int(scaled)
     if unscaled != scaled or not -_LARGEST < unscaled < _LARGEST:
         raise ValueError("an amount of more than 14 digits before the point, or 4 behind it")
     size = unscaled.bit_length() + 8 >> 3
-    return _LAST[size << 1] + unscaled.to_bytes(size, "big", signed=True)
+    written = _LAST[size << 1] + unscaled.to_bytes(size, "big", signed=True)
+    if len(_amounts) >= _KEPT_AMOUNTS:
+        _amounts.clear()
+    _amounts[id(amount)] = amount, written
+    return written
 
 
-def compiled(schema: Node, head: bytes, shared: frozenset[str]) -> Callable[[Any], bytes]:
-    """A function from a record of ``schema`` to ``head`` and the record's bytes.
-
-    ``shared``: names of record types of which the same few objects stand in many records.
-    """
-    source = Source(long=long, integer=integer, money=money, HEAD=head, LENGTHS=_LAST[:1024:2])
-    source.add(0, "out = [HEAD]", "add = out.append")
-    _Writing(source, shared).write(0, schema, "record")
-    source.add(0, "return b''.join(out)")
-    write: Callable[[Any], bytes] = source.compiled("def write(record):", "<avro writer>")
-    return write
+def text(value: str) -> bytes:
+    """A text of any length."""
+    raw = value.encode()
+    return (_LENGTHS[len(raw)] if len(raw) < _SHORT else long(len(raw))) + raw
 
 
-class _Writing:
-    """Adds to a source what writes a value of a node."""
+class _Texts(dict[str | None, bytes]):
+    """The bytes of texts that come again and again, behind ``head``; None is told as none."""
 
-    def __init__(self, source: Source, shared: frozenset[str]) -> None:
-        self._source, self._shared = source, shared
+    def __init__(self, head: bytes) -> None:
+        super().__init__()
+        self._head = head
 
-    def write(self, depth: int, node: Node, value: str) -> None:
-        node = self._source.resolved(node)
-        kind = kind_of(node)
-        add = self._source.add
-        match kind:
-            case "string":
-                text = self._source.name()
-                add(depth, f"{text} = {value}.encode()", f"add(LENGTHS[len({text})]"
-                    f" if len({text}) < 512 else long(len({text})))", f"add({text})")  # fmt: skip
-            case "boolean":
-                add(depth, f"add(b'\\1' if {value} is True else b'\\0' if {value} is False"
-                    f" else {{}}[{value}])")  # fmt: skip
-            case "int":
-                add(depth, f"add(integer({value}))")
-            case "long" | "timestamp-micros":
-                add(depth, f"add(long({value}))")
-            case "decimal":
-                add(depth, f"add(money({value}))")
-            case "enum":
-                places = {symbol: long(at) for at, symbol in enumerate(node["symbols"])}
-                add(depth, f"add({self._source.constant(places)}[{value}])")
-            case "optional":
-                self._optional(depth, node[1], value)
-            case "array" | "map":
-                self._block(depth, kind, node, value)
-            case "record":
-                self._record(depth, node, value)
-            case _:
-                raise ValueError(f"no way to write {node}")
+    def __missing__(self, value: str | None) -> bytes:
+        if len(self) >= _KEPT:
+            self.clear()
+        written = b"\0" if value is None and self._head else self._head + text(value)  # type: ignore[arg-type]
+        self[value] = written
+        return written
 
-    def _optional(self, depth: int, node: Node, value: str) -> None:
-        name = self._source.name()
-        self._source.add(depth, f"{name} = {value}", f"if {name} is None:", "    add(b'\\0')")
-        self._source.add(depth, "else:", "    add(b'\\2')")
-        self.write(depth + 1, node, name)
 
-    def _block(self, depth: int, kind: str, node: Node, value: str) -> None:
-        name, key, each = self._source.name(), self._source.name(), self._source.name()
-        self._source.add(depth, f"{name} = {value}", f"if {name}:", f"    add(long(len({name})))")
-        if kind == "map":
-            self._source.add(depth + 1, f"for {key}, {each} in {name}.items():")
-            self.write(depth + 2, "string", key)
-            self.write(depth + 2, node["values"], each)
-        else:
-            self._source.add(depth + 1, f"for {each} in {name}:")
-            self.write(depth + 2, node["items"], each)
-        self._source.add(depth, "add(b'\\0')")
+class _Times(dict[int, bytes]):
+    """The bytes of times: an event tells the same ones twice, a batch's events those of it."""
 
-    def _record(self, depth: int, node: Node, value: str) -> None:
-        if node["name"] in self._shared:
-            kept = _Kept(compiled(node, b"", frozenset()))
-            self._source.add(depth, f"add({self._source.constant(kept.of)}({value}))")
-            return
-        name = self._source.name()
-        self._source.add(depth, f"{name} = {value}")
-        for field in node["fields"]:
-            self.write(depth, field["type"], f"{name}.{field['name']}")
+    def __missing__(self, value: int) -> bytes:
+        if len(self) >= _KEPT:
+            self.clear()
+        written = self[value] = long(value)
+        return written
 
 
 class _Kept:
@@ -151,3 +136,127 @@ class _Kept:
             # The record is kept with its bytes: else its id could become another's.
             known = self._known[id(record)] = (record, self._write(record))
         return known[1]
+
+
+def compiled(
+    schema: Node, head: bytes, shared: frozenset[str], repeated: frozenset[str] = frozenset()
+) -> Callable[[Any], bytes]:
+    """A function from a record of ``schema`` to ``head`` and the record's bytes.
+
+    ``shared``: names of record types of which the same few objects stand in many records;
+    ``repeated``: names of fields in which the same few texts do.
+    """
+    return _Writing({}, shared, repeated).function(schema, head)
+
+
+class _Writing:
+    """Makes the function of one record type: its parts in a list, joined."""
+
+    def __init__(
+        self, named: dict[str, dict[str, Any]], shared: frozenset[str], repeated: frozenset[str]
+    ) -> None:
+        self._source = Source(
+            long=long, integer=integer, money=money, text=text, join=b"".join,
+            SMALL=_SMALL, LENGTHS=_LENGTHS, TOLD=_TOLD_LENGTHS,
+            AGAIN=_Texts(b""), TOLD_AGAIN=_Texts(b"\2"), TIMES=_Times(),
+        )  # fmt: skip
+        self._source.named = named
+        self._shared, self._repeated = shared, repeated
+
+    def function(self, node: Node, head: bytes = b"") -> Callable[[Any], bytes]:
+        parts = [repr(head), *self._fields(node, "record")]
+        self._source.add(0, f"return join([{', '.join(parts)}])")
+        write: Callable[[Any], bytes] = self._source.compiled("def write(record):", "<avro writer>")
+        return write
+
+    def _fields(self, node: Node, record: str) -> list[str]:
+        """Expressions of bytes; the parts of a record that is always there are among them."""
+        parts = []
+        for field in node["fields"]:
+            value, of = f"{record}.{field['name']}", self._source.resolved(field["type"])
+            if kind_of(of) == "record" and of["name"] not in self._shared:
+                inner = self._source.name()
+                self._source.add(0, f"{inner} = {value}")
+                parts += self._fields(of, inner)
+            else:
+                parts.append(self._part(of, value, is_repeated=field["name"] in self._repeated))
+        return parts
+
+    def _part(self, node: Node, value: str, *, is_repeated: bool = False) -> str:
+        """An expression of bytes in which ``value`` stands once."""
+        node = self._source.resolved(node)
+        kind = kind_of(node)
+        match kind:
+            case "string" | "optional":
+                write = self._string if kind == "string" else self._optional
+                return write(node, value, is_repeated=is_repeated)
+            case "array" | "map":
+                return self._array(node, value) if kind == "array" else self._map(node, value)
+            case "record":
+                return f"{self._source.constant(self._record(node))}({value})"
+        return self._plain(kind, node, value)
+
+    def _plain(self, kind: str, node: Node, value: str) -> str:
+        name = self._source.name()
+        match kind:
+            case "boolean":
+                return f"({_flag(value, name)})"
+            case "int":
+                small = f"SMALL[{name}] if 0 <= ({name} := {value}) < {len(_SMALL)}"
+                return f"({small} else integer({name}))"
+            case "long":
+                return f"long({value})"
+            case "timestamp-micros":
+                return f"TIMES[{value}]"
+            case "decimal":
+                return f"money({value})"
+            case "enum":
+                places = {symbol: long(at) for at, symbol in enumerate(node["symbols"])}
+                return f"{self._source.constant(places)}[{value}]"
+        raise ValueError(f"no way to write {node}")
+
+    def _string(self, _node: Node, value: str, *, is_repeated: bool) -> str:
+        return f"AGAIN[{value}]" if is_repeated else self._text(value, "LENGTHS", "")
+
+    def _array(self, node: Node, value: str) -> str:
+        each = self._source.name()
+        return self._block(f"[{self._part(node['items'], each)} for {each} in ", "]", value)
+
+    def _map(self, node: Node, value: str) -> str:
+        key, each = self._source.name(), self._source.name()
+        of = self._source.resolved(node["values"])
+        written = f"text({each})" if kind_of(of) == "string" else self._part(of, each)
+        return self._block(f"[AGAIN[{key}] + {written} for {key}, {each} in ", ".items()]", value)
+
+    def _text(self, value: str, lengths: str, branch: str) -> str:
+        raw, size = self._source.name(), self._source.name()
+        short = f"{lengths}[{size}] if ({size} := len({raw} := {value}.encode())) < {_SHORT}"
+        return f"({short} else {branch}long({size})) + {raw}"
+
+    def _optional(self, union: Node, value: str, *, is_repeated: bool) -> str:
+        node = self._source.resolved(union[1])
+        name, kind = self._source.name(), kind_of(node)
+        none = f"b'\\0' if ({name} := {value}) is None else"
+        if kind == "string":
+            if is_repeated:
+                return f"TOLD_AGAIN[{value}]"
+            told = self._text(name, "TOLD", "b'\\2' + ")
+            return f"({none} {told})"
+        if kind == "boolean":
+            return f"({none} {_flag(name, self._source.name(), told=True)})"
+        return f"({none} b'\\2' + {self._part(node, name)})"
+
+    def _block(self, before: str, behind: str, value: str) -> str:
+        name = self._source.name()
+        size = f"(LENGTHS[len({name})] if len({name}) < {_SHORT} else long(len({name})))"
+        told = f"{size} + join({before}{name}{behind}) + b'\\0'"
+        return f"({told} if ({name} := {value}) else b'\\0')"
+
+    def _record(self, node: Node) -> Callable[[Any], bytes]:
+        write = _Writing(self._source.named, self._shared, self._repeated).function(node)
+        return _Kept(write).of if node["name"] in self._shared else write
+
+
+def _flag(value: str, name: str, *, told: bool = False) -> str:
+    yes, no = ("b'\\2\\1'", "b'\\2\\0'") if told else ("b'\\1'", "b'\\0'")
+    return f"{yes} if ({name} := {value}) is True else {no} if {name} is False else {{}}[{name}]"

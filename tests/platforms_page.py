@@ -11,13 +11,13 @@ import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
 from decimal import Decimal
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from processors.sources import ADAPTERS
 from processors.sources.contract import Delivery
@@ -54,13 +54,13 @@ def fates(example: Example) -> Iterator[tuple[str, Fate]]:
             fate = max(fate, _difference(before, _said(_with_body(delivery, changed))))
         yield _spelled(place), fate
     if delivery.raw.query:
-        bare = replace(delivery, raw=replace(delivery.raw, query=""))
+        bare = structs.replace(delivery, raw=structs.replace(delivery.raw, query=""))
         yield "query.orderid", _difference(before, _said(_with_body(bare, document)))
 
 
 def _with_body(delivery: Delivery, document: Any) -> Delivery:
     body = json.dumps(document).encode()
-    return replace(delivery, raw=replace(delivery.raw, body=body), body=body)
+    return structs.replace(delivery, raw=structs.replace(delivery.raw, body=body), body=body)
 
 
 def _difference(before: Any, after: Any) -> Fate:

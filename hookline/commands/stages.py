@@ -8,6 +8,7 @@ from hookline import screen
 from runtime.settings import Settings, from_env
 
 _PANEL = "Stages alone"
+MOST_WORKERS = 64
 
 
 def _settings(stage: str) -> Settings:
@@ -22,15 +23,28 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
 
     @app.command(rich_help_panel=_PANEL)
-    def ingest() -> None:
+    def ingest(
+        workers: int = typer.Option(
+            1, "--workers", "-w", min=1, max=MOST_WORKERS,
+            help="Processes that share the port; about one for each core.",
+        ),
+    ) -> None:  # fmt: skip
         """Run the ingress: webhooks in, the raw topic out.
 
-        Answers 200 only after Kafka has acknowledged. Settings come from HOOKLINE_*.
+        Answers 200 only after Kafka has acknowledged. Settings come from HOOKLINE_*. Each of
+        several workers has pages of its own: at HOOKLINE_HEALTH_PORT and the ports behind it,
+        or at free ports that the log tells. Quotas and bytes in flight are each worker's own.
 
         Examples:
           hookline ingest
           HOOKLINE_PORT=9000 HOOKLINE_BROKERS=kafka:9092 hookline ingest
+          HOOKLINE_HEALTH_PORT=9100 hookline ingest --workers 4
         """
+        if workers > 1:
+            from hookline import ingest_workers
+
+            ingest_workers.run(_settings("ingest"), workers)
+            return
         from ingest.app import run
 
         run(_settings("ingest"))

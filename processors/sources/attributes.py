@@ -75,8 +75,9 @@ def attributes(
     """Fields of ``told`` that are not ``known``, nested ones as ``plan.id`` and ``steps[0].id``."""
     found: dict[str, str] = {}
     omitted = 0
-    for key, value in told.items():
-        if key in known or value is None or value == "" or is_personal(key, inside):
+    for key in [key for key in told if key not in known]:
+        value = told[key]
+        if value is None or value == "" or is_personal(key, inside):
             continue
         pairs: Iterable[tuple[str, Any]] = ((prefix + key, value),)
         if type(value) in _CONTAINERS:

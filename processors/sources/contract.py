@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 from schemas.envelopes import RawDelivery, Reject
 from schemas.events import Event
 from schemas.shops import Shop
@@ -17,8 +19,7 @@ class Rule(StrEnum):
     STATE = "state"  # it does not: only a repeat of the entity's latest state, soon after it
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True, gc=False):
     """A delivery as an adapter sees it: the raw record, its shop, the inflated body.
 
     ``contact_key`` keys the hash of e-mail addresses.
@@ -30,8 +31,7 @@ class Delivery:
     contact_key: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(msgspec.Struct, frozen=True, gc=False):
     """A body that parsed and names a known event.
 
     ``event`` is the platform's own word. ``query_identifiers`` is what the query tells of the

@@ -15,7 +15,21 @@ from processors.sources.refusals import ROOT, invalid, malformed, out_of_range, 
 
 Document = dict[str, Any]
 
-_DECODER = msgspec.json.Decoder(float_hook=Decimal)
+MAX_SPELLED, MAX_KEPT = 16, 8192
+"""Characters of a number that is remembered; how many are."""
+
+
+class _Numbers(dict[str, Decimal]):
+    """Numbers read before: one object for each, so that what is known of it is found again."""
+
+    def __missing__(self, spelled: str) -> Decimal:
+        number = Decimal(spelled)
+        if len(spelled) <= MAX_SPELLED and len(self) < MAX_KEPT:
+            self[spelled] = number
+        return number
+
+
+_DECODER = msgspec.json.Decoder(float_hook=_Numbers().__getitem__)
 _BYTE = re.compile(r"\(byte (\d+)\)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MAX_WALK = 200

@@ -47,17 +47,8 @@ def primary(
     ``when`` dates the change (None: nothing in the body does). ``version_at`` is the source's
     change time where that is another one.
     """
-    return _meta(
-        delivery,
-        delivery.raw.entity,
-        slot=slot,
-        event=event,
-        change=change,
-        when=when,
-        adapter_version=adapter_version,
-        version_at=version_at,
-        is_test=is_test,
-    )
+    entity = delivery.raw.entity
+    return _meta(delivery, entity, slot, event, change, when, adapter_version, version_at, is_test)
 
 
 def secondary(
@@ -74,23 +65,13 @@ def secondary(
     is_test: bool = False,
 ) -> Meta:
     """Meta of another entity that the delivery tells of."""
-    return _meta(
-        delivery,
-        entity_key(delivery.raw.source, delivery.raw.shop, kind, native_id),
-        slot=slot,
-        event=event,
-        change=change,
-        when=when,
-        adapter_version=adapter_version,
-        version_at=version_at,
-        is_test=is_test,
-    )
+    entity = entity_key(delivery.raw.source, delivery.raw.shop, kind, native_id)
+    return _meta(delivery, entity, slot, event, change, when, adapter_version, version_at, is_test)
 
 
 def _meta(
     delivery: Delivery,
     entity: str,
-    *,
     slot: str,
     event: str,
     change: Change,

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow, Subnormal, Underflow
 from typing import Any
 
+from processors.sources.document import MAX_KEPT, MAX_SPELLED
 from processors.sources.fields import names
 from processors.sources.refusals import invalid, out_of_range
 from schemas.events import CurrencySource
@@ -18,9 +19,8 @@ _MAX_TEXT = 64
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,9})?")
 _PLACE = Context(prec=18, traps=[InvalidOperation, Inexact])
 _WIDE = Context(prec=60, traps=[InvalidOperation, Inexact, Overflow, Underflow, Subnormal])
-_MAX_SPELLED, _MAX_KEPT = 16, 8192
-_SPELLED: dict[str, Decimal] = {}
-"""Amounts read before: the same few prices come again and again."""
+_SPELLED: dict[str | Decimal, Decimal] = {}
+"""Amounts read before, as text or number: the same few prices come again and again."""
 
 _MINOR_DIGITS = {
     **dict.fromkeys(names("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"), 0),
@@ -41,13 +41,15 @@ def amount(
     if value is None or value == "":
         return None
     kind = type(value)
-    if kind is str and (known := _SPELLED.get(value)) is not None:
+    if (kind is str or kind is Decimal) and (known := _SPELLED.get(value)) is not None:
         return known
     result = _exact(value, path + key)
     if result < 0:
         if not signed:
             invalid(path + key, "a negative amount")
-    elif kind is str and len(value) <= _MAX_SPELLED and len(_SPELLED) < _MAX_KEPT:
+    elif (kind is Decimal or (kind is str and len(value) <= MAX_SPELLED)) and len(
+        _SPELLED
+    ) < MAX_KEPT:
         _SPELLED[value] = result
     return result
 
@@ -102,12 +104,12 @@ def times(price: Decimal | None, quantity: int | None, path: str) -> Decimal | N
 
 def total(parts: Iterable[Decimal | None], path: str) -> Decimal | None:
     """The sum, 0 of none; None where any part is not told."""
-    result = ZERO
-    for part in parts:
+    result, count = ZERO, 0
+    for count, part in enumerate(parts, 1):
         if part is None:
             return None
-        result = _WIDE.add(result, part)
-    return bounded(result, path)
+        result = part if count == 1 else _WIDE.add(result, part)
+    return result if count <= 1 else bounded(result, path)
 
 
 def less(left: Decimal, right: Decimal) -> Decimal:

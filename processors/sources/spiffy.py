@@ -92,7 +92,7 @@ def _cart(delivery: Delivery, parsed: Parsed) -> Cart:
     lines = None
     total = None
     if (items := rows(data, "line_items")) is not None:
-        lines = tuple(_line(line, f"line_items[{i}].") for i, line in enumerate(items))
+        lines = tuple([_line(line, f"line_items[{i}].") for i, line in enumerate(items)])
         total = money.total(
             (_value(line, f"line_items[{i}].") for i, line in enumerate(items)), "line_items"
         )

@@ -30,6 +30,7 @@ from runtime.settings import Settings
 from tests.bench import (
     audit,
     build,
+    capacity,
     index,
     ingress,
     latency,
@@ -37,6 +38,7 @@ from tests.bench import (
     profile,
     report,
     sinks,
+    storing,
 )
 from tests.bench.measure import Row
 from tests.bench.real import Bench, BenchError
@@ -45,10 +47,12 @@ SCENARIOS: dict[str, Callable[[Bench], list[Row]]] = {
     "ingress": ingress.run,
     "processor": processors.run,
     "sinks": sinks.run,
+    "storing": storing.run,
     "build": build.run,
     "e2e": latency.run,
     "index": index.run,
     "audit": audit.run,
+    "capacity": capacity.run,
 }
 QUICK = 0.01
 

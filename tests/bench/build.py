@@ -10,16 +10,18 @@ import fastavro
 import msgspec
 
 from processors.index import PartitionIndex
+from processors.reading import raw_of
 from processors.sources import ADAPTERS
-from processors.verdicts import Verdicts
+from processors.verdicts import AT_ONCE, Verdicts
+from runtime import collector
 from schemas import codec as codecs
 from schemas.codec import Codec
-from schemas.envelopes import RawDelivery
 from schemas.events import RECORDS
+from tests.bench import steps
 from tests.bench.baselines.work import Work
 from tests.bench.bodies import CARTS, SHOPS
 from tests.bench.child import call
-from tests.bench.measure import Row, Sample, alternate, at_most, timed
+from tests.bench.measure import Row, Sample, alternate, at_most, ratio_at_most, timed
 from tests.bench.real import Bench
 from tests.sink_events import FakeRecord
 
@@ -29,24 +31,32 @@ KEY = b"the key of the bench"
 
 
 def run(bench: Bench) -> list[Row]:
-    """The 765 B cart, against fastavro as the writer; and the whole of what the stage decides."""
+    """The 765 B cart by steps and one by one, against fastavro; and what the stage decides."""
     count = bench.count(COUNT)
     with bench.bar("build") as told:
         told(0, 1)
         found = call(bench.cores.stage, compared, count=count, runs=bench.runs)
-    ours, fast, decided = ([Sample(**each) for each in side] for side in found)
+        by_step = call(bench.cores.stage, step_by_step, count=count, runs=bench.runs)
+    ours, singly, fast, decided, events = ([Sample(**each) for each in side] for side in found)
     work = "one cart of 765 B: decode, map, Avro, headers"
+    whole = "the same with dedupe and verdict, index empty"
+
+    def row(what: str, samples: list[Sample], **told: Any) -> Row:
+        return Row("build", what, "µs", [each.cpu_us for each in samples], **told)
+
     return [
-        Row(
-            "build", work, "µs",
-            [each.cpu_us for each in ours],
-            "fastavro as writer", [each.cpu_us for each in fast],
-            bar=at_most(18), note="CPU of one core",
+        row(
+            work, ours, baseline="fastavro as writer", base_values=[each.cpu_us for each in fast],
+            bar=at_most(18), note=f"CPU of one core; {AT_ONCE} at once, as the stage does",
         ),
-        Row(
-            "build", "the same with dedupe and verdict, index empty", "µs",
-            [each.cpu_us for each in decided], note="what the processor does between two waits",
+        row(f"{work}; one record after the other", singly, note="as the bare loops do"),
+        row(whole, decided, note="what the processor does between two waits"),
+        row(
+            f"{whole}; with CloudEvents headers", events, baseline="without",
+            base_values=[each.cpu_us for each in decided],
+            bar=ratio_at_most(1.03), note="HOOKLINE_CLOUDEVENTS; off by default beyond 3%",
         ),
+        *(Row("build", f"step: {step}", "µs", figures) for step, figures in by_step.items()),
     ]  # fmt: skip
 
 
@@ -54,22 +64,29 @@ def compared(count: int, runs: int) -> list[list[dict[str, Any]]]:
     """Samples of each side, in this process."""
     records = [record(number) for number in range(count)]
     work = Work(CODEC, SHOPS, KEY)
-    verdicts = Verdicts(CODEC, ADAPTERS, KEY)
     plain = _fastavro()
+    _same_bytes(work, plain)
+    collector.pace()
 
     def built(write: Callable[[Any], bytes] | None) -> int:
         for each in records:
-            raw = RawDelivery.of(
-                each.partition, each.offset, each.timestamp, each.key, each.value, each.headers
-            )
-            read = work.read(raw)
+            read = work.read(raw_of(each))
             if write is None:
                 work.made(read)
             else:
                 write(work.event(read)[1])
         return count
 
-    def decided() -> int:
+    def by_steps() -> int:
+        for first in range(0, count, AT_ONCE):
+            reads = work.reads([raw_of(each) for each in records[first : first + AT_ONCE]])
+            events = [work.event(read) for read in reads]
+            written = [CODEC.encode(event) for _, event in events]
+            for read, (slot, _), _ in zip(reads, events, written, strict=True):
+                work.headed(read, slot)
+        return count
+
+    def decided(verdicts: Verdicts) -> int:
         index = PartitionIndex()
         for first in range(0, count, 2000):
             made = verdicts.decide(records[first : first + 2000], index, SHOPS)
@@ -77,15 +94,27 @@ def compared(count: int, runs: int) -> list[list[dict[str, Any]]]:
                 raise AssertionError(f"not canonical: {made[0]}")
         return count
 
+    without, told = (Verdicts(CODEC, ADAPTERS, KEY, cloudevents=told) for told in (False, True))
+    sides = (
+        lambda: timed(by_steps),
+        lambda: timed(lambda: built(None)),
+        lambda: timed(lambda: built(plain)),
+        lambda: timed(lambda: decided(without)),
+        lambda: timed(lambda: decided(told)),
+    )
+    return [[asdict(each) for each in side] for side in alternate(sides, runs)]
+
+
+def step_by_step(count: int, runs: int) -> dict[str, list[float]]:
+    """Microseconds of each step, in this process."""
+    collector.pace()
+    return steps.timed([record(number) for number in range(count)], KEY, runs)
+
+
+def _same_bytes(work: Work, plain: Callable[[Any], bytes]) -> None:
     event = work.event(work.read(CARTS_RAW))[1]
     if plain(event) != CODEC.encode(event)[5:]:
         raise AssertionError("fastavro writes other bytes: the two do not do the same")
-    sides = (
-        lambda: timed(lambda: built(None)),
-        lambda: timed(lambda: built(plain)),
-        lambda: timed(decided),
-    )
-    return [[asdict(each) for each in side] for side in alternate(sides, runs)]
 
 
 def _fastavro() -> Callable[[Any], bytes]:
@@ -108,8 +137,4 @@ def record(number: int, offset: int | None = None) -> FakeRecord:
     return FakeRecord("webhooks", 0, at, key, body, tuple(headers), appended)
 
 
-def _raw(each: FakeRecord) -> RawDelivery:
-    return RawDelivery.of(0, each.offset, each.timestamp, each.key, each.value, each.headers)
-
-
-CARTS_RAW = _raw(record(0))
+CARTS_RAW = raw_of(record(0))

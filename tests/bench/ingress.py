@@ -83,7 +83,6 @@ def _rows(found: Sequence[Sequence[Sample]], verdict: int) -> list[Row]:
                 note=f"not run: set {BINARY}",
             )
         )  # fmt: skip
-    rows.append(Row("ingress", "CloudEvents headers", note="not built"))
     return rows
 
 

@@ -3,12 +3,14 @@
 import asyncio
 from dataclasses import dataclass
 from math import inf
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndTimestamp
 
+from processors.cache import IndexCache
 from processors.index import PartitionIndex
 from processors.readback import MARGIN_MS, ForeignLogError, HorizonError, ReadBack, check_horizon
 from processors.verdicts import Verdicts
@@ -49,15 +51,20 @@ class Stored:
 
 
 class Reader:
-    """Logs in memory, read as ``AIOKafkaConsumer`` reads them."""
+    """Logs in memory, read as ``AIOKafkaConsumer`` reads them. ``trimmed``: where they begin.
+
+    ``given``: offsets that were read, by log.
+    """
 
     def __init__(self, logs: dict[TopicPartition, list[Stored]]) -> None:
         self.logs = logs
+        self.trimmed: dict[TopicPartition, int] = {}
+        self.given: dict[TopicPartition, list[int]] = {}
         self.at: dict[TopicPartition, int] = {}
         self.paused: set[TopicPartition] = set()
 
     async def beginning_offsets(self, keys: list[TopicPartition]) -> dict[TopicPartition, int]:
-        return dict.fromkeys(keys, 0)
+        return {key: self.trimmed.get(key, 0) for key in keys}
 
     async def end_offsets(self, keys: list[TopicPartition]) -> dict[TopicPartition, int]:
         return {key: len(self.logs.get(key, ())) for key in keys}
@@ -68,7 +75,7 @@ class Reader:
                 (
                     OffsetAndTimestamp(each.offset, each.timestamp)
                     for each in self.logs.get(key, ())
-                    if each.timestamp >= at
+                    if each.timestamp >= at and each.offset >= self.trimmed.get(key, 0)
                 ),
                 None,
             )
@@ -95,6 +102,8 @@ class Reader:
         wanted = [key for key in keys or self.at if key not in self.paused]
         found = {key: self.logs.get(key, [])[self.at[key] :][:max_records] for key in wanted}
         self.at.update({key: self.at[key] + len(records) for key, records in found.items()})
+        for key, records in found.items():
+            self.given.setdefault(key, []).extend(each.offset for each in records)
         return {key: records for key, records in found.items() if records}
 
 
@@ -116,14 +125,17 @@ def logs_of(ages: list[int], settings: Settings) -> dict[TopicPartition, list[St
 def readback_of(reader: Reader, settings: Settings) -> ReadBack:
     readback = object.__new__(ReadBack)  # without the consumer that it would make
     readback._settings, readback._health = settings, Health()
+    readback._cache = IndexCache(settings, "cluster")
     readback._one_at_a_time = asyncio.Lock()
     readback._reader = reader
     readback._retention_ms = {topic.name: inf for topic in OUTCOMES}
     return readback
 
 
-async def test_an_index_reads_from_the_due_record_less_the_window_and_the_margin() -> None:
-    settings = Settings(prefix="t_")
+async def test_an_index_reads_from_the_due_record_less_the_window_and_the_margin(
+    tmp_path: Path,
+) -> None:
+    settings = Settings(prefix="t_", state_dir=str(tmp_path))
     horizon = NOW - WINDOW_MS - MARGIN_MS
     ages = [horizon - 1, horizon, NOW - WINDOW_MS, NOW, NOW + 1]
     readback = readback_of(Reader(logs_of(ages, settings)), settings)
@@ -136,8 +148,8 @@ async def test_an_index_reads_from_the_due_record_less_the_window_and_the_margin
     assert [index.written(offset) is not None for offset in range(5)] == [False] * 3 + [True] * 2
 
 
-async def test_outcomes_of_raw_records_that_never_were_are_refused() -> None:
-    settings = Settings(prefix="t_")
+async def test_outcomes_of_raw_records_that_never_were_are_refused(tmp_path: Path) -> None:
+    settings = Settings(prefix="t_", state_dir=str(tmp_path))
     logs = logs_of([NOW, NOW + 1], settings)
     logs[TopicPartition(settings.topic(WEBHOOKS), 0)].pop()
     with pytest.raises(ForeignLogError, match="recreated or cut under us"):

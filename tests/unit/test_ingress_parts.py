@@ -242,16 +242,50 @@ async def test_a_cancellation_from_outside_is_no_timeout() -> None:
         await task
 
 
+async def test_work_that_never_waits_needs_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work() -> str:
+        return "done"
+
+    async def fails() -> None:
+        raise ValueError("at once")
+
+    monkeypatch.setattr(asyncio, "get_running_loop", None)
+    assert await within(0, work()) == "done"
+    with pytest.raises(ValueError, match="at once"):
+        await within(0, fails())
+
+
+async def test_work_that_waits_often_is_given_all_that_it_waits_for() -> None:
+    async def work() -> list[int]:
+        return [await asyncio.sleep(0.001, number) for number in range(3)]
+
+    assert await within(60, work()) == [0, 1, 2]
+
+
 async def test_what_is_waited_for_too_long_is_not_cancelled_and_still_told() -> None:
     future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    told: list[Any] = []
+    told: list[str] = []
 
     with pytest.raises(TimeoutError):
-        await within(0.01, settled(future, told.append))
+        await settled(future, 0.01, lambda: told.append("settled"))
     assert not future.cancelled()
+    assert told == []
     future.set_result(1)
     await asyncio.sleep(0)
-    assert told == [future]
+    assert told == ["settled"]
+
+
+async def test_who_waits_may_leave_and_what_is_waited_for_is_not_cancelled() -> None:
+    future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    told: list[str] = []
+    task = asyncio.create_task(settled(future, 60, lambda: told.append("settled")))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    future.set_result(1)
+    await asyncio.sleep(0)
+    assert told == ["settled"]
 
 
 async def test_an_error_of_what_is_waited_for_is_raised_as_it_is() -> None:
@@ -260,5 +294,5 @@ async def test_an_error_of_what_is_waited_for_is_raised_as_it_is() -> None:
     future.set_exception(error)
 
     with pytest.raises(ValueError, match="no") as raised:
-        await within(1, settled(future, lambda _: None))
+        await settled(future, 1, lambda: None)
     assert raised.value is error

@@ -43,8 +43,8 @@ def test_a_decision_is_read_as_it_was_written_and_nothing_else_is_one() -> None:
 
 def test_the_index_takes_rate_by_window_by_bytes() -> None:
     size = IndexSize(rate=10.0, window_s=72 * 3600, partitions=4)
-    assert 10 * 72 * 3600 * 80 == size.nbytes
-    assert "207.4 MB in all processors together, 51.8 MB a partition" in str(size)
+    assert 10 * 72 * 3600 * 38 == size.nbytes
+    assert "98.5 MB in all processors together, 24.6 MB a partition" in str(size)
 
 
 def test_the_bytes_told_are_those_that_a_delivery_takes() -> None:

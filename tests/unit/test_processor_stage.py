@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from processors import cache
 from processors.agent import Held, Processors
+from processors.cache import IndexCache
 from processors.index import PartitionIndex, noted
 from processors.readback import HorizonError, check_horizon
 from processors.verdicts import Verdicts
@@ -17,7 +20,7 @@ from runtime.producer import Appended
 from runtime.settings import Settings
 from runtime.stage import Batch, Partition, RefusedError
 from schemas.envelopes import Outcome
-from schemas.topics import OUTCOMES, WEBHOOKS
+from schemas.topics import CARTS, OUTCOMES, WEBHOOKS
 from tests import toy_platform
 from tests.toy_platform import record
 
@@ -103,9 +106,12 @@ class House:
 
 
 @pytest.fixture
-async def house() -> House:
+async def house(tmp_path: Path) -> House:
     stage, log, health = Processors(), Log(), Health()
-    stage._settings = Settings(session_timeout=10.0, heartbeat_interval=0.01)
+    stage._settings = Settings(
+        session_timeout=10.0, heartbeat_interval=0.01, state_dir=str(tmp_path)
+    )
+    stage._cache = IndexCache(stage._settings, "cluster")
     stage._health = health
     stage._shops = SimpleNamespace(shops=toy_platform.SHOPS)  # type: ignore[assignment]
     stage._budget = SimpleNamespace(kept=nullcontext, renew=lambda: None)  # type: ignore[assignment]
@@ -226,6 +232,37 @@ async def test_a_raw_offset_known_with_another_delivery_is_refused(house: House)
         await house.stage.handle(
             Batch(PLACE, [stranger], 0, 1, 1, again.is_current, again.heartbeat_age)
         )
+
+
+async def test_what_is_left_is_kept_on_disk_as_it_stands_in_the_logs(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "LEAST", 1)
+    stage = house.stage
+    await stage.handle(house.batch(0, b"content 1", b"content 2", b"content 1", b"?"))
+    await stage._cache.written()
+    await stage.handle(house.batch(4, b"content 3"))
+    await stage.revoked(frozenset({PLACE}))
+    await stage._cache.written()
+    kept = stage._cache.read(0, 5, stage._window_ms())
+    stands = {topic: len(log) for topic, log in house.log.stands.items()}
+    assert dict.fromkeys((topic.name for topic in OUTCOMES), 0) | stands == kept.upto
+    assert {topic: noted(log[-1].headers).name for topic, log in house.log.stands.items()} == (
+        kept.last
+    )
+    digest = noted(house.log.stands[CARTS.name][-1].headers).digest
+    assert kept.questions([digest], [""]).same(0, digest, 5) is not None
+
+
+async def test_an_index_that_a_batch_still_writes_to_is_not_kept(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.stage.handle(house.batch(0, b"content 1"))
+    monkeypatch.setattr(cache, "LEAST", 1)
+    house.stage._busy.add(0)
+    house.stage._keep([0])
+    await house.stage._cache.written()
+    assert not house.stage._cache.path(0).exists()
 
 
 @pytest.mark.parametrize(

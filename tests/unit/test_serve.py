@@ -21,6 +21,7 @@ from ingest.publisher import KafkaPublisher
 from runtime.health import Health, Server
 from runtime.settings import Settings
 from runtime.shops import ShopBook
+from tests.batches import Batch
 
 SHOPS = """
 [[shops]]
@@ -50,8 +51,12 @@ class Producer:
     async def partitions_for(self, _topic: str) -> set[int]:
         return {0}
 
-    async def send(self, _topic: str, _value: bytes, key: bytes, **_rest: Any) -> Any:
-        self.keys.append(key)
+    def create_batch(self) -> Batch:
+        return Batch()
+
+    async def send_batch(self, batch: Batch, _topic: str, *, partition: int) -> Any:
+        assert partition == 0
+        self.keys += [said["key"] for said in batch.records]
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if self.answers:
             future.set_result(None)

@@ -17,6 +17,7 @@ import pytest
 from hookline.local.process import free_port
 from hookline.shops_file import with_secret, without_old_secret
 from processors.agent import Processors
+from processors.cache import IndexCache
 from processors.verdicts import Verdicts
 from runtime.health import Health
 from runtime.settings import Settings
@@ -164,7 +165,8 @@ class Stage:
         self.file, self.log, self.health = file, Log(), Health()
         self.book = ShopBook(file, self.health)
         self.stage = Processors()
-        self.stage._settings = Settings()
+        self.stage._settings = Settings(state_dir=str(file.parent))
+        self.stage._cache = IndexCache(self.stage._settings, "cluster")
         self.stage._health = self.health
         self.stage._shops = self.book
         self.stage._budget = SimpleNamespace(kept=nullcontext, renew=lambda: None)  # type: ignore[assignment]

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from processors import outcomes
 from processors.index import PartitionIndex, noted
@@ -79,7 +80,7 @@ def test_a_dead_letter_is_no_earlier_saying() -> None:
     write(index, first[0].outcomes)
     fixed = Verdicts(
         CODEC,
-        {"spiffy": Adapter(2, parse, lambda d, p: events(d, replace(p, payload=b"")))},
+        {"spiffy": Adapter(2, parse, lambda d, p: events(d, structs.replace(p, payload=b"")))},
         b"key",
     )
     assert kinds(fixed.decide([record(1, b"content boom")], index, SHOPS)) == ["canonical"]
@@ -126,6 +127,38 @@ def test_any_part_of_the_outcomes_lost_gives_the_same_final_outcomes(
         return outcome.topic, header(outcome, envelopes.RAW_OFFSET), outcome.value
 
     assert sorted(map(named, whole)) == sorted(map(named, [*kept, *again]))
+
+
+@settings(max_examples=100)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([*BODIES, b"content boom", b"state boom", b"content c two"]),
+            st.sampled_from(["cart:1", "cart:2"]),
+            st.booleans(),
+        ),
+        max_size=12,
+    ),
+    st.integers(0, 12),
+)
+def test_a_batch_is_decided_as_its_records_would_be_one_by_one(
+    told: list[tuple[bytes, str, bool]], known: int
+) -> None:
+    replay = ((envelopes.REPLAY_OF, b"0:0"), (envelopes.ORIGINAL, b"0:0:1"))
+    batch = [
+        record(offset, body, entity=entity, extra=replay if is_replay else ())
+        for offset, (body, entity, is_replay) in enumerate(told)
+    ]
+    singly: list[Verdict] = []
+    index, other = PartitionIndex(), PartitionIndex()
+    for each in batch:
+        [verdict] = decide([each], index)
+        write(index, verdict.outcomes)
+        if each.offset < known:
+            write(other, verdict.outcomes)
+        else:
+            singly.append(verdict)
+    assert singly == decide(batch[known:], other)
 
 
 def test_a_bug_in_an_adapter_is_a_dead_letter_with_its_traceback() -> None:
@@ -291,7 +324,7 @@ def test_a_delivery_with_a_dead_letter_in_a_slot_has_still_said_what_it_said(fir
 
 
 def test_a_digest_stays_the_one_that_the_first_copy_claimed() -> None:
-    renamed = Adapter(2, lambda d: replace(parse(d), event="renamed"), events)  # type: ignore[type-var]
+    renamed = Adapter(2, lambda d: structs.replace(parse(d), event="renamed"), events)  # type: ignore[type-var]
     index = half_written(b"content two", "cart")
     rest = Verdicts(CODEC, {"spiffy": renamed}, b"key").decide(
         [record(0, b"content two")], index, SHOPS

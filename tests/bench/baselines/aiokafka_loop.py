@@ -13,7 +13,7 @@ from typing import Any
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from processors.verdicts import raw_of
+from processors.reading import raw_of
 from runtime.producer import new_producer
 from runtime.settings import Settings, from_env
 from schemas.envelopes import Headers

@@ -5,7 +5,7 @@ between the baselines is how records come and go, and where dedupe keeps its sta
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from processors.sources.contract import Delivery, Parsed
 from runtime.registry import load_codec
 from runtime.settings import Settings
 from schemas.codec import Codec
-from schemas.envelopes import Headers, RawDelivery
+from schemas.envelopes import Headers, RawDelivery, Reject
 from schemas.events import Event
 from schemas.shops import Shop, load
 
@@ -46,19 +46,35 @@ class Work:
 
     def read(self, raw: RawDelivery) -> Read:
         """Parse and digest."""
+        return self._digested(*self._parsed(raw))
+
+    def reads(self, raws: Sequence[RawDelivery]) -> list[Read]:
+        """Parse all, then digest all."""
+        return [self._digested(*each) for each in [self._parsed(raw) for raw in raws]]
+
+    def _parsed(self, raw: RawDelivery) -> tuple[Delivery, Parsed | Reject]:
         delivery = Delivery(raw, self._shops[raw.source, raw.shop], raw.body, self._contact_key)
-        parsed = ADAPTERS[raw.source].parse(delivery)
+        return delivery, ADAPTERS[raw.source].parse(delivery)
+
+    def _digested(self, delivery: Delivery, parsed: Parsed | Reject) -> Read:
         if not isinstance(parsed, Parsed):
             raise TypeError(f"the bench sends only what parses: {parsed}")
-        said = dedupe.digest(raw.source, raw.shop, parsed.event, parsed.query_identifiers, raw.body)
-        return Read(delivery, parsed, said)
+        raw, query = delivery.raw, parsed.query_identifiers
+        return Read(
+            delivery, parsed, dedupe.digest(raw.source, raw.shop, parsed.event, query, raw.body)
+        )
 
     def made(self, read: Read) -> tuple[bytes, bytes, Headers]:
         """Key, Avro bytes and headers of its one event."""
         slot, event = self.event(read)
+        key, headers = self.headed(read, slot)
+        return key, self._codec.encode(event), headers
+
+    def headed(self, read: Read, slot: str) -> tuple[bytes, Headers]:
+        """Key and headers of its one event, which is the primary one."""
         raw = read.delivery.raw
-        headers = Origin(raw, ADAPTERS[raw.source].version, read.digest).headers(slot, (slot,))
-        return event.meta.entity.encode(), self._codec.encode(event), headers
+        origin = Origin(raw, ADAPTERS[raw.source].version, read.digest)
+        return raw.key, origin.headers(slot, (slot,))
 
     def event(self, read: Read) -> tuple[str, Event]:
         """Its one event, and the slot of that."""

@@ -1,0 +1,125 @@
+"""Raw records, read and parsed, before anybody asks whether one repeats another."""
+
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from processors import dedupe
+from processors.outcomes import DETAIL_BYTES, Origin
+from processors.sources.contract import Adapter, Delivery, Parsed
+from runtime.inflating import BodyTooLargeError, MalformedGzipError, inflate
+from schemas import envelopes
+from schemas.envelopes import RawDelivery, Reason, Reject
+from schemas.shops import Shop
+from schemas.topics import MAX_BODY
+
+NO_ADAPTER_VERSION = 0
+
+Shops = Mapping[tuple[str, str], Shop]
+
+
+class Read(msgspec.Struct, frozen=True, gc=False):
+    """A raw record and what its adapter makes of it; ``delivery`` is what that was asked."""
+
+    origin: Origin
+    delivery: Delivery | None
+    parsed: Parsed | Reject
+    adapter: Adapter | None
+
+    @property
+    def raw(self) -> RawDelivery:
+        """The record itself."""
+        return self.origin.raw
+
+
+class Reader:
+    """Reads records of the raw topic by the adapters of their platforms."""
+
+    def __init__(self, adapters: Mapping[str, Adapter], contact_key: bytes) -> None:
+        self._adapters = adapters
+        self._contact_key = contact_key
+
+    def read(self, records: Sequence[Any], shops: Shops) -> list[Read]:
+        """All records, in order; each step is done for all of them before the next begins."""
+        raws = [raw_of(record) for record in records]
+        bodies = [inflated(raw) for raw in raws]
+        asked = [self._asked(raw, body, shops) for raw, body in zip(raws, bodies, strict=True)]
+        parsed = [self._parsed(delivery) for delivery in asked]
+        return [self._read(*each) for each in zip(raws, bodies, asked, parsed, strict=True)]
+
+    def condemned(self, records: Sequence[Any]) -> list[Read]:
+        """All records, refused and not looked into: they killed their worker."""
+        detail = "its worker died each time that this delivery was built"
+        reject = Reject(Reason.KILLED_WORKER, "", detail, "parse")
+        raws = [raw_of(record) for record in records]
+        return [self._read(raw, raw.body, reject, reject) for raw in raws]
+
+    def _asked(self, raw: RawDelivery, body: bytes | Reject, shops: Shops) -> Delivery | Reject:
+        if isinstance(body, Reject):
+            return body
+        shop = shops.get((raw.source, raw.shop))
+        if shop is None or raw.source not in self._adapters:
+            detail = f"{raw.source}/{raw.shop} is not in the shops file any more"
+            return Reject(Reason.INVALID_PAYLOAD, envelopes.SHOP, detail, "parse")
+        return Delivery(raw, shop, body, self._contact_key)
+
+    def _parsed(self, delivery: Delivery | Reject) -> Parsed | Reject:
+        if isinstance(delivery, Reject):
+            return delivery
+        try:
+            return self._adapters[delivery.raw.source].parse(delivery)
+        except Exception:  # noqa: BLE001 - a bug in an adapter is a dead letter, not a stuck partition
+            return bug("parse")
+
+    def _read(
+        self,
+        raw: RawDelivery,
+        body: bytes | Reject,
+        asked: Delivery | Reject,
+        parsed: Parsed | Reject,
+    ) -> Read:
+        adapter = self._adapters.get(raw.source)
+        version = adapter.version if adapter else NO_ADAPTER_VERSION
+        plain = raw.body if isinstance(body, Reject) else body
+        if isinstance(parsed, Reject) or isinstance(asked, Reject):
+            said = dedupe.digest(raw.source, raw.shop, raw.event, raw.query, plain)
+            return Read(Origin(raw, version, said), None, parsed, adapter)
+        query = parsed.query_identifiers
+        said = dedupe.digest(raw.source, raw.shop, parsed.event, query, plain)
+        return Read(Origin(raw, version, said), asked, parsed, adapter)
+
+
+def raw_of(record: Any) -> RawDelivery:
+    """A consumer record of the raw topic, its headers read."""
+    return RawDelivery.of(
+        record.partition,
+        record.offset,
+        record.timestamp,
+        record.key,
+        record.value,
+        record.headers,
+    )
+
+
+def inflated(raw: RawDelivery) -> bytes | Reject:
+    """The body without its content encoding, at most ``MAX_BODY`` bytes of it."""
+    if raw.content_encoding in ("", "identity"):
+        return raw.body
+    if raw.content_encoding != "gzip":
+        return Reject(
+            Reason.UNSUPPORTED_FORMAT, "content-encoding", raw.content_encoding[:100], "inflate"
+        )
+    try:
+        return inflate(raw.body, MAX_BODY)
+    except MalformedGzipError as error:
+        return Reject(Reason.MALFORMED_BODY, "@0", f"gzip: {error}", "inflate")
+    except BodyTooLargeError:
+        return Reject(Reason.TOO_LARGE, "", f"more than {MAX_BODY} bytes inflated", "inflate")
+
+
+def bug(stage: str) -> Reject:
+    """The exception in hand as a reject: a bug of ours, with its traceback."""
+    text = traceback.format_exc()[-DETAIL_BYTES:]
+    return Reject(Reason.INTERNAL_ERROR, "", text, stage)
