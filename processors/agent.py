@@ -86,7 +86,9 @@ class Processors:
             source: counting(source, within_budget(adapter, self._budget.renew), self._unknown)
             for source, adapter in self._adapters.items()
         }
-        self._verdicts = Verdicts(codec, adapters, settings.contact_key.encode())
+        self._verdicts = Verdicts(
+            codec, adapters, settings.contact_key.encode(), cloudevents=settings.cloudevents
+        )
         self._producer: AIOKafkaProducer = new_producer(settings)
         await self._producer.start()
         self._sender = BatchSender(settings, health, self._producer)

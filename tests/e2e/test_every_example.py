@@ -61,6 +61,7 @@ def sent(
         live_stack.settings(),
         shops_file=str(shops),
         contact_key=example_files.CONTACT_KEY.decode(),
+        cloudevents=True,
     )
     live_stack.start()
     prepare(settings)
@@ -104,6 +105,9 @@ def read_by_another_client(settings: Settings) -> list[tuple[str, bytes, dict[st
                     assert message.error() is None
                     context = SerializationContext(name, MessageField.VALUE)
                     record = deserialize(message.value(), context)
+                    said = dict(message.headers())
+                    assert str(record["meta"]["event_id"]).encode() == said["ce_id"]
+                    assert message.key() == said["ce_subject"]
                     found.append((topic.record or "", message.key(), record))
         registry.close()
     finally:
