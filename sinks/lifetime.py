@@ -218,7 +218,7 @@ class _Days:
 
 def _ineligible(days: _Days, worth: Sequence[OrderMoney], complete: bool | None) -> str | None:
     if days.first is None:
-        return "no-counted-order"
+        return "only-renewals" if worth else "no-counted-order"
     unknown = (each.reason for each in worth if each.reason is not None)
     return next(unknown, None if complete else "history-incomplete")
 

@@ -133,7 +133,8 @@ _RECOMPUTE = f"""
                 greatest((today.as_of AT TIME ZONE f.timezone)::date, m.last) - m.first
             END AS t,
             m.monetary, today.as_of,
-            CASE WHEN m.first IS NULL THEN 'no-counted-order'
+            CASE WHEN m.first IS NULL AND s.orders_count > 0 THEN 'only-renewals'
+                WHEN m.first IS NULL THEN 'no-counted-order'
                 WHEN s.reason IS NOT NULL THEN s.reason
                 WHEN whole.history_complete IS NOT TRUE THEN 'history-incomplete'
             END AS ineligible_reason,

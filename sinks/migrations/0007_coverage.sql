@@ -40,4 +40,5 @@ COMMENT ON COLUMN coverage.tells_carts IS 'True where the platform tells of cart
 COMMENT ON COLUMN coverage.tells_refunds IS 'True where the platform''s order events tell refunds; null while nothing shows it.';
 COMMENT ON COLUMN coverage.tells_cancellations IS 'True where the platform tells later cancellations; null where not known.';
 
-COMMENT ON COLUMN customer_lifetime_value.t IS 'Days from the first of those days to as_of; to the last of them where that lies behind as_of.';
+COMMENT ON COLUMN customer_lifetime_value.t IS 'Days from the first of those days to as_of; to the last of them where that lies after as_of.';
+COMMENT ON COLUMN customer_lifetime_value.ineligible_reason IS 'Why there is no net, cohort or prediction: no-counted-order; only-renewals (they count in net, not in frequency); items-unknown or tax-unknown of an order without net; history-incomplete.';

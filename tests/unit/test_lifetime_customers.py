@@ -119,7 +119,7 @@ def test_a_renewal_is_in_net_and_in_subscription_revenue_but_in_no_rfm() -> None
 
 def test_a_customer_of_nothing_but_renewals_has_no_rfm() -> None:
     row = only(order("a", "2026-01-01", counted("0"), is_renewal=True))
-    assert (D(0), None, None, None, "no-counted-order") == (
+    assert (D(0), None, None, None, "only-renewals") == (
         row.net,
         row.frequency,
         row.recency,
