@@ -70,6 +70,7 @@ def test_the_wheel_holds_our_packages_the_examples_and_nothing_else(tmp_path: Pa
         "hookline/examples/run-free/order-created.json",
         "hookline/shops.example.toml",
         "schemas/avro/orders.avsc",
+        "hookline/capacity_figures.json",
         "sinks/migrations/0001_delivery.sql",
     ):
         assert wanted in names
