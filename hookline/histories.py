@@ -23,8 +23,16 @@ _ORDERS = """
     SELECT order_key, source, shop, layers, is_renewal FROM orders
     WHERE order_key = ANY(%s) ORDER BY order_key
 """
-_LINKED_CARTS = "SELECT cart_key, links FROM carts WHERE cart_key = ANY(%s) OR links && %s"
-_LINKED_ORDERS = "SELECT order_key, links FROM orders WHERE links && %s"
+_LINKS = "SELECT links FROM carts WHERE cart_key = %s"
+# One look into the index for each key: links && keys costs the square of their number.
+_LINKED_CARTS = """
+    SELECT linked.cart_key, linked.links FROM unnest(%s::text[]) AS key,
+        LATERAL (SELECT cart_key, links FROM carts WHERE links @> ARRAY[key] OFFSET 0) linked
+"""
+_LINKED_ORDERS = """
+    SELECT linked.order_key, linked.links FROM unnest(%s::text[]) AS key,
+        LATERAL (SELECT order_key, links FROM orders WHERE links @> ARRAY[key] OFFSET 0) linked
+"""
 _GENERATIONS = "SELECT fold FROM cart_generations WHERE cart_key = ANY(%s) ORDER BY 1"
 _WATERMARK = "SELECT (extract(epoch FROM at) * 1000000)::bigint FROM watermark"
 
@@ -70,21 +78,17 @@ def generations(reader: Asks, cart_keys: Sequence[str]) -> list[Generation]:
 def group(reader: Asks, cart_key: str) -> tuple[list[CartHistory], list[CandidateOrder]]:
     """A cart and all carts and orders that must be folded together with it."""
     cart_keys, order_keys = {cart_key}, set[str]()
+    frontier = {key for (own,) in reader.ask(_LINKS, [cart_key]).rows for key in own}
     links: set[str] = set()
-    frontier: set[str] = set()
-    while True:
-        found: set[str] = set()
-        asked = sorted(frontier)
-        for key, own in reader.ask(_LINKED_CARTS, [[cart_key], asked]).rows:
-            cart_keys.add(key)
-            found.update(own)
-        for key, own in reader.ask(_LINKED_ORDERS, [asked]).rows:
-            order_keys.add(key)
-            found.update(own)
-        frontier = found - links
-        if not frontier:
-            return carts(reader, sorted(cart_keys)), orders(reader, sorted(order_keys))
+    while frontier:
         links |= frontier
+        found: set[str] = set()
+        for query, keys in ((_LINKED_CARTS, cart_keys), (_LINKED_ORDERS, order_keys)):
+            for key, own in reader.ask(query, [sorted(frontier)]).rows:
+                keys.add(key)
+                found.update(own)
+        frontier = found - links
+    return carts(reader, sorted(cart_keys)), orders(reader, sorted(order_keys))
 
 
 def order_events(reader: Asks, order_keys: Sequence[str]) -> dict[str, Layers]:

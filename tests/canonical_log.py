@@ -3,7 +3,7 @@
 import asyncio
 import random
 import zlib
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Self
 
@@ -12,7 +12,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from runtime.health import Health
 from runtime.settings import Settings
 from runtime.stage import Batch, MovedError, Partition
-from schemas.events import TOPIC_OF, CartSignal, CustomerRef, Event
+from schemas.codec import Codec
+from schemas.events import TOPIC_OF, CartSignal, CustomerRef, Event, Micros
 from schemas.topics import BY_RECORD, CANONICAL, CART_SIGNALS
 from sinks.agent import Sinks
 from sinks.log import Log
@@ -61,11 +62,22 @@ async def append(settings: Settings, events: Iterable[Event]) -> int:
 
 
 class Worker:
-    """One sink: takes all partitions over, then stores what the log holds, batch by batch."""
+    """One sink: takes all partitions over, then stores what the log holds, batch by batch.
 
-    def __init__(self, settings: Settings) -> None:
+    ``codec``: None where the log was written by real processors. ``size``: records in a batch.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        codec: Codec | None = CODEC,
+        clock: Callable[[], Micros] = lambda: NOON,
+        size: int = 100,
+    ) -> None:
         self.settings = settings
-        self.sinks = Sinks(CODEC, clock=lambda: NOON, in_background=False)
+        self.sinks = Sinks(codec, clock, in_background=False)
+        self.size = size
         self.at: dict[Partition, int] = {}
         self.moved = 0
 
@@ -82,21 +94,27 @@ class Worker:
     async def __aexit__(self, *_: object) -> None:
         await self.sinks.stop()
 
-    async def store(self) -> int:
-        """Store everything up to the log's present ends; how many records that were."""
+    async def store(self, most: int | None = None) -> int:
+        """Store everything up to the log's present ends; how many records that were.
+
+        ``most``: no more than that of each partition.
+        """
         stored = 0
         async with Log(self.settings) as kafka:
             ends = await kafka.ends(*CANONICAL)
+            if most is not None:
+                ends = {place: min(end, self.at[place] + most) for place, end in ends.items()}
             while any(self.at[place] < end for place, end in ends.items()):
                 async for fetched in kafka.read(self.at, ends):
                     for place, records in fetched.items():
                         stored += await self._take(place, records)
         return stored
 
-    async def _take(self, place: Partition, records: list[object], size: int = 100) -> int:
+    async def _take(self, place: Partition, records: list[object]) -> int:
         stored = 0
-        for first in range(0, len(records), size):
-            some = [each for each in records[first : first + size] if _at(each) >= self.at[place]]
+        for first in range(0, len(records), self.size):
+            some = records[first : first + self.size]
+            some = [each for each in some if _at(each) >= self.at[place]]
             if not some or _at(some[0]) > self.at[place]:
                 continue  # fetched before the fence was found elsewhere: read again
             batch = Batch(place, some, self.at[place], _at(some[-1]) + 1, 1, lambda: True)
