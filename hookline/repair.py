@@ -16,10 +16,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from hookline import log_reader
 from hookline.database import connected
 from hookline.errors import CommandError
-from processors.index import PartitionIndex, noted
+from processors.index import PartitionIndex
 from processors.readback import MARGIN_MS
 from processors.sources import ADAPTERS
 from processors.verdicts import Verdicts
+from processors.written import noted
 from runtime.health import Health
 from runtime.producer import BatchSender, new_producer
 from runtime.registry import load_codec

@@ -15,12 +15,13 @@ from dataclasses import dataclass, replace
 from aiokafka import AIOKafkaProducer
 
 from processors.cache import IndexCache
-from processors.index import PartitionIndex, noted
+from processors.index import PartitionIndex
 from processors.readback import MARGIN_MS, ReadBack
 from processors.sources import ADAPTERS
 from processors.sources.contract import Adapter, Delivery, Parsed, Slots
 from processors.unknown_fields import Counts, counting
 from processors.verdicts import Verdict, Verdicts
+from processors.written import noted
 from runtime import admin, logs, metrics
 from runtime.budget import Budget
 from runtime.custody import Piece

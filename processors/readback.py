@@ -9,7 +9,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from processors.cache import CacheError, IndexCache
-from processors.index import PartitionIndex, noted
+from processors.index import PartitionIndex
+from processors.written import noted
 from runtime import admin, logs, metrics
 from runtime.health import Health
 from runtime.settings import Settings

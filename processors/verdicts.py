@@ -13,10 +13,11 @@ from msgspec import structs
 from processors import cloudevents as _cloudevents
 from processors import dedupe, outcomes
 from processors.dedupe import Said
-from processors.index import PartitionIndex, Questions, Written
+from processors.index import PartitionIndex, Questions
 from processors.outcomes import Made, Origin
 from processors.reading import Read, Reader, Shops, bug
 from processors.sources.contract import Adapter, Parsed, Rule, Slots
+from processors.written import Written
 from runtime.stage import RefusedError
 from schemas import envelopes
 from schemas.codec import Codec

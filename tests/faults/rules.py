@@ -35,7 +35,7 @@ RULES = (
         "a dead letter makes the sender's retry a duplicate",
         "processors/index.py",
         "        if not outcome.is_canonical:\n",
-        "        if outcome.slot == envelopes.DUPLICATE_SLOT:\n",
+        "        if outcome.slot == 'duplicate':\n",
         (INDEX, VERDICTS, KILLS),
     ),
     Rule(

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from ingest.signatures import ACTIVE_SECRETS
-from processors.index import PartitionIndex, noted
+from processors.index import PartitionIndex
+from processors.written import noted
 from tests.hostile.cases import case
 from tests.hostile.house import GOOD, GOOTEN, KEY, SPIFFY, VERDICTS, recorded, signed, spiffy
 from tests.served import Served, request, status

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from processors import cloudevents
-from processors.index import PartitionIndex, noted
+from processors.index import PartitionIndex
 from processors.verdicts import Verdicts
+from processors.written import noted
 from schemas.envelopes import Outcome
 from schemas.events import TOPIC_OF
 from schemas.topics import BY_RECORD, CARTS, CONSENTS

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from processors import runs
 from processors.dedupe import Said
-from processors.index import Noted, PartitionIndex, noted
+from processors.index import PartitionIndex
 from processors.run import ROW_BYTES
 from processors.runs import Runs
+from processors.written import Noted, noted
 from schemas import envelopes
 
 DIGESTS = [bytes([number]) * 16 for number in range(4)]

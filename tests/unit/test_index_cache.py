@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from processors import cache as caches
 from processors.cache import CacheError, IndexCache
-from processors.index import Frozen, Noted, PartitionIndex, noted
+from processors.index import Frozen, PartitionIndex
+from processors.written import Noted, noted
 from runtime.settings import Settings
 from schemas import envelopes
 from schemas.topics import CARTS, OUTCOMES, WEBHOOKS

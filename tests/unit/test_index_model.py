@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from processors import run, runs
 from processors.cache import IndexCache
 from processors.dedupe import Said
-from processors.index import FORGET_EVERY_MS, Noted, PartitionIndex, Questions
+from processors.index import FORGET_EVERY_MS, PartitionIndex, Questions
+from processors.written import Noted
 from runtime.settings import Settings
 from schemas import envelopes
 

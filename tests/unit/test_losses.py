@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hookline.index_size import IndexSize
-from processors.index import PartitionIndex, noted
+from processors.index import PartitionIndex
+from processors.written import noted
 from runtime.decisions import accepted_until, divided
 from schemas import decisions
 from schemas.decisions import AcceptedLoss

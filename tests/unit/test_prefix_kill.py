@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processors.index import PartitionIndex, noted
+from processors.index import PartitionIndex
 from processors.readback import MARGIN_MS
 from processors.sources import ADAPTERS
 from processors.verdicts import Verdicts
+from processors.written import noted
 from schemas import envelopes
 from schemas.envelopes import Outcome
 from tests import toy_platform

@@ -12,9 +12,10 @@ import pytest
 from processors import cache
 from processors.agent import Held, Processors
 from processors.cache import IndexCache
-from processors.index import PartitionIndex, noted
+from processors.index import PartitionIndex
 from processors.readback import HorizonError, check_horizon
 from processors.verdicts import Verdicts
+from processors.written import noted
 from runtime.health import Health
 from runtime.producer import Appended
 from runtime.settings import Settings

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from processors import outcomes
-from processors.index import PartitionIndex, noted
+from processors.index import PartitionIndex
 from processors.sources.contract import Adapter
 from processors.verdicts import Verdict, Verdicts
+from processors.written import noted
 from runtime.stage import RefusedError
 from schemas import envelopes
 from schemas.envelopes import Outcome, Reason
