@@ -7,7 +7,8 @@ from typing import Any
 
 from schemas.events import Micros, OrderStatus
 from sinks.lifetime import OrderMoney, OrderState, Standing
-from sinks.merge import FIRST, Layers
+from sinks.merge import Layers
+from sinks.telling import FIRST
 
 _INNER = frozenset({FIRST, "occurred_at", "settings", "is_test"})
 """Fields that every event tells."""

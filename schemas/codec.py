@@ -110,7 +110,7 @@ class Codec:
             for name, schema_id in self.ids.items()
         }
         self._readers = {
-            schema_id: reader.compiled(schema(name), vars(events), _FRAME)
+            schema_id: reader.compiled(schema(name), vars(events), _FRAME, _SHARED)
             for name, schema_id in self.ids.items()
         }
         self._older = {

@@ -9,7 +9,6 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -25,15 +24,18 @@ EPOCH_2000 = 946_684_800_000_000
 _BASE, _BASE_DIGITS = 10_000, 4
 """A numeric's digits go by four."""
 _NEGATIVE = 0x4000
+_SHORT = 256
+_KEPT = 65_536
+_SIZES = tuple(struct.pack("!i", size) for size in range(_SHORT))
 _json = msgspec.json.Encoder(decimal_format="string").encode
 
 # How a value ``{0}`` that is not null is written: its size in 4 bytes, then itself.
 _KINDS = {
-    "text": "size(len(b := {0}.encode())) + b",
+    "text": f"(SIZES[n] if (n := len(b := {{0}}.encode())) < {_SHORT} else size(n)) + b",
     "boolean": "(true if {0} else false)",
     "integer": "int4(4, {0})",
     "bigint": "int8(8, {0})",
-    "numeric": "numeric({0} if type({0}) is str else str({0}))",
+    "numeric": "NUMERICS[{0} if type({0}) is str else str({0})]",
     "timestamptz": f"int8(8, {{0}} - {EPOCH_2000})",
     "date": f"int4(4, {{0}}.toordinal() - {date(2000, 1, 1).toordinal()})",
     "interval": "interval(16, {0}, 0, 0)",
@@ -43,7 +45,16 @@ _KINDS = {
 }
 
 
-@lru_cache(maxsize=65536)
+class _Numerics(dict[str, bytes]):
+    """Fields of type numeric by their amounts: the same few prices come again and again."""
+
+    def __missing__(self, amount: str) -> bytes:
+        if len(self) >= _KEPT:
+            self.clear()
+        written = self[amount] = numeric(amount)
+        return written
+
+
 def numeric(amount: str) -> bytes:
     """A finite decimal as a field of type numeric, with the places that it is written with."""
     sign, digits, exponent = Decimal(amount).as_tuple()
@@ -81,12 +92,13 @@ def compiled(kinds: Sequence[str]) -> Callable[[Iterable[Sequence[Any]]], bytes]
         false=b"\0\0\0\1\0",
         count=struct.pack("!h", len(kinds)),
         uuid_size=struct.pack("!i", 16),
+        SIZES=_SIZES,
         size=struct.Struct("!i").pack,
         int4=struct.Struct("!ii").pack,
         int8=struct.Struct("!iq").pack,
         interval=struct.Struct("!iqii").pack,
         fromhex=bytes.fromhex,
-        numeric=numeric,
+        NUMERICS=_Numerics(),
         json=_json,
         texts=texts,
     )

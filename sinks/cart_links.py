@@ -1,7 +1,5 @@
 """Which cart an order may close: the keys to lock and look up by, and the rule itself."""
 
-from collections.abc import Iterable
-
 from schemas.keys import entity_key
 from schemas.platforms import PLATFORMS
 from sinks.cart_records import CandidateOrder, CartHistory
@@ -31,13 +29,16 @@ def link_keys(
     ``source/shop/cart:id``: one for each identifier given. Two records that may ever
     influence each other's rows share a key.
     """
-    told = {
-        "customer_id": customer_id,
-        "email_hash": email_hash,
-        "cart_token": cart_token,
-        "cart_id": cart_id,
-    }
-    return _keys(source, shop, told, _KINDS)
+    keys = []
+    if customer_id is not None:
+        keys.append(entity_key(source, shop, "customer", customer_id))
+    if email_hash is not None:
+        keys.append(entity_key(source, shop, "email", email_hash))
+    if cart_token is not None:
+        keys.append(entity_key(source, shop, "cart-token", cart_token))
+    if cart_id is not None:
+        keys.append(entity_key(source, shop, "cart", cart_id))
+    return frozenset(keys)
 
 
 def fold_keys(
@@ -59,7 +60,13 @@ def fold_keys(
         "cart_token": cart_token,
         "cart_id": cart_id,
     }
-    return _keys(source, shop, told, _FOLDED.get(source, ("cart_id",)))
+    return frozenset(
+        [
+            entity_key(source, shop, _KINDS[name], identifier)
+            for name in _FOLDED.get(source, ("cart_id",))
+            if (identifier := told[name]) is not None
+        ]
+    )
 
 
 def link_method(cart: CartHistory, order: CandidateOrder) -> str | None:
@@ -85,15 +92,3 @@ def link_method(cart: CartHistory, order: CandidateOrder) -> str | None:
 
 def _same(mine: str | None, theirs: str | None) -> bool:
     return mine is not None and mine == theirs
-
-
-def _keys(
-    source: str, shop: str, told: dict[str, str | None], names: Iterable[str]
-) -> frozenset[str]:
-    return frozenset(
-        [
-            entity_key(source, shop, _KINDS[name], identifier)
-            for name in names
-            if (identifier := told[name]) is not None
-        ]
-    )

@@ -1,7 +1,7 @@
 """Rows into tables by COPY in PostgreSQL's binary form: whole batches, no text to parse."""
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,19 +22,25 @@ class Table:
     name: str
     key: str
     columns: tuple[tuple[str, str], ...]
+    _names: tuple[str, ...] = field(init=False, repr=False)
     _copy: sql.Composed = field(init=False, repr=False)
     _delete: sql.Composed = field(init=False, repr=False)
     _written: Callable[[Iterable[Sequence[Any]]], bytes] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         table, key = sql.Identifier(self.name), sql.Identifier(self.key)
-        names = sql.SQL(", ").join(sql.Identifier(name) for name, _ in self.columns)
+        object.__setattr__(self, "_names", tuple(name for name, _ in self.columns))
+        names = sql.SQL(", ").join(map(sql.Identifier, self._names))
         copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(table, names)
         delete = sql.SQL("DELETE FROM {} WHERE {} = ANY(%s)").format(table, key)
         object.__setattr__(self, "_copy", copy)
         object.__setattr__(self, "_delete", delete)
         written = binary_rows.compiled([kind for _, kind in self.columns])
         object.__setattr__(self, "_written", written)
+
+    def row(self, told: Mapping[str, Any]) -> list[Any]:
+        """The values of the columns, None for those that are not told."""
+        return list(map(told.get, self._names))
 
     async def replace(
         self,

@@ -6,7 +6,8 @@ from typing import Any
 
 from schemas.keys import customer_key
 from sinks.copying import Table
-from sinks.merge import Fields, Layers, flatten
+from sinks.merge import Layers, flatten
+from sinks.telling import Fields
 
 _T, _B, _N, _I, _AT, _J = "text", "boolean", "numeric", "bigint", "timestamptz", "jsonb"
 _CUSTOMER = (("customer_key", _T), ("customer_id", _T), ("email_hash", _T))
@@ -53,7 +54,7 @@ class Entity:
         told |= self.derived(key, told)
         if extra:
             told |= extra
-        return [told.get(name) for name, _ in self.table.columns]
+        return self.table.row(told)
 
 
 def _entity(
@@ -176,7 +177,7 @@ def contact_row(key: str, layers: Layers) -> list[Any]:
     """The row of a customer's contact data."""
     told = flatten(layers)
     told |= {"customer_key": key, "layers": layers}
-    return [told.get(name) for name, _ in CONTACTS.columns]
+    return CONTACTS.row(told)
 
 
 def item_rows(order_key: str, layers: Layers) -> Iterator[list[Any]]:
@@ -188,7 +189,7 @@ def item_rows(order_key: str, layers: Layers) -> Iterator[list[Any]]:
             "position": position,
             "source_event_id": layers[0].event_id,
         }
-        yield [own.get(name) for name, _ in ORDER_ITEMS.columns]
+        yield ORDER_ITEMS.row(own)
 
 
 TOTALS = Table(
@@ -215,4 +216,4 @@ def totals_row(key: str, layers: Layers) -> list[Any]:
         "layers": layers,
         "source_event_id": layers[0].event_id,
     }
-    return [told.get(name) for name, _ in TOTALS.columns]
+    return TOTALS.row(told)

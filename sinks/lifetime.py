@@ -29,6 +29,7 @@ from sinks.order_money import (
     order_state,
     renewals,
     standing,
+    state_of,
 )
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "renewals",
     "reported_totals",
     "standing",
+    "state_of",
 ]
 
 _T = TypeVar("_T")

@@ -6,27 +6,16 @@ the store keeps them in a jsonb column as they are.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
-import msgspec
-
-from schemas.events import Change, Event, Meta, Order
+from schemas.events import Change, Event, Meta
+from sinks.telling import FIRST, Fields, compiled
 
 Version = tuple[int, int, int, int, int]
 """(version_at, rank of the change, raw append time, raw partition, raw offset)."""
 
-Fields = dict[str, Any]
-"""Field name -> JSON value. A name that is missing was not told."""
-
 _RANK = {Change.DELETED: 3, Change.UPDATED: 2, Change.REPORTED: 1, Change.CREATED: 0}
-FIRST = "first_occurred_at"
-"""The one field that its smallest value wins, not its newest: when the entity was first told."""
-
-_WORDED = {"status": "status_word", "kind": None, "currency_source": None}
-"""Enum fields, and the field with the platform's own word for them."""
-
-_SELDOM = frozenset((*_WORDED, "attributes", "reported"))
-"""Fields that may hold a value and yet tell nothing."""
+_TOLD = {record: compiled(record) for record in get_args(Event)}
 
 
 class Layer(NamedTuple):
@@ -61,38 +50,15 @@ def told(record: Event) -> Fields:
     ``deleted`` (unless REPORTED), ``is_test``, ``settings``, ``occurred_at``,
     ``first_occurred_at`` and on a CREATED order ``created_successful_transactions``.
     """
-    plain: Fields = msgspec.to_builtins(record)
-    meta, customer = plain.pop("meta"), plain.pop("customer", None)
-    fields = {
-        name: list(value) if type(value) is tuple else value  # as JSON gives it back
-        for name, value in plain.items()
-        if value is not None and (name not in _SELDOM or _is_told(name, value, plain))
-    }
-    fields.update((name, value) for name, value in (customer or {}).items() if value is not None)
-    if record.meta.change is not Change.REPORTED:
-        fields["deleted"] = record.meta.change is Change.DELETED
-    fields |= {"is_test": meta["is_test"], "settings": meta["settings"]}
-    fields |= {"occurred_at": meta["occurred_at"], FIRST: meta["occurred_at"]}
-    if (
-        isinstance(record, Order)
-        and record.meta.change is Change.CREATED
-        and record.successful_transactions is not None
-    ):
-        fields["created_successful_transactions"] = record.successful_transactions
-    return fields
-
-
-def _is_told(name: str, value: Any, record: Fields) -> bool:
-    if name not in _WORDED:
-        return bool(value)
-    word = _WORDED[name]
-    return value != "UNKNOWN" or (word is not None and record.get(word) is not None)
+    return _TOLD[type(record)](record)
 
 
 def merge(layers: Sequence[Layer], new: Version, event_id: str, fields: Fields) -> Layers:
     """The state with one more event in it. Any order and any repetition give the same."""
     if not layers:  # as for most entities
-        return (Layer(new, event_id, {n: v for n, v in fields.items() if v is not None}),)
+        if None in fields.values():
+            fields = {name: value for name, value in fields.items() if value is not None}
+        return (Layer(new, event_id, fields),)
     candidates = sorted(
         (*layers, Layer(new, event_id, fields)), key=lambda layer: layer[:2], reverse=True
     )

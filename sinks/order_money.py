@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from schemas.events import LineItem, OrderStatus
+from schemas.events import Change, LineItem, Order, OrderStatus
 from schemas.platforms import telling
 from sinks.cart_lines import lines_total
 from sinks.cart_records import CandidateOrder
 from sinks.lifetime_records import OrderMoney, OrderState, Standing
-from sinks.merge import FIRST
+from sinks.telling import FIRST
 
 NOTHING = Decimal(0)
 PLACES = Decimal("0.0001")
@@ -54,6 +54,46 @@ def order_state(order_key: str, source: str, shop: str, fields: Mapping[str, Any
         if known.get(name) is None:
             known[name] = settings.get(name)
     return msgspec.convert(known, OrderState)
+
+
+def state_of(order_key: str, order: Order) -> OrderState:
+    """``order_state`` of an order of which this event is all that is told."""
+    source, shop, _ = order_key.split("/", 2)
+    meta, customer, settings = order.meta, order.customer, order.meta.settings
+    placed = order.placed_at if order.placed_at is not None else order.created_at
+    taxes_included = order.taxes_included
+    return OrderState(
+        order_key=order_key,
+        source=source,
+        shop=shop,
+        placed_at=placed if placed is not None else meta.occurred_at,
+        status=order.status,
+        customer_id=None if customer is None else customer.customer_id,
+        email_hash=None if customer is None else customer.email_hash,
+        cart_id=order.cart_id,
+        cart_token=order.cart_token,
+        subscription_id=order.subscription_id,
+        currency=order.currency if order.currency is not None else settings.currency,
+        items=order.items,
+        items_total=order.items_total,
+        discount_total=order.discount_total,
+        tax_total=order.tax_total,
+        shipping_total=order.shipping_total,
+        total=order.total,
+        paid_total=order.paid_total,
+        refunded_total=order.refunded_total,
+        refunded_goods=order.refunded_goods,
+        taxes_included=taxes_included if taxes_included is not None else settings.taxes_included,
+        cancelled_at=order.cancelled_at,
+        counts_as_sale=settings.counts_as_sale,
+        is_test=meta.is_test,
+        is_draft=order.is_draft is True,
+        deleted=meta.change is Change.DELETED,
+        created_successful_transactions=(
+            order.successful_transactions if meta.change is Change.CREATED else None
+        ),
+        timezone=settings.timezone,
+    )
 
 
 def standing(order: OrderState) -> Standing:
@@ -164,23 +204,26 @@ def candidate(order: OrderState, worth: OrderMoney, is_renewal: bool) -> Candida
 
 def _told(total: Decimal | None, lines: Sequence[Decimal | None]) -> Decimal | None:
     """The order's own figure, else the sum of what its lines tell."""
-    told = [amount for amount in lines if amount is not None]
-    if total is not None or not told:
+    if total is not None:
         return total
-    return sum(told, NOTHING)
+    told = [amount for amount in lines if amount is not None]
+    return sum(told, NOTHING) if told else None
 
 
 def _gift_cards(items: Sequence[LineItem] | None) -> Decimal | None:
-    if items is None or all(line.is_gift_card is None for line in items):
-        return None
-    return lines_total(line for line in items if line.is_gift_card)
+    flags = [line.is_gift_card for line in items or ()]
+    if True in flags:
+        return lines_total(line for line in items or () if line.is_gift_card)
+    return NOTHING if False in flags else None
 
 
 def _listed(order: OrderState, goods: Sequence[LineItem]) -> Decimal | None:
     """Goods before discounts, gift cards apart, as the payload's prices stand."""
+    if order.items_total is not None and len(goods) == len(order.items or ()):
+        return order.items_total
     lines = lines_total(goods) if order.items is not None else None
-    if order.items_total is None or len(goods) == len(order.items or ()):
-        return lines if order.items_total is None else order.items_total
+    if order.items_total is None:
+        return lines
     sold = _gift_cards(order.items)
     if order.items_total == lines or sold is None:
         return lines

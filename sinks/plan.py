@@ -10,7 +10,6 @@ from schemas.events import (
     Cart,
     Consent,
     Customer,
-    CustomerRef,
     Event,
     Meta,
     Order,
@@ -21,7 +20,8 @@ from schemas.keys import customer_key, entity_key
 from sinks.cart_links import link_keys
 from sinks.carts import Activity, activity
 from sinks.lifetime import reported_totals
-from sinks.merge import Fields, Version, told, version
+from sinks.merge import Version, told, version
+from sinks.telling import Fields
 
 CONTACTS = "customer_contacts"
 TOTALS = "reported_totals"
@@ -42,7 +42,7 @@ class Plan:
     """What events ask of the tables.
 
     ``told``: table -> entity -> what was told of it. ``locks``: link keys -> whether a cart
-    carries the key. ``links``: keys of the entities whose carts may fold otherwise now.
+    carries the key. ``orders``: order -> its event, None where the batch has several.
     """
 
     told: dict[str, dict[str, list[Told]]] = field(
@@ -51,6 +51,7 @@ class Plan:
     activities: dict[str, list[Activity]] = field(default_factory=lambda: defaultdict(list))
     locks: dict[str, bool] = field(default_factory=dict)
     shops: dict[tuple[str, str], Shop] = field(default_factory=dict)
+    orders: dict[str, Order | None] = field(default_factory=dict)
 
 
 def plan(events: Iterable[Event]) -> Plan:
@@ -69,52 +70,64 @@ def lock_of(customer: str) -> str:
 
 def add(made: Plan, event: Event) -> None:
     """Put what one event asks into a plan."""
-    meta = event.meta
+    meta, kind = event.meta, type(event)
+    source, shop, event_id = meta.source, meta.shop, meta.event_id
     at, fields = version(meta), told(event)
-    customer, subscription = _customer(event), _subscription(event)
+    # Of a customer they stand in the event itself, of all others in its CustomerRef.
+    customer_id, email_hash = fields.get("customer_id"), fields.get("email_hash")
     contact = fields.pop("contact", None)
     entity = meta.entity
     if isinstance(event, Customer):
-        entity = entity_key(meta.source, meta.shop, "customer", event.customer_id)
-    made.told[TOPIC_OF[type(event)]][entity].append((at, meta.event_id, fields))
+        entity = entity_key(source, shop, "customer", event.customer_id)
+    made.told[TOPIC_OF[kind]][entity].append((at, event_id, fields))
+    if isinstance(event, Order):
+        made.orders[entity] = None if entity in made.orders else event
     if contact is not None:
-        made.told[CONTACTS][entity].append((at, meta.event_id, contact))
+        made.told[CONTACTS][entity].append((at, event_id, contact))
     if isinstance(event, Cart):
         made.activities[entity].append(activity(event))
 
-    owner = customer_key(meta.source, meta.shop, customer.customer_id, customer.email_hash)
-    if owner is not None and not isinstance(event, Customer):
-        made.told["customers"][owner].append((at, meta.event_id, _of_customer(event, fields)))
-    if subscription is not None and not isinstance(event, Subscription):
+    owner = customer_key(source, shop, customer_id, email_hash)
+    if owner is not None and kind is not Customer:
+        made.told["customers"][owner].append((at, event_id, _of_customer(event, fields)))
+    subscription = _subscription(event)
+    if subscription is not None and kind is not Subscription:
         made.told["subscriptions"][subscription].append(
-            (at, meta.event_id, _of_subscription(event, fields))
+            (at, event_id, _of_subscription(event, fields))
         )
-    if owner is not None:
-        for total in reported_totals(event):
-            amounts = {
-                name: value if isinstance(value, int) else str(value)
-                for name, value in (
-                    ("revenue", total.revenue),
-                    ("refunded", total.refunded),
-                    ("orders_count", total.orders_count),
-                )
-                if value is not None
-            }
-            made.told[TOTALS][f"{total.currency or ''} {owner}"].append(
-                (at, meta.event_id, amounts)
+    if owner is not None and "reported" in fields:
+        _add_totals(made, event, owner, at)
+
+    keys = _locks(event, fields, entity, subscription)
+    if isinstance(event, Cart):
+        made.locks.update(dict.fromkeys(keys, True))
+    else:
+        for key in keys:
+            made.locks.setdefault(key, False)
+    _add_shop(made, meta)
+
+
+def _add_shop(made: Plan, meta: Meta) -> None:
+    first = made.shops.get((meta.source, meta.shop))
+    if first is None:
+        made.shops[meta.source, meta.shop] = Shop(meta.received_at)
+    elif meta.received_at < first.first_received_at:
+        first.first_received_at = meta.received_at
+
+
+def _add_totals(made: Plan, event: Event, owner: str, at: Version) -> None:
+    for total in reported_totals(event):
+        amounts = {
+            name: value if isinstance(value, int) else str(value)
+            for name, value in (
+                ("revenue", total.revenue),
+                ("refunded", total.refunded),
+                ("orders_count", total.orders_count),
             )
-
-    is_cart = isinstance(event, Cart)
-    for key in _locks(event, customer, entity, subscription):
-        made.locks[key] = made.locks.get(key, False) or is_cart
-    shop = made.shops.setdefault((meta.source, meta.shop), Shop(meta.received_at))
-    shop.first_received_at = min(shop.first_received_at, meta.received_at)
-
-
-def _customer(event: Event) -> CustomerRef:
-    if isinstance(event, Customer):
-        return CustomerRef(customer_id=event.customer_id, email_hash=event.email_hash)
-    return event.customer or CustomerRef()
+            if value is not None
+        }
+        key = f"{total.currency or ''} {owner}"
+        made.told[TOTALS][key].append((at, event.meta.event_id, amounts))
 
 
 def _subscription(event: Event) -> str | None:
@@ -151,19 +164,15 @@ def _of_subscription(event: Event, fields: Fields) -> Fields:
     return own
 
 
-def _locks(
-    event: Event, customer: CustomerRef, entity: str, subscription: str | None
-) -> Iterator[str]:
-    meta = event.meta
-    cart_id = event.cart_id if isinstance(event, Cart | Order) else None
-    cart_token = event.cart_token if isinstance(event, Cart | Order) else None
+def _locks(event: Event, fields: Fields, entity: str, subscription: str | None) -> Iterator[str]:
+    told = fields.get
     yield from link_keys(
-        meta.source,
-        meta.shop,
-        customer_id=customer.customer_id,
-        email_hash=customer.email_hash,
-        cart_token=cart_token,
-        cart_id=cart_id,
+        event.meta.source,
+        event.meta.shop,
+        customer_id=told("customer_id"),
+        email_hash=told("email_hash"),
+        cart_token=told("cart_token"),
+        cart_id=told("cart_id"),
     )
     if subscription is not None:
         yield subscription

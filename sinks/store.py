@@ -4,7 +4,7 @@ Locks first, then everything that stands is read, merged with what the events te
 written; carts and customers that this touched are folded and summed anew.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,9 +26,10 @@ from sinks.entities import (
     item_rows,
     totals_row,
 )
-from sinks.lifetime import OrderState, money, order_state, renewals
-from sinks.merge import Fields, Layers, flatten, load, merge
+from sinks.lifetime import OrderState, money, order_state, renewals, state_of
+from sinks.merge import Layers, flatten, load, merge
 from sinks.plan import Plan, Told, lock_of
+from sinks.telling import Fields
 
 Connection = AsyncConnection[Any]
 _ACTIVITIES = Table(
@@ -171,7 +172,7 @@ async def _store_orders(connection: Connection, batch: Plan, locked: set[str]) -
     if not told:
         return set()
     merged = await _merged(connection, ORDERS.table, told)
-    states = {key: _state(key, layers) for key, layers in merged.after.items()}
+    states = _states(batch, merged.after, merged.before)
     was = {key: _state(key, layers) for key, layers in merged.before.items()}
     locks.require((key for state in was.values() for key in _order_locks(state)), locked)
 
@@ -220,7 +221,7 @@ def _order_row(key: str, layers: Layers, state: OrderState, *, is_renewal: bool)
         "currency": state.currency,
         "timezone": state.timezone,
         "taxes_included": state.taxes_included,
-        "standing": worth.standing.value,
+        "standing": worth.standing._value_,
         "gross": worth.gross,
         "discounts": worth.discounts,
         "taxes": worth.taxes,
@@ -235,6 +236,16 @@ def _order_row(key: str, layers: Layers, state: OrderState, *, is_renewal: bool)
         "links": sorted(_fold_keys(state)),
     }
     return ORDERS.row(key, layers, extra)
+
+
+def _states(
+    batch: Plan, after: Mapping[str, Layers], before: Container[str]
+) -> dict[str, OrderState]:
+    states = {}
+    for key, layers in after.items():
+        only = None if key in before else batch.orders.get(key)
+        states[key] = _state(key, layers) if only is None else state_of(key, only)
+    return states
 
 
 def _state(key: str, layers: Layers) -> OrderState:

@@ -27,8 +27,9 @@ from sinks.lifetime import (
     renewals,
     reported_totals,
 )
-from sinks.merge import Fields, Layers, flatten, merge
+from sinks.merge import Layers, flatten, merge
 from sinks.plan import plan
+from sinks.telling import Fields
 from tests.histories.history import Row
 
 DAY = 86_400_000_000

@@ -13,13 +13,11 @@ from hypothesis import strategies as st
 from schemas import events, reader, writer
 from schemas.codec import Codec, UnframedError, UnknownSchemaError, schema
 from schemas.events import RECORDS, Record
-from schemas.source import Source, kind_of
+from tests.drawn_records import AMOUNTS, RECORDS_OF
 
 IDS = {name: number for number, name in enumerate(RECORDS, start=1)}
 CODEC = Codec(IDS)
-PLACES = Decimal("0.0001")
-AMOUNTS = st.integers(1 - 10**18, 10**18 - 1).map(lambda unscaled: Decimal(unscaled) * PLACES)
-TEXT = st.text(max_size=5) | st.builds("é".__mul__, st.integers(0, 700))
+TODAY = 1_800_000_000_000_000
 FEW = settings(max_examples=100)  # a record has forty fields to draw
 
 
@@ -41,34 +39,6 @@ def by_fastavro(whole: Any, number: int, record: Record) -> bytes:
     out.write(b"\0" + number.to_bytes(4, "big"))
     fastavro.schemaless_writer(out, parsed, datum, strict=True, disable_tuple_notation=True)
     return out.getvalue()
-
-
-def values(node: Any, source: Source) -> st.SearchStrategy[Any]:
-    """Anything that a node can hold, as our records hold it."""
-    node = source.resolved(node)
-    match kind_of(node):
-        case "optional":
-            return st.none() | values(node[1], source)
-        case "array":
-            return st.lists(values(node["items"], source), max_size=3).map(tuple)
-        case "map":
-            return st.dictionaries(TEXT, values(node["values"], source), max_size=3)
-        case "enum":
-            return st.sampled_from(list(vars(events)[node["name"]]))
-        case "record":
-            told = {f["name"]: values(f["type"], source) for f in node["fields"]}
-            return st.builds(vars(events)[node["name"]], **told)
-    return {
-        "string": TEXT,
-        "boolean": st.booleans(),
-        "int": st.integers(-(2**31), 2**31 - 1),
-        "long": st.integers(-(2**63), 2**63 - 1),
-        "timestamp-micros": st.integers(0, 2**53) | st.integers(-(2**63), 2**63 - 1),
-        "decimal": AMOUNTS,
-    }[kind_of(node)]
-
-
-RECORDS_OF = {name: values(schema(name), Source()) for name in RECORDS}
 
 
 @pytest.mark.parametrize("name", RECORDS)
@@ -207,3 +177,24 @@ def test_a_record_of_an_earlier_version_is_read_with_todays_defaults(record: eve
     told = msgspec.structs.replace(record, total=None, attributes={})
     written = by_fastavro(old, 900, told)
     assert told == Codec(IDS, {900: ("carts", old)}).decode(written)
+
+
+def test_settings_that_begin_alike_are_told_apart_and_equal_ones_are_one_object() -> None:
+    def cart(number: int, *, counts: bool) -> events.Cart:
+        settings = events.ShopSettings(
+            timezone="America/Argentina/ComodRivadavia", abandon_after_s=1, expire_after_s=1,
+            checkout_grace_s=1, counts_as_sale=counts,
+        )  # fmt: skip
+        meta = events.Meta(
+            event_id="e", delivery_id="d", source="spiffy", shop="johns", entity="x", slot="cart",
+            source_event="carts/update", change=events.Change.UPDATED, version_at=TODAY,
+            occurred_at=TODAY + number, time_basis=events.TimeBasis.PAYLOAD,
+            received_at=TODAY, raw_partition=0, raw_offset=number, raw_appended_at=TODAY,
+            is_test=False, adapter_version=1, settings=settings,
+        )  # fmt: skip
+        return events.Cart(meta=meta, cart_id="1", abandoned=False)
+
+    carts = [cart(number, counts=number % 3 == 0) for number in range(2 * reader._KEPT)]
+    found = [CODEC.decode(CODEC.encode(each)) for each in carts]
+    assert carts == found
+    assert found[1].meta.settings is found[2].meta.settings  # type: ignore[attr-defined]

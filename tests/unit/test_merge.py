@@ -16,8 +16,10 @@ from schemas.events import (
     Order,
     OrderStatus,
     ShopSettings,
+    TimeBasis,
 )
-from sinks.merge import FIRST, Layers, flatten, load, merge, merge_record, told, version
+from sinks.merge import Layers, flatten, load, merge, merge_record, told, version
+from sinks.telling import FIRST
 
 
 def meta(offset: int = 1, change: Change = Change.CREATED, **changes: Any) -> Meta:
@@ -31,6 +33,7 @@ def meta(offset: int = 1, change: Change = Change.CREATED, **changes: Any) -> Me
         "source_event": "orders/create",
         "change": change,
         "occurred_at": 100 + offset,
+        "time_basis": TimeBasis.PAYLOAD,
         "version_at": 100 + offset,
         "received_at": 200 + offset,
         "raw_partition": 0,

@@ -27,7 +27,7 @@ SUMMED = (
 MONEY_PATH = (
     "cart_fold", "cart_lines", "cart_links", "cart_records", "cart_signals", "carts", "copying",
     "entities", "generations", "groups", "lifetime", "lifetime_records", "merge", "order_money",
-    "plan", "projections", "store",
+    "plan", "projections", "store", "telling",
 )  # fmt: skip
 
 amounts = st.one_of(
