@@ -11,6 +11,8 @@ from functools import lru_cache
 from processors.sources.contract import Rule
 
 DIGEST_BYTES = 16
+_NOTHING = bytes(4)
+"""The length of an empty part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,9 @@ class Said:
 
 def digest(source: str, shop: str, event: str, query_identifiers: str, body: bytes) -> bytes:
     """16 bytes that say what a delivery says: blake2b over length-prefixed parts."""
+    said = _said_by(source, shop, event)
     query = query_identifiers.encode()
-    said = _said_by(source, shop, event) + len(query).to_bytes(4, "big") + query
+    said += len(query).to_bytes(4, "big") + query if query else _NOTHING
     state = hashlib.blake2b(said, digest_size=DIGEST_BYTES)
     state.update(body)
     return state.digest()

@@ -34,8 +34,10 @@ _KEPT_AMOUNTS = 8_192
 
 _high: dict[int, bytes] = {}
 """The bytes of a long integer's high bits: the times of an hour have few."""
-_amounts: dict[int, tuple[Decimal, bytes]] = {}
-"""Amounts by identity, each kept with its bytes, so that its id stays its own.
+_amounts: dict[int, tuple[Decimal, bytes, bytes]] = {}
+"""Amounts by identity with their bytes, also those of an amount that might not be told.
+
+Each is kept itself, so that its id stays its own.
 
 Adapters keep the prices that come again and again. A Decimal's hash costs as much as writing it.
 """
@@ -75,9 +77,10 @@ def integer(value: int) -> bytes:
 
 def money(amount: Decimal) -> bytes:
     """An amount as bytes(decimal(18, 4)). Raises ValueError where it does not fit."""
-    known = _amounts.get(id(amount))
-    if known is not None:
-        return known[1]
+    return (_amounts.get(id(amount)) or _amount(amount))[1]
+
+
+def _amount(amount: Decimal) -> tuple[Decimal, bytes, bytes]:
     scaled = amount.scaleb(_PLACES, _EXACT)
     unscaled = int(scaled)
     if unscaled != scaled or not -_LARGEST < unscaled < _LARGEST:
@@ -86,8 +89,8 @@ def money(amount: Decimal) -> bytes:
     written = _LAST[size << 1] + unscaled.to_bytes(size, "big", signed=True)
     if len(_amounts) >= _KEPT_AMOUNTS:
         _amounts.clear()
-    _amounts[id(amount)] = amount, written
-    return written
+    found = _amounts[id(amount)] = amount, written, b"\2" + written
+    return found
 
 
 def text(value: str) -> bytes:
@@ -111,6 +114,21 @@ class _Texts(dict[str | None, bytes]):
         return written
 
 
+_names = _Texts(b"")
+
+
+def texts(told: dict[str, str]) -> bytes:
+    """A map of texts that is not empty, whose names come again and again."""
+    count = len(told)
+    parts = [_LENGTHS[count] if count < _SHORT else long(count)]
+    for name, value in told.items():
+        raw = value.encode()
+        size = len(raw)
+        parts += _names[name], _LENGTHS[size] if size < _SHORT else long(size), raw
+    parts.append(b"\0")
+    return b"".join(parts)
+
+
 class _Times(dict[int, bytes]):
     """The bytes of times: an event tells the same ones twice, a batch's events those of it."""
 
@@ -128,14 +146,14 @@ class _Kept:
         self._write = write
         self._known: dict[int, tuple[Any, bytes]] = {}
 
-    def of(self, record: Any) -> bytes:
-        known = self._known.get(id(record))
-        if known is None:
-            if len(self._known) >= _KEPT:
-                self._known.clear()
-            # The record is kept with its bytes: else its id could become another's.
-            known = self._known[id(record)] = (record, self._write(record))
-        return known[1]
+        self.get = self._known.get
+
+    def keep(self, record: Any) -> tuple[Any, bytes]:
+        if len(self._known) >= _KEPT:
+            self._known.clear()
+        # The record is kept with its bytes: else its id could become another's.
+        known = self._known[id(record)] = (record, self._write(record))
+        return known
 
 
 def compiled(
@@ -156,7 +174,8 @@ class _Writing:
         self, named: dict[str, dict[str, Any]], shared: frozenset[str], repeated: frozenset[str]
     ) -> None:
         self._source = Source(
-            long=long, integer=integer, money=money, text=text, join=b"".join,
+            long=long, integer=integer, texts=texts, join=b"".join,
+            AMOUNT=_amounts.get, amount=_amount,
             SMALL=_SMALL, LENGTHS=_LENGTHS, TOLD=_TOLD_LENGTHS,
             AGAIN=_Texts(b""), TOLD_AGAIN=_Texts(b"\2"), TIMES=_Times(),
         )  # fmt: skip
@@ -164,7 +183,9 @@ class _Writing:
         self._shared, self._repeated = shared, repeated
 
     def function(self, node: Node, head: bytes = b"") -> Callable[[Any], bytes]:
-        parts = [repr(head), *self._fields(node, "record")]
+        parts = self._fields(node, "record")
+        if head:
+            parts.insert(0, repr(head))
         self._source.add(0, f"return join([{', '.join(parts)}])")
         write: Callable[[Any], bytes] = self._source.compiled("def write(record):", "<avro writer>")
         return write
@@ -193,7 +214,7 @@ class _Writing:
             case "array" | "map":
                 return self._array(node, value) if kind == "array" else self._map(node, value)
             case "record":
-                return f"{self._source.constant(self._record(node))}({value})"
+                return self._record(node, value)
         return self._plain(kind, node, value)
 
     def _plain(self, kind: str, node: Node, value: str) -> str:
@@ -209,7 +230,7 @@ class _Writing:
             case "timestamp-micros":
                 return f"TIMES[{value}]"
             case "decimal":
-                return f"money({value})"
+                return f"(AMOUNT(id({name} := {value})) or amount({name}))[1]"
             case "enum":
                 places = {symbol: long(at) for at, symbol in enumerate(node["symbols"])}
                 return f"{self._source.constant(places)}[{value}]"
@@ -225,7 +246,9 @@ class _Writing:
     def _map(self, node: Node, value: str) -> str:
         key, each = self._source.name(), self._source.name()
         of = self._source.resolved(node["values"])
-        written = f"text({each})" if kind_of(of) == "string" else self._part(of, each)
+        if kind_of(of) == "string":
+            return f"(texts({each}) if ({each} := {value}) else b'\\0')"
+        written = self._part(of, each)
         return self._block(f"[AGAIN[{key}] + {written} for {key}, {each} in ", ".items()]", value)
 
     def _text(self, value: str, lengths: str, branch: str) -> str:
@@ -244,6 +267,8 @@ class _Writing:
             return f"({none} {told})"
         if kind == "boolean":
             return f"({none} {_flag(name, self._source.name(), told=True)})"
+        if kind == "decimal":
+            return f"({none} (AMOUNT(id({name})) or amount({name}))[2])"
         return f"({none} b'\\2' + {self._part(node, name)})"
 
     def _block(self, before: str, behind: str, value: str) -> str:
@@ -252,9 +277,13 @@ class _Writing:
         told = f"{size} + join({before}{name}{behind}) + b'\\0'"
         return f"({told} if ({name} := {value}) else b'\\0')"
 
-    def _record(self, node: Node) -> Callable[[Any], bytes]:
+    def _record(self, node: Node, value: str) -> str:
         write = _Writing(self._source.named, self._shared, self._repeated).function(node)
-        return _Kept(write).of if node["name"] in self._shared else write
+        if node["name"] not in self._shared:
+            return f"{self._source.constant(write)}({value})"
+        kept, name = _Kept(write), self._source.name()
+        get, keep = self._source.constant(kept.get), self._source.constant(kept.keep)
+        return f"({get}(id({name} := {value})) or {keep}({name}))[1]"
 
 
 def _flag(value: str, name: str, *, told: bool = False) -> str:

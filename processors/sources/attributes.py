@@ -44,6 +44,8 @@ _NAMED_THINGS = names(
 _NAMED_OBJECTS = _NAMED_THINGS - {"method", "payment", "shipping", "short"}
 _FREE = names("label value values")
 """Names that tell nothing: what stands there may be anything, a person's name among it."""
+_TELLING: dict[tuple[frozenset[str], str, tuple[str, ...]], tuple[str, ...]] = {}
+_MAX_TELLING = 512
 _ID_WORDS = frozenset({"id", "ids", "uuid"})
 _PERSONAL_IDS = frozenset({"tax", "national", "passport", "card"})
 
@@ -75,9 +77,9 @@ def attributes(
     """Fields of ``told`` that are not ``known``, nested ones as ``plan.id`` and ``steps[0].id``."""
     found: dict[str, str] = {}
     omitted = 0
-    for key in [key for key in told if key not in known]:
+    for key in _telling(told, known, inside):
         value = told[key]
-        if value is None or value == "" or is_personal(key, inside):
+        if value is None or value == "":
             continue
         pairs: Iterable[tuple[str, Any]] = ((prefix + key, value),)
         if type(value) in _CONTAINERS:
@@ -92,6 +94,22 @@ def attributes(
                 found[name] = spelled
     if omitted:
         found[OMITTED] = str(omitted)
+    return found
+
+
+def _telling(told: dict[str, Any], known: frozenset[str], inside: str) -> tuple[str, ...]:
+    """The names of ``told`` that are neither known nor personal.
+
+    Objects of a platform have the same few lists of names, for which the answer is kept.
+    """
+    spelled = tuple(told)
+    found = _TELLING.get((known, inside, spelled))
+    if found is None:
+        found = tuple([k for k in spelled if k not in known and not is_personal(k, inside)])
+        if len(spelled) <= MAX_COUNT and max(map(len, spelled), default=0) <= MAX_NAME:
+            if len(_TELLING) >= _MAX_TELLING:
+                _TELLING.clear()
+            _TELLING[known, inside, spelled] = found
     return found
 
 

@@ -33,6 +33,8 @@ _DECODER = msgspec.json.Decoder(float_hook=_Numbers().__getitem__)
 _BYTE = re.compile(r"\(byte (\d+)\)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MAX_WALK = 200
+_BACKSLASH = 92
+"""One byte is found in a tenth of the time that six take, and most bodies have none."""
 
 
 def from_json(body: bytes) -> Document:
@@ -51,7 +53,7 @@ def from_json(body: bytes) -> Document:
         _bad_json(body, error)
     if not isinstance(document, dict):
         invalid(ROOT, f"expected an object, not {_kind(document)}")
-    if b"\\u0000" in body:
+    if _BACKSLASH in body and b"\\u0000" in body:
         _refuse_zeros(document)
     return document
 

@@ -4,16 +4,19 @@
 ``items[0].``, ending in a point). None = not told: missing, null or empty text.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from processors.sources.refusals import invalid, out_of_range
 
 MAX_ID = 200
-_LONG = 2**63
+_LONG, _LEAST, _UNSIGNED = 2**63, -(2**63), 2**64
 _MAX_UNITS = 10**9
 _FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 _NONE: dict[str, Any] = {}
+_USUAL_ROWS = 64
 
 
 def names(words: str) -> frozenset[str]:
@@ -49,7 +52,7 @@ def identifier(told: dict[str, Any], key: str, path: str = "") -> str | None:
     if value is None:
         return None
     if kind is int:
-        if not -_LONG <= value < 2 * _LONG:
+        if not _LEAST <= value < _UNSIGNED:
             out_of_range(path + key, "an id beyond 64 bits")
         return str(value)
     return invalid(path + key, "an id is text or a whole number")
@@ -82,14 +85,15 @@ def integer(told: dict[str, Any], key: str, path: str = "") -> int | None:
         number = int(value)
     else:
         invalid(path + key, "expected a whole number")
-    if not -_LONG <= number < _LONG:
+    if not _LEAST <= number < _LONG:
         out_of_range(path + key, "a number beyond 64 bits")
     return int(number)
 
 
 def units(told: dict[str, Any], key: str, path: str = "") -> int | None:
     """A quantity: 0 to a thousand million."""
-    number = integer(told, key, path)
+    value: Any = told.get(key)
+    number: int | None = value if type(value) is int else integer(told, key, path)
     if number is None:
         return None
     if number < 0:
@@ -141,3 +145,15 @@ def rows(told: dict[str, Any], key: str, path: str = "") -> list[dict[str, Any]]
         if type(row) is not dict:
             invalid(f"{path}{key}[{index}]", "expected an object")
     return value
+
+
+def places(path: str, count: int) -> Sequence[str]:
+    """Where each of so many rows of a list stands, at least: ``items[0].``, ``items[1].``."""
+    if count <= _USUAL_ROWS:
+        return _usual_places(path)
+    return [f"{path}[{index}]." for index in range(count)]
+
+
+@lru_cache(maxsize=64)
+def _usual_places(path: str) -> tuple[str, ...]:
+    return tuple([f"{path}[{index}]." for index in range(_USUAL_ROWS)])

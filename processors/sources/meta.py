@@ -41,14 +41,45 @@ def primary(
     adapter_version: int,
     version_at: Micros | None = None,
     is_test: bool = False,
+    entity: str | None = None,
 ) -> Meta:
-    """Meta of the delivery's own entity, which is the raw key.
+    """Meta of the delivery's own entity, which is the raw key, unless another is given.
 
     ``when`` dates the change (None: nothing in the body does). ``version_at`` is the source's
     change time where that is another one.
     """
-    entity = delivery.raw.entity
-    return _meta(delivery, entity, slot, event, change, when, adapter_version, version_at, is_test)
+    raw, shop = delivery.raw, delivery.shop
+    received, delivery_id = raw.received_at, raw.delivery_id
+    partition, offset, appended_ms = raw.version_origin
+    appended = appended_ms * 1000
+    if when is None or when.at > received:
+        occurred, basis = received, TimeBasis.RECEIVED
+    else:
+        occurred, basis = when
+    if version_at is None:
+        version_at = when.at if when is not None else appended
+    if change is Change.CREATED and version_at > appended:
+        version_at = appended
+    return Meta(
+        event_id(delivery_id, slot),
+        delivery_id,
+        raw.source,
+        raw.shop,
+        raw.entity if entity is None else entity,
+        slot,
+        event,  # as source_event
+        change,
+        occurred,
+        basis,
+        version_at,
+        received,
+        partition,
+        offset,
+        appended,
+        is_test or shop.is_test,
+        adapter_version,
+        settings(shop),
+    )
 
 
 def secondary(
@@ -65,49 +96,14 @@ def secondary(
     is_test: bool = False,
 ) -> Meta:
     """Meta of another entity that the delivery tells of."""
-    entity = entity_key(delivery.raw.source, delivery.raw.shop, kind, native_id)
-    return _meta(delivery, entity, slot, event, change, when, adapter_version, version_at, is_test)
-
-
-def _meta(
-    delivery: Delivery,
-    entity: str,
-    slot: str,
-    event: str,
-    change: Change,
-    when: Moment | None,
-    adapter_version: int,
-    version_at: Micros | None,
-    is_test: bool,
-) -> Meta:
-    raw = delivery.raw
-    partition, offset, appended_ms = raw.version_origin
-    appended = appended_ms * 1000
-    if when is None or when.at > raw.received_at:
-        occurred, basis = raw.received_at, TimeBasis.RECEIVED
-    else:
-        occurred, basis = when
-    if version_at is None:
-        version_at = when.at if when is not None else appended
-    if change is Change.CREATED and version_at > appended:
-        version_at = appended
-    return Meta(
-        event_id=event_id(raw.delivery_id, slot),
-        delivery_id=raw.delivery_id,
-        source=raw.source,
-        shop=raw.shop,
-        entity=entity,
+    return primary(
+        delivery,
         slot=slot,
-        source_event=event,
+        event=event,
         change=change,
-        occurred_at=occurred,
-        time_basis=basis,
-        version_at=version_at,
-        received_at=raw.received_at,
-        raw_partition=partition,
-        raw_offset=offset,
-        raw_appended_at=appended,
-        is_test=is_test or delivery.shop.is_test,
+        when=when,
         adapter_version=adapter_version,
-        settings=settings(delivery.shop),
+        version_at=version_at,
+        is_test=is_test,
+        entity=entity_key(delivery.raw.source, delivery.raw.shop, kind, native_id),
     )

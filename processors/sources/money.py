@@ -37,12 +37,12 @@ def amount(
     Negative ones are refused unless ``signed``. Beyond 14 digits before the point or 4
     behind it is out of range.
     """
-    value = told.get(key)
-    if value is None or value == "":
-        return None
+    value: Any = told.get(key)
     kind = type(value)
     if (kind is str or kind is Decimal) and (known := _SPELLED.get(value)) is not None:
         return known
+    if value is None or value == "":
+        return None
     result = _exact(value, path + key)
     if result < 0:
         if not signed:

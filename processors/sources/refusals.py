@@ -3,11 +3,11 @@
 import dataclasses
 from collections.abc import Callable
 from functools import wraps
-from typing import NoReturn, ParamSpec, TypeVar
+from typing import NoReturn, TypeVar, TypeVarTuple
 
 from schemas.envelopes import Reason, Reject
 
-P = ParamSpec("P")
+Given = TypeVarTuple("Given")
 T = TypeVar("T")
 
 ROOT = "$"
@@ -53,13 +53,13 @@ def out_of_range(path: str, detail: str) -> NoReturn:
     raise Refused(Reject(Reason.OUT_OF_RANGE, path or ROOT, detail))
 
 
-def refusing(function: Callable[P, T]) -> Callable[P, T | Reject]:
+def refusing(function: Callable[[*Given], T]) -> Callable[[*Given], T | Reject]:
     """The function, with Refused returned as its Reject."""
 
     @wraps(function)
-    def inner(*args: P.args, **kwargs: P.kwargs) -> T | Reject:
+    def inner(*given: *Given) -> T | Reject:
         try:
-            return function(*args, **kwargs)
+            return function(*given)
         except Refused as refused:
             return refused.reject
 

@@ -5,6 +5,7 @@ read in the style of the platform's wider documentation (``spiffy_orders.py``).
 """
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from processors.sources import meta, money, spiffy_customers, spiffy_orders
@@ -15,6 +16,7 @@ from processors.sources.fields import (
     flag,
     identifier,
     names,
+    places,
     rows,
     text,
     units,
@@ -53,15 +55,21 @@ _LINE = names(
 def parse(delivery: Delivery) -> Parsed:
     """The topic header names the event; a customer credit, which has none, is known by shape."""
     topic = delivery.raw.event
+    rule, wrapper = _known(topic)
+    document = _document(delivery)
+    if len(document) == 1 and type(wrapped := document.get(wrapper)) is dict:
+        document = wrapped
+    return Parsed(topic, rule, document)
+
+
+@lru_cache(maxsize=256)
+def _known(topic: str) -> tuple[Rule, str]:
+    """When a body repeats another, and the one field that may hold all of the document."""
     noun, _, verb = topic.partition("/")
     known = topic in CARTS or (noun in ("orders", "customers") and verb)
     if (not known and "credit" not in noun) or len(topic) > MAX_TOPIC or not topic.isprintable():
         unknown_event(topic, TOPIC)
-    document = _document(delivery)
-    wrapped = document.get(noun.removesuffix("s"))
-    if len(document) == 1 and type(wrapped) is dict:
-        document = wrapped
-    return Parsed(topic, Rule.STATE if noun == "carts" else Rule.CONTENT, document)
+    return Rule.STATE if noun == "carts" else Rule.CONTENT, noun.removesuffix("s")
 
 
 def _document(delivery: Delivery) -> Document:
@@ -73,9 +81,9 @@ def _document(delivery: Delivery) -> Document:
 @refusing
 def events(delivery: Delivery, parsed: Parsed) -> Slots:
     """``cart``; ``order`` with ``customer`` and ``shipment-<n>``; ``customer``; ``payment``."""
+    if parsed.event in CARTS:
+        return {"cart": _cart(delivery, parsed)}
     match parsed.event.partition("/")[0]:
-        case "carts":
-            return {"cart": _cart(delivery, parsed)}
         case "orders":
             return spiffy_orders.events(delivery, parsed, VERSION)
         case "customers":
@@ -92,10 +100,9 @@ def _cart(delivery: Delivery, parsed: Parsed) -> Cart:
     lines = None
     total = None
     if (items := rows(data, "line_items")) is not None:
-        lines = tuple([_line(line, f"line_items[{i}].") for i, line in enumerate(items)])
-        total = money.total(
-            (_value(line, f"line_items[{i}].") for i, line in enumerate(items)), "line_items"
-        )
+        paths = places("line_items", len(items))
+        lines = tuple(map(_line, items, paths))
+        total = money.total(map(_value, items, paths), "line_items")
     currency, source = money.currency(data, "currency", "", delivery.shop)
     return Cart(
         meta=meta.primary(
