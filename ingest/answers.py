@@ -19,11 +19,19 @@ _DELIVERY_HEADERS = [_JSON, (b"content-length", b"51")]
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A status, a JSON body and headers, ready to be sent."""
+    """A status, a JSON body and headers, ready to be sent. ``head``: the headers as lines."""
 
     status: int
     body: bytes
     headers: list[tuple[bytes, bytes]]
+    head: bytes
+
+
+def _lines(headers: list[tuple[bytes, bytes]]) -> bytes:
+    return b"".join(b"%b: %b\r\n" % header for header in headers)
+
+
+_DELIVERY_HEAD = _lines(_DELIVERY_HEADERS)
 
 
 class RefusedError(Exception):
@@ -38,7 +46,8 @@ def refusal(status: int, reason: str, *headers: tuple[bytes, bytes]) -> Answer:
     """An answer that says in words what is wrong."""
     body = b'{"error":"%s"}' % reason.encode()
     length = (b"content-length", str(len(body)).encode())
-    return Answer(status, body, [_JSON, length, *headers])
+    told = [_JSON, length, *headers]
+    return Answer(status, body, told, _lines(told))
 
 
 def _retry(seconds: int) -> tuple[bytes, bytes]:
@@ -67,7 +76,7 @@ def over_quota(seconds: int) -> Answer:
 
 def accepted(delivery: str) -> Answer:
     """200: the delivery is acknowledged by Kafka."""
-    return Answer(200, _DELIVERY % delivery.encode(), _DELIVERY_HEADERS)
+    return Answer(200, _DELIVERY % delivery.encode(), _DELIVERY_HEADERS, _DELIVERY_HEAD)
 
 
 async def answer_whole(send: Send, answer: Answer) -> None:

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from ingest.answers import Send
 from ingest.bodies import Receive
 from ingest.heartbeat import Pulse, beat
-from ingest.ingress import Ingress
+from ingest.ingress import Ingress, Tell
 from ingest.journal import Journal
 from ingest.limits import InFlight, Quotas
 from ingest.protocol import bounded
@@ -45,6 +45,10 @@ class App:
             await self._ingress(scope, receive, send)
         else:
             await self._pages(scope, receive, send)
+
+    def at_once(self, scope: Any, body: bytes, tell: Tell) -> bool:
+        """Take a request that is all there, as Ingress does; False for one of the pages."""
+        return scope["path"].startswith("/hooks/") and self._ingress.at_once(scope, body, tell)
 
 
 def create_app(
@@ -81,7 +85,7 @@ def server_of(app: App, settings: Settings) -> pages.Server:
             host=settings.host,
             port=settings.port,
             loop="none",
-            http=bounded(settings.body_timeout),
+            http=bounded(settings.body_timeout, app.at_once),
             ws="none",
             lifespan="off",
             access_log=False,

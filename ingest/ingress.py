@@ -1,33 +1,25 @@
 """A delivery's way through the ingress, as one ASGI application for ``/hooks/``.
 
-Read ``_deliver`` top to bottom: head, body, proof, quota, entity, record, acknowledgement.
+Read ``_hand_over`` top to bottom: proof, quota, entity, record. Before it stand the head and
+the body, behind it Kafka's acknowledgement and the answer.
 """
 
 import asyncio
 import re
 import time
-from typing import Any, NoReturn
-from urllib.parse import parse_qsl, unquote_to_bytes, urlencode
-
-import msgspec
+from collections.abc import Callable
 
 from ingest import answers, sources
 from ingest.answers import Answer, RefusedError, Send
-from ingest.bodies import (
-    Body,
-    BusyError,
-    GoneError,
-    Receive,
-)
+from ingest.bodies import Body, BusyError, GoneError, Receive
+from ingest.heads import Head, Scope, read_head, without_secrets
 from ingest.heartbeat import Pulse
 from ingest.ids import new_delivery
 from ingest.journal import Journal
 from ingest.limits import RECORD_OVERHEAD, InFlight, Quotas
-from ingest.protocol import MAX_HEAD
 from ingest.publisher import NotSentError, Publisher, Record
 from ingest.secrets import SecretBook, SecretsError
 from ingest.signatures import SCHEMES, is_proved
-from ingest.sources import SOURCES, Source
 from ingest.waiting import settled, within
 from runtime import metrics
 from runtime.inflating import BodyTooLargeError, MalformedGzipError, inflate
@@ -38,29 +30,13 @@ from schemas.envelopes import Headers
 from schemas.shops import Shop
 from schemas.topics import WEBHOOKS
 
-Scope = Any
+Tell = Callable[[Answer], object]
 
-_PREFIX = b"/hooks/"
 _TRACEPARENT = re.compile(
     rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 )
-_SECRET_PARAMETER = re.compile(
-    r"secret|token|password|passwd|signature|hmac|api_?key|access_?key|auth|^key$|^sig$",
-    re.IGNORECASE,
-)
-
-
-class Head(msgspec.Struct, frozen=True, gc=False):
-    """What a request tells before its body. ``headers``: lower-case name -> last value."""
-
-    source: Source
-    shop: str
-    token: bytes | None
-    event: str
-    encoding: str
-    headers: dict[bytes, bytes]
-    pairs: list[tuple[bytes, bytes]]
-    query: bytes
+_IDENTITY = (envelopes.CONTENT_ENCODING, b"identity")
+_NO_QUERY = (envelopes.QUERY, b"")
 
 
 class Ingress:
@@ -93,7 +69,17 @@ class Ingress:
         """Answer one request; stays silent only towards a sender that has left."""
         body = Body(self._in_flight)
         try:
-            answer = await self._deliver(scope, receive, body)
+            head = read_head(scope, self._max_body)
+            received = await self._received(receive, body)
+            told: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+            def tell(answer: Answer) -> None:
+                if not told.done():  # cancelled, where the server stops
+                    told.set_result(answer)
+
+            held, body.held = body.held, 0
+            self._hand_over(head, received, held, tell)
+            answer = await told
         except RefusedError as refused:
             answer = refused.answer
         except GoneError:
@@ -106,47 +92,29 @@ class Ingress:
         else:
             await answers.answer_early(send, receive, answer)
 
-    async def _deliver(self, scope: Scope, receive: Receive, body: Body) -> Answer:
-        head = self._head(scope)
-        received = await self._received(receive, body)
-        shop, secrets = self._proved(head, received)
-        if head.source.events_in_url and head.event not in head.source.events_in_url:
-            raise RefusedError(answers.UNKNOWN_EVENT)
-        if shop.quota and (wait := self._quotas.take((shop.source, shop.id), shop.quota)):
-            raise RefusedError(answers.over_quota(wait))
-        delivery, record = self._record(head, secrets, received)
-        await self._acknowledged(record, body)
-        self._journal.accepted(shop.source, shop.id)
-        return answers.accepted(delivery)
+    def at_once(self, scope: Scope, received: bytes, tell: Tell) -> bool:
+        """Answer a request that is all there, by one call of ``tell``, now or later.
 
-    def _head(self, scope: Scope) -> Head:
-        pairs: list[tuple[bytes, bytes]] = scope["headers"]
-        path: bytes = scope.get("raw_path") or scope["path"].encode()
-        query: bytes = scope["query_string"]
-        size = len(path) + len(query)
-        for name, value in pairs:
-            size += len(name) + len(value)
-        if size > MAX_HEAD:
-            raise RefusedError(answers.HEAD_TOO_LARGE)
-        source, shop, token, event = _route(path)
-        if scope["method"] != "POST":
-            raise RefusedError(answers.NOT_POST)
-        headers = dict(pairs)
-        encoding = "identity"
-        if b"content-encoding" in headers:
-            encoding = headers[b"content-encoding"].strip().lower().decode("latin-1") or encoding
-            if encoding not in ("identity", "gzip") or _count(pairs, b"content-encoding") > 1:
-                raise RefusedError(answers.UNSUPPORTED_ENCODING)
-        if headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
-            raise RefusedError(answers.UNSUPPORTED_TRANSFER)
-        length = headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length[:20]) > self._max_body:
-            raise RefusedError(answers.TOO_LARGE)
-        for name in source.event_headers:
-            if name in headers:
-                event = headers[name].decode("latin-1").strip()
-                break
-        return Head(source, shop, token, event, encoding, headers, pairs, query)
+        What ``__call__`` does, without a task that waits. False: not taken, nothing was done;
+        such a request goes the usual way.
+        """
+        try:
+            head = read_head(scope, self._max_body)
+        except RefusedError:
+            return False
+        held = len(received)
+        if held > self._max_body or not self._in_flight.take(held):
+            return False
+
+        def answered(answer: Answer) -> None:
+            self._journal.answered(scope, answer.status)
+            tell(answer)
+
+        try:
+            self._hand_over(head, received, held, answered)
+        except RefusedError as refused:
+            answered(refused.answer)
+        return True
 
     async def _received(self, receive: Receive, body: Body) -> bytes:
         try:
@@ -157,6 +125,52 @@ class Ingress:
             raise RefusedError(answers.TOO_LARGE) from None
         except BusyError:
             raise RefusedError(answers.BUSY) from None
+
+    def _hand_over(self, head: Head, received: bytes, held: int, tell: Tell) -> None:
+        """Hand the delivery to Kafka; ``tell`` is called once it is acknowledged, or late.
+
+        ``held``: bytes in flight that the delivery holds from here on, whatever becomes of it.
+        Raises RefusedError, and ``tell`` is not called, where nothing was handed over.
+        """
+        try:
+            shop, delivery, record = self._admitted(head, received)
+            held += RECORD_OVERHEAD
+            started = time.perf_counter()
+            acknowledged = self._publisher.send(record)
+        except NotSentError as error:
+            self._in_flight.give(held)
+            raise RefusedError(self._unacknowledged("unsent", str(error))) from None
+        except BaseException:
+            self._in_flight.give(held)
+            raise
+        # From here on the memory is the producer's, until it is settled.
+
+        def told(error: BaseException | None) -> None:
+            if error is None:
+                self._pulse.acknowledged()
+                metrics.ACKNOWLEDGE_SECONDS.observe(time.perf_counter() - started)
+                self._journal.accepted(shop.source, shop.id)
+                tell(answers.accepted(delivery))
+            elif isinstance(error, NotSentError):
+                tell(self._unacknowledged("unsent", str(error)))
+            elif isinstance(error, TimeoutError):
+                tell(self._unacknowledged("unknown", "Kafka does not acknowledge in time"))
+            else:  # the producer gave the record up
+                tell(self._unacknowledged("unknown", repr(error)))
+
+        settled(acknowledged, self._produce_timeout, lambda: self._in_flight.give(held), told)
+
+    def _admitted(self, head: Head, received: bytes) -> tuple[Shop, str, Record]:
+        """The shop, the delivery's id and its record, RECORD_OVERHEAD held. Raises RefusedError."""
+        shop, secrets = self._proved(head, received)
+        if head.source.events_in_url and head.event not in head.source.events_in_url:
+            raise RefusedError(answers.UNKNOWN_EVENT)
+        if shop.quota and (wait := self._quotas.take((shop.source, shop.id), shop.quota)):
+            raise RefusedError(answers.over_quota(wait))
+        delivery, record = self._record(head, secrets, received)
+        if not self._in_flight.take(RECORD_OVERHEAD):
+            raise RefusedError(answers.BUSY)
+        return shop, delivery, record
 
     def _proved(self, head: Head, received: bytes) -> tuple[Shop, tuple[bytes, ...]]:
         """The shop that the proof is of, and its secrets; all refusals are alike."""
@@ -176,8 +190,7 @@ class Ingress:
                 unresolved = True
         if scheme != "token" and shop is not None:
             name = sources.proof_header(head.source, shop)
-            told = [value for header, value in head.pairs if header == name]
-            proof = told[0] if len(told) == 1 and head.token is None else None
+            proof = head.only(name) if name is not None and head.token is None else None
         if is_proved(SCHEMES[scheme], secrets, received, proof) and shop is not None:
             return shop, secrets
         if unresolved:  # ours to mend: the sender keeps what it has and comes again
@@ -189,14 +202,18 @@ class Ingress:
     ) -> tuple[str, Record]:
         """The delivery's id and its raw record: the bytes as received."""
         content: bytes | None = received
+        encoding = _IDENTITY
         if head.encoding == "gzip":
+            encoding = (envelopes.CONTENT_ENCODING, b"gzip")
             try:
                 content = inflate(received, self._max_body)
             except MalformedGzipError:
                 content = None
             except BodyTooLargeError:
                 raise RefusedError(answers.TOO_LARGE) from None
-        source = head.source
+        source, query = head.source, _NO_QUERY
+        if head.query:
+            query = (envelopes.QUERY, without_secrets(head.query, secrets))
         event, key = sources.read(source, head.shop, head.event, content)
         delivery, now = new_delivery()
         told = head.headers
@@ -207,8 +224,8 @@ class Ingress:
             (envelopes.EVENT, event.encode()),
             (envelopes.RECEIVED_US, b"%d" % now),
             (envelopes.CONTENT_TYPE, told.get(b"content-type", b"")),
-            (envelopes.CONTENT_ENCODING, head.encoding.encode()),
-            (envelopes.QUERY, without_secrets(head.query, secrets) if head.query else b""),
+            encoding,
+            query,
         ]
         for name in source.shop_headers:
             if name in told:
@@ -222,66 +239,12 @@ class Ingress:
             key = sources.hashed_key(source, head.shop, received)
         return delivery, Record(self._topic, key, received, headers)
 
-    async def _acknowledged(self, record: Record, body: Body) -> None:
-        """Return once Kafka has the record; it is handed over once, whatever comes back."""
-        started = time.perf_counter()
-        acknowledged: asyncio.Future[Any] | None = None
-        try:
-            body.hold(RECORD_OVERHEAD)
-            acknowledged = self._publisher.send(record)
-            held, body.held = body.held, 0  # memory is the producer's until it is settled
-            await settled(acknowledged, self._produce_timeout, lambda: self._in_flight.give(held))
-        except BusyError:
-            raise RefusedError(answers.BUSY) from None
-        except NotSentError as error:
-            self._unacknowledged("unsent", str(error))
-        except TimeoutError:
-            self._unacknowledged("unknown", "Kafka does not acknowledge in time")
-        except Exception as error:  # the producer gave the record up
-            is_kafkas = acknowledged is not None and acknowledged.done()
-            if not is_kafkas or acknowledged.exception() is not error:  # type: ignore[union-attr]
-                raise  # a bug
-            self._unacknowledged("unknown", repr(error))
-        self._pulse.acknowledged()
-        metrics.ACKNOWLEDGE_SECONDS.observe(time.perf_counter() - started)
-
-    def _unacknowledged(self, outcome: str, reason: str) -> NoReturn:
+    def _unacknowledged(self, outcome: str, reason: str) -> Answer:
         self._pulse.overdue(reason)
         metrics.UNACKNOWLEDGED.labels(outcome).inc()
-        raise RefusedError(answers.UNACKNOWLEDGED)
-
-
-def _route(path: bytes) -> tuple[Source, str, bytes | None, str]:
-    """Source, shop, token and event of a path. Raises RefusedError (404) for any other."""
-    parts = path.removeprefix(_PREFIX).removesuffix(b"/").split(b"/")
-    if b"%" in path:
-        parts = [unquote_to_bytes(part) for part in parts]
-    source = SOURCES.get(parts[0].decode("latin-1"))
-    rest = parts[1:]
-    if source is None or not rest or not path.startswith(_PREFIX):
-        raise RefusedError(answers.UNKNOWN_ROUTE)
-    event = ""
-    if source.events_in_url and len(rest) > 1:
-        event = rest.pop().decode("latin-1")
-    if len(rest) > 2:  # noqa: PLR2004 - shop and token
-        raise RefusedError(answers.UNKNOWN_ROUTE)
-    return source, rest[0].decode("latin-1"), rest[1] if len(rest) > 1 else None, event
-
-
-def _count(pairs: list[tuple[bytes, bytes]], name: bytes) -> int:
-    return sum(1 for header, _ in pairs if header == name)
+        return answers.UNACKNOWLEDGED
 
 
 def _names(told: bytes, shop: str) -> bool:
     """Whether a shop header is the shop's id, or a domain that begins with it."""
     return told.decode("latin-1").partition(".")[0] == shop or told.decode("latin-1") == shop
-
-
-def without_secrets(query: bytes, secrets: tuple[bytes, ...]) -> bytes:
-    """The query without parameters that are secret by name, or by holding a secret."""
-    kept = [
-        (name, value)
-        for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True)
-        if not _SECRET_PARAMETER.search(name) and value.encode() not in secrets
-    ]
-    return urlencode(kept).encode()

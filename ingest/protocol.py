@@ -6,13 +6,20 @@ request that offers an upgrade (``Upgrade: h2c``, which some clients send with e
 request): here the offer is declined and the body read. It takes trailers for headers, without
 bound: here they are dropped, and counted. It queues pipelined requests without bound: here few
 and small ones. It waits for ever for a sender that reads no answers: here not.
+
+A request that is all there when its head is read is offered to the application at once. What
+that takes needs no task that reads, waits and writes; the rest goes the way of ASGI.
 """
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NoReturn
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from ingest.answers import Answer
 
 MAX_HEAD = 16 * 1024
 """Bytes of headers and URL; the application counts them exactly."""
@@ -24,6 +31,10 @@ _HEADER_COST = 32
 _MOST = 4 * MAX_HEAD
 """Bytes of one head that are kept until the application has counted them."""
 
+AtOnce = Callable[[Any, bytes, Callable[[Answer], object]], bool]
+"""(scope, body, tell) -> whether it was taken; ``tell`` is then called once, now or later."""
+
+_CLOSE = b"connection: close\r\n\r\n"
 _HOP_HEADERS = frozenset({b"upgrade", b"connection", b"http2-settings"})
 
 
@@ -32,9 +43,10 @@ class _TooMuchError(Exception):
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection. ``head_timeout`` is set by ``bounded``, in seconds."""
+    """One connection. ``bounded`` sets ``head_timeout``, in seconds, and ``at_once``."""
 
     head_timeout = 10.0
+    at_once: AtOnce
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock of the first head."""
@@ -49,6 +61,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._is_spoilt = False
         self._status = 400
         self._ahead: Any = None
+        self._is_reading = False
+        self._begun: tuple[Any, Any] | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
         self._head_timer: asyncio.TimerHandle | None = self.loop.call_later(
             self.head_timeout, self._refuse, 408
@@ -121,9 +135,51 @@ class BoundedProtocol(HttpToolsProtocol):
             super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser, then look whether a head is still open."""
+        """Read what came; then begin with the request whose head was in it."""
         if self._is_spoilt:
             return
+        self._is_reading = True
+        self._read(data)
+        self._is_reading = False
+        if self._begun is not None:
+            (cycle, app), self._begun = self._begun, None
+            self._begin(cycle, app)
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        if self._is_reading:  # its body may be in the same piece of data
+            self._begun = cycle, app
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def _begin(self, cycle: Any, app: Any) -> None:
+        is_whole = not (cycle.more_body or cycle.waiting_for_100_continue)
+        if is_whole and not self.flow.write_paused:
+            self.flow.resume_reading()
+            try:
+                if self.at_once(cycle.scope, bytes(cycle.body), partial(self._answer, cycle)):
+                    cycle.body = bytearray()
+                    return
+            except Exception as error:  # noqa: BLE001 - a bug: uvicorn logs it and says 500
+                app = partial(_fail, error)
+        super()._start_asgi_task(cycle, app)
+
+    def _answer(self, cycle: Any, answer: Answer) -> None:
+        """What ``send`` of a cycle does with an answer, in one piece."""
+        if cycle.disconnected:
+            return
+        cycle.response_started = cycle.response_complete = True
+        content = [STATUS_LINE[answer.status]]
+        for name, value in cycle.default_headers:
+            content += (name, b": ", value, b"\r\n")
+        content += (answer.head, b"\r\n" if cycle.keep_alive else _CLOSE, answer.body)
+        self.transport.write(b"".join(content))
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
+        cycle.on_response = _nothing  # it leads back to us
+
+    def _read(self, data: bytes) -> None:
+        """Feed the parser, then look whether a head is still open."""
         before = self._messages
         self._has_body = False
         self._feed(data)
@@ -213,7 +269,15 @@ class BoundedProtocol(HttpToolsProtocol):
         )
 
 
-def bounded(head_timeout: float) -> type[BoundedProtocol]:
+async def _fail(error: Exception, *_: Any) -> NoReturn:
+    raise error
+
+
+def _nothing() -> None:
+    pass
+
+
+def bounded(head_timeout: float, at_once: AtOnce) -> type[BoundedProtocol]:
     """The protocol with its deadline, as uvicorn wants it: a class."""
-    attributes: dict[str, Any] = {"head_timeout": head_timeout}
+    attributes: dict[str, Any] = {"head_timeout": head_timeout, "at_once": staticmethod(at_once)}
     return type("BoundedProtocol", (BoundedProtocol,), attributes)

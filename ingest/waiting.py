@@ -53,31 +53,29 @@ def _timed(seconds: float, work: Coroutine[Any, Any, T], waits_for: Any) -> Gene
         timer.cancel()
 
 
-async def settled(
+def settled(
     settling: "asyncio.Future[Any]",
     seconds: float,
     then: Callable[[], object],
+    told: Callable[[BaseException | None], object],
 ) -> None:
-    """Return once ``settling`` has a result, or raise its error; never cancel it.
+    """Call ``told`` once, with None for a result, or its error; never cancel ``settling``.
 
-    TimeoutError after ``seconds``. ``then`` is called when it is settled, whoever still waits.
+    With TimeoutError after ``seconds``. ``then`` is called when it is settled, however late.
     """
-    loop = settling.get_loop()
-    waiter = loop.create_future()
-
-    def told(_: object) -> None:
-        then()
-        if not waiter.done():
-            waiter.set_result(None)
+    is_late = False
 
     def late() -> None:
-        if not waiter.done():
-            waiter.set_exception(TimeoutError())
+        nonlocal is_late
+        is_late = True
+        told(TimeoutError())
 
-    settling.add_done_callback(told)
-    timer = loop.call_later(seconds, late)
-    try:
-        await waiter
-    finally:
+    def end(_: object) -> None:
+        then()
+        if is_late:
+            return
         timer.cancel()
-    settling.result()
+        told(asyncio.CancelledError() if settling.cancelled() else settling.exception())
+
+    timer = settling.get_loop().call_later(seconds, late)
+    settling.add_done_callback(end)

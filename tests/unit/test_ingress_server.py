@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -215,6 +216,117 @@ async def test_no_answer_tells_who_serves(served: Any) -> None:
     answer = await served.exchange(request(b"{}"))
 
     assert b"server:" not in answer.lower()
+
+
+def without_names(answer: bytes) -> list[bytes]:
+    """The lines of an answer, sorted, without its date, and a delivery's id as ``?``."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    lines = [line for line in head.lower().split(b"\r\n") if not line.startswith(b"date:")]
+    return [*sorted(lines), re.sub(rb'(?<="delivery":")[0-9a-f-]{36}', b"?", body)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "whole"),
+    [
+        (200, request(b'{"Id":1}')),
+        (200, request(b'{"Id":1}', "Connection: close")),
+        (200, request(b'{"Id":1}').replace(b"HTTP/1.1", b"HTTP/1.0")),
+        (401, request(b"{}", path=PATH + "x")),
+        (401, request(b"{}", "Connection: close", path=PATH + "x")),
+        (404, request(b"{}", path="/hooks/x/y")),
+        (405, request(b"{}", method="PUT")),
+        (413, request(b"x" * 200_001)),
+        (415, request(b"{}", "Content-Encoding: br")),
+        (405, request(b"{}", path="/healthz")),
+    ],
+)
+async def test_a_request_in_one_piece_is_answered_as_one_in_two(
+    served: Any, wanted: int, whole: bytes
+) -> None:
+    at_once = await served.exchange(whole)
+    reader, writer = await served.open()
+    writer.write(whole[:-1])
+    await writer.drain()
+    await asyncio.sleep(0.05)
+    writer.write(whole[-1:])
+    in_two = await served.read(reader)
+
+    assert status(at_once) == wanted
+    assert without_names(at_once) == without_names(in_two)
+    assert len(served.bodies) == 2 * (wanted == 200)
+
+
+async def test_nobody_is_answered_200_before_kafka_has_acknowledged(served: Any) -> None:
+    served.publisher.holds = True
+    reader, writer = await served.open()
+    writer.write(request(b"1"))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader.read(1), 0.1)
+    served.publisher.acknowledge()
+
+    assert status(await served.read(reader)) == 200
+    assert served.bodies == [b"1"]
+
+
+async def test_an_acknowledgement_that_comes_late_is_503_and_said_once(served: Any) -> None:
+    served.publisher.holds = True
+    reader, writer = await served.open()
+    writer.write(request(b"1"))
+    first = await served.read(reader)
+    served.publisher.acknowledge()
+    served.publisher.holds = False
+    writer.write(request(b"2"))
+    second = await served.read(reader)
+
+    assert (status(first), status(second)) == (503, 200)
+    assert served.bodies == [b"1", b"2"]
+
+
+async def test_a_record_that_is_given_up_is_503(served: Any) -> None:
+    served.publisher.holds = True
+    reader, writer = await served.open()
+    writer.write(request(b"1"))
+    await asyncio.sleep(0.05)
+    served.publisher.acknowledge(ValueError("given up"))
+
+    assert status(await served.read(reader)) == 503
+
+
+async def test_a_sender_that_leaves_before_the_acknowledgement_harms_nobody(served: Any) -> None:
+    served.publisher.holds = True
+    _, writer = await served.open()
+    writer.write(request(b"1"))
+    await writer.drain()
+    await asyncio.sleep(0.05)
+    writer.close()
+    await writer.wait_closed()
+    await asyncio.sleep(0.05)
+    served.publisher.acknowledge()
+    served.publisher.holds = False
+
+    assert status(await served.exchange(request(b"2"))) == 200
+    assert served.bodies == [b"1", b"2"]
+
+
+async def test_a_bug_is_500_and_the_delivery_is_not_taken_twice(
+    served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def send(record: Any) -> None:
+        calls.append(record)
+        raise AttributeError("a bug")
+
+    monkeypatch.setattr(served.publisher, "send", send)
+
+    assert status(await served.exchange(request(b"1"))) == 500
+    assert len(calls) == 1
+
+
+async def test_a_connection_that_was_answered_and_says_no_more_is_closed(served: Any) -> None:
+    served.server.config.timeout_keep_alive = 0.1
+    for path in (PATH, PATH + "x"):
+        assert b"HTTP/1.1" in await served.all_said(request(b"1", path=path))
 
 
 async def test_a_port_in_use_is_an_error_that_names_the_setting(served: Any, tmp_path: Any) -> None:
