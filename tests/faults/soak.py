@@ -3,7 +3,7 @@
 make soak                           an hour at 500 deliveries a second, after a warm-up
 make soak MINUTES=10                shorter
 
-The shops' dedupe window is short, so that the index is full before the first look.
+The shops' dedupe window is short, so that the index has found its size before the first look.
 """
 
 import argparse
@@ -27,7 +27,8 @@ from tests.faults.storm import Fault, Outcome, Storm, alone
 RATE = 500.0
 WINDOW = 300
 """Seconds after which a repeat is none."""
-WARM_UP = 2 * WINDOW
+WARM_UP = 4 * WINDOW
+"""Seconds before the first look: a run of an index keeps what has left it until that is half."""
 EVERY = 10.0
 """Seconds between looks."""
 TOLERANCE = 0.1
