@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.sources.attributes import (
+    _MAX_TELLING,
+    _TELLING,
     MAX_COUNT,
     MAX_LENGTH,
     OMITTED,
@@ -138,3 +140,11 @@ def test_what_stands_under_a_name_that_tells_nothing_is_left_out() -> None:
         "sub_value": 1,
     }
     assert attributes(told, NOTHING) == {"custom[0].field": "first_name", "sub_value": "1"}
+
+
+def test_objects_of_more_lists_of_names_than_are_remembered_are_told_all_the_same() -> None:
+    for _ in range(2):
+        for number in range(2 * _MAX_TELLING):
+            told = {f"size{number}": "S", "email": "no", "known": "no"}
+            assert attributes(told, frozenset({"known"})) == {f"size{number}": "S"}
+    assert len(_TELLING) <= _MAX_TELLING

@@ -273,3 +273,13 @@ def test_goods_that_no_total_tells_are_the_sum_of_the_lines() -> None:
     assert made.items_total == Decimal("59.97")
     bare = order("orders-create", lambda d: [d.pop("total_line_items_price"), d.pop("line_items")])
     assert (bare.items, bare.items_total) == (None, None)
+
+
+@pytest.mark.parametrize("at", [0, 63, 64, 70])
+def test_a_refusal_names_the_line_however_many_there_are(at: int) -> None:
+    lines = [{"key": str(number), "quantity": 1} for number in range(71)]
+    lines[at]["quantity"] = -1
+    body = {"token": "t", "line_items": lines}
+    assert refused("spiffy", "carts/update", body) == (
+        "invalid-payload", f"line_items[{at}].quantity",
+    )  # fmt: skip
