@@ -137,8 +137,8 @@ class ShopSettings(Record, frozen=True, kw_only=True):
 class Meta(Record, frozen=True):
     """Where an event comes from, when it happened and how it orders in its entity.
 
-    The one record that may be built by position: each keyword is looked for among all fields,
-    which for so many took longer than all else of building one.
+    It and the order may be built by position: each keyword is looked for among all fields,
+    which for so many takes longer than all else of building one.
     """
 
     event_id: str
@@ -227,8 +227,8 @@ class Cart(Record, frozen=True, kw_only=True):
     attributes: dict[str, str] = msgspec.field(default_factory=dict)
 
 
-class Order(Record, frozen=True, kw_only=True):
-    """An order as its platform tells it, at one moment."""
+class Order(Record, frozen=True):
+    """An order as its platform tells it, at one moment. By position only for the reader."""
 
     meta: Meta
     order_id: str
