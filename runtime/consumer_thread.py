@@ -17,8 +17,12 @@ from runtime.cursors import Commit
 
 log = logs.get("hookline.delivery")
 
-FETCH_WAIT_MS = 250
-"""How long the broker may hold a fetch; the driver's 1500 ms delays what was just assigned."""
+FETCH_WAIT_MS, BUSY_WAIT_MS = 250, 20
+"""How long the broker may hold a fetch: the driver's 1500 ms delays what was just assigned.
+
+A broker has one fetch of ours at a time, for those partitions of which nothing waits here. What
+comes for the others meanwhile waits until it is over: where records come it is a short one.
+"""
 COMMIT_TIMEOUT = 10.0
 """Seconds after which a commit is given up until the next one; the broker is away."""
 
@@ -48,6 +52,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
+
+    def pace(self, *, is_busy: bool) -> None:
+        """Say whether records are coming, for the fetches that follow."""
+        if self._consumer is not None and self._consumer._fetcher is not None:
+            wait_ms = BUSY_WAIT_MS if is_busy else FETCH_WAIT_MS
+            self._consumer._fetcher._fetch_max_wait_ms = wait_ms
 
     async def on_start(self) -> None:
         """Start, and listen to the coordinator's heartbeats."""

@@ -41,6 +41,10 @@ FEW = 200
 """Fewer records than this are a poor batch: the next is given a moment to become a better one."""
 BREATH, BREATH_TOGETHER = 0.02, 0.05
 """Seconds of that moment; for a stage that handles batches together a small one costs more."""
+MORE = 0.02
+"""Seconds that it waits for what the broker has beyond the few that were fetched before."""
+IDLE = 1.0
+"""Seconds without a record after which fetches are long again."""
 HAND_OVER = 5.0
 """Seconds that a revoke waits for the batch in hand."""
 RETRY = 0.2
@@ -305,6 +309,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     # Delivery.
 
     async def _drain_messages(self, fetcher: Any) -> None:
+        was_poor, seen = False, 0.0
         while not (self._stopped.is_set() or fetcher._stopped.is_set()):
             await asyncio.sleep(0)
             if not self.flow_active:
@@ -315,17 +320,23 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             if not active:
                 await self.sleep(FULL)
                 continue
-            fetched = await self._fetch(active)
+            fetched = await self._fetch(active, POLL)
+            if was_poor and fetched:
+                joined(fetched, await self._fetch(active, MORE))
+            now = time.monotonic()
+            seen = now if fetched else seen
+            self.thread.pace(is_busy=now - seen < IDLE)
             for key, records in fetched.items():
                 if not (self.is_current(generation) and self.flow_active):
                     break  # the cursors stand still, so the rest is fetched again
                 await self._deliver(TP(key.topic, key.partition), records, generation)
-            if 0 < sum(map(len, fetched.values())) < FEW:
+            was_poor = 0 < sum(map(len, fetched.values())) < FEW
+            if was_poor:
                 await self.sleep(BREATH_TOGETHER if self.takes_together else BREATH)
 
-    async def _fetch(self, active: set[TP]) -> dict[Any, list[Any]]:
+    async def _fetch(self, active: set[TP], seconds: float) -> dict[Any, list[Any]]:
         try:
-            return await self._getmany(active_partitions=active, timeout=POLL) or {}
+            return await self._getmany(active_partitions=active, timeout=seconds) or {}
         except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
             for key in error.args[0] if isinstance(error.args[0], dict) else error.args:
                 tp = TP(key.topic, key.partition)
@@ -370,6 +381,17 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         unmoved = cursor.due == due and cursor.life == life
         if delivered and unmoved and self.is_current(generation) and self.flow_active:
             cursor.due = last.offset + 1
+
+
+def joined(fetched: dict[Any, list[Any]], more: Mapping[Any, list[Any]]) -> None:
+    """Put records behind those fetched before; alone where they do not follow upon them.
+
+    Then somebody has sought in between, or a hole is there; what is left out is fetched again.
+    """
+    for key, records in more.items():
+        before = fetched.get(key, ())
+        follows = before and before[-1].offset + 1 == records[0].offset
+        fetched[key] = [*before, *records] if follows else records
 
 
 class Transport(driver.Transport):  # type: ignore[misc]

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import AsyncConnection
@@ -28,8 +28,7 @@ _REFUSED = (psycopg.DataError, psycopg.IntegrityError)
 """SQLSTATE classes 22 and 23: the database refuses what a record says."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(NamedTuple):
     """A canonical record and the event in it."""
 
     record: Any

@@ -83,10 +83,8 @@ def numeric(amount: str) -> bytes:
 
 
 def compiled(kinds: Sequence[str]) -> Callable[[Iterable[Sequence[Any]]], bytes]:
-    """A function from rows, whose values are of these kinds, to all that COPY is sent."""
+    """A function from rows, whose values are of these kinds, to what HEAD and TAIL enclose."""
     source = Source(
-        head=HEAD,
-        tail=TAIL,
         null=b"\xff\xff\xff\xff",
         true=b"\0\0\0\1\1",
         false=b"\0\0\0\1\0",
@@ -103,12 +101,12 @@ def compiled(kinds: Sequence[str]) -> Callable[[Iterable[Sequence[Any]]], bytes]
         texts=texts,
     )
     names = [source.name() for _ in kinds]
-    source.add(0, "parts = [head]", "add = parts.append", f"for {', '.join(names)}, in rows:")
+    source.add(0, "parts = []", "add = parts.append", f"for {', '.join(names)}, in rows:")
     source.add(1, "add(b''.join((count,")
     for name, kind in zip(names, kinds, strict=True):
         source.add(2, f"null if {name} is None else {_KINDS[kind].format(name)},")
     source.add(1, ")))")
-    source.add(0, "add(tail)", "return b''.join(parts)")
+    source.add(0, "return b''.join(parts)")
     made: Callable[[Iterable[Sequence[Any]]], bytes] = source.compiled(
         "def written(rows):", "<binary rows>"
     )

@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import psycopg
@@ -10,6 +11,9 @@ from psycopg import AsyncConnection, sql
 
 from sinks import binary_rows
 from sinks.arrays import texts
+
+_AT_ONCE = 100
+"""Rows that are sent before the next are made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +64,23 @@ class Table:
     async def append(self, connection: AsyncConnection[Any], rows: Iterable[Sequence[Any]]) -> None:
         """Add ``rows``; values stand in the order of the columns.
 
+        The server stores the first of them while the next are made: give an iterator.
+
         Raises psycopg.DataError for a value that its column's type cannot hold.
         """
-        ready = list(rows)
-        if not ready:
+        rest = iter(rows)
+        some = list(islice(rest, _AT_ONCE))
+        if not some:
             return
+        async with connection.cursor() as cursor, cursor.copy(self._copy) as copy:
+            await copy.write(binary_rows.HEAD)
+            while some:
+                await copy.write(self._bytes(some))
+                some = list(islice(rest, _AT_ONCE))
+            await copy.write(binary_rows.TAIL)
+
+    def _bytes(self, rows: Sequence[Sequence[Any]]) -> bytes:
         try:
-            written = self._written(ready)
+            return self._written(rows)
         except (struct.error, ValueError, ArithmeticError) as error:
             raise psycopg.DataError(f"a row of {self.name} cannot be written: {error}") from error
-        async with connection.cursor() as cursor, cursor.copy(self._copy) as copy:
-            await copy.write(written)

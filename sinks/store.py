@@ -124,10 +124,12 @@ async def _store(
     if name == "carts":  # orders of a link given up may now close another cart
         was = merged.before.items()
         locks.require((link for key, old in was for link in _links(key, flatten(old))), locked)
-    rows = []
-    for key, layers in merged.after.items():
-        extra = {"links": _links(key, flatten(layers))} if name == "carts" else None
-        rows.append(entity.row(key, layers, extra))
+    rows = (
+        entity.row(
+            key, layers, {"links": _links(key, flatten(layers))} if name == "carts" else None
+        )
+        for key, layers in merged.after.items()
+    )
     await entity.table.replace(connection, merged.stored, rows)
     if name == "customers":
         return set(merged.after)
@@ -144,7 +146,7 @@ async def _store_apart(
 ) -> None:
     if told := batch.told.get(table.name):
         merged = await _merged(connection, table, told)
-        rows = [row(key, layers) for key, layers in merged.after.items()]
+        rows = (row(key, layers) for key, layers in merged.after.items())
         await table.replace(connection, merged.stored, rows)
 
 
@@ -182,11 +184,11 @@ async def _store_orders(connection: Connection, batch: Plan, locked: set[str]) -
         if state.subscription_id is not None
     }
     renewed, flipped = await _renewals(connection, subscriptions, states)
-    rows: list[list[Any]] = []
-    items: list[list[Any]] = []
-    for key, layers in merged.after.items():
-        rows.append(_order_row(key, layers, states[key], is_renewal=key in renewed))
-        items.extend(item_rows(key, layers))
+    rows = (
+        _order_row(key, layers, states[key], is_renewal=key in renewed)
+        for key, layers in merged.after.items()
+    )
+    items = (item for key, layers in merged.after.items() for item in item_rows(key, layers))
     await ORDERS.table.replace(connection, merged.stored, rows)
     await ORDER_ITEMS.replace(connection, merged.stored, items)
     owners = (_owner(state) for state in (*states.values(), *was.values(), *flipped))

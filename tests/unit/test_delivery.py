@@ -547,7 +547,7 @@ async def test_a_log_trimmed_under_a_running_worker_stops_only_that_partition(
 
     monkeypatch.setattr(house.consumer, "_getmany", fetch)
     house.thread.logs[RAW] = Bounds(30, 50, 0, "")
-    assert {} == await house.consumer._fetch({RAW})
+    assert {} == await house.consumer._fetch({RAW}, 0.1)
     assert [OTHER] == list(house.consumer._cursors)
     assert "hole hookline.webhooks/0" in house.health.halted
 
@@ -571,3 +571,18 @@ async def test_what_is_fetched_again_is_not_delivered_twice(
 def test_a_member_that_fetches_nothing_for_long_does_not_leave_its_group() -> None:
     app = Worker(Settings(contact_key="k"), Stage(), Health())
     assert app.conf.broker_max_poll_interval > 30 * 86400
+
+
+def test_records_of_two_fetches_are_one_batch_where_they_follow_upon_each_other() -> None:
+    fetched = {RAW: records(0, 3), OTHER: records(5, 6)}
+    delivery.joined(fetched, {RAW: records(3, 9)})
+    assert fetched == {RAW: records(0, 9), OTHER: records(5, 6)}
+
+
+@pytest.mark.parametrize("first", [0, 2, 4])
+def test_records_that_do_not_follow_stand_alone_and_those_before_are_fetched_again(
+    first: int,
+) -> None:
+    fetched = {RAW: records(0, 3)}
+    delivery.joined(fetched, {RAW: records(first, 9), OTHER: records(1, 2)})
+    assert fetched == {RAW: records(first, 9), OTHER: records(1, 2)}

@@ -113,6 +113,12 @@ def test_a_client_has_a_fetcher_once_it_can_be_asked() -> None:
     assert "self._fetcher = None" in inspect.getsource(aiokafka.AIOKafkaConsumer.__init__)
 
 
+def test_a_fetcher_asks_a_broker_once_at_a_time_and_reads_its_wait_for_each_request() -> None:
+    source = inspect.getsource(Fetcher._get_actions_per_node)
+    assert "elif node_id in self._in_flight" in source
+    assert "self._fetch_max_wait_ms," in source
+
+
 def test_the_compiled_stream_iterator_is_there_and_leaves_acknowledging_to_us() -> None:
     assert not streams.NO_CYTHON
     assert streams._CStreamIterator is not None
