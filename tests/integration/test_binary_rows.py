@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from sinks import binary_rows
 from sinks.copying import Table
 from tests.conftest import LiveStack
 
@@ -48,7 +49,7 @@ def _read(kind: str, value: Any) -> Any:
 def _written(connection: psycopg.Connection[Any], rows: Any) -> None:
     table = Table("every_kind", "c0", COLUMNS)
     with connection.cursor() as cursor, cursor.copy(table._copy) as copy:
-        copy.write(table._written(rows))
+        copy.write(binary_rows.HEAD + table._written(rows) + binary_rows.TAIL)
 
 
 @pytest.fixture
