@@ -11,8 +11,6 @@ from functools import lru_cache
 from processors.sources.contract import Rule
 
 DIGEST_BYTES = 16
-_NOTHING = bytes(4)
-"""The length of an empty part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +24,8 @@ class Said:
 
 def digest(source: str, shop: str, event: str, query_identifiers: str, body: bytes) -> bytes:
     """16 bytes that say what a delivery says: blake2b over length-prefixed parts."""
-    said = _said_by(source, shop, event)
     query = query_identifiers.encode()
-    said += len(query).to_bytes(4, "big") + query if query else _NOTHING
+    said = _said_by(source, shop, event) + len(query).to_bytes(4, "big") + query
     state = hashlib.blake2b(said, digest_size=DIGEST_BYTES)
     state.update(body)
     return state.digest()

@@ -28,7 +28,7 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
             (envelopes.RAW_OFFSET, b"%d" % raw.offset),
             (envelopes.RAW_TIME, b"%d" % raw.appended_ms),
             (envelopes.SLOT, slot.encode()),
-            (envelopes.SLOTS, (",".join(slots) if len(slots) > 1 else slots[0]).encode()),
+            (envelopes.SLOTS, ",".join(slots).encode()),
             (envelopes.ENTITY, raw.key),
             (envelopes.DIGEST, self.digest),
             (envelopes.DELIVERY, raw.delivery_id.encode()),

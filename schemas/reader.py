@@ -9,6 +9,7 @@ from decimal import Decimal
 from inspect import signature
 from typing import Any
 
+from schemas.remembered import Remembered
 from schemas.source import Node, Source, kind_of
 
 _PLACES = Decimal((0, (1,), -4))
@@ -65,16 +66,6 @@ class _Times(dict[bytes, int | None]):
         return time
 
 
-class _Amounts(dict[bytes, Decimal]):
-    """Amounts by the bytes in which their last of four places is counted."""
-
-    def __missing__(self, unscaled: bytes) -> Decimal:
-        if len(self) >= _KEPT:
-            self.clear()
-        amount = self[unscaled] = money(unscaled)
-        return amount
-
-
 def money(unscaled: bytes) -> Decimal:
     """The amount whose last of four places is counted in these bytes."""
     return Decimal(int.from_bytes(unscaled, "big", signed=True)) * _PLACES
@@ -127,7 +118,12 @@ def compiled(
     record types of which the same few stand in many records; equal ones become one object.
     """
     source = Source(
-        long=long, sized=sized, ended=ended, SIZES=_SIZES, TIMES=_Times(), AMOUNTS=_Amounts()
+        long=long,
+        sized=sized,
+        ended=ended,
+        SIZES=_SIZES,
+        TIMES=_Times(),
+        AMOUNTS=Remembered(money, _KEPT),
     )
     source.add(0, f"at = {start}")
     _Reading(source, classes, shared).read(0, schema, "record")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from schemas.remembered import Remembered
 from schemas.source import Node, Source, kind_of
 
 _PLACES = 4
@@ -129,16 +130,6 @@ def texts(told: dict[str, str]) -> bytes:
     return b"".join(parts)
 
 
-class _Times(dict[int, bytes]):
-    """The bytes of times: an event tells the same ones twice, a batch's events those of it."""
-
-    def __missing__(self, value: int) -> bytes:
-        if len(self) >= _KEPT:
-            self.clear()
-        written = self[value] = long(value)
-        return written
-
-
 class _Kept:
     """The bytes of objects that come again and again, by identity."""
 
@@ -177,7 +168,7 @@ class _Writing:
             long=long, integer=integer, texts=texts, join=b"".join,
             AMOUNT=_amounts.get, amount=_amount,
             SMALL=_SMALL, LENGTHS=_LENGTHS, TOLD=_TOLD_LENGTHS,
-            AGAIN=_Texts(b""), TOLD_AGAIN=_Texts(b"\2"), TIMES=_Times(),
+            AGAIN=_Texts(b""), TOLD_AGAIN=_Texts(b"\2"), TIMES=Remembered(long, _KEPT),
         )  # fmt: skip
         self._source.named = named
         self._shared, self._repeated = shared, repeated

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from schemas.remembered import Remembered
 from schemas.source import Source
 from sinks.arrays import texts
 
@@ -43,16 +44,6 @@ _KINDS = {
     "text[]": "size(len(b := texts({0}))) + b",
     "uuid": "uuid_size + fromhex({0}.replace('-', ''))",
 }
-
-
-class _Numerics(dict[str, bytes]):
-    """Fields of type numeric by their amounts: the same few prices come again and again."""
-
-    def __missing__(self, amount: str) -> bytes:
-        if len(self) >= _KEPT:
-            self.clear()
-        written = self[amount] = numeric(amount)
-        return written
 
 
 def numeric(amount: str) -> bytes:
@@ -96,7 +87,7 @@ def compiled(kinds: Sequence[str]) -> Callable[[Iterable[Sequence[Any]]], bytes]
         int8=struct.Struct("!iq").pack,
         interval=struct.Struct("!iqii").pack,
         fromhex=bytes.fromhex,
-        NUMERICS=_Numerics(),
+        NUMERICS=Remembered(numeric, _KEPT),
         json=_json,
         texts=texts,
     )
