@@ -83,8 +83,8 @@ RULES = (
         "digest-of-the-query",
         "deliveries that differ in their query are one",
         "processors/dedupe.py",
-        '    said += len(query).to_bytes(4, "big") + query if query else _NOTHING\n',
-        "    said += _NOTHING\n",
+        '    said = _said_by(source, shop, event) + len(query).to_bytes(4, "big") + query\n',
+        "    said = _said_by(source, shop, event)\n",
         ("tests/unit/test_dedupe.py",),
     ),
     Rule(
