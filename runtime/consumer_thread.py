@@ -55,7 +55,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     def pace(self, *, is_busy: bool) -> None:
         """Say whether records are coming, for the fetches that follow."""
-        if self._consumer is not None and self._consumer._fetcher is not None:
+        if self.is_started:
             wait_ms = BUSY_WAIT_MS if is_busy else FETCH_WAIT_MS
             self._consumer._fetcher._fetch_max_wait_ms = wait_ms
 

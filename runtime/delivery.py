@@ -19,7 +19,7 @@ from runtime import logs
 from runtime.consumer_thread import Bounds, ConsumerThread
 from runtime.cursors import Commit, Cursor, Standing, still_wanted
 from runtime.custody import Piece
-from runtime.hands import Delivered, Fetched, Hand, Hands, rounds
+from runtime.hands import Delivered, Fetched, Hand, Hands, joined, rounds
 from runtime.health import Health
 from runtime.opening import Opening, refused
 from runtime.stage import (
@@ -381,17 +381,6 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         unmoved = cursor.due == due and cursor.life == life
         if delivered and unmoved and self.is_current(generation) and self.flow_active:
             cursor.due = last.offset + 1
-
-
-def joined(fetched: dict[Any, list[Any]], more: Mapping[Any, list[Any]]) -> None:
-    """Put records behind those fetched before; alone where they do not follow upon them.
-
-    Then somebody has sought in between, or a hole is there; what is left out is fetched again.
-    """
-    for key, records in more.items():
-        before = fetched.get(key, ())
-        follows = before and before[-1].offset + 1 == records[0].offset
-        fetched[key] = [*before, *records] if follows else records
 
 
 class Transport(driver.Transport):  # type: ignore[misc]

@@ -1,7 +1,7 @@
 """What the consumer hands to its stage, and what of it is still there."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -70,3 +70,14 @@ class Hands:
         """Return once nothing is in hand."""
         async with self._given_back:
             await self._given_back.wait_for(lambda: not self.tps)
+
+
+def joined(fetched: dict[Any, list[Any]], more: Mapping[Any, list[Any]]) -> None:
+    """Put records behind those fetched before; alone where they do not follow upon them.
+
+    Then somebody has sought in between, or a hole is there; what is left out is fetched again.
+    """
+    for key, records in more.items():
+        before = fetched.get(key, ())
+        follows = before and before[-1].offset + 1 == records[0].offset
+        fetched[key] = [*before, *records] if follows else records

@@ -14,7 +14,7 @@ from runtime.consumer_thread import Bounds
 from runtime.cursors import Commit, Cursor
 from runtime.custody import Custody
 from runtime.delivery import BatchConsumer
-from runtime.hands import Delivered, Fetched
+from runtime.hands import Delivered, Fetched, joined
 from runtime.health import Health
 from runtime.settings import Settings
 from runtime.stage import Batch, MovedError, Partition, RefusedError
@@ -575,7 +575,7 @@ def test_a_member_that_fetches_nothing_for_long_does_not_leave_its_group() -> No
 
 def test_records_of_two_fetches_are_one_batch_where_they_follow_upon_each_other() -> None:
     fetched = {RAW: records(0, 3), OTHER: records(5, 6)}
-    delivery.joined(fetched, {RAW: records(3, 9)})
+    joined(fetched, {RAW: records(3, 9)})
     assert fetched == {RAW: records(0, 9), OTHER: records(5, 6)}
 
 
@@ -584,5 +584,5 @@ def test_records_that_do_not_follow_stand_alone_and_those_before_are_fetched_aga
     first: int,
 ) -> None:
     fetched = {RAW: records(0, 3)}
-    delivery.joined(fetched, {RAW: records(first, 9), OTHER: records(1, 2)})
+    joined(fetched, {RAW: records(first, 9), OTHER: records(1, 2)})
     assert fetched == {RAW: records(first, 9), OTHER: records(1, 2)}
