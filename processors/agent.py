@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from aiokafka import AIOKafkaProducer
 
@@ -184,8 +185,9 @@ class Processors:
                 (outcome for verdict in verdicts for outcome in verdict.outcomes),
                 batch.is_current,
             )
-            self._remember(held, appended)
-            if not batch.is_current():
+            is_settled = batch.is_current()  # then every outcome was sent, and stands
+            self._remember(held, verdicts, appended, is_settled=is_settled)
+            if not is_settled:
                 return
             self._count(verdicts, appended, time.monotonic() - began)
             index.settle(piece.end, piece.records[-1].timestamp - held.window_ms - MARGIN_MS)
@@ -205,14 +207,25 @@ class Processors:
         shops = self._shops.shops.values()
         return 1000 * max((max(s.window, s.state_retry_window) for s in shops), default=0)
 
-    def _remember(self, held: Held, appended: list[Appended]) -> None:
-        """Take our own acknowledged outcomes in; a gap before them is somebody else's."""
+    def _remember(
+        self, held: Held, verdicts: list[Verdict], appended: list[Appended], *, is_settled: bool
+    ) -> None:
+        """Take our own acknowledged outcomes in; a gap before them is somebody else's.
+
+        ``is_settled``: all of the verdicts' outcomes stand, and no one will ask which.
+        """
+        index = held.index
+        if is_settled:
+            index.say([verdict.said for verdict in verdicts if verdict.said is not None])
+            rest = [verdict.outcomes for verdict in verdicts if verdict.said is None]
+        else:
+            rest = [tuple(group.outcomes) for group in appended]
+        for outcome in chain.from_iterable(rest):
+            index.add(noted(outcome.headers))
         for group in appended:
-            for outcome in group.outcomes:
-                held.index.add(noted(outcome.headers))
-            if group.base == held.index.upto[group.topic]:
+            if group.base == index.upto[group.topic]:
                 upto = group.base + len(group.outcomes)
-                held.index.moved(group.topic, upto, noted(group.outcomes[-1].headers).name)
+                index.moved(group.topic, upto, noted(group.outcomes[-1].headers).name)
             else:
                 held.is_dirty = True
 

@@ -5,16 +5,16 @@ Ages compare broker append times (milliseconds), never a clock.
 """
 
 import hashlib
-from dataclasses import dataclass
 from functools import lru_cache
+
+import msgspec
 
 from processors.sources.contract import Rule
 
 DIGEST_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(msgspec.Struct, frozen=True, gc=False):
     """A canonical outcome that an earlier record already has."""
 
     raw_offset: int

@@ -11,21 +11,23 @@ worst one is missed and passes as activity. Replays are told by 128 bits of thei
 
 import hashlib
 from bisect import insort
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from processors.dedupe import Said
 from processors.run import Run
-from processors.runs import Candidates, Entry, Runs, greater, newest
+from processors.runs import Candidates, Entry, Keyed, Runs, greater, newest
 from processors.written import Noted, Written
+from schemas.envelopes import RawDelivery
 
 FORGET_EVERY_MS = 60_000
 """Old entries are looked for in strides: each look counts them."""
 
 
-def number(name: str) -> int:
+def number(entity: bytes) -> int:
     """64 bits of a hash of an entity's name, as the index keys it."""
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
+    return int.from_bytes(hashlib.blake2b(entity, digest_size=8).digest(), "big")
 
 
 def _numbers(delivery_id: str) -> tuple[int, int]:
@@ -131,6 +133,16 @@ class PartitionIndex:
         else:
             self._said.add(number(outcome.entity), *said)
 
+    def say(self, decided: Sequence[Keyed]) -> None:
+        """Take in canonical deliveries, as ``Questions.claim`` gave them, instead of ``add``.
+
+        Every outcome of them must stand, and they must be settled next: what stands of each
+        is not kept.
+        """
+        if decided:
+            self.newest = max(self.newest, decided[-1][1])
+            self._said.extend(decided)
+
     def written(self, raw_offset: int) -> Written | None:
         """What already stands for this raw record."""
         return self._written.get(raw_offset)
@@ -151,7 +163,7 @@ class PartitionIndex:
         for runs in self._all:
             runs.settle()
 
-    def questions(self, digests: list[bytes], entities: list[str]) -> "Questions":
+    def questions(self, digests: list[bytes], entities: list[bytes]) -> "Questions":
         """Prepare one batch's questions: positions are those of the two lists."""
         keys = [number(entity) for entity in entities]
         return Questions(
@@ -177,17 +189,21 @@ class Questions:
         self._replayed = replayed
         self._replays = replays
         self._same_here: dict[bytes, list[Entry]] = {}
-        self._latest_here: dict[str, list[Entry]] = {}
+        self._latest_here: dict[bytes, list[Entry]] = {}
         self._replays_here: dict[str, list[Entry]] = {}
 
-    def claim(self, said: Said, entity: str, delivery_id: str, *, is_replay: bool) -> None:
-        """A canonical outcome decided in this very batch, before it is written."""
-        entry = (said.raw_offset, said.digest, said.appended_ms)
-        insort(self._same_here.setdefault(said.digest, []), entry)
-        if is_replay:
-            insort(self._replays_here.setdefault(delivery_id, []), entry)
-        else:
-            insort(self._latest_here.setdefault(entity, []), entry)
+    def claim(self, position: int, raw: RawDelivery, digest: bytes) -> Keyed | None:
+        """A canonical outcome decided in this very batch, before it is written.
+
+        Returns what the index will keep of it; of a replay that is not told.
+        """
+        entry = (raw.offset, digest, raw.appended_ms)
+        _insert(self._same_here, digest, entry)
+        if raw.replay_of is not None:
+            _insert(self._replays_here, raw.delivery_id, entry)
+            return None
+        _insert(self._latest_here, raw.key, entry)
+        return self._keys[position], *entry
 
     def same(self, position: int, digest: bytes, below: int) -> Said | None:
         """The canonical outcome with this digest and the greatest raw offset below ``below``."""
@@ -197,7 +213,7 @@ class Questions:
         )
         return greater(found, self._replayed.same(position, digest, below))
 
-    def latest(self, position: int, entity: str, below: int) -> Said | None:
+    def latest(self, position: int, entity: bytes, below: int) -> Said | None:
         """The entity's canonical outcome with the greatest raw offset below ``below``."""
         return greater(
             self._said.latest(position, self._keys[position], below),
@@ -233,3 +249,11 @@ class Questions:
             if upper == lower:
                 return upper
             below = max(upper.raw_offset, lower.raw_offset)  # another delivery's
+
+
+def _insert(here: dict[Any, list[Entry]], under: bytes | str, entry: Entry) -> None:
+    entries = here.get(under)
+    if entries is None:
+        here[under] = [entry]
+    else:
+        insort(entries, entry)

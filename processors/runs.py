@@ -22,6 +22,8 @@ RUN_ROWS = 1 << 19
 
 Entry = tuple[int, bytes, int]
 """Raw offset, digest, append time (ms)."""
+Keyed = tuple[int, int, bytes, int]
+"""Key, raw offset, digest, append time (ms)."""
 
 _OFFSET = itemgetter(0)
 
@@ -81,12 +83,23 @@ class Runs:
         else:
             self._by_digest[digest] = [entry]
 
+    def extend(self, entries: Sequence[Keyed]) -> None:
+        """``add`` of many, none of which is here yet. Candidates go stale."""
+        if len(entries) >= SORT_AT:
+            self._pack(entries)
+            return
+        for entry in entries:
+            self.add(*entry)
+
     def settle(self, least: int | None = None) -> None:
         """Sort what waits, if it is much: ``least`` entries. Candidates go stale."""
         if self._waiting < max(SORT_AT if least is None else least, 1):
             return
         entries = [(key, *entry) for key, keyed in self._by_key.items() for entry in keyed]
         self._by_digest, self._by_key, self._waiting = {}, {}, 0
+        self._pack(entries)
+
+    def _pack(self, entries: Sequence[Keyed]) -> None:
         alike = [Run(Rows.of(entries))]
         rows = len(entries)
         while self._runs and self._is_like(len(self._runs[-1]), rows):

@@ -14,8 +14,9 @@ from processors import cloudevents as _cloudevents
 from processors import dedupe, outcomes
 from processors.dedupe import Said
 from processors.index import PartitionIndex, Questions
-from processors.outcomes import Made, Origin
+from processors.outcomes import Made
 from processors.reading import Read, Reader, Shops, bug
+from processors.runs import Keyed
 from processors.sources.contract import Adapter, Parsed, Rule, Slots
 from processors.written import Written
 from runtime.stage import RefusedError
@@ -40,6 +41,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     kind: str  # canonical, duplicate or dead-letter
     outcomes: tuple[Outcome, ...]
     reason: str = ""
+    said: Keyed | None = None  # what the index keeps of it, where that is no more
 
 
 class Verdicts:
@@ -85,11 +87,11 @@ class Verdicts:
         reader = self._reader
         reads = reader.condemned(unsettled) if is_condemned else reader.read(unsettled, shops)
         questions = index.questions(
-            [read.origin.digest for read in reads], [read.raw.entity for read in reads]
+            [read.origin.digest for read in reads], [read.raw.key for read in reads]
         )
         ahead = {} if any(begun) else self._ahead(reads, questions)
         return [
-            self._whole(read, ahead[position], questions)
+            self._whole(position, read, ahead[position], questions)
             if position in ahead
             else self._verdict(position, read, written, questions)
             for position, (read, written) in enumerate(zip(reads, begun, strict=True))
@@ -101,14 +103,14 @@ class Verdicts:
         self, position: int, read: Read, written: Written | None, questions: Questions
     ) -> Verdict:
         if written is not None:
-            return self._completed(read, written, questions)
+            return self._completed(position, read, written, questions)
         if isinstance(read.parsed, Reject):
             return self._dead(read, read.parsed)
         repeated = self._repeated(position, read, questions)
         if repeated is not None:
             duplicate = outcomes.duplicate(read.origin, read.parsed, repeated)
             return Verdict(read.raw.source, "duplicate", (duplicate,))
-        return self._whole(read, self._made(read), questions)
+        return self._whole(position, read, self._made(read), questions)
 
     def _ahead(self, reads: Sequence[Read], questions: Questions) -> dict[int, Slotted | Reject]:
         """By position, what is made of those that repeat nothing, whatever the others become.
@@ -147,7 +149,7 @@ class Verdicts:
                 said,
                 raw.appended_ms,
                 questions.same(position, said, raw.offset) if is_content else None,
-                None if is_content else questions.latest(position, raw.entity, raw.offset),
+                None if is_content else questions.latest(position, raw.key, raw.offset),
                 shop.window,
                 shop.state_retry_window,
             )
@@ -172,7 +174,9 @@ class Verdicts:
         meta = event.meta
         return topic, meta.entity.encode(), self._codec.encode(event), self._told(topic, meta)
 
-    def _whole(self, read: Read, made: Slotted | Reject, questions: Questions) -> Verdict:
+    def _whole(
+        self, position: int, read: Read, made: Slotted | Reject, questions: Questions
+    ) -> Verdict:
         """Every slot, or none."""
         if isinstance(made, Reject):
             return self._dead(read, made)
@@ -182,10 +186,13 @@ class Verdicts:
             if isinstance(event, Reject):
                 return self._dead(read, event)
             events.append(event)
-        self._claim(read.origin, questions)
-        return Verdict(read.raw.source, "canonical", tuple(events))
+        raw = read.raw
+        said = questions.claim(position, raw, read.origin.digest)
+        return Verdict(raw.source, "canonical", tuple(events), said=said)
 
-    def _completed(self, read: Read, written: Written, questions: Questions) -> Verdict:
+    def _completed(
+        self, position: int, read: Read, written: Written, questions: Questions
+    ) -> Verdict:
         """The slots that a crash left out, of a delivery that is canonical and stays it.
 
         The first copy in the log wins, and so do its list of slots and its digest. What
@@ -211,17 +218,8 @@ class Verdicts:
                 reason = outcome.reason
                 outcome = outcomes.letter(origin, outcome, slot, slots)
             settled.append(outcome)
-        self._claim(origin, questions)
+        questions.claim(position, read.raw, origin.digest)
         return Verdict(read.raw.source, "canonical", tuple(settled), reason)
-
-    def _claim(self, origin: Origin, questions: Questions) -> None:
-        raw = origin.raw
-        questions.claim(
-            Said(raw.offset, raw.appended_ms, origin.digest),
-            raw.entity,
-            raw.delivery_id,
-            is_replay=raw.replay_of is not None,
-        )
 
     def _dead(self, read: Read, reject: Reject) -> Verdict:
         letter = outcomes.letter(read.origin, reject)

@@ -59,7 +59,7 @@ class Noted(msgspec.Struct, frozen=True, gc=False):
     raw_time: int
     slot: str
     slots: tuple[str, ...]
-    entity: str
+    entity: bytes
     digest: bytes
     delivery_id: str
     is_replay: bool = False
@@ -88,7 +88,7 @@ def noted(headers: Iterable[tuple[str, bytes]]) -> Noted:
         int(said[envelopes.RAW_TIME]),
         slot.decode(),
         (slot.decode(),) if slot == slots else tuple(slots.decode().split(",")),
-        said[envelopes.ENTITY].decode(),
+        said[envelopes.ENTITY],
         said[envelopes.DIGEST],
         said[envelopes.DELIVERY].decode(),
         envelopes.REPLAY_OF in said,

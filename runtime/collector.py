@@ -2,9 +2,9 @@
 
 import gc
 
-_YOUNG = 20_000
-_MIDDLE = 50
-_OLD = 100
+_YOUNG = 100_000
+_MIDDLE = 20
+_OLD = 20
 
 
 def pace() -> None:

@@ -107,7 +107,7 @@ RULES = (
         "contiguous-upto",
         "what another process wrote in between is never read",
         "processors/agent.py",
-        "            if group.base == held.index.upto[group.topic]:\n",
+        "            if group.base == index.upto[group.topic]:\n",
         "            if True:\n",
         (STAGE,),
     ),

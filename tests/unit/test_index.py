@@ -13,13 +13,14 @@ from processors.run import ROW_BYTES
 from processors.runs import Runs
 from processors.written import Noted, noted
 from schemas import envelopes
+from schemas.envelopes import RawDelivery
 
 DIGESTS = [bytes([number]) * 16 for number in range(4)]
-ENTITIES = ["spiffy/s/cart:1", "spiffy/s/cart:2"]
+ENTITIES = [b"spiffy/s/cart:1", b"spiffy/s/cart:2"]
 
 
 def outcome(
-    offset: int, digest: bytes, entity: str, slot: str = "cart", replay: bool = False
+    offset: int, digest: bytes, entity: bytes, slot: str = "cart", replay: bool = False
 ) -> Noted:
     return Noted(offset, offset * 10, slot, (slot,), entity, digest, f"d{offset}", replay)
 
@@ -71,7 +72,8 @@ def test_answers_are_as_of_the_asking_offset_whatever_is_sorted(
 def test_a_batch_sees_what_it_has_itself_decided() -> None:
     questions = PartitionIndex().questions([DIGESTS[0]], [ENTITIES[0]])
     said = Said(5, 50, DIGESTS[0])
-    questions.claim(said, ENTITIES[0], "d5", is_replay=False)
+    raw = RawDelivery(0, 5, 50, ENTITIES[0], b"", "d5", "spiffy", "s", "carts/update", 0)
+    questions.claim(0, raw, DIGESTS[0])
     assert questions.same(0, DIGESTS[0], 6) == said
     assert questions.latest(0, ENTITIES[0], 6) == said
 
@@ -87,11 +89,11 @@ def test_a_replay_claims_its_digest_but_is_never_the_latest_state() -> None:
 def test_a_delivery_is_complete_when_all_its_slots_stand() -> None:
     index = PartitionIndex()
     slots = ("order", "payment")
-    index.add(Noted(7, 70, "order", slots, "e", DIGESTS[0], "d", False))
+    index.add(Noted(7, 70, "order", slots, b"e", DIGESTS[0], "d", False))
     written = index.written(7)
     assert written is not None
     assert not written.is_complete
-    index.add(Noted(7, 70, "payment", slots, "e", DIGESTS[0], "d", False))
+    index.add(Noted(7, 70, "payment", slots, b"e", DIGESTS[0], "d", False))
     assert written.is_complete
     assert written.found == {"order", "payment"}
 
@@ -100,7 +102,7 @@ def test_later_slots_and_later_copies_of_a_delivery_claim_its_digest_once() -> N
     index = PartitionIndex()
     slots = ("order", "payment")
     for slot in ("order", "payment", "order"):
-        index.add(Noted(7, 70, slot, slots, "e", DIGESTS[0], "d", False))
+        index.add(Noted(7, 70, slot, slots, b"e", DIGESTS[0], "d", False))
     assert len(index) == 1
 
 
@@ -193,7 +195,7 @@ def test_copies_of_an_entry_are_one_entry_once_they_are_sorted(
 def test_what_lies_below_the_commit_or_the_window_is_forgotten() -> None:
     index = PartitionIndex()
     for offset in range(20_000):
-        index.add(outcome(offset, offset.to_bytes(16, "big"), f"e{offset}"))
+        index.add(outcome(offset, offset.to_bytes(16, "big"), b"e%d" % offset))
     index.settle(committed=20_000, oldest_ms=0)
     assert index.written(19_999) is None
     index.settle(committed=20_000, oldest_ms=150_000)

@@ -27,7 +27,7 @@ DIGEST = bytes(range(16))
 
 
 def told(offset: int) -> Noted:
-    return Noted(offset, offset, "cart", ("cart",), f"e{offset}", DIGEST, f"d{offset}")
+    return Noted(offset, offset, "cart", ("cart",), b"e%d" % offset, DIGEST, f"d{offset}")
 
 
 def frozen(count: int = 3) -> Frozen:
@@ -54,7 +54,7 @@ def test_what_was_kept_is_read_again(place: Settings) -> None:
     index = cache.read(0, 5, WINDOW_MS)
     assert (5, 2, 3) == (index.committed, index.newest, len(index))
     assert ({"hookline.carts": 3}, {"hookline.carts": "2 cart d2"}) == (index.upto, index.last)
-    same = index.questions([DIGEST], ["e1"]).same(0, DIGEST, 2)
+    same = index.questions([DIGEST], [b"e1"]).same(0, DIGEST, 2)
     assert same is not None
     assert 1 == same.raw_offset
 
@@ -156,7 +156,7 @@ DIGESTS = [
     ]
     for body in WORDS
 ]
-ENTITIES = [f"cart:{number}" for number in range(3)]
+ENTITIES = [b"cart:%d" % number for number in range(3)]
 
 
 @dataclass
@@ -172,7 +172,7 @@ class World:
         index, self.reader = PartitionIndex(), Reader({})
         for offset, body in enumerate(self.bodies):
             entity = ENTITIES[offset % len(ENTITIES)]
-            raw = record(offset, body, at=self.at + offset, entity=entity)
+            raw = record(offset, body, at=self.at + offset, entity=entity.decode())
             self._append(WEBHOOKS.name, Stored(offset, raw.timestamp))
             [verdict] = VERDICTS.decide([raw], index, SHOPS)
             for outcome in verdict.outcomes:

@@ -15,16 +15,17 @@ from processors.index import FORGET_EVERY_MS, PartitionIndex, Questions
 from processors.written import Noted
 from runtime.settings import Settings
 from schemas import envelopes
+from schemas.envelopes import RawDelivery
 
 DIGESTS = [upper * 8 + lower * 8 for upper in (b"a", b"b", b"\xff") for lower in (b"1", b"\xff")]
 """Some are alike in their upper half, by which they are sorted."""
-ENTITIES = ["spiffy/s/cart:1", "spiffy/s/cart:2", "spiffy/s/cart:3"]
+ENTITIES = [b"spiffy/s/cart:1", b"spiffy/s/cart:2", b"spiffy/s/cart:3"]
 DELIVERIES = ["one", "two", "three"]
 WINDOW_MS = 300
 MOST = 80
 
 
-def noted(offset: int, digest: bytes, entity: str, delivery: str, kind: str) -> Noted:
+def noted(offset: int, digest: bytes, entity: bytes, delivery: str, kind: str) -> Noted:
     slot = {"letter": envelopes.DEAD_SLOT, "duplicate": envelopes.DUPLICATE_SLOT}.get(kind, "cart")
     return Noted(
         offset, offset * 10, slot, (slot,), entity, digest, delivery,
@@ -62,7 +63,7 @@ class Model:
     def same(self, digest: bytes, below: int) -> Said | None:
         return self._greatest(below, [said for said in self.told if said.digest == digest])
 
-    def latest(self, entity: str, below: int) -> Said | None:
+    def latest(self, entity: bytes, below: int) -> Said | None:
         mine = [said for said in self.told if said.entity == entity and not said.is_replay]
         return self._greatest(below, mine)
 
@@ -133,7 +134,7 @@ class Asked:
     def same(self, digest: bytes) -> Said | None:
         return self.model.reachable(self.questions.same(self.position, digest, self.below))
 
-    def latest(self, entity: str) -> Said | None:
+    def latest(self, entity: bytes) -> Said | None:
         return self.model.reachable(self.questions.latest(self.position, entity, self.below))
 
     def own(self, digest: bytes, delivery: str, first: int) -> Said | None:
@@ -174,6 +175,34 @@ def test_the_index_answers_as_a_list_of_all_that_was_said(
                     model.committed += step[1]
                     index = cache.read(0, model.committed, WINDOW_MS)
             compared(index, model, data.draw(st.integers(0, MOST)))
+
+
+NEW = st.lists(st.tuples(st.sampled_from(DIGESTS), st.sampled_from(ENTITIES)), max_size=30)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(NEW, max_size=6), st.integers(1, 20), st.sampled_from([4, 32, 1000]))
+def test_what_was_decided_here_answers_as_if_it_were_read_back(
+    batches: list[list[tuple[bytes, bytes]]], sort_at: int, run_rows: int
+) -> None:
+    with packing(sort_at, run_rows, 2):
+        index, model = PartitionIndex(), Model()
+        for batch in batches:
+            claims = []
+            questions = index.questions(*map(list, zip(*batch, strict=True)) if batch else ([], []))
+            for position, (digest, entity) in enumerate(batch):
+                offset = model.committed + position
+                delivery = f"d{offset}"
+                model.told.append(noted(offset, digest, entity, delivery, "event"))
+                raw = RawDelivery(
+                    0, offset, offset * 10, entity, b"", delivery, "spiffy", "s", "carts/update", 0
+                )
+                claims.append(questions.claim(position, raw, digest))
+            index.say([claim for claim in claims if claim is not None])
+            model.committed += len(batch)
+            index.settle(model.committed, 0)
+            compared(index, model, model.committed // 2)
+        assert index.newest == model.committed - 1
 
 
 @given(st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=20), st.integers(1, 4))

@@ -252,7 +252,7 @@ async def test_what_is_left_is_kept_on_disk_as_it_stands_in_the_logs(
         kept.last
     )
     digest = noted(house.log.stands[CARTS.name][-1].headers).digest
-    assert kept.questions([digest], [""]).same(0, digest, 5) is not None
+    assert kept.questions([digest], [b""]).same(0, digest, 5) is not None
 
 
 async def test_an_index_that_a_batch_still_writes_to_is_not_kept(

@@ -63,7 +63,7 @@ def test_every_outcome_carries_what_the_index_is_read_back_from() -> None:
         (6, "duplicate", ("duplicate",)),
     ]
     for raw, said, outcome in zip([0, 0, 1, 2], read, written, strict=True):
-        assert (said.raw_time, said.entity) == (batch[raw].timestamp, batch[raw].key.decode())
+        assert (said.raw_time, said.entity) == (batch[raw].timestamp, batch[raw].key)
         assert (said.delivery_id, len(said.digest)) == (f"delivery-{said.raw_offset}", 16)
         assert header(outcome, envelopes.ADAPTER) == b"1"
         assert not said.is_replay
