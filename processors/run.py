@@ -5,7 +5,7 @@ spread: a filter of eight bits a row tells most of what a run does not hold with
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -29,7 +29,7 @@ HALF, LOWER = np.uint64(32), np.uint64(0xFFFFFFFF)
 EIGHTH, SEVEN = np.uint64(3), np.uint64(7)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Rows:
     """What was said, in columns of equal length and in no order.
 
@@ -58,9 +58,13 @@ class Rows:
         """All of them."""
         return cls(*map(np.concatenate, zip(*(each.columns for each in parts), strict=True)))
 
-    def taken(self, wanted: Column) -> Self:
-        """These rows: positions, or a mask."""
-        return type(self)(*(column[wanted] for column in self.columns))
+    def take(self, wanted: Column) -> None:
+        """Keep these rows, positions or a mask, in their order: one column after the other."""
+        self.high = self.high[wanted]
+        self.low = self.low[wanted]
+        self.key = self.key[wanted]
+        self.offset = self.offset[wanted]
+        self.time = self.time[wanted]
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -71,8 +75,14 @@ class Rows:
         return len(self.high)
 
 
-def _order(first: U64, offset: I64, *then: Column) -> npt.NDArray[np.intp]:
-    """What sorts by these columns; quickly where a few sorted stretches are given."""
+Places = npt.NDArray[np.intp]
+
+
+def _order(first: U64, offset: I64, then: Callable[[Places], Sequence[Column]]) -> Places:
+    """What sorts by these columns; quickly where a few sorted stretches are given.
+
+    ``then`` gives what else decides, for the places where the first two do not.
+    """
     order = np.argsort(first, kind="stable")
     ordered = first[order]
     tied = ordered[1:] == ordered[:-1]
@@ -80,8 +90,8 @@ def _order(first: U64, offset: I64, *then: Column) -> npt.NDArray[np.intp]:
     if np.any(offset[before] >= offset[after]):
         among = np.flatnonzero(np.append(tied, False) | np.append(False, tied))
         rows = order[among]
-        columns = (*reversed(then), offset, first)
-        order[among] = rows[np.lexsort([column[rows] for column in columns])]
+        columns = (*reversed(then(rows)), offset[rows], first[rows])
+        order[among] = rows[np.lexsort(columns)]
     return order
 
 
@@ -144,6 +154,11 @@ def _spans(column: U64, column_filter: Filter, wanted: Wanted) -> Spans:
         yield wanted.at[position], first, end
 
 
+def _others(rows: Rows, named: Column) -> Callable[[Places], Sequence[Column]]:
+    """What decides between rows of one key and offset, by their places in ``named``."""
+    return lambda at: [column[named[at]] for column in (rows.high, rows.low, rows.time)]
+
+
 class Run:
     """Rows, each once, sorted by (digest's upper half, offset); and by (key, offset)."""
 
@@ -161,20 +176,24 @@ class Run:
     )
 
     def __init__(self, rows: Rows, by_key: Column | None = None) -> None:
-        """Of rows in any order; ``by_key`` names them in a better one for sorting by key."""
-        order = _order(rows.high, rows.offset, rows.low, rows.time, rows.key)
-        rows = rows.taken(order)
+        """Of rows in any order, which are used up: a large run is made of little more memory.
+
+        ``by_key`` names them in a better order for sorting by key.
+        """
+        order = _order(
+            rows.high, rows.offset, lambda at: (rows.low[at], rows.time[at], rows.key[at])
+        )
+        rows.take(order)
         is_new = np.ones(len(rows), dtype=bool)
         is_new[1:] = np.any([column[1:] != column[:-1] for column in rows.columns], axis=0)
         if by_key is None or not is_new.all():
-            rows = rows.taken(is_new)
+            rows.take(is_new)
             by_key = np.arange(len(rows))
         else:
             place = np.empty_like(order)
             place[order] = np.arange(len(order))
             by_key = place[by_key]
-        keyed = rows.taken(by_key)
-        by_key = by_key[_order(keyed.key, keyed.offset, keyed.high, keyed.low, keyed.time)]
+        by_key = by_key[_order(rows.key[by_key], rows.offset[by_key], _others(rows, by_key))]
         self._high, self._low = rows.high, rows.low
         self._key, self._row = rows.key[by_key], by_key.astype("u4")
         self._first_offset, self._offset = _narrow(rows.offset)
@@ -215,7 +234,9 @@ class Run:
         young = int(np.count_nonzero(is_young))
         if 2 * young > len(self):
             return self
-        return Run(self.rows().taken(is_young)) if young else None
+        rows = self.rows()
+        rows.take(is_young)
+        return Run(rows) if young else None
 
     def spans_of_digests(self, wanted: Wanted) -> Spans:
         """Where these upper halves of digests stand."""

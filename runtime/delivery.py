@@ -218,7 +218,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     async def take(self, delivered: Sequence[Delivered]) -> None:
         """Give the agent's batches to the stage; acknowledge each once its outcomes are safe.
 
-        A stage that handles together may still have them in hand when this returns.
+        Those of different partitions are given at the same time. A stage that handles together
+        may still have them in hand when this returns.
         """
         for message, _ in delivered:
             message.acked = True  # by Faust's books; ours is the cursor
@@ -228,8 +229,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             if isinstance(self.stage, HandlesTogether):
                 await self._next(self.stage, hands)
             else:
-                for hand in hands:
-                    await self._alone(hand)
+                await asyncio.gather(*map(self._alone, hands))  # one builds while another waits
 
     def _hand(self, message: ConsumerMessage, fetched: Fetched) -> Hand | None:
         """What was fetched as a batch of the stage's; None where it is stale."""

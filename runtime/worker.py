@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError
 from faust import streams
 from faust.types import StreamT
 
-from runtime import admin, collector, logs
+from runtime import admin, allocator, collector, logs
 from runtime import health as health_server
 from runtime.delivery import BatchConsumer, Transport
 from runtime.health import Health
@@ -95,7 +95,7 @@ class Worker(faust.App):  # type: ignore[misc]
         async for fetched in stream:
             taken = [(stream.current_event.message, fetched)]
             count = len(fetched.records)
-            while consumer.takes_together and count < MAX_POLL_RECORDS and not waiting.empty():
+            while count < MAX_POLL_RECORDS and not waiting.empty():
                 event = waiting.get_nowait()
                 taken.append((event.message, event.value))
                 count += len(event.value.records)
@@ -183,6 +183,7 @@ async def wait_for_kafka(settings: Settings, health: Health) -> None:
 
 def run_worker(settings: Settings, stage: Stage) -> None:
     """Run a stage until SIGTERM or SIGINT. Does not return before the process may end."""
+    allocator.settle()
     logs.configure(settings, stage.group.rpartition(".")[2])
     Path(settings.state_dir).mkdir(parents=True, exist_ok=True)
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
