@@ -20,6 +20,8 @@ _KEPT = 4_096
 _SHOWN = 24
 """Bytes of a shared record by which it is looked up, before all of them are compared."""
 
+_REPEATED = frozenset({"source", "shop", "slot", "source_event", "currency", "status_word"})
+"""Fields of text in which the same few stand in many records."""
 _SIZES = tuple(0 if first & 0x81 else (first >> 1) + 1 for first in range(256))
 """By its first byte: the bytes of a text of under 64, this one among them. 0: look closer."""
 
@@ -86,10 +88,10 @@ def ended(at: int, data: bytes) -> None:
 
 
 class _Symbols(dict[int, Any]):
-    """An enum's members by their places, which are less than 64."""
+    """An enum's members by the byte of their places, which are less than 64."""
 
-    def __missing__(self, place: int) -> Any:
-        raise ValueError(f"an enum's symbol at {place}")
+    def __missing__(self, byte: int) -> Any:
+        raise ValueError(f"a byte of no enum's symbol: {byte}")
 
 
 class _Shared(dict[bytes, tuple[bytes, int, Any]]):
@@ -124,6 +126,7 @@ def compiled(
         SIZES=_SIZES,
         TIMES=_Times(),
         AMOUNTS=Remembered(money, _KEPT),
+        TEXTS=Remembered(bytes.decode, _KEPT),
     )
     source.add(0, f"at = {start}")
     _Reading(source, classes, shared).read(0, schema, "record")
@@ -138,15 +141,16 @@ class _Reading:
     def __init__(self, source: Source, classes: Mapping[str, Any], shared: frozenset[str]) -> None:
         self._source, self._classes, self._shared = source, classes, shared
 
-    def read(self, depth: int, node: Node, into: str) -> None:
+    def read(self, depth: int, node: Node, into: str, *, is_repeated: bool = False) -> None:
         node = self._source.resolved(node)
         kind = kind_of(node)
         add = self._source.add
         match kind:
             case "string":
-                self._bytes(depth, into, "{}.decode()")
+                short = "TEXTS[{}]" if is_repeated else "{}.decode()"
+                self._bytes(depth, into, short, "{}.decode()")
             case "decimal":
-                self._bytes(depth, into, "AMOUNTS[{}]")
+                self._bytes(depth, into, "AMOUNTS[{}]", "AMOUNTS[{}]")
             case "boolean":
                 add(depth, f"{into} = (False, True)[data[at]]", "at += 1")
             case "int" | "long":
@@ -158,14 +162,14 @@ class _Reading:
                 add(depth, f"if {into} is None: {into}, at = long(data, at)", "else: at += 8")
             case "enum":
                 members = map(self._classes[node["name"]], node["symbols"])
-                symbols = self._source.constant(_Symbols(enumerate(members)))
-                add(depth, f"{into} = {symbols}[SIZES[data[at]] - 1]", "at += 1")
+                places = zip(range(0, 128, 2), members, strict=False)
+                symbols = self._source.constant(_Symbols(places))
+                add(depth, f"{into} = {symbols}[data[at]]", "at += 1")
             case "optional":
-                add(depth, "if branch := data[at]:")
-                add(depth + 1, "if branch != 2: raise ValueError('a branch of no union')")
-                add(depth + 1, "at += 1")
-                self.read(depth + 1, node[1], into)
-                add(depth, "else:", f"    {into} = None", "    at += 1")
+                add(depth, "if (branch := data[at]) == 0:", f"    {into} = None", "    at += 1")
+                add(depth, "elif branch == 2:", "    at += 1")
+                self.read(depth + 1, node[1], into, is_repeated=is_repeated)
+                add(depth, "else: raise ValueError('a branch of no union')")
             case "array" | "map":
                 self._blocks(depth, kind, node, into)
             case "record":
@@ -173,8 +177,10 @@ class _Reading:
             case _:
                 raise ValueError(f"no way to read {node}")
 
-    def _bytes(self, depth: int, into: str, value: str) -> None:
-        short, long_ = (value.format(f"data[at{at}:(at := at + size)]") for at in (" + 1", ""))
+    def _bytes(self, depth: int, into: str, short: str, long_: str) -> None:
+        """``short`` and ``long_``: what is made of bytes under 64, and of more."""
+        short = short.format("data[at + 1:(at := at + size)]")
+        long_ = long_.format("data[at:(at := at + size)]")
         self._source.add(depth, "if size := SIZES[data[at]]:", f"    {into} = {short}", "else:")
         self._source.add(depth + 1, "size, at = sized(data, at)", f"{into} = {long_}")
 
@@ -182,11 +188,12 @@ class _Reading:
         add, count = self._source.add, self._source.name()
         key, each = self._source.name(), self._source.name()
         add(depth, f"{into} = {'{}' if kind == 'map' else '[]'}", "while data[at]:")
-        add(depth + 1, f"{count}, at = long(data, at)")
-        add(depth + 1, f"if {count} < 0:", f"    {count} = -{count}", "    _, at = long(data, at)")
+        add(depth + 1, f"if {count} := SIZES[data[at]]:", f"    {count} -= 1", "    at += 1")
+        add(depth + 1, "else:", f"    {count}, at = long(data, at)", f"    if {count} < 0:")
+        add(depth + 3, f"{count} = -{count}", "_, at = long(data, at)")
         add(depth + 1, f"for _ in range({count}):")
         if kind == "map":
-            self.read(depth + 2, "string", key)
+            self.read(depth + 2, "string", key, is_repeated=True)
             self.read(depth + 2, node["values"], each)
             add(depth + 2, f"{into}[{key}] = {each}")
         else:
@@ -213,7 +220,8 @@ class _Reading:
             depth += 1
         names = {field["name"]: self._source.name() for field in node["fields"]}
         for field in node["fields"]:
-            self.read(depth, field["type"], names[field["name"]])
+            name = field["name"]
+            self.read(depth, field["type"], names[name], is_repeated=name in _REPEATED)
         record = self._classes[node["name"]]
         made = self._source.constant(record)
         told = ", ".join(f"{field}={name}" for field, name in names.items())

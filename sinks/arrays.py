@@ -22,15 +22,15 @@ class Texts(bytes):
     __slots__ = ()
 
 
+def array(values: Iterable[str]) -> bytes:
+    """Strings as a value of type text[]; none is null."""
+    items = [_size(len(item := value.encode())) + item for value in values]
+    return _HEAD(1, 0, _TEXT_OID, len(items), 1) + b"".join(items) if items else _EMPTY
+
+
 def texts(values: Iterable[str]) -> Texts:
-    """Strings as one parameter of type text[]; none is null."""
-    encoded = [value.encode() for value in values]
-    if not encoded:
-        return Texts(_EMPTY)
-    parts = [_HEAD(1, 0, _TEXT_OID, len(encoded), 1)]
-    for item in encoded:
-        parts += (_size(len(item)), item)
-    return Texts(b"".join(parts))
+    """``array`` as one parameter of a statement."""
+    return Texts(array(values))
 
 
 class _AsItIs(Dumper):

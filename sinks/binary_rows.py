@@ -9,13 +9,14 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 import msgspec
 
 from schemas.remembered import Remembered
 from schemas.source import Source
-from sinks.arrays import texts
+from sinks.arrays import array
 
 HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TAIL = b"\xff\xff"
@@ -26,13 +27,23 @@ _BASE, _BASE_DIGITS = 10_000, 4
 """A numeric's digits go by four."""
 _NEGATIVE = 0x4000
 _SHORT = 256
-_KEPT = 65_536
-_SIZES = tuple(struct.pack("!i", size) for size in range(_SHORT))
+_KEPT, _KEPT_WORDS = 65_536, 1_024
+_size = struct.Struct("!i").pack
+_SIZES = tuple(map(_size, range(_SHORT)))
 _json = msgspec.json.Encoder(decimal_format="string").encode
+
+NOT_NULL = " NOT NULL"
+"""Behind the kind of a number or time: such neighbours are packed together."""
+_FIXED = {
+    "integer": ("i", "{}"),
+    "bigint": ("q", "{}"),
+    "timestamptz": ("q", f"{{}} - {EPOCH_2000}"),
+}
 
 # How a value ``{0}`` that is not null is written: its size in 4 bytes, then itself.
 _KINDS = {
     "text": f"(SIZES[n] if (n := len(b := {{0}}.encode())) < {_SHORT} else size(n)) + b",
+    "word": "WORDS[{0}]",
     "boolean": "(true if {0} else false)",
     "integer": "int4(4, {0})",
     "bigint": "int8(8, {0})",
@@ -41,7 +52,7 @@ _KINDS = {
     "date": f"int4(4, {{0}}.toordinal() - {date(2000, 1, 1).toordinal()})",
     "interval": "interval(16, {0}, 0, 0)",
     "jsonb": 'size(len(b := json({0})) + 1) + b"\\1" + b',
-    "text[]": "size(len(b := texts({0}))) + b",
+    "text[]": "size(len(b := array({0}))) + b",
     "uuid": "uuid_size + fromhex({0}.replace('-', ''))",
 }
 
@@ -73,8 +84,17 @@ def numeric(amount: str) -> bytes:
     )
 
 
+def text(value: str) -> bytes:
+    """A text as a field."""
+    return _size(len(raw := value.encode())) + raw
+
+
 def compiled(kinds: Sequence[str]) -> Callable[[Iterable[Sequence[Any]]], bytes]:
-    """A function from rows, whose values are of these kinds, to what HEAD and TAIL enclose."""
+    """A function from rows, whose values are of these kinds, to what HEAD and TAIL enclose.
+
+    Kinds are SQL types, some of them NOT_NULL, and ``word``: a text of which the same few stand
+    in many rows.
+    """
     source = Source(
         null=b"\xff\xff\xff\xff",
         true=b"\0\0\0\1\1",
@@ -82,23 +102,38 @@ def compiled(kinds: Sequence[str]) -> Callable[[Iterable[Sequence[Any]]], bytes]
         count=struct.pack("!h", len(kinds)),
         uuid_size=struct.pack("!i", 16),
         SIZES=_SIZES,
-        size=struct.Struct("!i").pack,
+        size=_size,
         int4=struct.Struct("!ii").pack,
         int8=struct.Struct("!iq").pack,
         interval=struct.Struct("!iqii").pack,
         fromhex=bytes.fromhex,
         NUMERICS=Remembered(numeric, _KEPT),
+        WORDS=Remembered(text, _KEPT_WORDS),
         json=_json,
-        texts=texts,
+        array=array,
     )
     names = [source.name() for _ in kinds]
     source.add(0, "parts = []", "add = parts.append", f"for {', '.join(names)}, in rows:")
     source.add(1, "add(b''.join((count,")
-    for name, kind in zip(names, kinds, strict=True):
-        source.add(2, f"null if {name} is None else {_KINDS[kind].format(name)},")
+    columns = zip(names, kinds, strict=True)
+    for always, some in groupby(columns, lambda column: column[1].endswith(NOT_NULL)):
+        if always:
+            source.add(2, _packed(source, some))
+            continue
+        for name, kind in some:
+            source.add(2, f"null if {name} is None else {_KINDS[kind].format(name)},")
     source.add(1, ")))")
     source.add(0, "return b''.join(parts)")
     made: Callable[[Iterable[Sequence[Any]]], bytes] = source.compiled(
         "def written(rows):", "<binary rows>"
     )
     return made
+
+
+def _packed(source: Source, columns: Iterable[tuple[str, str]]) -> str:
+    form, values = "!", []
+    for name, kind in columns:
+        code, value = _FIXED[kind.removesuffix(NOT_NULL)]
+        form += f"i{code}"
+        values += [str(struct.calcsize(f"!{code}")), value.format(name)]
+    return f"{source.constant(struct.Struct(form).pack)}({', '.join(values)}),"

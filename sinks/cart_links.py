@@ -4,12 +4,6 @@ from schemas.keys import entity_key
 from schemas.platforms import PLATFORMS
 from sinks.cart_records import CandidateOrder, CartHistory
 
-_KINDS = {
-    "customer_id": "customer",
-    "email_hash": "email",
-    "cart_token": "cart-token",
-    "cart_id": "cart",
-}
 _FOLDED = {name: row.carts_named_by for name, row in PLATFORMS.items()}
 """Source -> the identifiers by which its orders name carts."""
 
@@ -17,12 +11,11 @@ _FOLDED = {name: row.carts_named_by for name, row in PLATFORMS.items()}
 def link_keys(
     source: str,
     shop: str,
-    *,
     customer_id: str | None = None,
     email_hash: str | None = None,
     cart_token: str | None = None,
     cart_id: str | None = None,
-) -> frozenset[str]:
+) -> list[str]:
     """Every key that a cart, an order, a customer or any other record is to be locked under.
 
     ``source/shop/customer:id``, ``source/shop/email:hash``, ``source/shop/cart-token:token``,
@@ -38,7 +31,7 @@ def link_keys(
         keys.append(entity_key(source, shop, "cart-token", cart_token))
     if cart_id is not None:
         keys.append(entity_key(source, shop, "cart", cart_id))
-    return frozenset(keys)
+    return keys
 
 
 def fold_keys(
@@ -54,19 +47,16 @@ def fold_keys(
 
     The group that ``carts.fold`` takes is closed under these: a subset of ``link_keys``.
     """
-    told = {
-        "customer_id": customer_id,
-        "email_hash": email_hash,
-        "cart_token": cart_token,
-        "cart_id": cart_id,
-    }
-    return frozenset(
-        [
-            entity_key(source, shop, _KINDS[name], identifier)
-            for name in _FOLDED.get(source, ("cart_id",))
-            if (identifier := told[name]) is not None
-        ]
-    )
+    by, keys = _FOLDED.get(source, ("cart_id",)), []
+    if customer_id is not None and "customer_id" in by:
+        keys.append(entity_key(source, shop, "customer", customer_id))
+    if email_hash is not None and "email_hash" in by:
+        keys.append(entity_key(source, shop, "email", email_hash))
+    if cart_token is not None and "cart_token" in by:
+        keys.append(entity_key(source, shop, "cart-token", cart_token))
+    if cart_id is not None and "cart_id" in by:
+        keys.append(entity_key(source, shop, "cart", cart_id))
+    return frozenset(keys)
 
 
 def link_method(cart: CartHistory, order: CandidateOrder) -> str | None:

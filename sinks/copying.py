@@ -82,5 +82,5 @@ class Table:
     def _bytes(self, rows: Sequence[Sequence[Any]]) -> bytes:
         try:
             return self._written(rows)
-        except (struct.error, ValueError, ArithmeticError) as error:
+        except (struct.error, TypeError, ValueError, ArithmeticError) as error:
             raise psycopg.DataError(f"a row of {self.name} cannot be written: {error}") from error

@@ -7,6 +7,8 @@ from enum import StrEnum
 import msgspec
 
 from schemas.events import LineItem, Micros, OrderStatus
+from schemas.keys import customer_key, entity_key
+from sinks.cart_links import fold_keys
 from sinks.merge import Version
 
 
@@ -21,7 +23,7 @@ class Standing(StrEnum):
     NOT_A_SALE = "NOT_A_SALE"
 
 
-class OrderState(msgspec.Struct, frozen=True, kw_only=True):
+class OrderState(msgspec.Struct, frozen=True, gc=False):
     """An order's newest state, of what ``merge.flatten`` gives.
 
     ``currency`` is the payload's, else the shop's; ``taxes_included`` the payload's word, else
@@ -57,6 +59,30 @@ class OrderState(msgspec.Struct, frozen=True, kw_only=True):
     deleted: bool = False
     created_successful_transactions: int | None = None
     timezone: str = "UTC"
+
+    @property
+    def customer_key(self) -> str | None:
+        """The customer that it names."""
+        return customer_key(self.source, self.shop, self.customer_id, self.email_hash)
+
+    @property
+    def subscription_key(self) -> str | None:
+        """The subscription that it names."""
+        if self.subscription_id is None:
+            return None
+        return entity_key(self.source, self.shop, "subscription", self.subscription_id)
+
+    @property
+    def fold_keys(self) -> frozenset[str]:
+        """The link keys by which it is folded together with carts."""
+        return fold_keys(
+            self.source,
+            self.shop,
+            customer_id=self.customer_id,
+            email_hash=self.email_hash,
+            cart_token=self.cart_token,
+            cart_id=self.cart_id,
+        )
 
 
 class OrderMoney(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ the fields it decides, newest first. Layers hold plain JSON (decimals as strings
 the store keeps them in a jsonb column as they are.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, get_args
 
 from schemas.events import Change, Event, Meta
@@ -28,6 +28,9 @@ class Layer(NamedTuple):
 
 Layers = tuple[Layer, ...]
 """Newest first. The first is the newest event, even where it decides no field."""
+
+Flat = Mapping[str, Any]
+"""Fields of layers, which are the layers' own: to be read only."""
 
 
 def version(meta: Meta) -> Version:
@@ -54,10 +57,11 @@ def told(record: Event) -> Fields:
 
 
 def merge(layers: Sequence[Layer], new: Version, event_id: str, fields: Fields) -> Layers:
-    """The state with one more event in it. Any order and any repetition give the same."""
+    """The state with one more event in it. Any order and any repetition give the same.
+
+    A field that is not told is missing from ``fields``, never None.
+    """
     if not layers:  # as for most entities
-        if None in fields.values():
-            fields = {name: value for name, value in fields.items() if value is not None}
         return (Layer(new, event_id, fields),)
     candidates = sorted(
         (*layers, Layer(new, event_id, fields)), key=lambda layer: layer[:2], reverse=True
@@ -71,7 +75,7 @@ def merge(layers: Sequence[Layer], new: Version, event_id: str, fields: Fields) 
         own = {
             name: value
             for name, value in layer.fields.items()
-            if value is not None and name not in decided and (name != FIRST or value == first)
+            if name not in decided and (name != FIRST or value == first)
         }
         if own or not merged:
             merged.append(Layer(layer.version, layer.event_id, own))
@@ -84,11 +88,10 @@ def merge_record(layers: Sequence[Layer], record: Event) -> Layers:
     return merge(layers, version(record.meta), record.meta.event_id, told(record))
 
 
-def flatten(layers: Iterable[Layer]) -> Fields:
+def flatten(layers: Sequence[Layer]) -> Flat:
     """The entity's state: each field as the newest event that tells it says."""
-    layers = tuple(layers)
     if len(layers) == 1:
-        return dict(layers[0].fields)
+        return layers[0].fields
     return {name: value for layer in layers for name, value in layer.fields.items()}
 
 

@@ -57,42 +57,43 @@ def order_state(order_key: str, source: str, shop: str, fields: Mapping[str, Any
 
 
 def state_of(order_key: str, order: Order) -> OrderState:
-    """``order_state`` of an order of which this event is all that is told."""
+    """``order_state`` of an order of which this event is all that is told.
+
+    Built by position: each keyword would be looked for among all fields.
+    """
     source, shop, _ = order_key.split("/", 2)
     meta, customer, settings = order.meta, order.customer, order.meta.settings
     placed = order.placed_at if order.placed_at is not None else order.created_at
     taxes_included = order.taxes_included
     return OrderState(
-        order_key=order_key,
-        source=source,
-        shop=shop,
-        placed_at=placed if placed is not None else meta.occurred_at,
-        status=order.status,
-        customer_id=None if customer is None else customer.customer_id,
-        email_hash=None if customer is None else customer.email_hash,
-        cart_id=order.cart_id,
-        cart_token=order.cart_token,
-        subscription_id=order.subscription_id,
-        currency=order.currency if order.currency is not None else settings.currency,
-        items=order.items,
-        items_total=order.items_total,
-        discount_total=order.discount_total,
-        tax_total=order.tax_total,
-        shipping_total=order.shipping_total,
-        total=order.total,
-        paid_total=order.paid_total,
-        refunded_total=order.refunded_total,
-        refunded_goods=order.refunded_goods,
-        taxes_included=taxes_included if taxes_included is not None else settings.taxes_included,
-        cancelled_at=order.cancelled_at,
-        counts_as_sale=settings.counts_as_sale,
-        is_test=meta.is_test,
-        is_draft=order.is_draft is True,
-        deleted=meta.change is Change.DELETED,
-        created_successful_transactions=(
-            order.successful_transactions if meta.change is Change.CREATED else None
-        ),
-        timezone=settings.timezone,
+        order_key,
+        source,
+        shop,
+        placed if placed is not None else meta.occurred_at,
+        order.status,
+        None if customer is None else customer.customer_id,
+        None if customer is None else customer.email_hash,
+        order.cart_id,
+        order.cart_token,
+        order.subscription_id,
+        order.currency if order.currency is not None else settings.currency,
+        order.items,
+        order.items_total,
+        order.discount_total,
+        order.tax_total,
+        order.shipping_total,
+        order.total,
+        order.paid_total,
+        order.refunded_total,
+        order.refunded_goods,
+        taxes_included if taxes_included is not None else settings.taxes_included,
+        order.cancelled_at,
+        settings.counts_as_sale,
+        meta.is_test,
+        order.is_draft is True,
+        meta.change is Change.DELETED,
+        order.successful_transactions if meta.change is Change.CREATED else None,
+        settings.timezone,
     )
 
 
@@ -122,8 +123,12 @@ def money(order: OrderState) -> OrderMoney:
     goods = [line for line in order.items or () if not line.is_gift_card]
     gift_cards = _gift_cards(order.items)
     listed = _listed(order, goods)
-    discounts = _told(order.discount_total, [line.discount for line in goods])
-    taxes = _told(order.tax_total, [line.tax for line in order.items or ()])
+    # The order's own figures, else the sums of what its lines tell.
+    discounts, taxes = order.discount_total, order.tax_total
+    if discounts is None:
+        discounts = _summed(line.discount for line in goods)
+    if taxes is None:
+        taxes = _summed(line.tax for line in order.items or ())
     gross = refunded = net = None
     base = None if listed is None else listed - (discounts or NOTHING)
     untaxed = None if base is None else _untaxed(order, goods, base, taxes)
@@ -202,10 +207,7 @@ def candidate(order: OrderState, worth: OrderMoney, is_renewal: bool) -> Candida
     )
 
 
-def _told(total: Decimal | None, lines: Sequence[Decimal | None]) -> Decimal | None:
-    """The order's own figure, else the sum of what its lines tell."""
-    if total is not None:
-        return total
+def _summed(lines: Iterable[Decimal | None]) -> Decimal | None:
     told = [amount for amount in lines if amount is not None]
     return sum(told, NOTHING) if told else None
 

@@ -1,7 +1,7 @@
 """What a batch of events asks of the tables: contributions to entities, keys to lock. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,7 +90,7 @@ def add(made: Plan, event: Event) -> None:
     owner = customer_key(source, shop, customer_id, email_hash)
     if owner is not None and kind is not Customer:
         made.told["customers"][owner].append((at, event_id, _of_customer(event, fields)))
-    subscription = _subscription(event)
+    subscription = _subscription(event, fields)
     if subscription is not None and kind is not Subscription:
         made.told["subscriptions"][subscription].append(
             (at, event_id, _of_subscription(event, fields))
@@ -98,12 +98,7 @@ def add(made: Plan, event: Event) -> None:
     if owner is not None and "reported" in fields:
         _add_totals(made, event, owner, at)
 
-    keys = _locks(event, fields, entity, subscription)
-    if isinstance(event, Cart):
-        made.locks.update(dict.fromkeys(keys, True))
-    else:
-        for key in keys:
-            made.locks.setdefault(key, False)
+    _add_locks(made, event, fields, entity, subscription)
     _add_shop(made, meta)
 
 
@@ -113,6 +108,28 @@ def _add_shop(made: Plan, meta: Meta) -> None:
         made.shops[meta.source, meta.shop] = Shop(meta.received_at)
     elif meta.received_at < first.first_received_at:
         first.first_received_at = meta.received_at
+
+
+def _add_locks(
+    made: Plan, event: Event, fields: Fields, entity: str, subscription: str | None
+) -> None:
+    meta, told = event.meta, fields.get
+    keys = link_keys(
+        meta.source,
+        meta.shop,
+        told("customer_id"),
+        told("email_hash"),
+        told("cart_token"),
+        told("cart_id"),
+    )
+    if subscription is not None:
+        keys.append(subscription)
+    if not isinstance(event, Order):  # an order's events are all in its own partition
+        keys.append(entity)
+    of_cart, locks = isinstance(event, Cart), made.locks
+    for key in keys:
+        if of_cart or key not in locks:
+            locks[key] = of_cart
 
 
 def _add_totals(made: Plan, event: Event, owner: str, at: Version) -> None:
@@ -130,18 +147,20 @@ def _add_totals(made: Plan, event: Event, owner: str, at: Version) -> None:
         made.told[TOTALS][key].append((at, event.meta.event_id, amounts))
 
 
-def _subscription(event: Event) -> str | None:
+def _subscription(event: Event, fields: Fields) -> str | None:
     meta: Meta = event.meta
     if isinstance(event, Subscription):
         return meta.entity
-    native = getattr(event, "subscription_id", None)
+    native = fields.get("subscription_id")
     return None if native is None else entity_key(meta.source, meta.shop, "subscription", native)
 
 
 def _of_customer(event: Event, fields: Fields) -> Fields:
     """What an event about something else tells of its customer."""
-    names = ("customer_id", "email_hash", "accepts_marketing", "settings", "occurred_at")
-    own = {name: fields[name] for name in names if name in fields}
+    own = {"settings": fields["settings"], "occurred_at": fields["occurred_at"]}
+    for name in ("customer_id", "email_hash", "accepts_marketing"):
+        if name in fields:
+            own[name] = fields[name]
     if isinstance(event, Consent) and event.granted is not None:
         own["accepts_marketing"] = event.granted
     return own
@@ -162,19 +181,3 @@ def _of_subscription(event: Event, fields: Fields) -> Fields:
                 if value is not None
             }
     return own
-
-
-def _locks(event: Event, fields: Fields, entity: str, subscription: str | None) -> Iterator[str]:
-    told = fields.get
-    yield from link_keys(
-        event.meta.source,
-        event.meta.shop,
-        customer_id=told("customer_id"),
-        email_hash=told("email_hash"),
-        cart_token=told("cart_token"),
-        cart_id=told("cart_id"),
-    )
-    if subscription is not None:
-        yield subscription
-    if not isinstance(event, Order):  # an order's events are all in its own partition
-        yield entity

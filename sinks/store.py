@@ -11,7 +11,6 @@ from typing import Any
 from psycopg import AsyncConnection, sql
 
 from schemas.events import Micros
-from schemas.keys import customer_key, entity_key
 from sinks import groups, locks, projections
 from sinks.arrays import texts
 from sinks.cart_links import fold_keys
@@ -24,12 +23,13 @@ from sinks.entities import (
     TOTALS,
     contact_row,
     item_rows,
+    order_row,
+    owner,
     totals_row,
 )
-from sinks.lifetime import OrderState, money, order_state, renewals, state_of
-from sinks.merge import Layers, flatten, load, merge
+from sinks.lifetime import OrderState, order_state, renewals, state_of
+from sinks.merge import Flat, Layers, flatten, load, merge
 from sinks.plan import Plan, Told, lock_of
-from sinks.telling import Fields
 
 Connection = AsyncConnection[Any]
 _ACTIVITIES = Table(
@@ -125,9 +125,7 @@ async def _store(
         was = merged.before.items()
         locks.require((link for key, old in was for link in _links(key, flatten(old))), locked)
     rows = (
-        entity.row(
-            key, layers, {"links": _links(key, flatten(layers))} if name == "carts" else None
-        )
+        entity.row(key, layers, *([_links(key, flatten(layers))] if name == "carts" else ()))
         for key, layers in merged.after.items()
     )
     await entity.table.replace(connection, merged.stored, rows)
@@ -179,20 +177,20 @@ async def _store_orders(connection: Connection, batch: Plan, locked: set[str]) -
     locks.require((key for state in was.values() for key in _order_locks(state)), locked)
 
     subscriptions = {
-        _subscription(state)
+        subscription
         for state in (*states.values(), *was.values())
-        if state.subscription_id is not None
+        if (subscription := state.subscription_key) is not None
     }
     renewed, flipped = await _renewals(connection, subscriptions, states)
     rows = (
-        _order_row(key, layers, states[key], is_renewal=key in renewed)
+        order_row(key, layers, states[key], is_renewal=key in renewed)
         for key, layers in merged.after.items()
     )
     items = (item for key, layers in merged.after.items() for item in item_rows(key, layers))
     await ORDERS.table.replace(connection, merged.stored, rows)
     await ORDER_ITEMS.replace(connection, merged.stored, items)
-    owners = (_owner(state) for state in (*states.values(), *was.values(), *flipped))
-    return {owner for owner in owners if owner is not None}
+    owners = {state.customer_key for state in (*states.values(), *was.values(), *flipped)}
+    return {customer for customer in owners if customer is not None}
 
 
 async def _renewals(
@@ -213,33 +211,6 @@ async def _renewals(
     return renewed, turned
 
 
-def _order_row(key: str, layers: Layers, state: OrderState, *, is_renewal: bool) -> list[Any]:
-    worth = money(state)
-    extra: Fields = {
-        "subscription_key": None if state.subscription_id is None else _subscription(state),
-        "is_draft": state.is_draft,
-        "is_renewal": is_renewal,
-        "placed_at": state.placed_at,
-        "currency": state.currency,
-        "timezone": state.timezone,
-        "taxes_included": state.taxes_included,
-        "standing": worth.standing._value_,
-        "gross": worth.gross,
-        "discounts": worth.discounts,
-        "taxes": worth.taxes,
-        "shipping": worth.shipping,
-        "gift_cards_sold": worth.gift_cards_sold,
-        "refunded": worth.refunded,
-        "net": worth.net,
-        "pending": worth.pending,
-        "counted_total": worth.total,
-        "refunds_observable": worth.refunds_observable,
-        "reason": worth.reason,
-        "links": sorted(_fold_keys(state)),
-    }
-    return ORDERS.row(key, layers, extra)
-
-
 def _states(
     batch: Plan, after: Mapping[str, Layers], before: Container[str]
 ) -> dict[str, OrderState]:
@@ -255,47 +226,22 @@ def _state(key: str, layers: Layers) -> OrderState:
     return order_state(key, source, shop, flatten(layers))
 
 
-def _owner(state: OrderState) -> str | None:
-    return customer_key(state.source, state.shop, state.customer_id, state.email_hash)
-
-
-def _subscription(state: OrderState) -> str:
-    return entity_key(state.source, state.shop, "subscription", state.subscription_id or "")
-
-
-def _fold_keys(state: OrderState) -> frozenset[str]:
-    return fold_keys(
-        state.source,
-        state.shop,
-        customer_id=state.customer_id,
-        email_hash=state.email_hash,
-        cart_token=state.cart_token,
-        cart_id=state.cart_id,
-    )
-
-
 def _order_locks(state: OrderState) -> set[str]:
     """Keys that guard an order as it stands."""
-    keys = set(_fold_keys(state))
-    if (owner := _owner(state)) is not None:
-        keys.add(lock_of(owner))
-    if state.subscription_id is not None:
-        keys.add(_subscription(state))
+    keys = set(state.fold_keys)
+    if (customer := state.customer_key) is not None:
+        keys.add(lock_of(customer))
+    if (subscription := state.subscription_key) is not None:
+        keys.add(subscription)
     return keys
 
 
-def _links(key: str, told: Fields) -> list[str]:
+def _links(key: str, told: Flat) -> list[str]:
     source, shop, _ = key.split("/", 2)
     names = ("customer_id", "email_hash", "cart_token", "cart_id")
     return sorted(fold_keys(source, shop, **{name: told.get(name) for name in names}))
 
 
 def _owners(entities: Mapping[str, Layers]) -> set[str]:
-    found = set()
-    for key, layers in entities.items():
-        source, shop, _ = key.split("/", 2)
-        told = flatten(layers)
-        owner = customer_key(source, shop, told.get("customer_id"), told.get("email_hash"))
-        if owner is not None:
-            found.add(owner)
-    return found
+    owners = {owner(key, flatten(layers)) for key, layers in entities.items()}
+    return {customer for customer in owners if customer is not None}

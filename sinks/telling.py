@@ -31,8 +31,8 @@ _settings_known: dict[int, tuple[ShopSettings, Fields]] = {}
 def compiled(record: type[Event]) -> Callable[[Any], Fields]:
     """A function from records of this type to the fields that they tell."""
     source = Source(
-        plain=_plain, rows=_rows, settings=_settings, DELETED=Change.DELETED,
-        REPORTED=Change.REPORTED, FIRST=FIRST,
+        part=_part, settings=_settings, DELETED=Change.DELETED, REPORTED=Change.REPORTED,
+        FIRST=FIRST,
     )  # fmt: skip
     source.add(0, "fields = {}")
     hints = get_type_hints(record)
@@ -68,7 +68,8 @@ def _field(source: Source, name: str, hint: Any, word: str | None) -> None:
     value = "value"
     kind = get_origin(told) or told
     if kind is tuple:
-        value = "rows(value)"
+        row = source.constant(_row(get_args(told)[0]))
+        value = f"[{row}(each) for each in value]"
     elif kind is Decimal:
         value = "str(value)"
     elif issubclass(kind, StrEnum):
@@ -77,7 +78,7 @@ def _field(source: Source, name: str, hint: Any, word: str | None) -> None:
         test = f"(value := record.{name}) is not {unknown}{worded}"
         value = "value._value_"
     elif issubclass(kind, msgspec.Struct):
-        value = "plain(value)"
+        value = "part(value)"
     if name in ("attributes", "reported"):  # may hold a value and yet tell nothing
         test = f"value := record.{name}"
     source.add(0, f"if {test}: fields[{name!r}] = {value}")
@@ -90,9 +91,23 @@ def _optional(hint: Any) -> Any:
     return hint
 
 
-def _rows(records: tuple[Any, ...]) -> list[Fields]:
-    rows: list[Fields] = list(_plain(records))  # a list, as JSON gives it back
-    return rows
+def _row(record: type[msgspec.Struct]) -> Callable[[Any], Fields]:
+    """A function from one of an event's many, such as a line, to all its fields."""
+    source, values = Source(), []
+    for name, hint in get_type_hints(record).items():
+        kind, value = get_origin(_optional(hint)) or _optional(hint), f"record.{name}"
+        if kind is Decimal:
+            value = f"None if (value := {value}) is None else str(value)"
+        elif issubclass(kind, StrEnum):
+            value += "._value_"
+        values.append(f"{name!r}: {value}")
+    source.add(0, f"return {{{', '.join(values)}}}")
+    row: Callable[[Any], Fields] = source.compiled("def row(record):", "<telling>")
+    return row
+
+
+def _part(record: msgspec.Struct) -> Fields:
+    return {name: value for name, value in _plain(record).items() if value is not None}
 
 
 def _settings(settings: ShopSettings) -> Fields:

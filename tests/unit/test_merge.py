@@ -126,7 +126,7 @@ def test_the_newest_event_stays_on_top_and_those_without_a_say_go() -> None:
 
 
 def test_the_newest_event_stays_even_where_it_tells_nothing() -> None:
-    layers = merge(merge((), (1, 0, 0, 0, 0), "a", {"x": 1}), (2, 0, 0, 0, 0), "b", {"x": None})
+    layers = merge(merge((), (1, 0, 0, 0, 0), "a", {"x": 1}), (2, 0, 0, 0, 0), "b", {})
     assert [each.event_id for each in layers] == ["b", "a"]
 
 

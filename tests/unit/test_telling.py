@@ -21,6 +21,8 @@ def plainly(record: Event) -> dict[str, Any]:
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(record))
     meta, customer = plain.pop("meta"), plain.pop("customer", None)
     fields = {name: value for name, value in plain.items() if value is not None}
+    if contact := fields.get("contact"):
+        fields["contact"] = {name: value for name, value in contact.items() if value is not None}
     for name in ("attributes", "reported"):
         if not fields.get(name):
             fields.pop(name, None)
