@@ -8,6 +8,8 @@ from schemas.envelopes import Reject
 from schemas.events import Cart, Event, Order
 from schemas.keys import slug
 
+_LINED = (Cart, Order)
+"""Events that have lines of their own."""
 OTHER = "other"
 """Stands for the words of an open family that are not among the usual ones."""
 
@@ -33,7 +35,7 @@ def counting(source: str, adapter: Adapter, counts: Counts) -> Adapter:
 def kept(event: Event) -> int:
     """The attributes of an event and of its lines; a shipment only repeats its order's."""
     count = len(event.attributes)
-    if isinstance(event, Cart | Order):
+    if isinstance(event, _LINED):
         for line in event.items or ():
             count += len(line.attributes)
     return count

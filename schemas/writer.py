@@ -1,4 +1,4 @@
-"""Records -> Avro, by one expression for each record type, made from the schema.
+"""Records -> Avro, by one function for each record type, made from the schema.
 
 fastavro must find the branch of every union each time, which was most of the time of an event
 of ours; a test holds these bytes against its. What cannot be written raises TypeError,
@@ -52,8 +52,10 @@ def long(value: int) -> bytes:
     high = rest >> _PAIR
     if high <= _LOW:
         return _MORE[rest & _LOW] + _LAST[high]
-    top = _high.get(high >> _PAIR) or _top(value, high >> _PAIR)
-    return _MORE[rest & _LOW] + _MORE[high & _LOW] + top
+    # Four bytes by arithmetic: what is looked up in so large a table is in no cache of the CPU.
+    low = rest & 0x3FFF | (rest & 0xFFFC000) << 2
+    low = low & 0x7F007F | (low & 0x3F803F80) << 1 | 0x80808080
+    return low.to_bytes(4, "little") + (_high.get(high >> _PAIR) or _top(value, high >> _PAIR))
 
 
 def _top(value: int, bits: int) -> bytes:
@@ -115,21 +117,6 @@ class _Texts(dict[str | None, bytes]):
         return written
 
 
-_names = _Texts(b"")
-
-
-def texts(told: dict[str, str]) -> bytes:
-    """A map of texts that is not empty, whose names come again and again."""
-    count = len(told)
-    parts = [_LENGTHS[count] if count < _SHORT else long(count)]
-    for name, value in told.items():
-        raw = value.encode()
-        size = len(raw)
-        parts += _names[name], _LENGTHS[size] if size < _SHORT else long(size), raw
-    parts.append(b"\0")
-    return b"".join(parts)
-
-
 class _Kept:
     """The bytes of objects that come again and again, by identity."""
 
@@ -159,54 +146,83 @@ def compiled(
 
 
 class _Writing:
-    """Makes the function of one record type: its parts in a list, joined."""
+    """Makes the function of one record type: its parts in one list, joined."""
 
     def __init__(
         self, named: dict[str, dict[str, Any]], shared: frozenset[str], repeated: frozenset[str]
     ) -> None:
         self._source = Source(
-            long=long, integer=integer, texts=texts, join=b"".join,
+            long=long, integer=integer, join=b"".join,
             AMOUNT=_amounts.get, amount=_amount,
             SMALL=_SMALL, LENGTHS=_LENGTHS, TOLD=_TOLD_LENGTHS,
             AGAIN=_Texts(b""), TOLD_AGAIN=_Texts(b"\2"), TIMES=Remembered(long, _KEPT),
         )  # fmt: skip
         self._source.named = named
         self._shared, self._repeated = shared, repeated
+        self._parts: list[str] = []
+        """Expressions of bytes that no line has taken yet."""
 
     def function(self, node: Node, head: bytes = b"") -> Callable[[Any], bytes]:
-        parts = self._fields(node, "record")
-        if head:
-            parts.insert(0, repr(head))
-        self._source.add(0, f"return join([{', '.join(parts)}])")
+        self._source.add(0, f"parts = [{repr(head) if head else ''}]")
+        self._fields(0, node, "record")
+        self._flush(0)
+        self._source.add(0, "return join(parts)")
         write: Callable[[Any], bytes] = self._source.compiled("def write(record):", "<avro writer>")
         return write
 
-    def _fields(self, node: Node, record: str) -> list[str]:
-        """Expressions of bytes; the parts of a record that is always there are among them."""
-        parts = []
-        for field in node["fields"]:
-            value, of = f"{record}.{field['name']}", self._source.resolved(field["type"])
-            if kind_of(of) == "record" and of["name"] not in self._shared:
-                inner = self._source.name()
-                self._source.add(0, f"{inner} = {value}")
-                parts += self._fields(of, inner)
-            else:
-                parts.append(self._part(of, value, is_repeated=field["name"] in self._repeated))
-        return parts
+    def _flush(self, depth: int) -> None:
+        """A line that adds the parts so far."""
+        if self._parts:
+            self._source.add(depth, f"parts += {', '.join(self._parts)},")
+            self._parts.clear()
 
-    def _part(self, node: Node, value: str, *, is_repeated: bool = False) -> str:
-        """An expression of bytes in which ``value`` stands once."""
+    def _fields(self, depth: int, node: Node, record: str) -> None:
+        for field in node["fields"]:
+            value = f"{record}.{field['name']}"
+            self._write(depth, field["type"], value, is_repeated=field["name"] in self._repeated)
+
+    def _write(self, depth: int, node: Node, value: str, *, is_repeated: bool = False) -> None:
+        """Parts, or lines, in which ``value`` stands once."""
         node = self._source.resolved(node)
         kind = kind_of(node)
-        match kind:
-            case "string" | "optional":
-                write = self._string if kind == "string" else self._optional
-                return write(node, value, is_repeated=is_repeated)
-            case "array" | "map":
-                return self._array(node, value) if kind == "array" else self._map(node, value)
-            case "record":
-                return self._record(node, value)
-        return self._plain(kind, node, value)
+        if kind == "optional":
+            self._optional(depth, node, value, is_repeated=is_repeated)
+        elif kind in ("array", "map"):
+            self._block(depth, node, value)
+        elif kind == "record":
+            self._record(depth, node, value)
+        elif kind == "string":
+            self._parts.append(f"AGAIN[{value}]" if is_repeated else self._text(value))
+        else:
+            self._parts.append(self._plain(kind, node, value))
+
+    def _record(self, depth: int, node: Node, value: str) -> None:
+        """A record's own parts, or what is kept of one that stands in many records."""
+        if node["name"] in self._shared:
+            self._parts.append(self._kept(node, value))
+            return
+        name = value
+        if not value.isidentifier():
+            name = self._source.name()
+            self._flush(depth)
+            self._source.add(depth, f"{name} = {value}")
+        self._fields(depth, node, name)
+
+    def _block(self, depth: int, node: Node, value: str) -> None:
+        """An array's or a map's one block, and the end of blocks."""
+        name, each, key = self._source.name(), self._source.name(), self._source.name()
+        self._flush(depth)
+        size = f"LENGTHS[len({name})] if len({name}) < {_SHORT} else long(len({name}))"
+        self._source.add(depth, f"if {name} := {value}:", f"    parts.append({size})")
+        if node["type"] == "map":
+            self._source.add(depth + 1, f"for {key}, {each} in {name}.items():")
+            self._parts.append(f"AGAIN[{key}]")
+            self._write(depth + 2, node["values"], each)
+        else:
+            self._source.add(depth + 1, f"for {each} in {name}:")
+            self._write(depth + 2, node["items"], each)
+        self._flush(depth + 2)
+        self._parts.append("b'\\0'")
 
     def _plain(self, kind: str, node: Node, value: str) -> str:
         name = self._source.name()
@@ -227,51 +243,40 @@ class _Writing:
                 return f"{self._source.constant(places)}[{value}]"
         raise ValueError(f"no way to write {node}")
 
-    def _string(self, _node: Node, value: str, *, is_repeated: bool) -> str:
-        return f"AGAIN[{value}]" if is_repeated else self._text(value, "LENGTHS", "")
-
-    def _array(self, node: Node, value: str) -> str:
-        each = self._source.name()
-        return self._block(f"[{self._part(node['items'], each)} for {each} in ", "]", value)
-
-    def _map(self, node: Node, value: str) -> str:
-        key, each = self._source.name(), self._source.name()
-        of = self._source.resolved(node["values"])
-        if kind_of(of) == "string":
-            return f"(texts({each}) if ({each} := {value}) else b'\\0')"
-        written = self._part(of, each)
-        return self._block(f"[AGAIN[{key}] + {written} for {key}, {each} in ", ".items()]", value)
-
-    def _text(self, value: str, lengths: str, branch: str) -> str:
+    def _text(self, value: str, *, told: bool = False) -> str:
+        """Two parts, the length and the text; of one that might not be told a sum of them."""
         raw, size = self._source.name(), self._source.name()
+        lengths, branch, then = ("TOLD", "b'\\2' + ", " +") if told else ("LENGTHS", "", ",")
         short = f"{lengths}[{size}] if ({size} := len({raw} := {value}.encode())) < {_SHORT}"
-        return f"({short} else {branch}long({size})) + {raw}"
+        return f"({short} else {branch}long({size})){then} {raw}"
 
-    def _optional(self, union: Node, value: str, *, is_repeated: bool) -> str:
+    def _optional(self, depth: int, union: Node, value: str, *, is_repeated: bool) -> None:
         node = self._source.resolved(union[1])
         name, kind = self._source.name(), kind_of(node)
         none = f"b'\\0' if ({name} := {value}) is None else"
-        if kind == "string":
-            if is_repeated:
-                return f"TOLD_AGAIN[{value}]"
-            told = self._text(name, "TOLD", "b'\\2' + ")
-            return f"({none} {told})"
-        if kind == "boolean":
-            return f"({none} {_flag(name, self._source.name(), told=True)})"
-        if kind == "decimal":
-            return f"({none} (AMOUNT(id({name})) or amount({name}))[2])"
-        return f"({none} b'\\2' + {self._part(node, name)})"
+        if kind == "string" and is_repeated:
+            self._parts.append(f"TOLD_AGAIN[{value}]")
+        elif kind == "string":
+            self._parts.append(f"({none} {self._text(name, told=True)})")
+        elif kind == "boolean":
+            self._parts.append(f"({none} {_flag(name, self._source.name(), told=True)})")
+        elif kind == "decimal":
+            self._parts.append(f"({none} (AMOUNT(id({name})) or amount({name}))[2])")
+        elif kind in ("array", "map", "record"):
+            self._flush(depth)
+            none = f"if ({name} := {value}) is None: parts.append(b'\\0')"
+            self._source.add(depth, none, "else:")
+            self._parts.append("b'\\2'")
+            self._write(depth + 1, node, name)
+            self._flush(depth + 1)
+        elif kind == "long":
+            small = f"TOLD[{name}] if 0 <= {name} < {_SHORT}"
+            self._parts.append(f"({none} {small} else b'\\2' + long({name}))")
+        else:
+            self._parts.append(f"({none} b'\\2' + {self._plain(kind, node, name)})")
 
-    def _block(self, before: str, behind: str, value: str) -> str:
-        name = self._source.name()
-        size = f"(LENGTHS[len({name})] if len({name}) < {_SHORT} else long(len({name})))"
-        told = f"{size} + join({before}{name}{behind}) + b'\\0'"
-        return f"({told} if ({name} := {value}) else b'\\0')"
-
-    def _record(self, node: Node, value: str) -> str:
+    def _kept(self, node: Node, value: str) -> str:
         write = _Writing(self._source.named, self._shared, self._repeated).function(node)
-        if node["name"] not in self._shared:
-            return f"{self._source.constant(write)}({value})"
         kept, name = _Kept(write), self._source.name()
         get, keep = self._source.constant(kept.get), self._source.constant(kept.keep)
         return f"({get}(id({name} := {value})) or {keep}({name}))[1]"

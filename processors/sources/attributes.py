@@ -5,7 +5,6 @@ its name tells nothing, or if its value looks like an address or a link: better 
 """
 
 import re
-from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -79,22 +78,21 @@ def attributes(
     omitted = 0
     for key in _telling(told, known, inside):
         value = told[key]
-        if value is None or value == "":
-            continue
-        pairs: Iterable[tuple[str, Any]] = ((prefix + key, value),)
         if type(value) in _CONTAINERS:
-            pairs = _nested(prefix + key, key, value, 1)
-        for name, scalar in pairs:
-            spelled = _spelled(scalar)
-            if spelled is None:
-                continue
-            if len(found) == MAX_COUNT or len(name) > MAX_NAME:
-                omitted += 1
-            else:
-                found[name] = spelled
+            omitted += _nested(found, prefix + key, key, value, 1)
+        elif (spelled := _spelled(value)) is not None:
+            omitted += _kept(found, prefix + key, spelled)
     if omitted:
         found[OMITTED] = str(omitted)
     return found
+
+
+def _kept(found: dict[str, str], name: str, spelled: str) -> int:
+    """Keeps a text under its name; how many were omitted: one beyond the bounds, else none."""
+    if len(found) == MAX_COUNT or len(name) > MAX_NAME:
+        return 1
+    found[name] = spelled
+    return 0
 
 
 def _telling(told: dict[str, Any], known: frozenset[str], inside: str) -> tuple[str, ...]:
@@ -130,19 +128,23 @@ def merged(*parts: dict[str, str]) -> dict[str, str]:
     return found
 
 
-def _nested(path: str, name: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
+def _nested(found: dict[str, str], path: str, name: str, value: Any, depth: int) -> int:
+    """Keeps what an object or a list tells; how many were omitted."""
     kind = type(value)
     if kind not in _CONTAINERS:
-        yield path, value
-    elif depth > _DEPTH:
-        return
-    elif kind is list:
+        spelled = _spelled(value)
+        return 0 if spelled is None else _kept(found, path, spelled)
+    if depth > _DEPTH:
+        return 0
+    omitted = 0
+    if kind is list:
         for index, inner in enumerate(value[: MAX_COUNT + 1]):
-            yield from _nested(f"{path}[{index}]", name, inner, depth + 1)
+            omitted += _nested(found, f"{path}[{index}]", name, inner, depth + 1)
     else:
         for key, inner in value.items():
             if not is_personal(key, name):
-                yield from _nested(f"{path}.{key}", key, inner, depth + 1)
+                omitted += _nested(found, f"{path}.{key}", key, inner, depth + 1)
+    return omitted
 
 
 def _spelled(value: Any) -> str | None:
@@ -150,7 +152,8 @@ def _spelled(value: Any) -> str | None:
     if kind is str:
         if not value or "@" in value or "://" in value:
             return None
-        return str(value) if len(value) <= MAX_LENGTH else value[: MAX_LENGTH - 1] + "…"
+        text: str = value
+        return text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 1] + "…"
     if kind is bool:
         return "true" if value else "false"
     if kind is int:

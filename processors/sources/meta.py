@@ -9,6 +9,7 @@ from schemas.shops import Shop
 
 _KEPT: dict[int, tuple[Shop, ShopSettings]] = {}
 _MAX_KEPT = 1024
+_CREATED, _RECEIVED = Change.CREATED, TimeBasis.RECEIVED
 
 
 def settings(shop: Shop) -> ShopSettings:
@@ -53,12 +54,12 @@ def primary(
     partition, offset, appended_ms = raw.version_origin
     appended = appended_ms * 1000
     if when is None or when.at > received:
-        occurred, basis = received, TimeBasis.RECEIVED
+        occurred, basis = received, _RECEIVED
     else:
         occurred, basis = when
     if version_at is None:
         version_at = when.at if when is not None else appended
-    if change is Change.CREATED and version_at > appended:
+    if change is _CREATED and version_at > appended:
         version_at = appended
     return Meta(
         event_id(delivery_id, slot),

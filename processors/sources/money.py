@@ -19,8 +19,9 @@ _MAX_TEXT = 64
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,9})?")
 _PLACE = Context(prec=18, traps=[InvalidOperation, Inexact])
 _WIDE = Context(prec=60, traps=[InvalidOperation, Inexact, Overflow, Underflow, Subnormal])
-_SPELLED: dict[str | Decimal, Decimal] = {}
+_SPELLED: dict[str | int | Decimal, Decimal] = {}
 """Amounts read before, as text or number: the same few prices come again and again."""
+_OF_SHOP, _OF_PAYLOAD = CurrencySource.SHOP, CurrencySource.PAYLOAD
 
 _MINOR_DIGITS = {
     **dict.fromkeys(names("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"), 0),
@@ -39,17 +40,17 @@ def amount(
     """
     value: Any = told.get(key)
     kind = type(value)
-    if (kind is str or kind is Decimal) and (known := _SPELLED.get(value)) is not None:
-        return known
+    if kind is str or kind is Decimal or kind is int:
+        known = _SPELLED.get(value)
+        if known is not None:
+            return known
     if value is None or value == "":
         return None
     result = _exact(value, path + key)
     if result < 0:
         if not signed:
             invalid(path + key, "a negative amount")
-    elif (kind is Decimal or (kind is str and len(value) <= MAX_SPELLED)) and len(
-        _SPELLED
-    ) < MAX_KEPT:
+    elif (kind is not str or len(value) <= MAX_SPELLED) and len(_SPELLED) < MAX_KEPT:
         _SPELLED[value] = result
     return result
 
@@ -78,7 +79,7 @@ def bounded(value: Decimal, path: str) -> Decimal:
     if value.adjusted() >= _DIGITS:
         out_of_range(path, f"more than {_DIGITS} digits before the point")
     try:
-        return value.quantize(_SCALE, context=_PLACE)
+        return value.quantize(_SCALE, None, _PLACE)
     except (Inexact, InvalidOperation):
         out_of_range(path, "more than 4 decimals")
 
@@ -99,17 +100,22 @@ def times(price: Decimal | None, quantity: int | None, path: str) -> Decimal | N
     """Price of so many units; None where either is not told."""
     if price is None or quantity is None:
         return None
-    return bounded(_WIDE.multiply(price, Decimal(quantity)), path)
+    return bounded(_WIDE.multiply(price, quantity), path)
 
 
 def total(parts: Iterable[Decimal | None], path: str) -> Decimal | None:
     """The sum, 0 of none; None where any part is not told."""
-    result, count = ZERO, 0
-    for count, part in enumerate(parts, 1):
+    result, is_sum = None, False
+    for part in parts:
         if part is None:
             return None
-        result = part if count == 1 else _WIDE.add(result, part)
-    return result if count <= 1 else bounded(result, path)
+        if result is None:
+            result = part
+        else:
+            result, is_sum = _WIDE.add(result, part), True
+    if result is None:
+        return ZERO
+    return bounded(result, path) if is_sum else result
 
 
 def less(left: Decimal, right: Decimal) -> Decimal:
@@ -120,7 +126,7 @@ def less(left: Decimal, right: Decimal) -> Decimal:
 def share(whole: Decimal, quantity: int) -> Decimal | None:
     """Price of one of so many units where it comes out even at four decimals, else None."""
     try:
-        return _WIDE.divide(whole, Decimal(quantity)).quantize(_SCALE, context=_PLACE)
+        return _WIDE.divide(whole, Decimal(quantity)).quantize(_SCALE, None, _PLACE)
     except (Inexact, InvalidOperation):
         return None
 
@@ -134,11 +140,11 @@ def currency(
         return of_shop(shop)
     if type(code) is not str or len(code) != 3 or not (code.isascii() and code.isalpha()):  # noqa: PLR2004 - ISO 4217
         invalid(path + key, "not an ISO 4217 currency code")
-    return code.upper(), CurrencySource.PAYLOAD
+    return code.upper(), _OF_PAYLOAD
 
 
 def of_shop(shop: Shop) -> tuple[str | None, CurrencySource]:
     """The currency that shops.toml gives the shop."""
     if shop.currency is None:
         return None, CurrencySource.UNKNOWN
-    return shop.currency, CurrencySource.SHOP
+    return shop.currency, _OF_SHOP

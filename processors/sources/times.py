@@ -14,6 +14,7 @@ _YEARS = (1900, 2200)
 _SHORTEST, _LONGEST = 10, 40  # "2024-07-30" and a generous fraction
 _DAY = 86_400_000_000
 _MILLISECONDS_FROM = 10**11  # read as seconds, this is the year 5138
+_BY_PAYLOAD, _BY_SHOP = TimeBasis.PAYLOAD, TimeBasis.SHOP_ZONE
 _LAST_SECOND = 7_258_118_400  # 2200-01-01
 
 
@@ -58,10 +59,10 @@ def _iso(value: str, path: str, shop: Shop) -> Moment | None:
         invalid(path, "not an ISO 8601 time")
     if not _YEARS[0] <= read.year < _YEARS[1]:
         out_of_range(path, f"a year outside {_YEARS[0]} to {_YEARS[1] - 1}")
-    basis = TimeBasis.PAYLOAD
+    basis = _BY_PAYLOAD
     if read.tzinfo is None:
         read = read.replace(tzinfo=ZoneInfo(shop.naive_times_in), fold=0)
-        basis = TimeBasis.SHOP_ZONE
+        basis = _BY_SHOP
     since = read - _EPOCH
     return Moment(since.days * _DAY + since.seconds * 1_000_000 + since.microseconds, basis)
 
@@ -73,4 +74,4 @@ def _epoch(value: int | Decimal, path: str) -> Moment:
     if not 0 <= value < _LAST_SECOND * 1000:
         out_of_range(path, "not a time since the epoch")
     unit = 1000 if value >= _MILLISECONDS_FROM else 1_000_000
-    return Moment(int(value * unit), TimeBasis.PAYLOAD)
+    return Moment(int(value * unit), _BY_PAYLOAD)
