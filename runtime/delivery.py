@@ -37,10 +37,13 @@ POLL = 0.1
 """Seconds to wait for records of the partitions that are active now."""
 FULL = 0.005
 """Seconds between looks while every buffer is full; stock Faust sleeps a whole second."""
-FEW = 200
+FEW = 500
 """Fewer records than this are a poor batch: the next is given a moment to become a better one."""
 BREATH, BREATH_TOGETHER = 0.02, 0.05
-"""Seconds of that moment; for a stage that handles batches together a small one costs more."""
+"""Seconds of that moment at least; for a stage that handles batches together a small one costs
+more."""
+BREATH_EACH, LONGEST_BREATH = 0.0005, 0.1
+"""Seconds for each record of the poor batch, and in all: the more comes, the more is saved."""
 MORE = 0.02
 """Seconds that it waits for what the broker has beyond the few that were fetched before."""
 IDLE = 1.0
@@ -330,9 +333,11 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                 if not (self.is_current(generation) and self.flow_active):
                     break  # the cursors stand still, so the rest is fetched again
                 await self._deliver(TP(key.topic, key.partition), records, generation)
-            was_poor = 0 < sum(map(len, fetched.values())) < FEW
+            count = sum(map(len, fetched.values()))
+            was_poor = 0 < count < FEW
             if was_poor:
-                await self.sleep(BREATH_TOGETHER if self.takes_together else BREATH)
+                least = BREATH_TOGETHER if self.takes_together else BREATH
+                await self.sleep(min(max(least, count * BREATH_EACH), LONGEST_BREATH))
 
     async def _fetch(self, active: set[TP], seconds: float) -> dict[Any, list[Any]]:
         try:
