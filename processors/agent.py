@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
+from operator import attrgetter
 
 from aiokafka import AIOKafkaProducer
 
@@ -38,6 +39,7 @@ from schemas.topics import WEBHOOKS, Group, Topic
 
 log = logs.get("hookline.processors")
 
+_SOURCE_AND_KIND = attrgetter("source", "kind")
 STALE = 0.8
 """Share of the session timeout after which a silent group may have given us up."""
 
@@ -230,7 +232,7 @@ class Processors:
                 held.is_dirty = True
 
     def _count(self, verdicts: list[Verdict], appended: list[Appended], seconds: float) -> None:
-        for (source, kind), count in Counter((v.source, v.kind) for v in verdicts).items():
+        for (source, kind), count in Counter(map(_SOURCE_AND_KIND, verdicts)).items():
             metrics.VERDICTS.labels(source, kind).inc(count)
         for verdict in verdicts:
             if verdict.reason:

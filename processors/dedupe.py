@@ -12,6 +12,7 @@ import msgspec
 from processors.sources.contract import Rule
 
 DIGEST_BYTES = 16
+_CONTENT = Rule.CONTENT
 
 
 class Said(msgspec.Struct, frozen=True, gc=False):
@@ -51,7 +52,7 @@ def repeats(
     ``same``: the canonical outcome with this digest and the greatest raw offset below the
     record's. ``latest``: the entity's canonical outcome with the greatest raw offset below.
     """
-    if rule is Rule.CONTENT:
+    if rule is _CONTENT:
         return same if same is not None and within(same, appended_ms, window_s) else None
     if (
         latest is not None

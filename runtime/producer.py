@@ -107,16 +107,10 @@ class BatchSender:
         batch = self._producer.create_batch()
         held: list[Outcome] = []
         for outcome in outcomes:
-            said = {
-                "key": outcome.key,
-                "value": outcome.value,
-                "timestamp": None,
-                "headers": outcome.headers,
-            }
-            if batch.append(**said) is None:
+            if _append(batch, outcome) is None:
                 yield batch, held
                 batch, held = self._producer.create_batch(), []
-                batch.append(**said)  # a fresh batch takes its first record whatever its size
+                _append(batch, outcome)  # a fresh batch takes its first record whatever its size
             held.append(outcome)
         yield batch, held
 
@@ -158,6 +152,13 @@ class BatchSender:
     def _say(self, error: BaseException) -> None:
         self._health.waiting("produce", "Kafka does not acknowledge what we send")
         log.warning("waiting for kafka to acknowledge", error=repr(error))
+
+
+def _append(batch: Any, outcome: Outcome) -> Any:
+    """None where the batch is full."""
+    return batch.append(
+        key=outcome.key, value=outcome.value, timestamp=None, headers=outcome.headers
+    )
 
 
 def _leave(what: str, error: BaseException) -> None:
