@@ -13,6 +13,7 @@ on the last core, servers and load on the others. Close what else runs.
 import argparse
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -78,6 +79,9 @@ def main() -> None:
             failed = _measure(chosen, bench, console)
         finally:
             bench.close()
+            if chosen.keep is None:  # gigabytes; the logs stay
+                for data in ("stack", "state"):
+                    shutil.rmtree(folder / data, ignore_errors=True)
         console.print(f"logs: {folder}")
         sys.exit(failed)
     except (report.CompareError, BenchError) as error:
