@@ -54,6 +54,14 @@ RETRY = 0.2
 """Seconds until a mark is committed again that could not be."""
 
 
+def breath(count: int, *, is_together: bool) -> float:
+    """Seconds to wait after a batch of so many records, for the next to be a better one."""
+    if not 0 < count < FEW:
+        return 0.0
+    least = BREATH_TOGETHER if is_together else BREATH
+    return min(max(least, count * BREATH_EACH), LONGEST_BREATH)
+
+
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     """Delivers one fetched batch per partition as one message, and commits by batch.
 
@@ -333,11 +341,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                 if not (self.is_current(generation) and self.flow_active):
                     break  # the cursors stand still, so the rest is fetched again
                 await self._deliver(TP(key.topic, key.partition), records, generation)
-            count = sum(map(len, fetched.values()))
-            was_poor = 0 < count < FEW
+            pause = breath(sum(map(len, fetched.values())), is_together=self.takes_together)
+            was_poor = pause > 0
             if was_poor:
-                least = BREATH_TOGETHER if self.takes_together else BREATH
-                await self.sleep(min(max(least, count * BREATH_EACH), LONGEST_BREATH))
+                await self.sleep(pause)
 
     async def _fetch(self, active: set[TP], seconds: float) -> dict[Any, list[Any]]:
         try:

@@ -19,3 +19,16 @@ class Remembered(dict[Value, Made]):
             self.clear()
         made = self[value] = self._make(value)
         return made
+
+
+LONGEST = 100
+"""Characters of a text that is remembered: senders choose how long theirs are."""
+
+
+class RememberedTexts(Remembered[Value, Made]):
+    """The same of texts: what is longer than ``LONGEST`` is made each time."""
+
+    def __missing__(self, value: Value) -> Made:
+        if isinstance(value, str) and len(value) > LONGEST:
+            return self._make(value)
+        return super().__missing__(value)

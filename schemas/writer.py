@@ -10,7 +10,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from schemas.remembered import Remembered
+from schemas.remembered import Remembered, RememberedTexts
 from schemas.source import Node, Source, kind_of
 
 _PLACES = 4
@@ -102,19 +102,9 @@ def text(value: str) -> bytes:
     return (_LENGTHS[len(raw)] if len(raw) < _SHORT else long(len(raw))) + raw
 
 
-class _Texts(dict[str | None, bytes]):
-    """The bytes of texts that come again and again, behind ``head``; None is told as none."""
-
-    def __init__(self, head: bytes) -> None:
-        super().__init__()
-        self._head = head
-
-    def __missing__(self, value: str | None) -> bytes:
-        if len(self) >= _KEPT:
-            self.clear()
-        written = b"\0" if value is None and self._head else self._head + text(value)  # type: ignore[arg-type]
-        self[value] = written
-        return written
+def _told(value: str | None) -> bytes:
+    """A text that may be none."""
+    return b"\0" if value is None else b"\2" + text(value)
 
 
 class _Kept:
@@ -155,7 +145,8 @@ class _Writing:
             long=long, integer=integer, join=b"".join,
             AMOUNT=_amounts.get, amount=_amount,
             SMALL=_SMALL, LENGTHS=_LENGTHS, TOLD=_TOLD_LENGTHS,
-            AGAIN=_Texts(b""), TOLD_AGAIN=_Texts(b"\2"), TIMES=Remembered(long, _KEPT),
+            AGAIN=RememberedTexts(text, _KEPT), TOLD_AGAIN=RememberedTexts(_told, _KEPT),
+            TIMES=Remembered(long, _KEPT),
         )  # fmt: skip
         self._source.named = named
         self._shared, self._repeated = shared, repeated

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from schemas.remembered import Remembered
+from schemas.remembered import Remembered, RememberedTexts
 from schemas.source import Source
 from sinks.arrays import array
 
@@ -108,7 +108,7 @@ def compiled(kinds: Sequence[str]) -> Callable[[Iterable[Sequence[Any]]], bytes]
         interval=struct.Struct("!iqii").pack,
         fromhex=bytes.fromhex,
         NUMERICS=Remembered(numeric, _KEPT),
-        WORDS=Remembered(text, _KEPT_WORDS),
+        WORDS=RememberedTexts(text, _KEPT_WORDS),
         json=_json,
         array=array,
     )

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from schemas import events, reader, writer
 from schemas.codec import Codec, UnframedError, UnknownSchemaError, schema
 from schemas.events import RECORDS, Record
+from schemas.remembered import LONGEST, RememberedTexts
 from tests.drawn_records import AMOUNTS, RECORDS_OF
 
 IDS = {name: number for number, name in enumerate(RECORDS, start=1)}
@@ -142,6 +143,13 @@ def test_a_schema_that_we_do_not_use_is_refused_when_it_is_compiled(node: Any) -
         writer.compiled(record, b"", frozenset())
     with pytest.raises(ValueError, match=r"string|double|bytes"):
         reader.compiled(record, {}, 0)
+
+
+def test_what_senders_may_write_at_any_length_is_remembered_only_where_it_is_short() -> None:
+    made = RememberedTexts(str, 2)
+    short, long = "s" * LONGEST, "l" * (LONGEST + 1)
+    assert [made[text] for text in (short, long, None)] == [short, long, "None"]
+    assert set(made) == {short, None}
 
 
 def test_objects_that_many_records_share_are_written_right_beyond_what_is_remembered() -> None:

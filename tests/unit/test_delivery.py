@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from aiokafka.errors import OffsetOutOfRangeError
 from faust.types import TP
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runtime import custody, delivery, worker
 from runtime.consumer_thread import Bounds
@@ -586,3 +588,16 @@ def test_records_that_do_not_follow_stand_alone_and_those_before_are_fetched_aga
     fetched = {RAW: records(0, 3)}
     joined(fetched, {RAW: records(first, 9), OTHER: records(1, 2)})
     assert fetched == {RAW: records(first, 9), OTHER: records(1, 2)}
+
+
+@given(st.integers(0, 10_000), st.integers(0, 10_000), st.booleans())
+def test_the_more_a_poor_batch_held_the_longer_the_next_may_grow_but_none_waits_for_a_rich_one(
+    one: int, other: int, is_together: bool
+) -> None:
+    fewer, more = (
+        delivery.breath(count, is_together=is_together) for count in sorted((one, other))
+    )
+    if 0 < min(one, other) and max(one, other) < delivery.FEW:
+        assert 0 < fewer <= more <= delivery.LONGEST_BREATH
+    if max(one, other) >= delivery.FEW:
+        assert more == 0
