@@ -14,6 +14,7 @@ from tests.served import Served, peak, request, status, statuses
 SIZES = "Bodies"
 PACKED = "Compressed bodies"
 PIECE = b"x" * 65536
+WHOLE = gzip.compress(GOOD, mtime=0)  # tests are named by it, so it must not hold the time
 GIB = 1 << 30
 
 
@@ -180,7 +181,7 @@ async def test_a_stream_of_very_many_members_is_not_followed(served: Served) -> 
       "as it is; dead letter `malformed-body`")  # fmt: skip
 @pytest.mark.parametrize(
     "body",
-    [gzip.compress(GOOD)[:-1], gzip.compress(GOOD) + b"!", zlib.compress(GOOD), GOOD],
+    [WHOLE[:-1], WHOLE + b"!", zlib.compress(GOOD), GOOD],
 )
 async def test_what_is_no_gzip_is_stored(served: Served, body: bytes) -> None:
     sent = request(body, "Content-Encoding: gzip", path=GOOTEN)
