@@ -110,7 +110,7 @@ class Codec:
             for name, schema_id in self.ids.items()
         }
         self._readers = {
-            schema_id: reader.compiled(schema(name), vars(events), _FRAME, _SHARED)
+            schema_id: reader.compiled(schema(name), vars(events), _FRAME, _SHARED, _REPEATED)
             for name, schema_id in self.ids.items()
         }
         self._older = {

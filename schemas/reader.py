@@ -20,8 +20,6 @@ _KEPT = 4_096
 _SHOWN = 24
 """Bytes of a shared record by which it is looked up, before all of them are compared."""
 
-_REPEATED = frozenset({"source", "shop", "slot", "source_event", "currency", "status_word"})
-"""Fields of text in which the same few stand in many records."""
 _SIZES = tuple(0 if first & 0x81 else (first >> 1) + 1 for first in range(256))
 """By its first byte: the bytes of a text of under 64, this one among them. 0: look closer."""
 
@@ -112,12 +110,17 @@ def _takes_positions(record: Any, names: tuple[str, ...]) -> bool:
 
 
 def compiled(
-    schema: Node, classes: Mapping[str, Any], start: int, shared: frozenset[str] = frozenset()
+    schema: Node,
+    classes: Mapping[str, Any],
+    start: int,
+    shared: frozenset[str] = frozenset(),
+    repeated: frozenset[str] = frozenset(),
 ) -> Callable[[bytes], Any]:
     """A function from bytes, of which the first ``start`` are skipped, to a record.
 
     ``classes``: record and enum types by their names in the schema. ``shared``: names of
     record types of which the same few stand in many records; equal ones become one object.
+    ``repeated``: names of fields in which the same few texts do.
     """
     source = Source(
         long=long,
@@ -129,7 +132,7 @@ def compiled(
         TEXTS=Remembered(bytes.decode, _KEPT),
     )
     source.add(0, f"at = {start}")
-    _Reading(source, classes, shared).read(0, schema, "record")
+    _Reading(source, classes, shared, repeated).read(0, schema, "record")
     source.add(0, "ended(at, data)", "return record")
     read: Callable[[bytes], Any] = source.compiled("def read(data):", "<avro reader>")
     return read
@@ -138,8 +141,15 @@ def compiled(
 class _Reading:
     """Adds to a source what reads a value of a node into a local name."""
 
-    def __init__(self, source: Source, classes: Mapping[str, Any], shared: frozenset[str]) -> None:
-        self._source, self._classes, self._shared = source, classes, shared
+    def __init__(
+        self,
+        source: Source,
+        classes: Mapping[str, Any],
+        shared: frozenset[str],
+        repeated: frozenset[str],
+    ) -> None:
+        self._source, self._classes = source, classes
+        self._shared, self._repeated = shared, repeated
 
     def read(self, depth: int, node: Node, into: str, *, is_repeated: bool = False) -> None:
         node = self._source.resolved(node)
@@ -221,7 +231,7 @@ class _Reading:
         names = {field["name"]: self._source.name() for field in node["fields"]}
         for field in node["fields"]:
             name = field["name"]
-            self.read(depth, field["type"], names[name], is_repeated=name in _REPEATED)
+            self.read(depth, field["type"], names[name], is_repeated=name in self._repeated)
         record = self._classes[node["name"]]
         made = self._source.constant(record)
         told = ", ".join(f"{field}={name}" for field, name in names.items())
