@@ -9,16 +9,16 @@ offset second.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import chain
-from operator import attrgetter
+from typing import Self
 
 from aiokafka import AIOKafkaProducer
 
 from processors.cache import IndexCache
 from processors.index import PartitionIndex
 from processors.readback import MARGIN_MS, ReadBack
+from processors.runs import Keyed
 from processors.sources import ADAPTERS
 from processors.sources.contract import Adapter, Delivery, Parsed, Slots
 from processors.unknown_fields import Counts, counting
@@ -34,12 +34,11 @@ from runtime.settings import Settings, SettingsError
 from runtime.shops import ShopBook
 from runtime.stage import Batch, Partition
 from runtime.worker import run_worker
-from schemas.envelopes import Reject
+from schemas.envelopes import Outcome, Reject
 from schemas.topics import WEBHOOKS, Group, Topic
 
 log = logs.get("hookline.processors")
 
-_SOURCE_AND_KIND = attrgetter("source", "kind")
 STALE = 0.8
 """Share of the session timeout after which a silent group may have given us up."""
 
@@ -59,6 +58,40 @@ class Held:
         over the window that it was opened with.
         """
         return self.index.committed <= due and self.window_ms >= window_ms
+
+
+@dataclass(slots=True)
+class _Made:
+    """What a batch's verdicts come to. ``said`` goes into the index as it is, ``others`` do not.
+
+    ``kinds`` and ``reasons`` count by source.
+    """
+
+    outcomes: list[Outcome]
+    said: list[Keyed]
+    others: list[Outcome]
+    kinds: Counter[tuple[str, str]]
+    reasons: Counter[tuple[str, str]]
+
+    @classmethod
+    def of(cls, verdicts: Iterable[Verdict]) -> Self:
+        made = cls([], [], [], Counter(), Counter())
+        for verdict in verdicts:
+            made.outcomes += verdict.outcomes
+            if verdict.said is not None:
+                made.said.append(verdict.said)
+            else:
+                made.others += verdict.outcomes
+            made.kinds[verdict.source, verdict.kind] += 1
+            if verdict.reason:
+                made.reasons[verdict.source, verdict.reason] += 1
+        return made
+
+    def drained(self) -> Iterator[Outcome]:
+        """The outcomes in order; they are here no more."""
+        self.outcomes.reverse()
+        while self.outcomes:
+            yield self.outcomes.pop()
 
 
 class Processors:
@@ -182,16 +215,13 @@ class Processors:
             self._health.met("group")
             if not batch.is_current():
                 return
-            appended = await self._sender.send(
-                number,
-                (outcome for verdict in verdicts for outcome in verdict.outcomes),
-                batch.is_current,
-            )
-            is_settled = batch.is_current()  # then every outcome was sent, and stands
-            self._remember(held, verdicts, appended, is_settled=is_settled)
-            if not is_settled:
-                return
-            self._count(verdicts, appended, time.monotonic() - began)
+            made = _Made.of(verdicts)
+            del verdicts  # so that each outcome is freed as soon as it is bytes of a batch
+            appended = await self._sender.send(number, made.drained(), batch.is_current)
+            if not batch.is_current():
+                return  # what stands of them is read back from the logs
+            self._remember(held, made, appended)  # every outcome was sent, and stands
+            self._count(made, appended, time.monotonic() - began)
             index.settle(piece.end, piece.records[-1].timestamp - held.window_ms - MARGIN_MS)
             self._cache.offer(number, index, held.window_ms)
             return
@@ -209,40 +239,30 @@ class Processors:
         shops = self._shops.shops.values()
         return 1000 * max((max(s.window, s.state_retry_window) for s in shops), default=0)
 
-    def _remember(
-        self, held: Held, verdicts: list[Verdict], appended: list[Appended], *, is_settled: bool
-    ) -> None:
-        """Take our own acknowledged outcomes in; a gap before them is somebody else's.
-
-        ``is_settled``: all of the verdicts' outcomes stand, and no one will ask which.
-        """
+    def _remember(self, held: Held, made: _Made, appended: list[Appended]) -> None:
+        """Take our own acknowledged outcomes in; a gap before them is somebody else's."""
         index = held.index
-        if is_settled:
-            index.say([verdict.said for verdict in verdicts if verdict.said is not None])
-            rest = [verdict.outcomes for verdict in verdicts if verdict.said is None]
-        else:
-            rest = [tuple(group.outcomes) for group in appended]
-        for outcome in chain.from_iterable(rest):
+        index.say(made.said)
+        for outcome in made.others:
             index.add(noted(outcome.headers))
         for group in appended:
             if group.base == index.upto[group.topic]:
-                upto = group.base + len(group.outcomes)
-                index.moved(group.topic, upto, noted(group.outcomes[-1].headers).name)
+                upto = group.base + group.count
+                index.moved(group.topic, upto, noted(group.last.headers).name)
             else:
                 held.is_dirty = True
 
-    def _count(self, verdicts: list[Verdict], appended: list[Appended], seconds: float) -> None:
-        for (source, kind), count in Counter(map(_SOURCE_AND_KIND, verdicts)).items():
+    def _count(self, made: _Made, appended: list[Appended], seconds: float) -> None:
+        for (source, kind), count in made.kinds.items():
             metrics.VERDICTS.labels(source, kind).inc(count)
-        for verdict in verdicts:
-            if verdict.reason:
-                metrics.REJECTS.labels(verdict.source, verdict.reason).inc()
+        for (source, reason), count in made.reasons.items():
+            metrics.REJECTS.labels(source, reason).inc(count)
         for group in appended:
-            metrics.EVENTS.labels(group.topic).inc(len(group.outcomes))
+            metrics.EVENTS.labels(group.topic).inc(group.count)
         for (source, event), count in self._unknown.items():
             metrics.UNKNOWN_FIELDS.labels(source, event).inc(count)
         self._unknown.clear()
-        metrics.BATCH_RECORDS.labels("processors").observe(len(verdicts))
+        metrics.BATCH_RECORDS.labels("processors").observe(made.kinds.total())
         metrics.BATCH_SECONDS.labels("processors").observe(seconds)
 
 

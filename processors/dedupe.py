@@ -25,8 +25,11 @@ class Said(msgspec.Struct, frozen=True, gc=False):
 
 def digest(source: str, shop: str, event: str, query_identifiers: str, body: bytes) -> bytes:
     """16 bytes that say what a delivery says: blake2b over length-prefixed parts."""
-    query = query_identifiers.encode()
-    said = _said_by(source, shop, event) + len(query).to_bytes(4, "big") + query
+    if query_identifiers:
+        query = query_identifiers.encode()
+        said = _said_by(source, shop, event) + len(query).to_bytes(4, "big") + query
+    else:
+        said = _said_by(source, shop, event, "")
     state = hashlib.blake2b(said, digest_size=DIGEST_BYTES)
     state.update(body)
     return state.digest()

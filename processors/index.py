@@ -188,6 +188,8 @@ class Questions:
         self._said = said
         self._replayed = replayed
         self._replays = replays
+        self._claimed: list[tuple[RawDelivery, Entry]] = []
+        """Not yet sorted into those below: most batches hold nothing that could repeat them."""
         self._same_here: dict[bytes, list[Entry]] = {}
         self._latest_here: dict[bytes, list[Entry]] = {}
         self._replays_here: dict[str, list[Entry]] = {}
@@ -198,27 +200,35 @@ class Questions:
         Returns what the index will keep of it; of a replay that is not told.
         """
         entry = (raw.offset, digest, raw.appended_ms)
-        _insert(self._same_here, digest, entry)
-        if raw.replay_of is not None:
-            _insert(self._replays_here, raw.delivery_id, entry)
-            return None
-        _insert(self._latest_here, raw.key, entry)
-        return self._keys[position], *entry
+        self._claimed.append((raw, entry))
+        return (self._keys[position], *entry) if raw.replay_of is None else None
+
+    def _sort(self) -> None:
+        for raw, entry in self._claimed:
+            _insert(self._same_here, entry[1], entry)
+            if raw.replay_of is not None:
+                _insert(self._replays_here, raw.delivery_id, entry)
+            else:
+                _insert(self._latest_here, raw.key, entry)
+        self._claimed.clear()
 
     def same(self, position: int, digest: bytes, below: int) -> Said | None:
         """The canonical outcome with this digest and the greatest raw offset below ``below``."""
-        found = greater(
-            self._said.same(position, digest, below),
-            newest(self._same_here.get(digest), below),
-        )
+        if self._claimed:
+            self._sort()
+        found = self._said.same(position, digest, below)
+        if here := self._same_here.get(digest):
+            found = greater(found, newest(here, below))
         return greater(found, self._replayed.same(position, digest, below))
 
     def latest(self, position: int, entity: bytes, below: int) -> Said | None:
         """The entity's canonical outcome with the greatest raw offset below ``below``."""
-        return greater(
-            self._said.latest(position, self._keys[position], below),
-            newest(self._latest_here.get(entity), below),
-        )
+        if self._claimed:
+            self._sort()
+        found = self._said.latest(position, self._keys[position], below)
+        if here := self._latest_here.get(entity):
+            found = greater(found, newest(here, below))
+        return found
 
     def own(
         self, position: int, digest: bytes, delivery_id: str, first: int | None, below: int
@@ -227,6 +237,8 @@ class Questions:
 
         They stand for its earlier replays, or for its first record at raw offset ``first``.
         """
+        if self._claimed:
+            self._sort()
         found = greater(
             self._replayed_before(delivery_id, below),
             newest(self._replays_here.get(delivery_id), below),

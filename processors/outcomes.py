@@ -6,9 +6,13 @@ from processors.dedupe import Said
 from processors.sources.contract import Parsed
 from schemas import envelopes
 from schemas.envelopes import Headers, Outcome, RawDelivery, Reason, Reject
+from schemas.remembered import Remembered
 from schemas.topics import DEAD_LETTERS, DUPLICATES, WEBHOOKS, Topic
 
 DETAIL_BYTES = 8192
+
+_numbers: Remembered[int, bytes] = Remembered(lambda number: b"%d" % number, 1_000)
+"""Those that many outcomes share: versions, and times, which records of one batch have as one."""
 
 Made = tuple[Topic, bytes, bytes, Headers]
 """One slot's topic, key and encoded event, and headers beside those of the index."""
@@ -23,16 +27,16 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
 
     def headers(self, slot: str, slots: tuple[str, ...]) -> Headers:
         """The index headers: the dedupe state."""
-        raw = self.raw
+        raw, name = self.raw, slot.encode()
         headers = [
             (envelopes.RAW_OFFSET, b"%d" % raw.offset),
-            (envelopes.RAW_TIME, b"%d" % raw.appended_ms),
-            (envelopes.SLOT, slot.encode()),
-            (envelopes.SLOTS, ",".join(slots).encode()),
+            (envelopes.RAW_TIME, _numbers[raw.appended_ms]),
+            (envelopes.SLOT, name),
+            (envelopes.SLOTS, name if slots == (slot,) else ",".join(slots).encode()),
             (envelopes.ENTITY, raw.key),
             (envelopes.DIGEST, self.digest),
             (envelopes.DELIVERY, raw.delivery_id.encode()),
-            (envelopes.ADAPTER, b"%d" % self.adapter_version),
+            (envelopes.ADAPTER, _numbers[self.adapter_version]),
         ]
         if raw.replay_of is not None:
             headers.append((envelopes.REPLAY_OF, raw.replay_of.encode()))
@@ -42,7 +46,9 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
 def event(origin: Origin, slot: str, made: Made, slots: tuple[str, ...]) -> Outcome | Reject:
     """One slot's event, unless its topic cannot take it."""
     topic, key, value, more = made
-    outcome = Outcome(topic.name, key, value, [*origin.headers(slot, slots), *more])
+    headers = origin.headers(slot, slots)
+    headers += more
+    outcome = Outcome(topic.name, key, value, headers)
     if not too_large(topic, outcome):
         return outcome
     detail = f"{len(value)} bytes as an event; {topic.name} takes {topic.max_message_bytes}"

@@ -16,6 +16,8 @@ from schemas.shops import Shop
 from schemas.topics import MAX_BODY
 
 NO_ADAPTER_VERSION = 0
+_PLAIN = ("", "identity")
+"""Content encodings that leave a body as it is."""
 
 Shops = Mapping[tuple[str, str], Shop]
 
@@ -23,15 +25,11 @@ Shops = Mapping[tuple[str, str], Shop]
 class Read(msgspec.Struct, frozen=True, gc=False):
     """A raw record and what its adapter makes of it; ``delivery`` is what that was asked."""
 
+    raw: RawDelivery
     origin: Origin
     delivery: Delivery | None
     parsed: Parsed | Reject
     adapter: Adapter | None
-
-    @property
-    def raw(self) -> RawDelivery:
-        """The record itself."""
-        return self.origin.raw
 
 
 class Reader:
@@ -44,19 +42,19 @@ class Reader:
     def read(self, records: Sequence[Any], shops: Shops) -> list[Read]:
         """All records, in order; each step is done for all of them before the next begins."""
         raws = [raw_of(record) for record in records]
-        bodies = [inflated(raw) for raw in raws]
-        asked = [self._asked(raw, body, shops) for raw, body in zip(raws, bodies, strict=True)]
+        asked = [self._asked(raw, shops) for raw in raws]
         parsed = [self._parsed(delivery) for delivery in asked]
-        return [self._read(*each) for each in zip(raws, bodies, asked, parsed, strict=True)]
+        return [self._read(*each) for each in zip(raws, asked, parsed, strict=True)]
 
     def condemned(self, records: Sequence[Any]) -> list[Read]:
         """All records, refused and not looked into: they killed their worker."""
         detail = "its worker died each time that this delivery was built"
         reject = Reject(Reason.KILLED_WORKER, "", detail, "parse")
         raws = [raw_of(record) for record in records]
-        return [self._read(raw, raw.body, reject, reject) for raw in raws]
+        return [self._refused(raw, raw.body, reject) for raw in raws]
 
-    def _asked(self, raw: RawDelivery, body: bytes | Reject, shops: Shops) -> Delivery | Reject:
+    def _asked(self, raw: RawDelivery, shops: Shops) -> Delivery | Reject:
+        body = raw.body if raw.content_encoding in _PLAIN else inflated(raw)
         if isinstance(body, Reject):
             return body
         shop = shops.get((raw.source, raw.shop))
@@ -73,22 +71,21 @@ class Reader:
         except Exception:  # noqa: BLE001 - a bug in an adapter is a dead letter, not a stuck partition
             return bug("parse")
 
-    def _read(
-        self,
-        raw: RawDelivery,
-        body: bytes | Reject,
-        asked: Delivery | Reject,
-        parsed: Parsed | Reject,
-    ) -> Read:
+    def _read(self, raw: RawDelivery, asked: Delivery | Reject, parsed: Parsed | Reject) -> Read:
+        if isinstance(asked, Reject):
+            body = inflated(raw)
+            return self._refused(raw, raw.body if isinstance(body, Reject) else body, asked)
+        if isinstance(parsed, Reject):
+            return self._refused(raw, asked.body, parsed)
+        adapter, query = self._adapters[raw.source], parsed.query_identifiers
+        said = dedupe.digest(raw.source, raw.shop, parsed.event, query, asked.body)
+        return Read(raw, Origin(raw, adapter.version, said), asked, parsed, adapter)
+
+    def _refused(self, raw: RawDelivery, body: bytes, reject: Reject) -> Read:
         adapter = self._adapters.get(raw.source)
         version = adapter.version if adapter else NO_ADAPTER_VERSION
-        plain = raw.body if isinstance(body, Reject) else body
-        if isinstance(parsed, Reject) or isinstance(asked, Reject):
-            said = dedupe.digest(raw.source, raw.shop, raw.event, raw.query, plain)
-            return Read(Origin(raw, version, said), None, parsed, adapter)
-        query = parsed.query_identifiers
-        said = dedupe.digest(raw.source, raw.shop, parsed.event, query, plain)
-        return Read(Origin(raw, version, said), asked, parsed, adapter)
+        said = dedupe.digest(raw.source, raw.shop, raw.event, raw.query, body)
+        return Read(raw, Origin(raw, version, said), None, reject, adapter)
 
 
 def raw_of(record: Any) -> RawDelivery:
@@ -105,7 +102,7 @@ def raw_of(record: Any) -> RawDelivery:
 
 def inflated(raw: RawDelivery) -> bytes | Reject:
     """The body without its content encoding, at most ``MAX_BODY`` bytes of it."""
-    if raw.content_encoding in ("", "identity"):
+    if raw.content_encoding in _PLAIN:
         return raw.body
     if raw.content_encoding != "gzip":
         return Reject(

@@ -95,6 +95,15 @@ def _order(first: U64, offset: I64, then: Callable[[Places], Sequence[Column]]) 
     return order
 
 
+def _copies(rows: Rows) -> Places:
+    """Of sorted rows those that are the same as the one before."""
+    here = np.flatnonzero(rows.high[1:] == rows.high[:-1]) + 1
+    is_copy = np.ones(len(here), dtype=bool)
+    for column in rows.columns if len(here) else ():
+        is_copy &= column[here] == column[here - 1]
+    return here[is_copy]
+
+
 def _narrow(values: I64) -> tuple[int, Column]:
     """As differences to a base, of 32 bits where they fit."""
     base = int(values.min())
@@ -184,10 +193,11 @@ class Run:
             rows.high, rows.offset, lambda at: (rows.low[at], rows.time[at], rows.key[at])
         )
         rows.take(order)
-        is_new = np.ones(len(rows), dtype=bool)
-        is_new[1:] = np.any([column[1:] != column[:-1] for column in rows.columns], axis=0)
-        if by_key is None or not is_new.all():
-            rows.take(is_new)
+        copies = _copies(rows)
+        if len(copies):
+            rows.take(np.delete(np.arange(len(rows)), copies))
+            by_key = None
+        if by_key is None:
             by_key = np.arange(len(rows))
         else:
             place = np.empty_like(order)

@@ -7,16 +7,18 @@ is old goes in whole runs.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 
 import numpy as np
 
 from processors.dedupe import Said
-from processors.run import Rows, Run, Wanted
+from processors.run import Rows, Run, Spans, Wanted
 
-SORT_AT = 512
+SORT_AT = 256
 """Entries that are kept in dicts before they become a run."""
+WIDTH = 4
+"""Runs of like size that become one: with two of them each row is moved twice as often."""
 RUN_ROWS = 1 << 19
 """Rows of a run to which nothing is added: a merge of that many takes some 40 ms."""
 
@@ -100,16 +102,18 @@ class Runs:
         self._pack(entries)
 
     def _pack(self, entries: Sequence[Keyed]) -> None:
-        alike = [Run(Rows.of(entries))]
-        rows = len(entries)
-        while self._runs and self._is_like(len(self._runs[-1]), rows):
-            alike.append(self._runs.pop())
-            rows += len(alike[-1])
-        self._runs.append(Run.merged(alike[::-1]) if len(alike) > 1 else alike[0])
+        self._runs.append(Run(Rows.of(entries)))
+        while alike := self._alike():
+            self._runs[-alike:] = [Run.merged(self._runs[-alike:])]
 
-    @staticmethod
-    def _is_like(older: int, newer: int) -> bool:
-        return older <= 2 * newer and older + newer <= RUN_ROWS
+    def _alike(self) -> int:
+        """How many of the youngest runs are to become one."""
+        sizes = [len(run) for run in self._runs[-WIDTH:]]
+        if len(sizes) < WIDTH:
+            return 0
+        while sum(sizes) > RUN_ROWS:
+            del sizes[0]
+        return len(sizes) if len(sizes) > 1 and sizes[0] <= sum(sizes[1:]) else 0
 
     def forget_before(self, time_ms: int) -> None:
         """Drop what is older than any question can reach, where it is the half of a run."""
@@ -122,44 +126,70 @@ class Runs:
         return tuple(self._runs)
 
     def candidates(self, digests: Sequence[bytes], keys: Sequence[int]) -> "Candidates":
-        """What the sorted runs hold under these, found in one pass for each run."""
-        found = Candidates(self._by_digest, self._by_key)
-        if digests and self._runs:
-            wanted = Wanted(np.frombuffer(b"".join(digests), ">u8")[::2].astype("u8"))
-            for run in self._runs:
-                for position, left, right in run.spans_of_digests(wanted):
-                    found.same_at.setdefault(position, []).append((run, left, right))
-        if keys and self._runs:
-            wanted = Wanted(np.array(keys, "u8"))
-            for run in self._runs:
-                for position, left, right in run.spans_of_keys(wanted):
-                    found.latest_at.setdefault(position, []).append((run, left, right))
-        return found
+        """What the runs hold under these, found in one pass for each run."""
+        return Candidates(self._by_digest, self._by_key, self._runs, digests, keys)
+
+
+_Found = Mapping[int, Sequence[tuple[Run, int, int]]]
+"""For a position of the batch, spans of runs."""
 
 
 class Candidates:
     """Entries for one batch of digests and keys; what is added meanwhile is seen too.
 
-    ``same_at``, ``latest_at``: for a position of the batch, spans of runs.
+    Most batches ask by digest alone, or by key alone: neither is looked for before it is asked.
     """
 
-    def __init__(self, by_digest: dict[bytes, list[Entry]], by_key: dict[int, list[Entry]]) -> None:
+    def __init__(
+        self,
+        by_digest: Mapping[bytes, list[Entry]],
+        by_key: Mapping[int, list[Entry]],
+        runs: Sequence[Run],
+        digests: Sequence[bytes],
+        keys: Sequence[int],
+    ) -> None:
         self._by_digest = by_digest
         self._by_key = by_key
-        self.same_at: dict[int, list[tuple[Run, int, int]]] = {}
-        self.latest_at: dict[int, list[tuple[Run, int, int]]] = {}
+        self._runs = runs
+        self._digests, self._keys = digests, keys
+        self._same: _Found | None = None
+        self._latest: _Found | None = None
 
     def same(self, position: int, digest: bytes, below: int) -> Said | None:
         """Under the digest at this position, what has the greatest raw offset below."""
+        if self._same is None:
+            self._same = self._found_by_digest()
         found = newest(self._by_digest.get(digest), below)
-        for run, left, right in self.same_at.get(position, ()):
+        for run, left, right in self._same.get(position, ()):
             low = int.from_bytes(digest[8:], "big")
             found = greater(found, run.same(left, right, low, below))
         return found
 
     def latest(self, position: int, key: int, below: int) -> Said | None:
         """Under the key at this position, what has the greatest raw offset below."""
+        if self._latest is None:
+            self._latest = self._found_by_key()
         found = newest(self._by_key.get(key), below)
-        for run, left, right in self.latest_at.get(position, ()):
+        for run, left, right in self._latest.get(position, ()):
             found = greater(found, run.latest(left, right, below))
         return found
+
+    def _found_by_digest(self) -> _Found:
+        if not self._runs:
+            return {}
+        wanted = Wanted(np.frombuffer(b"".join(self._digests), ">u8")[::2].astype("u8"))
+        return _found((run, run.spans_of_digests(wanted)) for run in self._runs)
+
+    def _found_by_key(self) -> _Found:
+        if not self._runs:
+            return {}
+        wanted = Wanted(np.array(self._keys, "u8"))
+        return _found((run, run.spans_of_keys(wanted)) for run in self._runs)
+
+
+def _found(asked: Iterable[tuple[Run, Spans]]) -> _Found:
+    found: dict[int, list[tuple[Run, int, int]]] = {}
+    for run, spans in asked:
+        for position, left, right in spans:
+            found.setdefault(position, []).append((run, left, right))
+    return found

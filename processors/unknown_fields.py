@@ -26,7 +26,10 @@ def counting(source: str, adapter: Adapter, counts: Counts) -> Adapter:
     def counted(delivery: Delivery, parsed: Parsed) -> Slots | Reject:
         slots = events(delivery, parsed)
         if type(slots) is dict:
-            counts[labels.get(parsed.event, other)] += sum(map(kept, slots.values()))
+            count = 0
+            for event in slots.values():
+                count += kept(event)
+            counts[labels.get(parsed.event, other)] += count
         return slots
 
     return replace(adapter, events=counted)

@@ -33,6 +33,9 @@ AT_ONCE = 100
 _CONTENT = Rule.CONTENT
 """By itself: to ask an enum for a member each time costs as much as asking the index."""
 
+_TOPIC_OF = {kind: TOPIC_OF_RECORD[name] for kind, name in TOPIC_OF.items()}
+_NOTHING: Headers = []
+
 Slotted = dict[str, Made]
 """Slot name -> its topic, key and encoded event; the primary one first."""
 
@@ -92,12 +95,13 @@ class Verdicts:
         questions = index.questions(
             [read.origin.digest for read in reads], [read.raw.key for read in reads]
         )
-        ahead = {} if any(begun) else self._ahead(reads, questions)
+        none: list[Slotted | Reject | None] = [None] * len(reads)
+        ahead = none if any(begun) else self._ahead(reads, questions)
         return [
-            self._whole(position, read, ahead[position], questions)
-            if position in ahead
-            else self._verdict(position, read, written, questions)
-            for position, (read, written) in enumerate(zip(reads, begun, strict=True))
+            self._verdict(position, read, begun[position], questions)
+            if made is None
+            else self._whole(position, read, made, questions)
+            for position, (read, made) in enumerate(zip(reads, ahead, strict=True))
         ]
 
     # dedupe -> transform
@@ -115,8 +119,8 @@ class Verdicts:
             return Verdict(read.raw.source, "duplicate", (duplicate,))
         return self._whole(position, read, self._made(read), questions)
 
-    def _ahead(self, reads: Sequence[Read], questions: Questions) -> dict[int, Slotted | Reject]:
-        """By position, what is made of those that repeat nothing, whatever the others become.
+    def _ahead(self, reads: Sequence[Read], questions: Questions) -> list[Slotted | Reject | None]:
+        """What is made of those that repeat nothing, whatever the others become; else None.
 
         That holds for the first of its digest in a batch that the index knows no repeat of.
         """
@@ -132,33 +136,35 @@ class Verdicts:
             ):
                 new.append(position)
             seen.add(digest)
-        ahead: dict[int, Slotted | Reject] = {}
+        ahead: list[Slotted | Reject | None] = [None] * len(reads)
         for first in range(0, len(new), AT_ONCE):
             some = new[first : first + AT_ONCE]
             built = [_slots(reads[position]) for position in some]
-            ahead |= zip(some, [self._encoded(slots) for slots in built], strict=True)
+            for position, slots in zip(some, built, strict=True):
+                ahead[position] = self._encoded(slots)
         return ahead
 
     def _repeated(self, position: int, read: Read, questions: Questions) -> Said | None:
         """The outcome that this delivery repeats."""
-        raw, parsed = read.raw, read.parsed
+        raw, parsed, said = read.raw, read.parsed, read.origin.digest
         assert isinstance(parsed, Parsed)  # noqa: S101 - asked only of what parsed
         assert read.delivery is not None  # noqa: S101
-        shop, said = read.delivery.shop, read.origin.digest
-        if raw.replay_of is None:
-            is_content = parsed.rule is _CONTENT
-            return dedupe.repeats(
-                parsed.rule,
-                said,
-                raw.appended_ms,
-                questions.same(position, said, raw.offset) if is_content else None,
-                None if is_content else questions.latest(position, raw.key, raw.offset),
-                shop.window,
-                shop.state_retry_window,
-            )
-        first = raw.original[1] if raw.original else None
-        own = questions.own(position, said, raw.delivery_id, first, raw.offset)
-        return own if own is not None and dedupe.within(own, raw.appended_ms, shop.window) else None
+        shop = read.delivery.shop
+        window = shop.window
+        if raw.replay_of is not None:
+            first = raw.original[1] if raw.original else None
+            own = questions.own(position, said, raw.delivery_id, first, raw.offset)
+            return own if own is not None and dedupe.within(own, raw.appended_ms, window) else None
+        same = latest = None
+        if parsed.rule is _CONTENT:
+            same = questions.same(position, said, raw.offset)
+        else:
+            latest = questions.latest(position, raw.key, raw.offset)
+        if same is latest:  # None: nothing that it could repeat
+            return None
+        return dedupe.repeats(
+            parsed.rule, said, raw.appended_ms, same, latest, window, shop.state_retry_window
+        )
 
     def _made(self, read: Read) -> Slotted | Reject:
         return self._encoded(_slots(read))
@@ -173,8 +179,7 @@ class Verdicts:
             return bug("transform")
 
     def _written(self, event: Event) -> Made:
-        topic = TOPIC_OF_RECORD[TOPIC_OF[type(event)]]
-        meta = event.meta
+        topic, meta = _TOPIC_OF[type(event)], event.meta
         return topic, meta.entity.encode(), self._codec.encode(event), self._told(topic, meta)
 
     def _whole(
@@ -240,7 +245,7 @@ def _same_delivery(record: Any, written: Written) -> None:
 
 
 def _nothing_more(_topic: Topic, _meta: Meta) -> Headers:
-    return []
+    return _NOTHING
 
 
 def _slots(read: Read) -> Slots | Reject:

@@ -2,7 +2,7 @@
 
 import gc
 
-_YOUNG = 100_000
+_YOUNG = 500_000
 _MIDDLE = 20
 _OLD = 20
 

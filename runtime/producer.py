@@ -7,7 +7,7 @@ result wait on the same producer or leave the process: a second producer beside 
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,14 +53,25 @@ def new_producer(settings: Settings, **overrides: Any) -> AIOKafkaProducer:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """Outcomes that the broker acknowledged together: ``base`` is the first one's offset.
+    """Outcomes that the broker acknowledged together: ``count`` of them, and their ``last``.
 
-    ``base`` -1 is aiokafka's answer to a batch that an earlier attempt had already appended.
+    ``base`` is the first one's offset; -1 is aiokafka's answer to a batch that an earlier
+    attempt had already appended.
     """
 
     topic: str
     base: int
-    outcomes: Sequence[Outcome]
+    count: int
+    last: Outcome
+
+
+@dataclass(slots=True)
+class _Filled:
+    """One request's records as bytes, and the last of them as it was given."""
+
+    topic: str
+    batch: Any
+    last: Outcome
 
 
 class BatchSender:
@@ -81,48 +92,47 @@ class BatchSender:
         Nothing is sent any more once ``is_current`` is false; what was sent is returned.
         Raises RefusedError, with nothing unanswered, where a topic takes less than it should.
         """
-        by_topic: dict[str, list[Outcome]] = {}
-        for outcome in outcomes:
-            by_topic.setdefault(outcome.topic, []).append(outcome)
-        sent: list[tuple[str, list[Outcome], asyncio.Future[Any]]] = []
-        for topic, group in by_topic.items():
-            for batch, held in self._batches(group):
-                future = await self._submit(batch, topic, partition, is_current)
-                if future is None:
-                    break
-                sent.append((topic, held, future))
-        answers = [
-            (topic, held, await self._settled(future, is_current)) for topic, held, future in sent
+        sent = [
+            (filled, future)
+            for filled in self._filled(outcomes)
+            if (future := await self._submit(filled, partition, is_current)) is not None
         ]
-        for topic, held, answer in answers:
+        answers = [(filled, await self._settled(future, is_current)) for filled, future in sent]
+        for filled, answer in answers:
             if answer is None:
-                largest = max(len(outcome.value) for outcome in held)
                 raise RefusedError(
-                    f"{self._settings.prefix}{topic} refuses a record of {largest} bytes: its"
-                    " max.message.bytes was lowered; `hookline doctor` says what it must be"
+                    f"{self._settings.prefix}{filled.topic} refuses a batch of"
+                    f" {filled.batch.size()} bytes: its max.message.bytes was lowered;"
+                    " `hookline doctor` says what it must be"
                 )
-        return [Appended(topic, answer.offset, held) for topic, held, answer in answers]
+        return [
+            Appended(filled.topic, answer.offset, filled.batch.record_count(), filled.last)
+            for filled, answer in answers
+        ]
 
-    def _batches(self, outcomes: list[Outcome]) -> Iterator[tuple[Any, list[Outcome]]]:
-        batch = self._producer.create_batch()
-        held: list[Outcome] = []
+    def _filled(self, outcomes: Iterable[Outcome]) -> list[_Filled]:
+        """All outcomes in batches: an outcome is bytes as soon as it is taken."""
+        batches: list[_Filled] = []
+        filling: dict[str, _Filled] = {}
         for outcome in outcomes:
-            if _append(batch, outcome) is None:
-                yield batch, held
-                batch, held = self._producer.create_batch(), []
+            filled = filling.get(outcome.topic)
+            if filled is None or _append(filled.batch, outcome) is None:
+                batch = self._producer.create_batch()
                 _append(batch, outcome)  # a fresh batch takes its first record whatever its size
-            held.append(outcome)
-        yield batch, held
+                filled = filling[outcome.topic] = _Filled(outcome.topic, batch, outcome)
+                batches.append(filled)
+            filled.last = outcome
+        return batches
 
     async def _submit(
-        self, batch: Any, topic: str, partition: int, is_current: Callable[[], bool]
+        self, filled: _Filled, partition: int, is_current: Callable[[], bool]
     ) -> asyncio.Future[Any] | None:
-        name = f"{self._settings.prefix}{topic}"
-        batch.close()
+        name = f"{self._settings.prefix}{filled.topic}"
+        filled.batch.close()
         while is_current():
             try:
                 future: asyncio.Future[Any] = await self._producer.send_batch(
-                    batch, name, partition=partition
+                    filled.batch, name, partition=partition
                 )
             except KafkaTimeoutError as error:  # not queued: nothing of it was sent
                 self._say(error)

@@ -34,7 +34,8 @@ log = logs.get("hookline.worker")
 EXIT_CRASHED = 70
 MAX_POLL_RECORDS = 2000
 BUFFERED_BATCHES = 8
-FETCH_BYTES = 2 * MIB
+FETCH_BYTES = MIB // 2
+"""Of a partition at a time, or one record: what waits longer has left the processor's caches."""
 NEVER_IDLE = 10 * 365 * 86400.0
 """Seconds until a member that fetches nothing leaves: waiting out a service is no reason to."""
 

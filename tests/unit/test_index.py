@@ -185,7 +185,7 @@ def test_copies_of_an_entry_are_one_entry_once_they_are_sorted(
 ) -> None:
     monkeypatch.setattr(runs, "SORT_AT", 6)
     index = PartitionIndex()
-    for _ in range(3):
+    for _ in range(runs.WIDTH):
         for offset in range(6):
             index.add(outcome(offset, DIGESTS[offset % 2], ENTITIES[0]))
         index.settle(committed=0, oldest_ms=0)

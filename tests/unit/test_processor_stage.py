@@ -59,7 +59,7 @@ class Log:
         appended = []
         for topic, group in by_topic.items():
             base, *_ = [self.append(outcome) for outcome in group]
-            appended.append(Appended(topic, base, group))
+            appended.append(Appended(topic, base, len(group), group[-1]))
         return appended
 
     async def open(self, partition: int, due: int, _window_ms: int) -> PartitionIndex:
