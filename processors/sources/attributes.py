@@ -81,7 +81,11 @@ def attributes(
         if type(value) in _CONTAINERS:
             omitted += _nested(found, prefix + key, key, value, 1)
         elif (spelled := _spelled(value)) is not None:
-            omitted += _kept(found, prefix + key, spelled)
+            name = prefix + key
+            if len(found) < MAX_COUNT and len(name) <= MAX_NAME:
+                found[name] = spelled
+            else:
+                omitted += 1
     if omitted:
         found[OMITTED] = str(omitted)
     return found

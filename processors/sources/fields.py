@@ -141,8 +141,9 @@ def rows(told: dict[str, Any], key: str, path: str = "") -> list[dict[str, Any]]
         return None
     if type(value) is not list:
         invalid(path + key, "expected a list")
-    for index, row in enumerate(value):
+    for row in value:
         if type(row) is not dict:
+            index = next(at for at, each in enumerate(value) if each is row)
             invalid(f"{path}{key}[{index}]", "expected an object")
     return value
 

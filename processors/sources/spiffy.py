@@ -73,9 +73,10 @@ def _known(topic: str) -> tuple[Rule, str]:
 
 
 def _document(delivery: Delivery) -> Document:
-    if delivery.body.lstrip()[:1] == b"<":
-        return from_xml(delivery.body)
-    return from_json(delivery.body)
+    body = delivery.body
+    if body[:1] != b"{" and body.lstrip()[:1] == b"<":
+        return from_xml(body)
+    return from_json(body)
 
 
 @refusing
