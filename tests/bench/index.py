@@ -23,7 +23,8 @@ ENTRIES = 1_000_000
 FEW = 10_000
 MANY = 10_000_000
 EVENTS = 100_000
-BATCH = 2000
+BATCH = 500
+"""About what half a MiB of carts comes to, as the stage fetches them."""
 CACHE_BYTES = 4096
 """Less than an index of the history takes on disk."""
 
@@ -98,9 +99,7 @@ def cost_of(few: int, many: int, events: int, runs: int) -> list[list[dict[str, 
         for start in range(first, first + events, BATCH):
             records = prepared[start - first : start - first + BATCH]
             made = verdicts.decide(records, index, SHOPS)
-            for verdict in made:
-                for outcome in verdict.outcomes:
-                    index.add(noted(outcome.headers))
+            index.say([verdict.said for verdict in made if verdict.said is not None])
             index.settle(records[-1].offset + 1, 0)
         return events
 
