@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -160,6 +161,28 @@ async def test_nothing_is_sent_once_the_partition_may_be_somebody_elses(house: H
     house.is_current = False
     await house.stage.handle(house.batch(0, b"content 1"))
     assert {} == house.log.stands
+
+
+async def test_what_was_acknowledged_as_its_generation_ended_is_read_back_and_not_written_again(
+    house: House,
+) -> None:
+    stage, send = house.stage, house.log.send
+
+    async def ending(*given: Any) -> list[Appended]:
+        appended = await send(*given)
+        house.is_current = False
+        return appended
+
+    stage._sender = SimpleNamespace(send=ending)  # type: ignore[assignment]
+    await stage.handle(house.batch(0, b"content 1", b"?"))
+    assert 1 == house.canonical()
+    stage._sender, house.is_current = house.log, True  # type: ignore[assignment]
+    await stage.open(PLACE, 0)  # the same partition again, and nothing of it was committed
+    await stage.handle(house.batch(0, b"content 1", b"?", b"content 1"))
+    assert {"hookline.carts": 1, "hookline.dead-letters": 1, "hookline.duplicates": 1} == {
+        topic: len(log) for topic, log in house.log.stands.items()
+    }
+    assert [0] == house.log.opened  # its index was continued
 
 
 async def test_what_somebody_else_wrote_between_is_read_before_the_next_batch(
