@@ -107,7 +107,10 @@ class Runs:
             self._runs[-alike:] = [Run.merged(self._runs[-alike:])]
 
     def _alike(self) -> int:
-        """How many of the youngest runs are to become one."""
+        """How many of the youngest ``WIDTH`` runs are to become one; 0 for none.
+
+        Those that fit into ``RUN_ROWS``, once the oldest of them holds no more than the rest.
+        """
         sizes = [len(run) for run in self._runs[-WIDTH:]]
         if len(sizes) < WIDTH:
             return 0

@@ -130,31 +130,20 @@ class RawDelivery(msgspec.Struct, frozen=True, gc=False):
         headers: Iterable[tuple[str, bytes]],
     ) -> "RawDelivery":
         told = tuple(headers)
+        replay_of = original = None
+        names: tuple[str, ...] = ()
         if len(told) == len(_USUAL):
             # Compared in place: a dict would hash each name, made anew for each record.
             (a, delivery), (b, source), (c, shop), (d, event), *rest = told
             (e, received), (f, kind), (g, encoding), (h, query) = rest
-            if (a, b, c, d, e, f, g, h) == _USUAL:
-                return cls(
-                    partition,
-                    offset,
-                    appended_ms,
-                    key or b"",
-                    value or b"",
-                    delivery.decode(),
-                    source.decode(),
-                    shop.decode(),
-                    _words[event],
-                    int(received),
-                    _words[kind],
-                    _words[encoding],
-                    _words[query],
-                    None,
-                    None,
-                    told,
-                )
-        said: Mapping[str, bytes] = dict(told)
-        original, replay_of = said.get(ORIGINAL), said.get(REPLAY_OF)
+            names = a, b, c, d, e, f, g, h
+        if names != _USUAL:
+            said: Mapping[str, bytes] = dict(told)
+            delivery, source, shop = said[DELIVERY], said[SOURCE], said[SHOP]
+            event, received = said.get(EVENT, b""), said[RECEIVED_US]
+            kind = said.get(CONTENT_TYPE, b"")
+            encoding, query = said.get(CONTENT_ENCODING, b"identity"), said.get(QUERY, b"")
+            replay_of, original = said.get(REPLAY_OF), said.get(ORIGINAL)
         parts = tuple(int(part) for part in original.split(b":")) if original else None
         return cls(
             partition,
@@ -162,14 +151,14 @@ class RawDelivery(msgspec.Struct, frozen=True, gc=False):
             appended_ms,
             key or b"",
             value or b"",
-            said[DELIVERY].decode(),
-            said[SOURCE].decode(),
-            said[SHOP].decode(),
-            _words[said.get(EVENT, b"")],
-            int(said[RECEIVED_US]),
-            _words[said.get(CONTENT_TYPE, b"")],
-            _words[said.get(CONTENT_ENCODING, b"identity")],
-            _words[said.get(QUERY, b"")],
+            delivery.decode(),
+            source.decode(),
+            shop.decode(),
+            _words[event],
+            int(received),
+            _words[kind],
+            _words[encoding],
+            _words[query],
             replay_of.decode() if replay_of else None,
             (parts[0], parts[1], parts[2]) if parts else None,
             told,
