@@ -31,6 +31,13 @@ from schemas.topics import DEAD_LETTERS
 ROWS_TIMEOUT = 60.0
 MAX_MEMORY = 1_500_000_000
 """Bytes that the whole stack may hold."""
+_LATE = """
+    SELECT 'the watermark stands at ' || coalesce(at::text, 'no time yet')
+           || CASE holder WHEN '' THEN '' ELSE ', held by ' || holder
+              || coalesce(' since ' || since::text, '') END
+           || '; looked at last at ' || updated_at::text || '; it is ' || now()::text
+      FROM watermark
+"""
 LINES = 6
 """Deliveries shown while the tables fill: both must fit on a screen."""
 _MIB = 1 << 20
@@ -42,7 +49,9 @@ class Demo:
     def __init__(self, *, once: bool, data: Path | None = None) -> None:
         self.once = once
         self._given = data
+        self._data = Path()
         self._results: list[tuple[str, bool, str]] = []
+        self._late: list[str] = []
         self._log: list[Text] = []
         self._sent = 0
         self._accepted = 0
@@ -52,7 +61,7 @@ class Demo:
         began = time.monotonic()
         if self._given and self._given.exists() and any(self._given.iterdir()):
             raise CommandError(f"{self._given} is not empty: name a fresh folder")
-        data = self._given or Path(tempfile.mkdtemp(prefix="hookline-demo-"))
+        data = self._data = self._given or Path(tempfile.mkdtemp(prefix="hookline-demo-"))
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: stop what runs
         try:
             with running(data) as (process, place):
@@ -69,7 +78,7 @@ class Demo:
                 left = [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
                 self._check("everything that was started is gone", 0, len(left))
         finally:
-            if self._given is None:
+            if self._given is None and self._passed:
                 shutil.rmtree(data, ignore_errors=True)
         return self._summary() if self.once else self._passed
 
@@ -116,13 +125,15 @@ class Demo:
     def _await(
         self, reader: Reader, expected: Sequence[Expectation], draw: Callable[[], None]
     ) -> None:
-        """Wait until all expectations hold, or long enough; note each."""
+        """Wait until all expectations hold, or long enough; note each, and what was late."""
         deadline = time.monotonic() + ROWS_TIMEOUT
         while time.monotonic() < deadline:
             draw()
             if all(one.holds(reader) for one in expected):
                 break
             time.sleep(0.3)
+        else:
+            self._late += [row[0] for row in reader.ask(_LATE).rows] or ["there is no watermark"]
         for one in expected:
             self._check(one.says, one.expected, one.actual(reader))
 
@@ -180,6 +191,12 @@ class Demo:
                 screen.out.print(f"{mark}  {says}")
                 if why:
                     screen.out.print(f"      {why}", markup=False)
+        for words in self._late:
+            screen.out.print(f"after {ROWS_TIMEOUT:.0f} s {words}", markup=False)
+        if not self._passed:
+            screen.out.print(
+                f"what each process said stands in {self._data / 'logs'}", markup=False
+            )
         passed = sum(holds for _, holds, _ in self._results)
         screen.out.print(f"{passed} of {len(self._results)} expectations hold")
         return self._passed

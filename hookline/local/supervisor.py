@@ -92,15 +92,18 @@ class Supervisor:
     """Keeps tiers of children running; a tier is what may be stopped at the same time.
 
     The children given are running or are started by ``add``. ``changed`` is called with all
-    states whenever one of them changed.
+    states whenever one of them changed, ``ended`` with that of a child that is to be started
+    again.
     """
 
     def __init__(
         self,
         changed: Callable[[list[State]], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
+        ended: Callable[[State], None] = lambda _: None,
     ) -> None:
         self._changed = changed
+        self._ended = ended
         self._clock = clock
         self._tiers: list[list[_Kept]] = []
 
@@ -118,9 +121,12 @@ class Supervisor:
 
     def tick(self) -> None:
         """Look at every child once."""
-        changes = [kept.tick() for tier in self._tiers for kept in tier]
-        if any(changes):
+        changed = [kept for tier in self._tiers for kept in tier if kept.tick()]
+        if changed:
             self._changed(self.states())
+        for kept in changed:
+            if not kept.child.is_running:
+                self._ended(kept.state())
 
     def run(self, until: Callable[[float], bool], every: float = 0.2) -> None:
         """Keep them until ``until(seconds to wait)`` says so (``threading.Event.wait``)."""

@@ -61,7 +61,10 @@ def run(wanted: Wanted, say: Say, ready: Callable[[dict[str, Any]], None]) -> No
             settings = folder.settings(stack, shops, ports["ingest"])
             prepare(settings, say)
             said = _said(settings, stack, shops, ports)
-            supervisor = Supervisor(lambda states: folder.write(_with(said, states)))
+            supervisor = Supervisor(
+                lambda states: folder.write(_with(said, states)),
+                ended=lambda state: say(_ending(state)),
+            )
             supervisor.add(server.child for server in stack.servers if server.child)
             for tier in _stages(settings, ports, folder.path):
                 supervisor.add(tier)
@@ -122,6 +125,13 @@ def prepare(settings: Settings, say: Say = lambda _: None) -> None:
     say(f"{len(topics.created)} topics created, {len(topics.unchanged)} stood")
     if applied:
         say(f"{len(applied)} migrations applied")
+
+
+def _ending(state: State) -> str:
+    return (
+        f"{state.name} ended with {state.last_exit} and is started again; its last words stand in"
+        f" {state.log}"
+    )
 
 
 def _stages(settings: Settings, ports: Mapping[str, int], data: Path) -> list[list[Child]]:

@@ -34,7 +34,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             time.sleep(0.3)
         held = re.search(r"(\d+) of (\d+) expectations hold", log.read_text())
         assert held is not None
-        assert held[1] == held[2], log.read_text()
+        assert held[1] == held[2], log.read_text() + warnings(folder)
         family = psutil.Process(demo.pid).children(recursive=True)
         yield folder
         demo.send_signal(signal.SIGTERM)
@@ -44,6 +44,16 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         if demo.poll() is None:
             demo.kill()  # the kernel ends what it started
             demo.wait()
+
+
+def warnings(folder: Path) -> str:
+    """What the stages said that was not all well."""
+    return "".join(
+        f"{path.name}: {line}\n"
+        for path in sorted((folder / "logs").glob("*.log"))
+        for line in path.read_text(errors="replace").splitlines()
+        if re.search(r'"level": "(warning|error|critical)"|\b(WARN|ERROR|FATAL)\b', line)
+    )
 
 
 def said(data: Path, *arguments: str, status: int = 0) -> Any:

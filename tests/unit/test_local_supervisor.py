@@ -75,8 +75,8 @@ def test_the_pause_doubles_up_to_its_bound() -> None:
 def test_a_crashing_child_is_started_again_after_the_pause_and_no_sooner(
     make: Callable[..., Child],
 ) -> None:
-    clock, seen = Clock(), list[list[State]]()
-    supervisor = Supervisor(seen.append, clock)
+    clock, seen, told = Clock(), list[list[State]](), list[State]()
+    supervisor = Supervisor(seen.append, clock, told.append)
     child = make("raise SystemExit(3)")
     supervisor.add([child])
     for restart in range(1, LOOPING + 1):
@@ -91,6 +91,7 @@ def test_a_crashing_child_is_started_again_after_the_pause_and_no_sooner(
         assert supervisor.states()[0].restarts == restart
     assert supervisor.states()[0].is_looping
     assert [states[0].restarts for states in seen] == [0, 1, 1, 2, 2, 3]
+    assert [(state.name, state.last_exit) for state in told] == [("child", 3)] * LOOPING
 
 
 def test_a_child_that_was_steady_starts_with_the_shortest_pause(
