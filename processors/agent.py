@@ -21,7 +21,7 @@ from processors.readback import MARGIN_MS, ReadBack
 from processors.runs import Keyed
 from processors.sources import ADAPTERS
 from processors.sources.contract import Adapter, Delivery, Parsed, Slots
-from processors.unknown_fields import Counts, counting
+from processors.unknown_fields import UnknownFields
 from processors.verdicts import Verdict, Verdicts
 from processors.written import noted
 from runtime import admin, logs, metrics
@@ -104,7 +104,7 @@ class Processors:
         self._adapters = adapters
         self._held: dict[int, Held] = {}
         self._busy: set[int] = set()
-        self._unknown: Counts = Counter()
+        self._unknown = UnknownFields()
 
     async def start(self, settings: Settings, health: Health) -> None:
         """Connect: schemas, shops, the producer, the reader of the outcome logs."""
@@ -120,7 +120,7 @@ class Processors:
         codec = await load_codec(settings, health)
         self._budget = Budget(settings.record_budget)
         adapters = {
-            source: counting(source, within_budget(adapter, self._budget.renew), self._unknown)
+            source: self._unknown.counting(source, within_budget(adapter, self._budget.renew))
             for source, adapter in self._adapters.items()
         }
         self._verdicts = Verdicts(
@@ -259,9 +259,8 @@ class Processors:
             metrics.REJECTS.labels(source, reason).inc(count)
         for group in appended:
             metrics.EVENTS.labels(group.topic).inc(group.count)
-        for (source, event), count in self._unknown.items():
+        for source, event, count in self._unknown.taken():
             metrics.UNKNOWN_FIELDS.labels(source, event).inc(count)
-        self._unknown.clear()
         metrics.BATCH_RECORDS.labels("processors").observe(made.kinds.total())
         metrics.BATCH_SECONDS.labels("processors").observe(seconds)
 

@@ -27,18 +27,20 @@ def digest(source: str, shop: str, event: str, query_identifiers: str, body: byt
     """16 bytes that say what a delivery says: blake2b over length-prefixed parts."""
     if query_identifiers:
         query = query_identifiers.encode()
-        said = _said_by(source, shop, event) + len(query).to_bytes(4, "big") + query
+        state = _told(source, shop, event).copy()
+        state.update(len(query).to_bytes(4, "big") + query)
     else:
-        said = _said_by(source, shop, event, "")
-    state = hashlib.blake2b(said, digest_size=DIGEST_BYTES)
+        state = _told(source, shop, event, "").copy()
     state.update(body)
     return state.digest()
 
 
 @lru_cache(maxsize=256)
-def _said_by(*parts: str) -> bytes:
+def _told(*parts: str) -> "hashlib.blake2b":
+    """What deliveries begin with, hashed: not to be changed, only copied."""
     raw = [part.encode() for part in parts]
-    return b"".join(len(part).to_bytes(4, "big") + part for part in raw)
+    prefixed = b"".join(len(part).to_bytes(4, "big") + part for part in raw)
+    return hashlib.blake2b(prefixed, digest_size=DIGEST_BYTES)
 
 
 def repeats(

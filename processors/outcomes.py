@@ -7,9 +7,14 @@ from processors.sources.contract import Parsed
 from schemas import envelopes
 from schemas.envelopes import Headers, Outcome, RawDelivery, Reason, Reject
 from schemas.remembered import Remembered
-from schemas.topics import DEAD_LETTERS, DUPLICATES, WEBHOOKS, Topic
+from schemas.topics import CANONICAL, DEAD_LETTERS, DUPLICATES, MAX_BODY, WEBHOOKS, Topic
 
 DETAIL_BYTES = 8192
+_ROOM = min(topic.max_message_bytes for topic in CANONICAL)
+SURELY_FITS = (_ROOM - WEBHOOKS.max_message_bytes - MAX_BODY) // 8
+"""Bytes of a value that fits whatever stands beside it. Its key, and what CloudEvents repeat,
+stand in it too; the rest is of the raw record, which its own topic bounds, or of slots that a
+body names."""
 
 _numbers: Remembered[int, bytes] = Remembered(lambda number: b"%d" % number, 1_000)
 """Those that many outcomes share: versions, and times, which records of one batch have as one."""
@@ -57,6 +62,8 @@ def event(origin: Origin, slot: str, made: Made, slots: tuple[str, ...]) -> Outc
 
 def too_large(topic: Topic, outcome: Outcome) -> bool:
     """Whether a record, with its key and headers, is beyond what its topic takes."""
+    if len(outcome.value) <= SURELY_FITS:
+        return False
     size = len(outcome.key) + len(outcome.value) + 1024
     for name, value in outcome.headers:
         size += len(name) + len(value) + 4

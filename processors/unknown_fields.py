@@ -1,6 +1,7 @@
 """How much of each event no canonical field holds: what shows that a platform has changed."""
 
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import replace
 
 from processors.sources.contract import Adapter, Delivery, Parsed, Slots
@@ -13,26 +14,35 @@ _LINED = (Cart, Order)
 OTHER = "other"
 """Stands for the words of an open family that are not among the usual ones."""
 
-Counts = Counter[tuple[str, str]]
-"""(source, event's slug) -> fields kept as attributes, since it was last emptied."""
 
+class UnknownFields:
+    """How many fields were kept as attributes, by source and event, since it was last asked."""
 
-def counting(source: str, adapter: Adapter, counts: Counts) -> Adapter:
-    """The same adapter; what it keeps as attributes is added to ``counts``."""
-    labels = {word: (source, slug(word)) for word in adapter.known}
-    other = (source, OTHER)
-    events = adapter.events
+    def __init__(self) -> None:
+        self._counts: dict[str, dict[str, int]] = {}
 
-    def counted(delivery: Delivery, parsed: Parsed) -> Slots | Reject:
-        slots = events(delivery, parsed)
-        if type(slots) is dict:
-            count = 0
-            for event in slots.values():
-                count += kept(event)
-            counts[labels.get(parsed.event, other)] += count
-        return slots
+    def counting(self, source: str, adapter: Adapter) -> Adapter:
+        """The same adapter; what it keeps as attributes is counted."""
+        labels = {word: slug(word) for word in adapter.known}
+        counts = self._counts[source] = defaultdict[str, int](int)
+        events = adapter.events
 
-    return replace(adapter, events=counted)
+        def counted(delivery: Delivery, parsed: Parsed) -> Slots | Reject:
+            slots = events(delivery, parsed)
+            if type(slots) is dict:
+                label = labels.get(parsed.event, OTHER)
+                for event in slots.values():
+                    counts[label] += kept(event)
+            return slots
+
+        return replace(adapter, events=counted)
+
+    def taken(self) -> Iterator[tuple[str, str, int]]:
+        """(source, event's slug, fields) of what came; they are here no more."""
+        for source, counts in self._counts.items():
+            for label, count in counts.items():
+                yield source, label, count
+            counts.clear()
 
 
 def kept(event: Event) -> int:

@@ -24,7 +24,7 @@ class Budget:
     def __init__(self, seconds: float) -> None:
         self._slack = seconds * SLACK
         self._limit = seconds + self._slack
-        self._set_at = 0.0
+        self._stale_at = 0.0
         faulthandler.register(signal.SIGPROF, file=STDERR, chain=True)  # then the default: die
 
     @contextmanager
@@ -39,9 +39,9 @@ class Budget:
     def renew(self) -> None:
         """The next record begins."""
         now = time.perf_counter()
-        if now - self._set_at > self._slack:
+        if now > self._stale_at:
             self._set(now)
 
     def _set(self, now: float) -> None:
-        self._set_at = now
+        self._stale_at = now + self._slack
         signal.setitimer(signal.ITIMER_PROF, self._limit)

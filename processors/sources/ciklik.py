@@ -29,7 +29,7 @@ from processors.sources.fields import (
     text,
     units,
 )
-from processors.sources.refusals import invalid, refusing, unknown_event
+from processors.sources.refusals import invalid, refusing_events, refusing_parse, unknown_event
 from processors.sources.times import micros
 from schemas.events import (
     Cart,
@@ -70,7 +70,7 @@ _ORDER = names(
 _LINE = names("id price quantity name")
 
 
-@refusing
+@refusing_parse
 def parse(delivery: Delivery) -> Parsed:
     """The raw record's event word, from the URL, names the event."""
     word = delivery.raw.event
@@ -81,7 +81,7 @@ def parse(delivery: Delivery) -> Parsed:
     return Parsed(word, rule, document)
 
 
-@refusing
+@refusing_events
 def events(delivery: Delivery, parsed: Parsed) -> Slots:
     """One event, in the slot of its kind."""
     return _EVENTS[parsed.event](delivery, parsed)

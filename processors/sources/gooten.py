@@ -25,7 +25,7 @@ from processors.sources.fields import (
     units,
 )
 from processors.sources.prices import Fit
-from processors.sources.refusals import invalid, out_of_range, refusing
+from processors.sources.refusals import invalid, out_of_range, refusing_events, refusing_parse
 from schemas.events import (
     Change,
     CurrencySource,
@@ -57,7 +57,7 @@ _PROGRESS = {
 }
 
 
-@refusing
+@refusing_parse
 def parse(delivery: Delivery) -> Parsed:
     """Every delivery is the same event; the query's ``orderid`` is a third identifier."""
     document = from_json(delivery.body)
@@ -74,7 +74,7 @@ def _query_order(delivery: Delivery) -> str | None:
     return told[-1]
 
 
-@refusing
+@refusing_events
 def events(delivery: Delivery, parsed: Parsed) -> Slots:
     """``order``, and ``shipment-1`` … per tracking number in the order of the items."""
     order = _order(delivery, parsed)

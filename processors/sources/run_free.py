@@ -23,7 +23,7 @@ from processors.sources.fields import (
     units,
 )
 from processors.sources.prices import Fit
-from processors.sources.refusals import refusing, unknown_event
+from processors.sources.refusals import refusing_events, refusing_parse, unknown_event
 from processors.sources.times import moment
 from schemas.events import (
     Cart,
@@ -54,7 +54,7 @@ _LINE = names("id productId quantity cost sku name taxes")
 _CUSTOMER_PATH = "data.customer."
 
 
-@refusing
+@refusing_parse
 def parse(delivery: Delivery) -> Parsed:
     """The body's ``type`` and ``action`` name the event."""
     document = from_json(delivery.body)
@@ -65,7 +65,7 @@ def parse(delivery: Delivery) -> Parsed:
     return Parsed(word, rule, required_mapping(document, "data"))
 
 
-@refusing
+@refusing_events
 def events(delivery: Delivery, parsed: Parsed) -> Slots:
     """One event: ``customer``, ``cart`` or ``order``."""
     if parsed.event == "cart/change":

@@ -24,7 +24,7 @@ from processors.sources.fields import (
     text,
     units,
 )
-from processors.sources.refusals import refusing, unknown_event
+from processors.sources.refusals import refusing_events, refusing_parse, unknown_event
 from processors.sources.times import micros, moment
 from schemas.events import Change, Customer, LineItem, Order, OrderStatus
 
@@ -69,7 +69,7 @@ _CUSTOMER = names(
 )
 
 
-@refusing
+@refusing_parse
 def parse(delivery: Delivery) -> Parsed:
     """The body's ``type`` names the event; an ``evt_`` id marks the newer envelope."""
     document = from_json(delivery.body)
@@ -85,7 +85,7 @@ def parse(delivery: Delivery) -> Parsed:
     return Parsed(word, Rule.CONTENT if is_content else Rule.STATE, document)
 
 
-@refusing
+@refusing_events
 def events(delivery: Delivery, parsed: Parsed) -> Slots:
     """``order`` or ``customer``."""
     if shoprocket_envelope.is_one(parsed.payload):

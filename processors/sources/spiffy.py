@@ -21,7 +21,7 @@ from processors.sources.fields import (
     text,
     units,
 )
-from processors.sources.refusals import invalid, refusing, unknown_event
+from processors.sources.refusals import invalid, refusing_events, refusing_parse, unknown_event
 from processors.sources.xml import from_xml
 from schemas.events import Cart, Change, LineItem
 
@@ -51,7 +51,7 @@ _LINE = names(
 )
 
 
-@refusing
+@refusing_parse
 def parse(delivery: Delivery) -> Parsed:
     """The topic header names the event; a customer credit, which has none, is known by shape."""
     topic = delivery.raw.event
@@ -79,7 +79,7 @@ def _document(delivery: Delivery) -> Document:
     return from_json(body)
 
 
-@refusing
+@refusing_events
 def events(delivery: Delivery, parsed: Parsed) -> Slots:
     """``cart``; ``order`` with ``customer`` and ``shipment-<n>``; ``customer``; ``payment``."""
     if parsed.event in CARTS:

@@ -11,6 +11,8 @@ from msgspec import structs
 
 from processors import outcomes
 from processors.index import PartitionIndex
+from processors.outcomes import Origin
+from processors.reading import raw_of
 from processors.sources.contract import Adapter
 from processors.verdicts import Verdict, Verdicts
 from processors.written import noted
@@ -18,7 +20,16 @@ from runtime.stage import RefusedError
 from schemas import envelopes
 from schemas.envelopes import Outcome, Reason
 from schemas.shops import Shop
-from schemas.topics import CARTS, CONSENTS, CUSTOMERS, DEAD_LETTERS, DUPLICATES, MAX_BODY, Topic
+from schemas.topics import (
+    CARTS,
+    CONSENTS,
+    CUSTOMERS,
+    DEAD_LETTERS,
+    DUPLICATES,
+    MAX_BODY,
+    WEBHOOKS,
+    Topic,
+)
 from tests import toy_platform
 from tests.toy_platform import CODEC, SHOP, SHOPS, Record, events, parse, record
 
@@ -224,6 +235,20 @@ def test_an_event_beyond_its_topics_limit_is_a_dead_letter(monkeypatch: pytest.M
     monkeypatch.setattr(outcomes, "too_large", lambda topic, _: topic is CARTS)
     found = decide([record(0, b"content 1")])
     assert found[0].reason == Reason.TOO_LARGE
+
+
+def test_what_surely_fits_does_beside_all_that_a_delivery_can_bring() -> None:
+    parts = WEBHOOKS.max_message_bytes // 3
+    raw = raw_of(record(0, b"content 1"))
+    raw = structs.replace(raw, key=b"k" * parts, delivery_id="d" * parts, replay_of="r" * parts)
+    slots = ("cart", "s" * MAX_BODY)
+    told = (b"e" * outcomes.SURELY_FITS, b"v" * outcomes.SURELY_FITS)
+    headers = Origin(raw, 1, bytes(16)).headers("s" * outcomes.SURELY_FITS, slots)
+    headers += [(f"ce_{number}", told[0]) for number in range(3)]
+    outcome = Outcome(CARTS.name, *told, headers)
+    assert not outcomes.too_large(CARTS, outcome)
+    size = len(outcome.key) + len(outcome.value) + sum(len(n) + len(v) for n, v in headers)
+    assert CARTS.max_message_bytes // 2 < size < CARTS.max_message_bytes - 1024
 
 
 def test_a_replay_skips_the_question_whether_it_was_said_before() -> None:
