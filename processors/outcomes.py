@@ -7,14 +7,14 @@ from processors.sources.contract import Parsed
 from schemas import envelopes
 from schemas.envelopes import Headers, Outcome, RawDelivery, Reason, Reject
 from schemas.remembered import Remembered
-from schemas.topics import CANONICAL, DEAD_LETTERS, DUPLICATES, MAX_BODY, WEBHOOKS, Topic
+from schemas.topics import CANONICAL, DEAD_LETTERS, DUPLICATES, WEBHOOKS, Topic
 
 DETAIL_BYTES = 8192
 _ROOM = min(topic.max_message_bytes for topic in CANONICAL)
-SURELY_FITS = (_ROOM - WEBHOOKS.max_message_bytes - MAX_BODY) // 8
-"""Bytes of a value that fits whatever stands beside it. Its key, and what CloudEvents repeat,
-stand in it too; the rest is of the raw record, which its own topic bounds, or of slots that a
-body names."""
+SURELY_FITS = (_ROOM - WEBHOOKS.max_message_bytes) // 8
+"""Bytes of an event that fits if it is its delivery's only one. Its key, its slot and what
+CloudEvents repeat stand in it too, seven times at most; the rest is of the raw record, which
+its own topic bounds."""
 
 _numbers: Remembered[int, bytes] = Remembered(lambda number: b"%d" % number, 1_000)
 """Those that many outcomes share: versions, and times, which records of one batch have as one."""
@@ -54,7 +54,7 @@ def event(origin: Origin, slot: str, made: Made, slots: tuple[str, ...]) -> Outc
     headers = origin.headers(slot, slots)
     headers += more
     outcome = Outcome(topic.name, key, value, headers)
-    if not too_large(topic, outcome):
+    if (len(slots) == 1 and len(value) <= SURELY_FITS) or not too_large(topic, outcome):
         return outcome
     detail = f"{len(value)} bytes as an event; {topic.name} takes {topic.max_message_bytes}"
     return Reject(Reason.TOO_LARGE, slot, detail, "encode")
@@ -62,8 +62,6 @@ def event(origin: Origin, slot: str, made: Made, slots: tuple[str, ...]) -> Outc
 
 def too_large(topic: Topic, outcome: Outcome) -> bool:
     """Whether a record, with its key and headers, is beyond what its topic takes."""
-    if len(outcome.value) <= SURELY_FITS:
-        return False
     size = len(outcome.key) + len(outcome.value) + 1024
     for name, value in outcome.headers:
         size += len(name) + len(value) + 4

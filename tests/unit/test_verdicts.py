@@ -18,7 +18,7 @@ from processors.verdicts import Verdict, Verdicts
 from processors.written import noted
 from runtime.stage import RefusedError
 from schemas import envelopes
-from schemas.envelopes import Outcome, Reason
+from schemas.envelopes import Outcome, Reason, Reject
 from schemas.shops import Shop
 from schemas.topics import (
     CARTS,
@@ -232,23 +232,29 @@ def test_a_body_that_does_not_inflate_is_a_dead_letter(
 
 
 def test_an_event_beyond_its_topics_limit_is_a_dead_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outcomes, "SURELY_FITS", -1)
     monkeypatch.setattr(outcomes, "too_large", lambda topic, _: topic is CARTS)
     found = decide([record(0, b"content 1")])
     assert found[0].reason == Reason.TOO_LARGE
 
 
 def test_what_surely_fits_does_beside_all_that_a_delivery_can_bring() -> None:
-    parts = WEBHOOKS.max_message_bytes // 3
+    parts, most = WEBHOOKS.max_message_bytes // 3, outcomes.SURELY_FITS
     raw = raw_of(record(0, b"content 1"))
     raw = structs.replace(raw, key=b"k" * parts, delivery_id="d" * parts, replay_of="r" * parts)
-    slots = ("cart", "s" * MAX_BODY)
-    told = (b"e" * outcomes.SURELY_FITS, b"v" * outcomes.SURELY_FITS)
-    headers = Origin(raw, 1, bytes(16)).headers("s" * outcomes.SURELY_FITS, slots)
-    headers += [(f"ce_{number}", told[0]) for number in range(3)]
-    outcome = Outcome(CARTS.name, *told, headers)
+    slot = "s" * most
+    headers = Origin(raw, 1, bytes(16)).headers(slot, (slot,))
+    headers += [(f"ce_{number}", b"e" * most) for number in range(3)]
+    outcome = Outcome(CARTS.name, b"e" * most, b"v" * most, headers)
     assert not outcomes.too_large(CARTS, outcome)
-    size = len(outcome.key) + len(outcome.value) + sum(len(n) + len(v) for n, v in headers)
-    assert CARTS.max_message_bytes // 2 < size < CARTS.max_message_bytes - 1024
+
+
+def test_the_list_of_very_many_slots_is_counted_whatever_the_event() -> None:
+    raw = raw_of(record(0, b"content 1"))
+    slots = tuple(f"shipment-{number}" for number in range(400_000))
+    made = (CARTS, b"key", b"small", [])
+    assert isinstance(outcomes.event(Origin(raw, 1, bytes(16)), slots[0], made, slots), Reject)
+    assert isinstance(outcomes.event(Origin(raw, 1, bytes(16)), "cart", made, ("cart",)), Outcome)
 
 
 def test_a_replay_skips_the_question_whether_it_was_said_before() -> None:
