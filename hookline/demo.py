@@ -31,13 +31,14 @@ from schemas.topics import DEAD_LETTERS
 ROWS_TIMEOUT = 60.0
 MAX_MEMORY = 1_500_000_000
 """Bytes that the whole stack may hold."""
-_LATE = """
+LATE = """
     SELECT 'the watermark stands at ' || coalesce(at::text, 'no time yet')
            || CASE holder WHEN '' THEN '' ELSE ', held by ' || holder
               || coalesce(' since ' || since::text, '') END
            || '; looked at last at ' || updated_at::text || '; it is ' || now()::text
       FROM watermark
 """
+"""Says in words why rows may be late."""
 LINES = 6
 """Deliveries shown while the tables fill: both must fit on a screen."""
 _MIB = 1 << 20
@@ -133,7 +134,7 @@ class Demo:
                 break
             time.sleep(0.3)
         else:
-            self._late += [row[0] for row in reader.ask(_LATE).rows] or ["there is no watermark"]
+            self._late += [row[0] for row in reader.ask(LATE).rows] or ["there is no watermark"]
         for one in expected:
             self._check(one.says, one.expected, one.actual(reader))
 

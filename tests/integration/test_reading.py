@@ -13,10 +13,12 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from psycopg.sql import SQL, Identifier
 
 from hookline import forecast_rows, histories, keys_meant, why
 from hookline.cart_story import story
 from hookline.connection import Place
+from hookline.demo import LATE
 from hookline.errors import CommandError
 from hookline.export import CSV, export
 from hookline.parquet import PARQUET
@@ -115,6 +117,27 @@ def test_the_page_stands_as_the_comments_say(tables: Tables, reader: Reader) -> 
         made = tables_page.page(connection, tables.settings.sql_schema)
     assert tables_page.PAGE.read_text() == made
     assert reader.ask("SELECT 1").rows == [(1,)]
+
+
+def test_what_holds_the_watermark_is_told_in_words(tables: Tables, reader: Reader) -> None:
+    assert all("stands at" in words for (words,) in reader.ask(LATE).rows)
+    with psycopg.connect(tables.settings.database_url) as connection:
+        connection.execute(
+            SQL("SET search_path TO {}").format(Identifier(tables.settings.sql_schema))
+        )
+        connection.execute("SET TIME ZONE 'UTC'")
+        connection.execute("DELETE FROM watermark")
+        assert connection.execute(LATE).fetchall() == []
+        connection.execute("INSERT INTO watermark (state) VALUES ('{}')")
+        [(words,)] = connection.execute(LATE)
+        assert "at no time yet; looked at last" in words
+        connection.execute(
+            "UPDATE watermark SET at = '2026-01-01 00:00:00+00', since = '2026-01-02 00:00:00+00',"
+            " holder = 'processors: webhooks-3'"
+        )
+        [(words,)] = connection.execute(LATE)
+        assert "at 2026-01-01 00:00:00+00, held by processors: webhooks-3 since 2026-" in words
+        connection.rollback()
 
 
 ROWS: dict[int, list[tuple[Any, ...]]] = {

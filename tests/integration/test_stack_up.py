@@ -87,6 +87,8 @@ def test_a_stack_lives_through_kills_and_goes_on_with_its_data(data: Path) -> No
     restarted = {process["name"]: process for process in status(data)["processes"]}
     assert restarted["process-1"]["restarts"] == 1
     assert restarted["process-1"]["last_exit"] == -signal.SIGKILL
+    told = (data / "logs" / "up.log").read_text()
+    assert "process-1 ended with -9 and is started again" in " ".join(told.split())
 
     family = pids(status(data))
     os.kill(family["hookline up"], signal.SIGKILL)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from processors import outcomes
+from processors import cloudevents, outcomes
 from processors.index import PartitionIndex
 from processors.outcomes import Origin
 from processors.reading import raw_of
@@ -31,6 +31,7 @@ from schemas.topics import (
     Topic,
 )
 from tests import toy_platform
+from tests.sink_events import meta
 from tests.toy_platform import CODEC, SHOP, SHOPS, Record, events, parse, record
 
 VERDICTS = Verdicts(CODEC, {"spiffy": toy_platform.adapter()}, b"key")
@@ -243,9 +244,9 @@ def test_what_surely_fits_does_beside_all_that_a_delivery_can_bring() -> None:
     raw = raw_of(record(0, b"content 1"))
     raw = structs.replace(raw, key=b"k" * parts, delivery_id="d" * parts, replay_of="r" * parts)
     slot = "s" * most
-    headers = Origin(raw, 1, bytes(16)).headers(slot, (slot,))
-    headers += [(f"ce_{number}", b"e" * most) for number in range(3)]
-    outcome = Outcome(CARTS.name, b"e" * most, b"v" * most, headers)
+    said = structs.replace(meta("spiffy", "cart", "1", 0), entity="e" * most, shop="o" * most)
+    headers = Origin(raw, 1, bytes(16)).headers(slot, (slot,)) + cloudevents.headers(CARTS, said)
+    outcome = Outcome(CARTS.name, said.entity.encode(), b"v" * most, headers)
     assert not outcomes.too_large(CARTS, outcome)
 
 
