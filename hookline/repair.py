@@ -108,7 +108,7 @@ class _Worker:
         async for records in self._records(number, offsets):
             verdicts = self.verdicts.decide(records, index, self.shops.shops)
             outcomes = [outcome for verdict in verdicts for outcome in verdict.outcomes]
-            await self.sender.send(number, outcomes, lambda: True)
+            await self.sender.send(number, self.sender.filled(outcomes), lambda: True)
             for outcome in outcomes:
                 index.add(noted(outcome.headers))
             done.deliveries += len(verdicts)

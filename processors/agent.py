@@ -67,31 +67,26 @@ class _Made:
     ``kinds`` and ``reasons`` count by source.
     """
 
-    outcomes: list[Outcome]
     said: list[Keyed]
     others: list[Outcome]
     kinds: Counter[tuple[str, str]]
     reasons: Counter[tuple[str, str]]
 
     @classmethod
-    def of(cls, verdicts: Iterable[Verdict]) -> Self:
-        made = cls([], [], [], Counter(), Counter())
-        for verdict in verdicts:
-            made.outcomes += verdict.outcomes
-            if verdict.said is not None:
-                made.said.append(verdict.said)
-            else:
-                made.others += verdict.outcomes
-            made.kinds[verdict.source, verdict.kind] += 1
-            if verdict.reason:
-                made.reasons[verdict.source, verdict.reason] += 1
-        return made
+    def nothing(cls) -> Self:
+        return cls([], [], Counter(), Counter())
 
-    def drained(self) -> Iterator[Outcome]:
-        """The outcomes in order; they are here no more."""
-        self.outcomes.reverse()
-        while self.outcomes:
-            yield self.outcomes.pop()
+    def outcomes(self, verdicts: Iterable[Verdict]) -> Iterator[Outcome]:
+        """The outcomes of these, in order; each verdict is taken in on the way."""
+        for verdict in verdicts:
+            if verdict.said is not None:
+                self.said.append(verdict.said)
+            else:
+                self.others += verdict.outcomes
+            self.kinds[verdict.source, verdict.kind] += 1
+            if verdict.reason:
+                self.reasons[verdict.source, verdict.reason] += 1
+            yield from verdict.outcomes
 
 
 class Processors:
@@ -200,10 +195,12 @@ class Processors:
                 metrics.FOREIGN_OUTCOMES.inc(found)
                 held.is_dirty = False
             async with batch.building(piece):
+                made = _Made.nothing()
                 with self._budget.kept():
-                    verdicts = self._verdicts.decide(
+                    verdicts = self._verdicts.deciding(
                         piece.records, index, self._shops.shops, is_condemned=piece.is_condemned
                     )
+                    batches = self._sender.filled(made.outcomes(verdicts))
             if batch.heartbeat_age() > STALE * self._settings.session_timeout:
                 # Stopped or starved: let a heartbeat tell whose partition this is, read what
                 # another may have written, and build again. It is never dropped while its
@@ -215,9 +212,7 @@ class Processors:
             self._health.met("group")
             if not batch.is_current():
                 return
-            made = _Made.of(verdicts)
-            del verdicts  # so that each outcome is freed as soon as it is bytes of a batch
-            appended = await self._sender.send(number, made.drained(), batch.is_current)
+            appended = await self._sender.send(number, batches, batch.is_current)
             if not batch.is_current():
                 return  # what stands of them is read back from the logs
             self._remember(held, made, appended)  # every outcome was sent, and stands

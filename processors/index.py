@@ -163,19 +163,72 @@ class PartitionIndex:
         for runs in self._all:
             runs.settle()
 
-    def questions(self, digests: list[bytes], entities: list[bytes]) -> "Questions":
-        """Prepare one batch's questions: positions are those of the two lists."""
+    def questions(
+        self, digests: list[bytes], entities: list[bytes], claims: "Claims | None" = None
+    ) -> "Questions":
+        """Prepare some records' questions: positions are those of the two lists.
+
+        ``claims``: what was decided of the batch before them.
+        """
         keys = [number(entity) for entity in entities]
         return Questions(
             keys,
             self._said.candidates(digests, keys),
             self._replays[0].candidates(digests, ()),
             self._replays,
+            Claims() if claims is None else claims,
         )
 
 
+class Claims:
+    """Canonical outcomes decided in one batch, before they are written."""
+
+    def __init__(self) -> None:
+        self._unsorted: list[tuple[RawDelivery, Entry]] = []
+        """Most batches hold nothing that could repeat them: then these are never sorted."""
+        self._digests: set[bytes] = set()
+        self._entities: set[bytes] = set()
+        self._same: dict[bytes, list[Entry]] = {}
+        self._latest: dict[bytes, list[Entry]] = {}
+        self._replays: dict[str, list[Entry]] = {}
+
+    def add(self, raw: RawDelivery, entry: Entry) -> None:
+        """One more."""
+        self._unsorted.append((raw, entry))
+        self._digests.add(entry[1])
+        self._entities.add(raw.key)
+
+    def _sort(self) -> None:
+        for raw, entry in self._unsorted:
+            _insert(self._same, entry[1], entry)
+            if raw.replay_of is not None:
+                _insert(self._replays, raw.delivery_id, entry)
+            else:
+                _insert(self._latest, raw.key, entry)
+        self._unsorted.clear()
+
+    def same(self, digest: bytes, below: int) -> Said | None:
+        """That with this digest and the greatest raw offset below ``below``."""
+        if digest not in self._digests:
+            return None
+        self._sort()
+        return newest(self._same.get(digest), below)
+
+    def latest(self, entity: bytes, below: int) -> Said | None:
+        """The entity's with the greatest raw offset below ``below``; no replay."""
+        if entity not in self._entities:
+            return None
+        self._sort()
+        return newest(self._latest.get(entity), below)
+
+    def replayed(self, delivery_id: str, below: int) -> Said | None:
+        """A replayed delivery's with the greatest raw offset below ``below``."""
+        self._sort()
+        return newest(self._replays.get(delivery_id), below)
+
+
 class Questions:
-    """Answers as of a record's own offset, for one batch."""
+    """Answers as of a record's own offset, for some records of one batch."""
 
     def __init__(
         self,
@@ -183,16 +236,13 @@ class Questions:
         said: Candidates,
         replayed: Candidates,
         replays: tuple[Runs, Runs],
+        claims: Claims,
     ) -> None:
         self._keys = keys
         self._said = said
         self._replayed = replayed
         self._replays = replays
-        self._claimed: list[tuple[RawDelivery, Entry]] = []
-        """Not yet sorted into those below: most batches hold nothing that could repeat them."""
-        self._same_here: dict[bytes, list[Entry]] = {}
-        self._latest_here: dict[bytes, list[Entry]] = {}
-        self._replays_here: dict[str, list[Entry]] = {}
+        self._claims = claims
 
     def claim(self, position: int, raw: RawDelivery, digest: bytes) -> Keyed | None:
         """A canonical outcome decided in this very batch, before it is written.
@@ -200,35 +250,19 @@ class Questions:
         Returns what the index will keep of it; of a replay that is not told.
         """
         entry = (raw.offset, digest, raw.appended_ms)
-        self._claimed.append((raw, entry))
+        self._claims.add(raw, entry)
         return (self._keys[position], *entry) if raw.replay_of is None else None
-
-    def _sort(self) -> None:
-        for raw, entry in self._claimed:
-            _insert(self._same_here, entry[1], entry)
-            if raw.replay_of is not None:
-                _insert(self._replays_here, raw.delivery_id, entry)
-            else:
-                _insert(self._latest_here, raw.key, entry)
-        self._claimed.clear()
 
     def same(self, position: int, digest: bytes, below: int) -> Said | None:
         """The canonical outcome with this digest and the greatest raw offset below ``below``."""
-        if self._claimed:
-            self._sort()
         found = self._said.same(position, digest, below)
-        if here := self._same_here.get(digest):
-            found = greater(found, newest(here, below))
+        found = greater(found, self._claims.same(digest, below))
         return greater(found, self._replayed.same(position, digest, below))
 
     def latest(self, position: int, entity: bytes, below: int) -> Said | None:
         """The entity's canonical outcome with the greatest raw offset below ``below``."""
-        if self._claimed:
-            self._sort()
         found = self._said.latest(position, self._keys[position], below)
-        if here := self._latest_here.get(entity):
-            found = greater(found, newest(here, below))
-        return found
+        return greater(found, self._claims.latest(entity, below))
 
     def own(
         self, position: int, digest: bytes, delivery_id: str, first: int | None, below: int
@@ -237,11 +271,9 @@ class Questions:
 
         They stand for its earlier replays, or for its first record at raw offset ``first``.
         """
-        if self._claimed:
-            self._sort()
         found = greater(
             self._replayed_before(delivery_id, below),
-            newest(self._replays_here.get(delivery_id), below),
+            self._claims.replayed(delivery_id, below),
         )
         if first is not None and first < below:
             same = self.same(position, digest, first + 1)

@@ -4,7 +4,7 @@ Each step is done for many records before the next step begins: code and tables 
 then stay in the processor's caches, which takes a third off the time of an event.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from msgspec import structs
 from processors import cloudevents as _cloudevents
 from processors import dedupe, outcomes
 from processors.dedupe import Said
-from processors.index import PartitionIndex, Questions
+from processors.index import Claims, PartitionIndex, Questions
 from processors.outcomes import Made
 from processors.reading import Read, Reader, Shops, bug
 from processors.runs import Keyed
@@ -76,11 +76,37 @@ class Verdicts:
         *,
         is_condemned: bool = False,
     ) -> list[Verdict]:
-        """The verdicts that the index does not already know, in offset order.
+        """The verdicts that the index does not already know, in offset order: see ``deciding``."""
+        return list(self.deciding(records, index, shops, is_condemned=is_condemned))
 
-        ``is_condemned``: they killed their worker too often to be built once more. Raises
-        RefusedError where the outcomes that stand are another delivery's.
+    def deciding(
+        self,
+        records: Sequence[Any],
+        index: PartitionIndex,
+        shops: Shops,
+        *,
+        is_condemned: bool = False,
+    ) -> Iterator[Verdict]:
+        """The same as they are decided, ``AT_ONCE`` at a time: what is used up is soon gone.
+
+        ``is_condemned``: they killed their worker too often to be built once more. The index
+        may not change before the last is taken. Raises RefusedError where the outcomes that
+        stand are another delivery's.
         """
+        claims = Claims()
+        for first in range(0, len(records), AT_ONCE):
+            some = records[first : first + AT_ONCE]
+            yield from self._decided(some, index, shops, claims, is_condemned=is_condemned)
+
+    def _decided(
+        self,
+        records: Sequence[Any],
+        index: PartitionIndex,
+        shops: Shops,
+        claims: Claims,
+        *,
+        is_condemned: bool,
+    ) -> list[Verdict]:
         unsettled: list[Any] = []
         begun: list[Written | None] = []
         for record in records:
@@ -93,7 +119,7 @@ class Verdicts:
         reader = self._reader
         reads = reader.condemned(unsettled) if is_condemned else reader.read(unsettled, shops)
         questions = index.questions(
-            [read.origin.digest for read in reads], [read.raw.key for read in reads]
+            [read.origin.digest for read in reads], [read.raw.key for read in reads], claims
         )
         none: list[Slotted | Reject | None] = [None] * len(reads)
         ahead = none if any(begun) else self._ahead(reads, questions)
@@ -137,11 +163,9 @@ class Verdicts:
                 new.append(position)
             seen.add(digest)
         ahead: list[Slotted | Reject | None] = [None] * len(reads)
-        for first in range(0, len(new), AT_ONCE):
-            some = new[first : first + AT_ONCE]
-            built = [_slots(reads[position]) for position in some]
-            for position, slots in zip(some, built, strict=True):
-                ahead[position] = self._encoded(slots)
+        built = [_slots(reads[position]) for position in new]
+        for position, slots in zip(new, built, strict=True):
+            ahead[position] = self._encoded(slots)
         return ahead
 
     def _repeated(self, position: int, read: Read, questions: Questions) -> Said | None:

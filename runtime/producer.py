@@ -66,7 +66,7 @@ class Appended:
 
 
 @dataclass(slots=True)
-class _Filled:
+class Filled:
     """One request's records as bytes, and the last of them as it was given."""
 
     topic: str
@@ -82,8 +82,22 @@ class BatchSender:
         self._health = health
         self._producer = producer
 
+    def filled(self, outcomes: Iterable[Outcome]) -> list[Filled]:
+        """All outcomes in batches, for ``send``: an outcome is bytes as soon as it is taken."""
+        batches: list[Filled] = []
+        filling: dict[str, Filled] = {}
+        for outcome in outcomes:
+            filled = filling.get(outcome.topic)
+            if filled is None or _append(filled.batch, outcome) is None:
+                batch = self._producer.create_batch()
+                _append(batch, outcome)  # a fresh batch takes its first record whatever its size
+                filled = filling[outcome.topic] = Filled(outcome.topic, batch, outcome)
+                batches.append(filled)
+            filled.last = outcome
+        return batches
+
     async def send(
-        self, partition: int, outcomes: Iterable[Outcome], is_current: Callable[[], bool]
+        self, partition: int, batches: Iterable[Filled], is_current: Callable[[], bool]
     ) -> list[Appended]:
         """Append all, each topic in the order given; return what the broker said.
 
@@ -94,7 +108,7 @@ class BatchSender:
         """
         sent = [
             (filled, future)
-            for filled in self._filled(outcomes)
+            for filled in batches
             if (future := await self._submit(filled, partition, is_current)) is not None
         ]
         answers = [(filled, await self._settled(future, is_current)) for filled, future in sent]
@@ -110,22 +124,8 @@ class BatchSender:
             for filled, answer in answers
         ]
 
-    def _filled(self, outcomes: Iterable[Outcome]) -> list[_Filled]:
-        """All outcomes in batches: an outcome is bytes as soon as it is taken."""
-        batches: list[_Filled] = []
-        filling: dict[str, _Filled] = {}
-        for outcome in outcomes:
-            filled = filling.get(outcome.topic)
-            if filled is None or _append(filled.batch, outcome) is None:
-                batch = self._producer.create_batch()
-                _append(batch, outcome)  # a fresh batch takes its first record whatever its size
-                filled = filling[outcome.topic] = _Filled(outcome.topic, batch, outcome)
-                batches.append(filled)
-            filled.last = outcome
-        return batches
-
     async def _submit(
-        self, filled: _Filled, partition: int, is_current: Callable[[], bool]
+        self, filled: Filled, partition: int, is_current: Callable[[], bool]
     ) -> asyncio.Future[Any] | None:
         name = f"{self._settings.prefix}{filled.topic}"
         filled.batch.close()

@@ -39,6 +39,14 @@ RULES = (
         (INDEX, VERDICTS, KILLS),
     ),
     Rule(
+        "claims-of-the-batch",
+        "what repeats a record of its own batch counts twice",
+        "processors/index.py",
+        "        self._claims.add(raw, entry)\n",
+        "",
+        (VERDICTS,),
+    ),
+    Rule(
         "written-by-offset",
         "after a crash what stands is written again",
         "processors/verdicts.py",

@@ -1,7 +1,7 @@
 """What is sent, waited for, given up: the batch sender, with a producer that does as it is told."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +12,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from runtime import producer
 from runtime.health import Health
-from runtime.producer import MAX_BATCH, BatchSender, new_producer
+from runtime.producer import MAX_BATCH, Appended, BatchSender, new_producer
 from runtime.settings import Settings
 from runtime.stage import RefusedError
 from schemas.envelopes import Outcome
@@ -71,6 +71,12 @@ def sender(answering: Producer, health: Health | None = None) -> BatchSender:
     return BatchSender(Settings(prefix="t_"), health or Health(), answering)
 
 
+async def sent(
+    to: BatchSender, partition: int, made: Iterable[Outcome], is_current: Callable[[], bool]
+) -> list[Appended]:
+    return await to.send(partition, to.filled(made), is_current)
+
+
 def always() -> bool:
     return True
 
@@ -83,7 +89,7 @@ def first_only(times: int) -> Callable[[], bool]:
 async def test_each_topic_is_one_batch_to_the_same_partition_number() -> None:
     kafka = Producer(answers=[7, 3])
     made = [*outcomes(10, 10), *outcomes(10, topic="hookline.consents")]
-    appended = await sender(kafka).send(5, made, always)
+    appended = await sent(sender(kafka), 5, made, always)
     assert [("t_hookline.carts", 5, 2), ("t_hookline.consents", 5, 1)] == kafka.sent
     assert [("hookline.carts", 7), ("hookline.consents", 3)] == [
         (each.topic, each.base) for each in appended
@@ -92,7 +98,7 @@ async def test_each_topic_is_one_batch_to_the_same_partition_number() -> None:
 
 async def test_a_record_larger_than_a_batch_goes_alone_and_the_order_stays() -> None:
     kafka = Producer()
-    appended = await sender(kafka).send(0, outcomes(10, 2 * MAX_BATCH, 10), always)
+    appended = await sent(sender(kafka), 0, outcomes(10, 2 * MAX_BATCH, 10), always)
     assert [1, 1, 1] == [count for _, _, count in kafka.sent]
     assert [10, 2 * MAX_BATCH, 10] == [len(each.last.value) for each in appended]
 
@@ -101,7 +107,7 @@ async def test_an_unanswered_send_is_waited_for_while_the_generation_lasts(
     codes: list[int],
 ) -> None:
     health = Health()
-    sending = asyncio.create_task(sender(Producer([None]), health).send(0, outcomes(1), always))
+    sending = asyncio.create_task(sent(sender(Producer([None]), health), 0, outcomes(1), always))
     await asyncio.sleep(0.05)
     assert (False, [], True) == (sending.done(), codes, "produce" in health.unmet)
     sending.cancel()
@@ -111,28 +117,28 @@ async def test_a_send_unanswered_when_the_generation_ends_ends_the_process(
     codes: list[int],
 ) -> None:
     with pytest.raises(LeftError):
-        await sender(Producer([None])).send(0, outcomes(1), first_only(1))
+        await sent(sender(Producer([None])), 0, outcomes(1), first_only(1))
     assert [producer.EXIT_UNANSWERED] == codes
 
 
 async def test_an_error_that_no_waiting_heals_ends_the_process(codes: list[int]) -> None:
     with pytest.raises(LeftError):
-        await sender(Producer([OutOfOrderSequenceNumber()])).send(0, outcomes(1), always)
+        await sent(sender(Producer([OutOfOrderSequenceNumber()])), 0, outcomes(1), always)
     assert [producer.EXIT_UNANSWERED] == codes
 
 
 async def test_what_was_not_queued_is_tried_again_and_not_once_the_generation_is_over() -> None:
     kafka = Producer(refusals=2)
-    assert 1 == len(await sender(kafka).send(0, outcomes(1), always))
+    assert 1 == len(await sent(sender(kafka), 0, outcomes(1), always))
     kafka = Producer(refusals=2)
-    assert [] == await sender(kafka).send(0, outcomes(1), first_only(2))
+    assert [] == await sent(sender(kafka), 0, outcomes(1), first_only(2))
     assert [] == kafka.sent
 
 
 async def test_nothing_more_is_sent_once_the_generation_is_over() -> None:
     kafka = Producer()
     made = [*outcomes(1), *outcomes(1, topic="hookline.consents")]
-    appended = await sender(kafka).send(0, made, first_only(1))
+    appended = await sent(sender(kafka), 0, made, first_only(1))
     assert ["hookline.carts"] == [each.topic for each in appended]
     assert 1 == len(kafka.sent)
 
@@ -143,7 +149,7 @@ async def test_a_topic_that_takes_less_than_it_should_stops_the_partition_not_th
     kafka = Producer([MessageSizeTooLargeError(), 4])
     made = [*outcomes(99), *outcomes(1, topic="hookline.consents")]
     with pytest.raises(RefusedError, match=r"t_hookline.carts refuses a batch of 172 bytes"):
-        await sender(kafka).send(0, made, always)
+        await sent(sender(kafka), 0, made, always)
     assert (2, []) == (len(kafka.sent), codes)
 
 

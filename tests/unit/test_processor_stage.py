@@ -48,6 +48,9 @@ class Log:
         log.append(outcome)
         return len(log) - 1
 
+    def filled(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
+        return list(outcomes)
+
     async def send(
         self, partition: int, outcomes: Iterable[Outcome], is_current: Callable[[], bool]
     ) -> list[Appended]:

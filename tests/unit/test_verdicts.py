@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from processors import cloudevents, outcomes
+from processors import cloudevents, outcomes, verdicts
 from processors.index import PartitionIndex
 from processors.outcomes import Origin
 from processors.reading import raw_of
@@ -398,6 +398,34 @@ def test_a_replay_never_becomes_the_latest_state_of_its_entity() -> None:
         [record(0, b"state a"), replay(1, 9, b"state b"), record(2, b"state a")],
     )
     assert kinds(found) == ["canonical", "canonical", "duplicate"]
+
+
+SAID = [b"content 1 two", b"state a", b"state b", b"content 1 new-only", b"?", b"content 1 three"]
+
+
+@settings(deadline=None)
+@given(
+    bodies=st.lists(st.tuples(st.sampled_from(SAID), st.none() | st.integers(0, 3)), max_size=12),
+    stands=st.integers(0, 6),
+    at_once=st.integers(1, 4),
+)
+def test_how_many_records_are_decided_at_once_changes_no_verdict(
+    bodies: list[tuple[bytes, int | None]], stands: int, at_once: int
+) -> None:
+    batch = [
+        record(offset, body, entity=f"cart:{len(body) % 2}")
+        if of is None
+        else replay(offset, of, body)
+        for offset, (body, of) in enumerate(bodies)
+    ]
+    outcomes = [outcome for verdict in decide(batch) for outcome in verdict.outcomes]
+    whole, sliced = PartitionIndex(), PartitionIndex()
+    for index in (whole, sliced):
+        write(index, outcomes[:stands])  # what a killed process left of them
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verdicts, "AT_ONCE", at_once)
+        found = decide(batch, sliced)
+    assert found == decide(batch, whole)
 
 
 def test_outcomes_of_another_delivery_at_a_raw_offset_are_refused() -> None:
