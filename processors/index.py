@@ -11,7 +11,7 @@ worst one is missed and passes as activity. Replays are told by 128 bits of thei
 
 import hashlib
 from bisect import insort
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -163,20 +163,19 @@ class PartitionIndex:
         for runs in self._all:
             runs.settle()
 
-    def questions(
-        self, digests: list[bytes], entities: list[bytes], claims: "Claims | None" = None
-    ) -> "Questions":
-        """Prepare some records' questions: positions are those of the two lists.
+    def questions(self, digests: Iterable[bytes], entities: Iterable[bytes]) -> "Questions":
+        """Prepare one batch's questions: positions are those of the two.
 
-        ``claims``: what was decided of the batch before them.
+        Digests that are not known yet are told later, by ``Questions.about``.
         """
+        told = list(digests)
         keys = [number(entity) for entity in entities]
         return Questions(
+            told,
             keys,
-            self._said.candidates(digests, keys),
-            self._replays[0].candidates(digests, ()),
+            self._said.candidates(told, keys),
+            self._replays[0].candidates(told, ()),
             self._replays,
-            Claims() if claims is None else claims,
         )
 
 
@@ -228,21 +227,26 @@ class Claims:
 
 
 class Questions:
-    """Answers as of a record's own offset, for some records of one batch."""
+    """Answers as of a record's own offset, for one batch."""
 
     def __init__(
         self,
+        digests: list[bytes],
         keys: list[int],
         said: Candidates,
         replayed: Candidates,
         replays: tuple[Runs, Runs],
-        claims: Claims,
     ) -> None:
+        self._digests = digests  # the candidates' own
         self._keys = keys
         self._said = said
         self._replayed = replayed
         self._replays = replays
-        self._claims = claims
+        self._claims = Claims()
+
+    def about(self, digests: Iterable[bytes]) -> None:
+        """These are the digests of the records that follow."""
+        self._digests.extend(digests)
 
     def claim(self, position: int, raw: RawDelivery, digest: bytes) -> Keyed | None:
         """A canonical outcome decided in this very batch, before it is written.

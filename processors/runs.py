@@ -133,7 +133,7 @@ class Runs:
         return Candidates(self._by_digest, self._by_key, self._runs, digests, keys)
 
 
-_Found = Mapping[int, Sequence[tuple[Run, int, int]]]
+_Found = dict[int, list[tuple[Run, int, int]]]
 """For a position of the batch, spans of runs."""
 
 
@@ -141,6 +141,7 @@ class Candidates:
     """Entries for one batch of digests and keys; what is added meanwhile is seen too.
 
     Most batches ask by digest alone, or by key alone: neither is looked for before it is asked.
+    ``digests`` may grow between questions.
     """
 
     def __init__(
@@ -155,13 +156,14 @@ class Candidates:
         self._by_key = by_key
         self._runs = runs
         self._digests, self._keys = digests, keys
-        self._same: _Found | None = None
+        self._same: _Found = {}
+        self._searched = 0
         self._latest: _Found | None = None
 
     def same(self, position: int, digest: bytes, below: int) -> Said | None:
         """Under the digest at this position, what has the greatest raw offset below."""
-        if self._same is None:
-            self._same = self._found_by_digest()
+        if position >= self._searched:
+            self._search_digests()
         found = newest(self._by_digest.get(digest), below)
         for run, left, right in self._same.get(position, ()):
             low = int.from_bytes(digest[8:], "big")
@@ -177,11 +179,12 @@ class Candidates:
             found = greater(found, run.latest(left, right, below))
         return found
 
-    def _found_by_digest(self) -> _Found:
-        if not self._runs:
-            return {}
-        wanted = Wanted(np.frombuffer(b"".join(self._digests), ">u8")[::2].astype("u8"))
-        return _found((run, run.spans_of_digests(wanted)) for run in self._runs)
+    def _search_digests(self) -> None:
+        first, self._searched = self._searched, len(self._digests)
+        if self._runs:
+            digests = b"".join(self._digests[first:])
+            wanted = Wanted(np.frombuffer(digests, ">u8")[::2].astype("u8"))
+            self._same |= _found(((run, run.spans_of_digests(wanted)) for run in self._runs), first)
 
     def _found_by_key(self) -> _Found:
         if not self._runs:
@@ -190,9 +193,10 @@ class Candidates:
         return _found((run, run.spans_of_keys(wanted)) for run in self._runs)
 
 
-def _found(asked: Iterable[tuple[Run, Spans]]) -> _Found:
-    found: dict[int, list[tuple[Run, int, int]]] = {}
+def _found(asked: Iterable[tuple[Run, Spans]], first: int = 0) -> _Found:
+    """By position, of which that of the spans' first is ``first``."""
+    found: _Found = {}
     for run, spans in asked:
         for position, left, right in spans:
-            found.setdefault(position, []).append((run, left, right))
+            found.setdefault(first + position, []).append((run, left, right))
     return found

@@ -5,6 +5,7 @@ then stay in the processor's caches, which takes a third off the time of an even
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from msgspec import structs
 from processors import cloudevents as _cloudevents
 from processors import dedupe, outcomes
 from processors.dedupe import Said
-from processors.index import Claims, PartitionIndex, Questions
+from processors.index import PartitionIndex, Questions
 from processors.outcomes import Made
 from processors.reading import Read, Reader, Shops, bug
 from processors.runs import Keyed
@@ -93,20 +94,6 @@ class Verdicts:
         may not change before the last is taken. Raises RefusedError where the outcomes that
         stand are another delivery's.
         """
-        claims = Claims()
-        for first in range(0, len(records), AT_ONCE):
-            some = records[first : first + AT_ONCE]
-            yield from self._decided(some, index, shops, claims, is_condemned=is_condemned)
-
-    def _decided(
-        self,
-        records: Sequence[Any],
-        index: PartitionIndex,
-        shops: Shops,
-        claims: Claims,
-        *,
-        is_condemned: bool,
-    ) -> list[Verdict]:
         unsettled: list[Any] = []
         begun: list[Written | None] = []
         for record in records:
@@ -116,21 +103,34 @@ class Verdicts:
             if written is None or not written.is_complete:
                 unsettled.append(record)
                 begun.append(written)
+        questions = index.questions((), (record.key or b"" for record in unsettled))
         reader = self._reader
-        reads = reader.condemned(unsettled) if is_condemned else reader.read(unsettled, shops)
-        questions = index.questions(
-            [read.origin.digest for read in reads], [read.raw.key for read in reads], claims
-        )
-        none: list[Slotted | Reject | None] = [None] * len(reads)
-        ahead = none if any(begun) else self._ahead(reads, questions)
-        return [
-            self._verdict(position, read, begun[position], questions)
-            if made is None
-            else self._whole(position, read, made, questions)
-            for position, (read, made) in enumerate(zip(reads, ahead, strict=True))
-        ]
+        read = reader.condemned if is_condemned else partial(reader.read, shops=shops)
+        for first in range(0, len(unsettled), AT_ONCE):
+            here = slice(first, first + AT_ONCE)
+            yield from self._decided(first, read(unsettled[here]), begun[here], questions)
 
     # dedupe -> transform
+
+    def _decided(
+        self,
+        first: int,
+        reads: Sequence[Read],
+        begun: Sequence[Written | None],
+        questions: Questions,
+    ) -> list[Verdict]:
+        """The verdicts of those that stand at ``first`` of the batch and behind."""
+        questions.about(read.origin.digest for read in reads)
+        none: list[Slotted | Reject | None] = [None] * len(reads)
+        ahead = none if any(begun) else self._ahead(first, reads, questions)
+        return [
+            self._verdict(position, read, written, questions)
+            if made is None
+            else self._whole(position, read, made, questions)
+            for position, (read, written, made) in enumerate(
+                zip(reads, begun, ahead, strict=True), first
+            )
+        ]
 
     def _verdict(
         self, position: int, read: Read, written: Written | None, questions: Questions
@@ -145,7 +145,9 @@ class Verdicts:
             return Verdict(read.raw.source, "duplicate", (duplicate,))
         return self._whole(position, read, self._made(read), questions)
 
-    def _ahead(self, reads: Sequence[Read], questions: Questions) -> list[Slotted | Reject | None]:
+    def _ahead(
+        self, first: int, reads: Sequence[Read], questions: Questions
+    ) -> list[Slotted | Reject | None]:
         """What is made of those that repeat nothing, whatever the others become; else None.
 
         That holds for the first of its digest in a batch that the index knows no repeat of.
@@ -158,7 +160,7 @@ class Verdicts:
                 digest not in seen
                 and read.raw.replay_of is None
                 and not isinstance(read.parsed, Reject)
-                and self._repeated(position, read, questions) is None
+                and self._repeated(first + position, read, questions) is None
             ):
                 new.append(position)
             seen.add(digest)
