@@ -4,8 +4,8 @@
 SHELL := /bin/bash
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-# Tests that use servers mostly wait. Each job has servers of its own, about 800 MB.
-JOBS ?= 2
+# Tests that use servers mostly wait: three jobs take up two cores. Each has servers of its own, about 800 MB.
+JOBS ?= 3
 PYTHON ?= $(firstword $(foreach name,python3.11 python3 python3.12 python3.13,$(shell command -v $(name) 2>/dev/null)))
 VENV := .venv
 BIN := $(VENV)/bin
