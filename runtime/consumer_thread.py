@@ -14,6 +14,7 @@ from faust.types import TP
 
 from runtime import logs
 from runtime.cursors import Commit
+from runtime.records import Holding
 
 log = logs.get("hookline.delivery")
 
@@ -60,9 +61,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             self._consumer._fetcher._fetch_max_wait_ms = wait_ms
 
     async def on_start(self) -> None:
-        """Start, and listen to the coordinator's heartbeats."""
+        """Start, fetch our own records, and listen to the coordinator's heartbeats."""
         await super().on_start()
-        coordinator = self._ensure_consumer()._coordinator
+        consumer = self._ensure_consumer()
+        consumer._fetcher._records = Holding()
+        coordinator = consumer._coordinator
         heartbeat = coordinator._do_heartbeat
 
         async def noted() -> bool:

@@ -377,7 +377,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             tp.partition,
             last.offset,
             last.timestamp / 1e3,
-            last.timestamp_type,
+            None,  # whose clock it is: nobody asks
             (),
             b"",
             Fetched(records, due, life),

@@ -26,12 +26,11 @@ async def _unmarked(_piece: Piece | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Consecutive records of one partition, in order, as fetched (aiokafka ConsumerRecords).
+    """Consecutive records of one partition, in order, as fetched (``runtime.records.Record``).
 
-    Records hold ``offset``, ``timestamp`` (ms), ``key``, ``value``, ``headers``. ``offset`` is
-    where delivery stood before the batch: the first record may lie beyond it where the broker
-    skipped offsets. ``end`` is the offset behind the last record. ``is_current`` turns false
-    for good once the partition may belong to somebody else.
+    ``offset`` is where delivery stood before the batch: the first record may lie beyond it where
+    the broker skipped offsets. ``end`` is the offset behind the last record. ``is_current`` turns
+    false for good once the partition may belong to somebody else.
     """
 
     partition: Partition

@@ -8,7 +8,7 @@ import inspect
 
 import aiokafka
 import pytest
-from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.producer.sender import SendProduceReqHandler
@@ -95,6 +95,17 @@ def test_every_part_that_we_call_exists(owner: type, name: str) -> None:
 def test_fetching_is_what_keeps_a_member_from_counting_as_idle() -> None:
     assert "fetch_context()" in inspect.getsource(driver.AIOKafkaConsumerThread._fetch_records)
     assert "_fetch_records" in inspect.getsource(driver.AIOKafkaConsumerThread.getmany)
+
+
+def test_a_fetcher_keeps_results_in_a_dict_and_reads_their_records_one_by_one() -> None:
+    assert "self._records = collections.OrderedDict()" in inspect.getsource(Fetcher.__init__)
+    assert "self._records[tp] = FetchResult(" in inspect.getsource(Fetcher._proc_fetch_request)
+    assert "for msg in self._partition_records:" in inspect.getsource(FetchResult.getall)
+    reading = inspect.getsource(PartitionRecords._unpack_records)
+    for part in ("has_next()", "next_batch()", "validate_crc()", "is_control_batch"):
+        assert part in reading
+    assert "self.next_fetch_offset = next_batch.next_offset" in reading
+    assert "self._records_iterator = self._unpack_records()" in inspect.getsource(PartitionRecords)
 
 
 def test_a_consumer_tells_which_offset_is_out_of_range() -> None:
