@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Self
 
 from aiokafka import AIOKafkaProducer
@@ -32,9 +33,9 @@ from runtime.producer import Appended, BatchSender, new_producer
 from runtime.registry import load_codec
 from runtime.settings import Settings, SettingsError
 from runtime.shops import ShopBook
-from runtime.stage import Batch, Partition
+from runtime.stage import Batch, Make, Partition
 from runtime.worker import run_worker
-from schemas.envelopes import Outcome, Reject
+from schemas.envelopes import Outcome, RawDelivery, Reject
 from schemas.topics import WEBHOOKS, Group, Topic
 
 log = logs.get("hookline.processors")
@@ -127,6 +128,10 @@ class Processors:
         self._cache = IndexCache(settings, await admin.cluster_id(settings))
         self._readback = ReadBack(settings, health, self._cache)
         await self._readback.start()
+
+    def making(self, partition: Partition) -> Make:
+        """Raw deliveries, their headers read: the names alone are a third of what is unpacked."""
+        return partial(RawDelivery.of, partition.number)
 
     async def assigned(self, partitions: frozenset[Partition]) -> Mapping[Partition, int]:
         """Keep the indexes of partitions that stay with us, until they are opened."""

@@ -89,7 +89,9 @@ class Reader:
 
 
 def raw_of(record: Any) -> RawDelivery:
-    """A consumer record of the raw topic, its headers read."""
+    """A consumer record of the raw topic, its headers read, if they were not read already."""
+    if type(record) is RawDelivery:
+        return record
     return RawDelivery.of(
         record.partition,
         record.offset,

@@ -16,12 +16,11 @@ from processors import dedupe, outcomes
 from processors.dedupe import Said
 from processors.index import PartitionIndex, Questions
 from processors.outcomes import Made
-from processors.reading import Read, Reader, Shops, bug
+from processors.reading import Read, Reader, Shops, bug, raw_of
 from processors.runs import Keyed
 from processors.sources.contract import Adapter, Parsed, Rule, Slots
 from processors.written import Written
 from runtime.stage import RefusedError
-from schemas import envelopes
 from schemas.codec import Codec
 from schemas.envelopes import Headers, Outcome, Reason, Reject
 from schemas.events import TOPIC_OF, Event, Meta
@@ -261,7 +260,7 @@ class Verdicts:
 
 
 def _same_delivery(record: Any, written: Written) -> None:
-    delivery_id = dict(record.headers)[envelopes.DELIVERY].decode()
+    delivery_id = raw_of(record).delivery_id
     if delivery_id != written.delivery_id:
         raise RefusedError(
             f"offset {record.offset} of {WEBHOOKS.name}/{record.partition} is delivery"

@@ -15,6 +15,7 @@ from faust.types import TP
 from runtime import logs
 from runtime.cursors import Commit
 from runtime.records import Holding
+from runtime.stage import MakesRecords
 
 log = logs.get("hookline.delivery")
 
@@ -64,7 +65,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         """Start, fetch our own records, and listen to the coordinator's heartbeats."""
         await super().on_start()
         consumer = self._ensure_consumer()
-        consumer._fetcher._records = Holding()
+        stage = self.app.stage
+        making = stage.making if isinstance(stage, MakesRecords) else None
+        consumer._fetcher._records = Holding(making)
         coordinator = consumer._coordinator
         heartbeat = coordinator._do_heartbeat
 

@@ -1,16 +1,20 @@
 """Fetched records as plain structs, made from what aiokafka's fetcher holds.
 
 aiokafka makes a ConsumerRecord of each, a frozen dataclass of eleven fields: setting them, and
-letting go of them, took a processor some 3% of its time.
+letting go of them, took a processor some 3% of its time. A stage may have records of its own made
+instead: what they leave out is gone while it is still in the core's caches.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import CorruptRecordException
+
+from runtime.stage import Make, Partition
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -26,12 +30,21 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
 
 class Holding(OrderedDict[Any, Any]):
-    """What an aiokafka fetcher holds of each partition; its results give our records."""
+    """What an aiokafka fetcher holds of each partition; its results give our records.
 
-    def __setitem__(self, partition: Any, found: Any) -> None:
+    ``making``: what makes those of a partition; what it refuses is given as a ``Record``.
+    """
+
+    def __init__(self, making: Callable[[Partition], Make] | None = None) -> None:
+        super().__init__()
+        self._making = making
+
+    def __setitem__(self, place: Any, found: Any) -> None:
         if isinstance(found, FetchResult):
-            found._partition_records = _Unpacking(found._partition_records)  # noqa: SLF001
-        super().__setitem__(partition, found)
+            plain = partial(Record, *place)
+            make = plain if self._making is None else self._making(Partition(*place))
+            found._partition_records = _Unpacking(found._partition_records, make, plain)  # noqa: SLF001
+        super().__setitem__(place, found)
 
 
 class _Unpacking:
@@ -40,16 +53,15 @@ class _Unpacking:
     ``next_fetch_offset``: behind what was given.
     """
 
-    def __init__(self, theirs: Any) -> None:
+    def __init__(self, theirs: Any, make: Make, plain: Make) -> None:
         self.next_fetch_offset = theirs.next_fetch_offset
-        self._records = self._unpacked(theirs._tp, theirs._records)  # noqa: SLF001
+        self._records = self._unpacked(theirs._tp, theirs._records, make, plain)  # noqa: SLF001
         theirs._records_iterator = None  # noqa: SLF001 - a cycle that holds the bytes
 
-    def __iter__(self) -> Iterator[Record]:
+    def __iter__(self) -> Iterator[Any]:
         return self._records
 
-    def _unpacked(self, place: Any, batches: Any) -> Iterator[Record]:
-        topic, partition = place
+    def _unpacked(self, place: Any, batches: Any, make: Make, plain: Make) -> Iterator[Any]:
         while batches.has_next():
             batch = batches.next_batch()
             if not batch.validate_crc():
@@ -58,7 +70,10 @@ class _Unpacking:
                 offset = told.offset
                 if offset >= self.next_fetch_offset:  # else of the batch, but before what was asked
                     self.next_fetch_offset = offset + 1
-                    yield Record(
-                        topic, partition, offset, told.timestamp, told.key, told.value, told.headers
-                    )
+                    key, value, headers = told.key, told.value, told.headers
+                    try:
+                        record = make(offset, told.timestamp, key, value, headers)
+                    except Exception:  # noqa: BLE001 - the stage meets it again, and says so
+                        record = plain(offset, told.timestamp, key, value, headers)
+                    yield record
             self.next_fetch_offset = batch.next_offset

@@ -11,6 +11,12 @@ from runtime.health import Health
 from runtime.settings import Settings
 from schemas.topics import Group, Topic
 
+Make = Callable[
+    [int, int, bytes | None, bytes | None, Sequence[tuple[str, bytes]]],
+    Any,
+]
+"""Makes a record of its offset, timestamp (ms), key, value and headers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Partition:
@@ -26,8 +32,9 @@ async def _unmarked(_piece: Piece | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Consecutive records of one partition, in order, as fetched (``runtime.records.Record``).
+    """Consecutive records of one partition, in order, as fetched.
 
+    A record is a ``runtime.records.Record`` where the stage has none of its own (``MakesRecords``).
     ``offset`` is where delivery stood before the batch: the first record may lie beyond it where
     the broker skipped offsets. ``end`` is the offset behind the last record. ``is_current`` turns
     false for good once the partition may belong to somebody else.
@@ -115,6 +122,17 @@ class HandlesTogether(Protocol):
 
     async def handle_prepared(self, prepared: Any) -> None:
         """Make the outcomes of all safe. Where it raises what ``handle`` may, of none."""
+
+
+@runtime_checkable
+class MakesRecords(Protocol):
+    """A stage with records of its own, which have an ``offset`` and a ``timestamp``.
+
+    They are made in the consumer's thread, as they are unpacked.
+    """
+
+    def making(self, partition: Partition) -> Make:
+        """What makes them. Of what it raises an exception for, a ``Record`` is given."""
 
 
 @runtime_checkable

@@ -88,8 +88,8 @@ class RawDelivery(msgspec.Struct, frozen=True, gc=False):
     """A record of the raw topic, its headers read.
 
     ``body`` holds the bytes as received (``content_encoding`` says how). Times: microseconds
-    for ``received_at``, milliseconds (the broker's) for ``appended_ms``. ``headers`` are all
-    of the record's headers, unread ones too.
+    for ``received_at``, milliseconds (the broker's) for ``appended_ms``. All of the
+    record's headers are kept, unread ones too; most records have the same names.
     """
 
     partition: int
@@ -107,7 +107,18 @@ class RawDelivery(msgspec.Struct, frozen=True, gc=False):
     query: str = ""
     replay_of: str | None = None
     original: tuple[int, int, int] | None = None
-    headers: tuple[tuple[str, bytes], ...] = ()
+    header_names: tuple[str, ...] = ()
+    header_values: tuple[bytes, ...] = ()
+
+    @property
+    def headers(self) -> Headers:
+        """The record's headers, in order."""
+        return list(zip(self.header_names, self.header_values, strict=True))
+
+    @property
+    def timestamp(self) -> int:
+        """The append time, as every record names it."""
+        return self.appended_ms
 
     @property
     def entity(self) -> str:
@@ -132,12 +143,17 @@ class RawDelivery(msgspec.Struct, frozen=True, gc=False):
         told = tuple(headers)
         replay_of = original = None
         names: tuple[str, ...] = ()
+        values: tuple[bytes, ...]
         if len(told) == len(_USUAL):
             # Compared in place: a dict would hash each name, made anew for each record.
             (a, delivery), (b, source), (c, shop), (d, event), *rest = told
             (e, received), (f, kind), (g, encoding), (h, query) = rest
             names = a, b, c, d, e, f, g, h
-        if names != _USUAL:
+        if names == _USUAL:
+            names = _USUAL
+            values = delivery, source, shop, event, received, kind, encoding, query
+        else:
+            names, values = tuple([name for name, _ in told]), tuple([value for _, value in told])
             said: Mapping[str, bytes] = dict(told)
             delivery, source, shop = said[DELIVERY], said[SOURCE], said[SHOP]
             event, received = said.get(EVENT, b""), said[RECEIVED_US]
@@ -161,7 +177,8 @@ class RawDelivery(msgspec.Struct, frozen=True, gc=False):
             _words[query],
             replay_of.decode() if replay_of else None,
             (parts[0], parts[1], parts[2]) if parts else None,
-            told,
+            names,
+            values,
         )
 
 

@@ -14,12 +14,13 @@ from processors.agent import Held, Processors
 from processors.cache import IndexCache
 from processors.index import PartitionIndex
 from processors.readback import HorizonError, check_horizon
+from processors.reading import raw_of
 from processors.verdicts import Verdicts
 from processors.written import noted
 from runtime.health import Health
 from runtime.producer import Appended
 from runtime.settings import Settings
-from runtime.stage import Batch, Partition, RefusedError
+from runtime.stage import Batch, MakesRecords, Partition, RefusedError
 from schemas.envelopes import Outcome
 from schemas.topics import CARTS, OUTCOMES, WEBHOOKS
 from tests import toy_platform
@@ -129,6 +130,14 @@ async def house(tmp_path: Path) -> House:
     stage._readback = log  # type: ignore[assignment]
     await stage.open(PLACE, 0)
     return House(stage, log, health)
+
+
+def test_a_record_is_read_in_the_same_way_as_it_is_fetched_and_by_who_reads_the_log() -> None:
+    assert isinstance(Processors(), MakesRecords)
+    fetched = record(7, b"a", entity="cart:a")
+    make = Processors().making(PLACE)
+    made = make(fetched.offset, fetched.timestamp, fetched.key, fetched.value, fetched.headers)
+    assert made == raw_of(fetched)
 
 
 async def test_a_batch_is_settled_when_all_its_outcomes_stand(house: House) -> None:

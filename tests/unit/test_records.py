@@ -3,6 +3,7 @@
 import gc
 import weakref
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.records import Holding, Record
+from runtime.stage import Partition
 
 PLACE = TopicPartition("hookline.webhooks", 3)
 GZIP, CONTROL = 1, 0x20
@@ -115,6 +117,28 @@ async def test_records_and_positions_are_those_that_aiokafka_gives_however_many_
         assert {(each.topic, each.partition) for each in made} <= {PLACE}
         assert (position(theirs), theirs.has_more()) == (position(ours), ours.has_more())
     assert not ours.has_more()
+
+
+@given(BATCHES)
+async def test_a_stages_own_records_are_made_of_the_same_and_what_it_refuses_is_given_plain(
+    drawn: list[Any],
+) -> None:
+    def refusing(place: Partition, offset: int, *fields: Any) -> Any:
+        if offset % 3 == 0:
+            raise AttributeError(offset)
+        return place, Record(place.topic, place.number, offset, *fields)
+
+    batches = log(drawn)
+    blob = b"".join(each for each, _ in batches)
+    plain, ours = held(result(blob, 100)), result(blob, 100)
+    holding = Holding(lambda place: partial(refusing, place))
+    holding[PLACE] = ours
+    place = Partition(PLACE.topic, PLACE.partition)
+    expected = [
+        record if record.offset % 3 == 0 else (place, record) for record in plain.getall(2000)
+    ]
+    assert holding[PLACE].getall(2000) == expected
+    assert position(ours) == batches[-1][1]
 
 
 @given(BATCHES)
