@@ -9,13 +9,13 @@ from schemas.envelopes import RawDelivery
 
 
 class Claims:
-    """Canonical outcomes decided in one batch, before they are written."""
+    """Canonical outcomes decided in one batch, before they are written; ``entities``: their own."""
 
     def __init__(self) -> None:
         self._unsorted: list[tuple[RawDelivery, Entry]] = []
         """Most batches hold nothing that could repeat them: then these are never sorted."""
         self._digests: set[bytes] = set()
-        self._entities: set[bytes] = set()
+        self.entities: set[bytes] = set()
         self._same: dict[bytes, list[Entry]] = {}
         self._latest: dict[bytes, list[Entry]] = {}
         self._replays: dict[str, list[Entry]] = {}
@@ -24,7 +24,7 @@ class Claims:
         """One more."""
         self._unsorted.append((raw, entry))
         self._digests.add(entry[1])
-        self._entities.add(raw.key)
+        self.entities.add(raw.key)
 
     def _sort(self) -> None:
         for raw, entry in self._unsorted:
@@ -44,8 +44,6 @@ class Claims:
 
     def latest(self, entity: bytes, below: int) -> Said | None:
         """The entity's with the greatest raw offset below ``below``; no replay."""
-        if entity not in self._entities:
-            return None
         self._sort()
         return newest(self._latest.get(entity), below)
 

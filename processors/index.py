@@ -10,7 +10,7 @@ worst one is missed and passes as activity. Replays are told by 128 bits of thei
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -143,9 +143,10 @@ class PartitionIndex:
             self.newest = max(self.newest, decided[-1][1])
             self._said.extend(decided)
 
-    def written(self, raw_offset: int) -> Written | None:
-        """What already stands for this raw record."""
-        return self._written.get(raw_offset)
+    @property
+    def standing(self) -> Mapping[int, Written]:
+        """What already stands of records from ``committed`` on, by raw offset: mostly nothing."""
+        return self._written
 
     def settle(self, committed: int, oldest_ms: int) -> None:
         """Between batches: forget what no question of this generation can reach any more."""
@@ -218,8 +219,11 @@ class Questions:
 
     def latest(self, position: int, entity: bytes, below: int) -> Said | None:
         """The entity's canonical outcome with the greatest raw offset below ``below``."""
-        found = self._said.latest(position, self._keys[position], below)
-        return greater(found, self._claims.latest(entity, below))
+        key = self._keys[position]
+        found = self._said.latest(position, key, below) if self._said.holds(position, key) else None
+        if entity in self._claims.entities:
+            found = greater(found, self._claims.latest(entity, below))
+        return found
 
     def own(
         self, position: int, digest: bytes, delivery_id: str, first: int | None, below: int

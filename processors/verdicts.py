@@ -23,7 +23,7 @@ from processors.written import Written
 from runtime.stage import RefusedError
 from schemas.codec import Codec
 from schemas.envelopes import Headers, Outcome, Reason, Reject
-from schemas.events import TOPIC_OF, Event, Meta
+from schemas.events import TOPIC_OF, Meta
 from schemas.topics import BY_RECORD as TOPIC_OF_RECORD
 from schemas.topics import WEBHOOKS, Topic
 
@@ -93,16 +93,8 @@ class Verdicts:
         may not change before the last is taken. Raises RefusedError where the outcomes that
         stand are another delivery's.
         """
-        unsettled: list[Any] = []
-        begun: list[Written | None] = []
-        for record in records:
-            written = index.written(record.offset)
-            if written is not None:
-                _same_delivery(record, written)
-            if written is None or not written.is_complete:
-                unsettled.append(record)
-                begun.append(written)
-        questions = index.questions((), (record.key or b"" for record in unsettled))
+        unsettled, begun = _unsettled(records, index.standing)
+        questions = index.questions((), [record.key or b"" for record in unsettled])
         reader = self._reader
         read = reader.condemned if is_condemned else partial(reader.read, shops=shops)
         for first in range(0, len(unsettled), AT_ONCE):
@@ -174,21 +166,21 @@ class Verdicts:
         raw, parsed, said = read.raw, read.parsed, read.origin.digest
         assert isinstance(parsed, Parsed)  # noqa: S101 - asked only of what parsed
         assert read.delivery is not None  # noqa: S101
-        shop = read.delivery.shop
-        window = shop.window
+        same = latest = None
         if raw.replay_of is not None:
             first = raw.original[1] if raw.original else None
             own = questions.own(position, said, raw.delivery_id, first, raw.offset)
+            window = read.delivery.shop.window
             return own if own is not None and dedupe.within(own, raw.appended_ms, window) else None
-        same = latest = None
         if parsed.rule is _CONTENT:
             same = questions.same(position, said, raw.offset)
         else:
             latest = questions.latest(position, raw.key, raw.offset)
         if same is latest:  # None: nothing that it could repeat
             return None
+        shop = read.delivery.shop
         return dedupe.repeats(
-            parsed.rule, said, raw.appended_ms, same, latest, window, shop.state_retry_window
+            parsed.rule, said, raw.appended_ms, same, latest, shop.window, shop.state_retry_window
         )
 
     def _made(self, read: Read) -> Slotted | Reject:
@@ -198,14 +190,15 @@ class Verdicts:
         """Everything that the adapter gives, encoded."""
         if isinstance(slots, Reject):
             return slots
+        made: Slotted = {}
+        encode, told = self._codec.encode, self._told
         try:
-            return {name: self._written(event) for name, event in slots.items()}
+            for name, event in slots.items():
+                topic, meta = _TOPIC_OF[type(event)], event.meta
+                made[name] = topic, meta.entity.encode(), encode(event), told(topic, meta)
         except Exception:  # noqa: BLE001 - as in parse
             return bug("transform")
-
-    def _written(self, event: Event) -> Made:
-        topic, meta = _TOPIC_OF[type(event)], event.meta
-        return topic, meta.entity.encode(), self._codec.encode(event), self._told(topic, meta)
+        return made
 
     def _whole(
         self, position: int, read: Read, made: Slotted | Reject, questions: Questions
@@ -221,7 +214,7 @@ class Verdicts:
             events.append(event)
         raw = read.raw
         said = questions.claim(position, raw, read.origin.digest)
-        return Verdict(raw.source, "canonical", tuple(events), said=said)
+        return Verdict(raw.source, "canonical", tuple(events), "", said)
 
     def _completed(
         self, position: int, read: Read, written: Written, questions: Questions
@@ -257,6 +250,24 @@ class Verdicts:
     def _dead(self, read: Read, reject: Reject) -> Verdict:
         letter = outcomes.letter(read.origin, reject)
         return Verdict(read.raw.source, "dead-letter", (letter,), reject.reason)
+
+
+def _unsettled(
+    records: Sequence[Any], standing: Mapping[int, Written]
+) -> tuple[Sequence[Any], Sequence[Written | None]]:
+    """Records of which not every outcome stands, and beside each what does."""
+    if not standing:
+        return records, [None] * len(records)
+    unsettled: list[Any] = []
+    begun: list[Written | None] = []
+    for record in records:
+        written = standing.get(record.offset)
+        if written is not None:
+            _same_delivery(record, written)
+        if written is None or not written.is_complete:
+            unsettled.append(record)
+            begun.append(written)
+    return unsettled, begun
 
 
 def _same_delivery(record: Any, written: Written) -> None:

@@ -88,7 +88,7 @@ class BatchSender:
         filling: dict[str, Filled] = {}
         for outcome in outcomes:
             filled = filling.get(outcome.topic)
-            if filled is None or _append(filled.batch, outcome) is None:
+            if filled is None or not _append(filled.batch, outcome):
                 batch = self._producer.create_batch()
                 _append(batch, outcome)  # a fresh batch takes its first record whatever its size
                 filled = filling[outcome.topic] = Filled(outcome.topic, batch, outcome)
@@ -164,11 +164,14 @@ class BatchSender:
         log.warning("waiting for kafka to acknowledge", error=repr(error))
 
 
-def _append(batch: Any, outcome: Outcome) -> Any:
-    """None where the batch is full."""
-    return batch.append(
-        key=outcome.key, value=outcome.value, timestamp=None, headers=outcome.headers
-    )
+def _append(batch: Any, outcome: Outcome) -> bool:
+    """``BatchBuilder.append`` without serializers, which we have none of. False: it is full."""
+    at = batch._relative_offset
+    told = batch._builder.append(at, None, outcome.key, outcome.value, outcome.headers)
+    if told is None:
+        return False
+    batch._relative_offset = at + 1
+    return True
 
 
 def _leave(what: str, error: BaseException) -> None:

@@ -50,8 +50,8 @@ RULES = (
         "written-by-offset",
         "after a crash what stands is written again",
         "processors/verdicts.py",
-        "            if written is None or not written.is_complete:\n",
-        "            if written is None or written.missing is not None:\n",
+        "        if written is None or not written.is_complete:\n",
+        "        if written is None or written.missing is not None:\n",
         (VERDICTS, KILLS),
     ),
     Rule(

@@ -90,7 +90,7 @@ def test_a_delivery_is_complete_when_all_its_slots_stand() -> None:
     index = PartitionIndex()
     slots = ("order", "payment")
     index.add(Noted(7, 70, "order", slots, b"e", DIGESTS[0], "d", False))
-    written = index.written(7)
+    written = index.standing.get(7)
     assert written is not None
     assert not written.is_complete
     index.add(Noted(7, 70, "payment", slots, b"e", DIGESTS[0], "d", False))
@@ -151,7 +151,7 @@ def test_the_order_in_which_the_logs_are_read_changes_no_answer(
                 index.add(said)
                 index.settle(committed=0, oldest_ms=0)
             questions = index.questions([DIGESTS[0], DIGESTS[1]], ENTITIES)
-            stands = [index.written(offset) for offset in range(5)]
+            stands = [index.standing.get(offset) for offset in range(5)]
             answers.append(
                 [
                     [w and (w.slots, set(w.missing), w.digest, w.is_complete) for w in stands],
@@ -175,8 +175,8 @@ def test_what_stands_below_the_commit_is_not_kept_slot_by_slot_but_its_digest_is
     index = PartitionIndex(committed=5)
     for offset in (4, 5):
         index.add(outcome(offset, DIGESTS[0], ENTITIES[0]))
-    assert index.written(4) is None
-    assert index.written(5) is not None
+    assert index.standing.get(4) is None
+    assert index.standing.get(5) is not None
     assert index.questions(DIGESTS[:1], ENTITIES[:1]).same(0, DIGESTS[0], 5) is not None
 
 
@@ -197,7 +197,7 @@ def test_what_lies_below_the_commit_or_the_window_is_forgotten() -> None:
     for offset in range(20_000):
         index.add(outcome(offset, offset.to_bytes(16, "big"), b"e%d" % offset))
     index.settle(committed=20_000, oldest_ms=0)
-    assert index.written(19_999) is None
+    assert index.standing.get(19_999) is None
     index.settle(committed=20_000, oldest_ms=150_000)
     assert len(index) == 5_000
 

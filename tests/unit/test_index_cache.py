@@ -217,7 +217,7 @@ class World:
                 for at, each in enumerate(entities)
                 for below in belows
             ),
-            *(index.written(offset) for offset in belows),
+            *(index.standing.get(offset) for offset in belows),
             (index.upto, sorted(index.last.items()), index.newest, index.committed, len(index)),
         ]
 

@@ -118,7 +118,7 @@ def compared(index: PartitionIndex, model: Model, chosen: int) -> None:
                     digest, delivery, first
                 )
     for offset in range(MOST + 1):
-        written = index.written(offset)
+        written = index.standing.get(offset)
         assert model.found(offset) == (None if written is None else written.found)
 
 
