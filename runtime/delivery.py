@@ -9,6 +9,7 @@ of Faust and aiokafka that this overrides are named in tests/unit/test_private_p
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
@@ -19,7 +20,7 @@ from runtime import logs
 from runtime.consumer_thread import Bounds, ConsumerThread
 from runtime.cursors import Commit, Cursor, Standing, still_wanted
 from runtime.custody import Piece
-from runtime.hands import Delivered, Fetched, Hand, Hands, joined, rounds
+from runtime.hands import Delivered, Fetched, Hand, Hands, Lines, joined, rounds
 from runtime.health import Health
 from runtime.opening import Opening, refused
 from runtime.stage import (
@@ -50,6 +51,8 @@ IDLE = 1.0
 """Seconds without a record after which fetches are long again."""
 HAND_OVER = 5.0
 """Seconds that a revoke waits for the batch in hand."""
+AT_ONCE = 8
+"""Batches that are given to a stage at most, in all, before the first of them is safe."""
 RETRY = 0.2
 """Seconds until a mark is committed again that could not be."""
 
@@ -81,6 +84,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._cursors: dict[TP, Cursor] = {}
         self._said: dict[TP, Commit] = {}
         self._in_hand = Hands()
+        self._lines = Lines(AT_ONCE, self._handled)
         self._handling: asyncio.Future[None] = self.loop.create_future()
         self._handling.set_result(None)
         self._over: int | None = None  # the generation that a revoke has closed
@@ -229,18 +233,30 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     async def take(self, delivered: Sequence[Delivered]) -> None:
         """Give the agent's batches to the stage; acknowledge each once its outcomes are safe.
 
-        Those of different partitions are given at the same time. A stage that handles together
-        may still have them in hand when this returns.
+        Those of different partitions are given at the same time. The stage may still have them in
+        hand when this returns.
         """
         for message, _ in delivered:
             message.acked = True  # by Faust's books; ours is the cursor
             self._unacked_messages.discard(message)
-        for each in rounds(delivered):
-            hands = [hand for one in each if (hand := self._hand(*one)) is not None]
-            if isinstance(self.stage, HandlesTogether):
+        if isinstance(self.stage, HandlesTogether):
+            for each in rounds(delivered):
+                hands = [hand for one in each if (hand := self._hand(*one)) is not None]
                 await self._next(self.stage, hands)
-            else:
-                await asyncio.gather(*map(self._alone, hands))  # one builds while another waits
+        else:
+            for one in delivered:  # one is built while another waits
+                await self._lines.begin(one[0].tp, partial(self._in_turn, *one))
+
+    async def emptied(self) -> None:
+        """Return once the stage has nothing in hand any more of what was taken."""
+        await self._lines.emptied()
+        await self._handling
+
+    async def _in_turn(self, message: ConsumerMessage, fetched: Fetched) -> None:
+        if not self.flow_active:
+            return  # a revoke waits only for what is in hand; all of it is opened anew afterwards
+        if (hand := self._hand(message, fetched)) is not None:
+            await self._alone(hand)
 
     def _hand(self, message: ConsumerMessage, fetched: Fetched) -> Hand | None:
         """What was fetched as a batch of the stage's; None where it is stale."""

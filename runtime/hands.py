@@ -1,7 +1,7 @@
 """What the consumer hands to its stage, and what of it is still there."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -70,6 +70,50 @@ class Hands:
         """Return once nothing is in hand."""
         async with self._given_back:
             await self._given_back.wait_for(lambda: not self.tps)
+
+
+class Lines:
+    """Work on partitions side by side, and on the batches of each one after the other.
+
+    Nothing waits for all of it: while the last of some waits for Kafka, the next is built. Once
+    work has failed nothing more is begun: what comes after it may not be acknowledged.
+    """
+
+    def __init__(self, width: int, ended: Callable[["asyncio.Future[None]"], object]) -> None:
+        self._width, self._ended = width, ended
+        self._last: dict[TP, asyncio.Future[None]] = {}
+        self._open: set[asyncio.Future[None]] = set()
+        self._has_failed = False
+
+    async def begin(self, tp: TP, work: Callable[[], Awaitable[None]]) -> None:
+        """Work once what was begun for this partition is done; return when more may be begun."""
+        task = asyncio.ensure_future(self._after(self._last.get(tp), work))
+        self._last[tp] = task
+        self._open.add(task)
+        task.add_done_callback(lambda _: self._done(tp, task))
+        while len(self._open) >= self._width:
+            await asyncio.wait(self._open, return_when=asyncio.FIRST_COMPLETED)
+
+    async def emptied(self) -> None:
+        """Return once all is done that was begun."""
+        while self._open:
+            await asyncio.wait(self._open)
+
+    async def _after(
+        self, before: "asyncio.Future[None] | None", work: Callable[[], Awaitable[None]]
+    ) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        if not self._has_failed:
+            await work()
+
+    def _done(self, tp: TP, task: "asyncio.Future[None]") -> None:
+        self._open.discard(task)
+        if task.cancelled() or task.exception() is not None:
+            self._has_failed = True
+        if self._last.get(tp) is task:
+            del self._last[tp]
+        self._ended(task)
 
 
 def joined(fetched: dict[Any, list[Any]], more: Mapping[Any, list[Any]]) -> None:

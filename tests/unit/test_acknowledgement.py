@@ -1,14 +1,15 @@
 """The outcomes first, the offset second: what the batch consumer commits, and when."""
 
 import asyncio
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 from faust.types import TP
 
 from runtime.cursors import Cursor
-from runtime.delivery import BatchConsumer
-from runtime.hands import Fetched, Hands
+from runtime.delivery import AT_ONCE, BatchConsumer
+from runtime.hands import Fetched, Hands, Lines
 from runtime.stage import Batch, MovedError
 from tests.toy_platform import record
 
@@ -48,6 +49,9 @@ class Consumer(BatchConsumer):
         self._unacked_messages: set[Any] = set()
         self._cursors = {PLACE: Cursor(due=2, safe=0), OTHER: Cursor(due=2, safe=0)}
         self._in_hand = Hands()
+        self._lines = Lines(AT_ONCE, self._handled)
+        self._handling = asyncio.get_running_loop().create_future()
+        self._handling.set_result(None)
         self._over = None
         self._opening = None
         self.sought: dict[TP, int] = {}
@@ -60,10 +64,19 @@ class Consumer(BatchConsumer):
         """The offset that a commit would say."""
         return int(self._cursors[PLACE].commit[0])
 
-    def taking(self, *places: TP) -> "asyncio.Task[None]":
+    async def taking_only(self, *places: TP) -> None:
+        """Take batches of these partitions, and return as soon as more may be taken."""
         fetched = Fetched([record(0, b"content 0"), record(1, b"content 1")], 0, 0)
-        delivered = [(Message(place), fetched) for place in places or (PLACE,)]
-        return asyncio.ensure_future(self.take(delivered))
+        await self.take([(Message(place), fetched) for place in places])
+
+    def taking(self, *places: TP) -> "asyncio.Task[None]":
+        """The same until nothing is in hand any more."""
+
+        async def all_of() -> None:
+            await self.taking_only(*places or (PLACE,))
+            await self.emptied()
+
+        return asyncio.ensure_future(all_of())
 
 
 async def test_a_batch_is_acknowledged_when_its_outcomes_are_safe_and_not_before() -> None:
@@ -113,3 +126,62 @@ async def test_batches_of_one_partition_are_worked_on_one_after_the_other() -> N
     stage.may_end.set()
     await taking
     assert stage.begun == [0, 0]
+
+
+async def test_a_partition_goes_on_while_another_still_waits_for_its_outcomes_to_be_safe() -> None:
+    class Slow(Stage):
+        async def handle(self, batch: Batch) -> None:
+            self.begun.append(batch.partition.number)
+            if batch.partition.number:
+                await self.may_end.wait()
+
+    stage = Slow()
+    consumer = Consumer(stage)
+    taking = consumer.taking(OTHER, PLACE, PLACE)
+    await asyncio.sleep(0.01)
+    assert stage.begun == [1, 0, 0]
+    await consumer.taking_only(PLACE)
+    await asyncio.sleep(0.01)
+    assert (stage.begun, consumer.safe) == ([1, 0, 0, 0], 2)
+    stage.may_end.set()
+    await taking
+
+
+async def test_no_more_batches_are_taken_than_a_stage_may_have_at_once() -> None:
+    stage = Stage()
+    consumer = Consumer(stage)
+    taking = asyncio.ensure_future(consumer.taking_only(*[PLACE] * AT_ONCE))
+    await asyncio.sleep(0.01)
+    assert not taking.done()
+    stage.may_end.set()
+    await taking
+
+
+async def test_nothing_is_begun_any_more_once_partitions_are_taken_away() -> None:
+    stage = Stage()
+    consumer = Consumer(stage)
+    taking = consumer.taking(PLACE, PLACE)
+    await asyncio.sleep(0.01)
+    consumer.flow_active = False
+    stage.may_end.set()
+    await taking
+    assert (stage.begun, consumer.safe) == ([0], 2)
+
+
+async def test_after_a_batch_that_failed_nothing_of_any_partition_is_begun() -> None:
+    ended: list[BaseException | None] = []
+    lines = Lines(3, lambda task: ended.append(task.exception()))
+    begun: list[int] = []
+
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    async def work(number: int) -> None:
+        begun.append(number)
+
+    await lines.begin(PLACE, fail)
+    await lines.begin(PLACE, partial(work, 0))
+    await lines.emptied()
+    await lines.begin(OTHER, partial(work, 1))
+    await lines.emptied()
+    assert ([], [ZeroDivisionError, type(None), type(None)]) == (begun, [*map(type, ended)])

@@ -151,7 +151,7 @@ class House:
         return message, Fetched(made, first, life)
 
     async def take(self, *batch: Any, **said: int) -> None:
-        await self.consumer.take([self.delivered(*batch, **said)])
+        await self.take_all(self.delivered(*batch, **said))
 
     def together(self) -> "Together":
         """Let the stage be one that handles batches at once."""
@@ -161,7 +161,7 @@ class House:
     async def take_all(self, *delivered: Delivered) -> None:
         """Take them, and wait until they have been handled."""
         await self.consumer.take(delivered)
-        await self.consumer._handling
+        await self.consumer.emptied()
 
     async def open(self) -> None:
         self.consumer.resume_flow()
