@@ -9,8 +9,8 @@ offset second.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
@@ -21,7 +21,7 @@ from processors.index import PartitionIndex
 from processors.readback import MARGIN_MS, ReadBack
 from processors.runs import Keyed
 from processors.sources import ADAPTERS
-from processors.sources.contract import Adapter, Delivery, Parsed, Slots
+from processors.sources.contract import Adapter
 from processors.unknown_fields import UnknownFields
 from processors.verdicts import Verdict, Verdicts
 from processors.written import noted
@@ -35,7 +35,7 @@ from runtime.settings import Settings, SettingsError
 from runtime.shops import ShopBook
 from runtime.stage import Batch, Make, Partition
 from runtime.worker import run_worker
-from schemas.envelopes import Outcome, RawDelivery, Reject
+from schemas.envelopes import Outcome, RawDelivery
 from schemas.topics import WEBHOOKS, Group, Topic
 
 log = logs.get("hookline.processors")
@@ -116,11 +116,15 @@ class Processors:
         codec = await load_codec(settings, health)
         self._budget = Budget(settings.record_budget)
         adapters = {
-            source: self._unknown.counting(source, within_budget(adapter, self._budget.renew))
+            source: self._unknown.counting(source, adapter)
             for source, adapter in self._adapters.items()
         }
         self._verdicts = Verdicts(
-            codec, adapters, settings.contact_key.encode(), cloudevents=settings.cloudevents
+            codec,
+            adapters,
+            settings.contact_key.encode(),
+            cloudevents=settings.cloudevents,
+            begin=self._budget.renew,
         )
         self._producer: AIOKafkaProducer = new_producer(settings)
         await self._producer.start()
@@ -263,21 +267,6 @@ class Processors:
             metrics.UNKNOWN_FIELDS.labels(source, event).inc(count)
         metrics.BATCH_RECORDS.labels("processors").observe(made.kinds.total())
         metrics.BATCH_SECONDS.labels("processors").observe(seconds)
-
-
-def within_budget(adapter: Adapter, renew: Callable[[], None]) -> Adapter:
-    """The same adapter; a record's time begins when it is parsed, and when it is built."""
-    parse, events = adapter.parse, adapter.events
-
-    def timed_parse(delivery: Delivery) -> Parsed | Reject:
-        renew()
-        return parse(delivery)
-
-    def timed_events(delivery: Delivery, parsed: Parsed) -> Slots | Reject:
-        renew()
-        return events(delivery, parsed)
-
-    return replace(adapter, parse=timed_parse, events=timed_events)
 
 
 def run(settings: Settings, stage: Processors | None = None) -> None:

@@ -1,7 +1,7 @@
 """Raw records, read and parsed, before anybody asks whether one repeats another."""
 
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -33,11 +33,17 @@ class Read(msgspec.Struct, frozen=True, gc=False):
 
 
 class Reader:
-    """Reads records of the raw topic by the adapters of their platforms."""
+    """Reads records of the raw topic by the adapters of their platforms.
 
-    def __init__(self, adapters: Mapping[str, Adapter], contact_key: bytes) -> None:
+    ``begin`` is called before each is parsed.
+    """
+
+    def __init__(
+        self, adapters: Mapping[str, Adapter], contact_key: bytes, begin: Callable[[], None]
+    ) -> None:
         self._adapters = adapters
         self._contact_key = contact_key
+        self._begin = begin
 
     def read(self, records: Sequence[Any], shops: Shops) -> list[Read]:
         """All records, in order; each step is done for all of them before the next begins."""
@@ -66,6 +72,7 @@ class Reader:
     def _parsed(self, delivery: Delivery | Reject) -> Parsed | Reject:
         if isinstance(delivery, Reject):
             return delivery
+        self._begin()
         try:
             return self._adapters[delivery.raw.source].parse(delivery)
         except Exception:  # noqa: BLE001 - a bug in an adapter is a dead letter, not a stuck partition

@@ -4,7 +4,7 @@ Each step is done for a hundred records before the next step begins, and they ar
 the next hundred is read: code, tables and what one step made are then still in the core's caches.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -53,7 +53,8 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 class Verdicts:
     """Decides batches of raw records of one partition, in order.
 
-    ``cloudevents``: events carry the headers of CloudEvents beside their own.
+    ``cloudevents``: events carry the headers of CloudEvents beside their own. ``begin`` is called
+    before each record is parsed, and again before its events are built.
     """
 
     def __init__(
@@ -63,10 +64,12 @@ class Verdicts:
         contact_key: bytes,
         *,
         cloudevents: bool = False,
+        begin: Callable[[], None] = lambda: None,
     ) -> None:
         self._codec = codec
         self._told = _cloudevents.headers if cloudevents else _nothing_more
-        self._reader = Reader(adapters, contact_key)
+        self._begin = begin
+        self._reader = Reader(adapters, contact_key, begin)
 
     def decide(
         self,
@@ -156,7 +159,7 @@ class Verdicts:
                 new.append(position)
             seen.add(digest)
         ahead: list[Slotted | Reject | None] = [None] * len(reads)
-        built = [_slots(reads[position]) for position in new]
+        built = [self._slots(reads[position]) for position in new]
         for position, slots in zip(new, built, strict=True):
             ahead[position] = self._encoded(slots)
         return ahead
@@ -183,8 +186,20 @@ class Verdicts:
             parsed.rule, said, raw.appended_ms, same, latest, shop.window, shop.state_retry_window
         )
 
+    def _slots(self, read: Read) -> Slots | Reject:
+        """The events that the adapter gives."""
+        if isinstance(read.parsed, Reject):
+            return read.parsed
+        assert read.delivery is not None  # noqa: S101 - parsed means that there is one
+        assert read.adapter is not None  # noqa: S101
+        self._begin()
+        try:
+            return read.adapter.events(read.delivery, read.parsed)
+        except Exception:  # noqa: BLE001 - as in parse
+            return bug("transform")
+
     def _made(self, read: Read) -> Slotted | Reject:
-        return self._encoded(_slots(read))
+        return self._encoded(self._slots(read))
 
     def _encoded(self, slots: Slots | Reject) -> Slotted | Reject:
         """Everything that the adapter gives, encoded."""
@@ -282,15 +297,3 @@ def _same_delivery(record: Any, written: Written) -> None:
 
 def _nothing_more(_topic: Topic, _meta: Meta) -> Headers:
     return _NOTHING
-
-
-def _slots(read: Read) -> Slots | Reject:
-    """The events that the adapter gives."""
-    if isinstance(read.parsed, Reject):
-        return read.parsed
-    assert read.delivery is not None  # noqa: S101 - parsed means that there is one
-    assert read.adapter is not None  # noqa: S101
-    try:
-        return read.adapter.events(read.delivery, read.parsed)
-    except Exception:  # noqa: BLE001 - as in parse
-        return bug("transform")

@@ -146,8 +146,10 @@ class RawDelivery(msgspec.Struct, frozen=True, gc=False):
         values: tuple[bytes, ...]
         if len(told) == len(_USUAL):
             # Compared in place: a dict would hash each name, made anew for each record.
-            (a, delivery), (b, source), (c, shop), (d, event), *rest = told
-            (e, received), (f, kind), (g, encoding), (h, query) = rest
+            (
+                (a, delivery), (b, source), (c, shop), (d, event),
+                (e, received), (f, kind), (g, encoding), (h, query),
+            ) = told  # fmt: skip
             names = a, b, c, d, e, f, g, h
         if names == _USUAL:
             names = _USUAL
