@@ -18,7 +18,7 @@ from tests.bench.measure import Bar, Row, Sample, alternate, at_most, rates, rat
 from tests.bench.real import Bench, Log, Program, Worker, audit, baseline, stage
 
 ENTRIES = 1_000_000
-COUNT = 150_000
+COUNT = 200_000
 """Enough for runs of several seconds: who writes its state only every five has to do it in them."""
 WORK = "raw → canonical with dedupe, all headers and meta"
 MIB_BASE = 250
