@@ -134,7 +134,7 @@ class Processors:
         await self._readback.start()
 
     def making(self, partition: Partition) -> Make:
-        """Raw deliveries, their headers read: the names alone are a third of what is unpacked."""
+        """Raw deliveries, headers read: names and pairs are two fifths of what is unpacked."""
         return partial(RawDelivery.of, partition.number)
 
     async def assigned(self, partitions: frozenset[Partition]) -> Mapping[Partition, int]:

@@ -5,6 +5,7 @@ The three are pinned exactly. Whoever raises a pin reads the failures here first
 
 import importlib.metadata
 import inspect
+from typing import Any
 
 import aiokafka
 import pytest
@@ -12,14 +13,17 @@ from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.producer.sender import SendProduceReqHandler
+from aiokafka.record.memory_records import MemoryRecords
 from faust import App, streams
 from faust.transport import consumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import ConsumerMessage
 
+from runtime import producer
 from runtime.consumer_thread import ConsumerThread
 from runtime.delivery import BatchConsumer
 from runtime.worker import Worker
+from schemas.envelopes import Outcome
 
 
 @pytest.mark.parametrize(
@@ -106,6 +110,29 @@ def test_a_fetcher_keeps_results_in_a_dict_and_reads_their_records_one_by_one() 
         assert part in reading
     assert "self.next_fetch_offset = next_batch.next_offset" in reading
     assert "self._records_iterator = self._unpack_records()" in inspect.getsource(PartitionRecords)
+
+
+def test_what_a_batch_is_given_is_appended_to_its_builder_and_counted() -> None:
+    """Ours goes there itself; a batch that is full is closed when it is sent."""
+    source = inspect.getsource(BatchBuilder.append)
+    assert "metadata = self._builder.append(\n            self._relative_offset," in source
+    assert "self._relative_offset += 1" in source
+    ours, theirs = (BatchBuilder(1 << 15, 0) for _ in range(2))
+    for number in range(300):
+        told = Outcome("t", b"key %d" % number, b"v" * number, [("h", b"%d" % number)])
+        is_taken = producer._append(ours, told)
+        metadata = theirs.append(
+            timestamp=None, key=told.key, value=told.value, headers=told.headers
+        )
+        assert is_taken is (metadata is not None)
+    assert 0 < ours.record_count() == theirs.record_count() < 300
+    assert _said(ours) == _said(theirs)
+
+
+def _said(batch: Any) -> list[Any]:
+    batch.close()
+    [records] = [MemoryRecords(bytes(batch._build())).next_batch()]
+    return [(each.offset, each.key, each.value, each.headers) for each in records]
 
 
 def test_a_consumer_tells_which_offset_is_out_of_range() -> None:
