@@ -219,8 +219,7 @@ class Questions:
 
     def latest(self, position: int, entity: bytes, below: int) -> Said | None:
         """The entity's canonical outcome with the greatest raw offset below ``below``."""
-        key = self._keys[position]
-        found = self._said.latest(position, key, below) if self._said.holds(position, key) else None
+        found = self._said.latest(position, self._keys[position], below)
         if entity in self._claims.entities:
             found = greater(found, self._claims.latest(entity, below))
         return found

@@ -170,16 +170,12 @@ class Candidates:
             found = greater(found, run.same(left, right, low, below))
         return found
 
-    def holds(self, position: int, key: int) -> bool:
-        """Whether anything is under the key at this position. Most are new."""
-        if self._latest is None:
-            self._latest = self._found_by_key()
-        return position in self._latest or key in self._by_key
-
     def latest(self, position: int, key: int, below: int) -> Said | None:
         """Under the key at this position, what has the greatest raw offset below."""
         if self._latest is None:
             self._latest = self._found_by_key()
+        if position not in self._latest and key not in self._by_key:
+            return None  # most are new
         found = newest(self._by_key.get(key), below)
         for run, left, right in self._latest.get(position, ()):
             found = greater(found, run.latest(left, right, below))

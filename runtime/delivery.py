@@ -247,11 +247,6 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             for one in delivered:  # one is built while another waits
                 await self._lines.begin(one[0].tp, partial(self._in_turn, *one))
 
-    async def emptied(self) -> None:
-        """Return once the stage has nothing in hand any more of what was taken."""
-        await self._lines.emptied()
-        await self._handling
-
     async def _in_turn(self, message: ConsumerMessage, fetched: Fetched) -> None:
         if not self.flow_active:
             return  # a revoke waits only for what is in hand; all of it is opened anew afterwards

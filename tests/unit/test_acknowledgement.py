@@ -50,8 +50,6 @@ class Consumer(BatchConsumer):
         self._cursors = {PLACE: Cursor(due=2, safe=0), OTHER: Cursor(due=2, safe=0)}
         self._in_hand = Hands()
         self._lines = Lines(AT_ONCE, self._handled)
-        self._handling = asyncio.get_running_loop().create_future()
-        self._handling.set_result(None)
         self._over = None
         self._opening = None
         self.sought: dict[TP, int] = {}
@@ -74,7 +72,7 @@ class Consumer(BatchConsumer):
 
         async def all_of() -> None:
             await self.taking_only(*places or (PLACE,))
-            await self.emptied()
+            await self._lines.emptied()
 
         return asyncio.ensure_future(all_of())
 

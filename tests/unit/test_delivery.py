@@ -161,7 +161,8 @@ class House:
     async def take_all(self, *delivered: Delivered) -> None:
         """Take them, and wait until they have been handled."""
         await self.consumer.take(delivered)
-        await self.consumer.emptied()
+        await self.consumer._lines.emptied()
+        await self.consumer._handling
 
     async def open(self) -> None:
         self.consumer.resume_flow()

@@ -145,9 +145,7 @@ async def test_an_index_reads_from_the_due_record_less_the_window_and_the_margin
     repeated = [record(5, b"content %d" % number, at=NOW) for number in (1, 2)]
     kinds = [VERDICTS.decide([each], index, SHOPS)[0].kind for each in repeated]
     assert kinds == ["canonical", "duplicate"]  # the first is 10 minutes too old
-    assert [index.standing.get(offset) is not None for offset in range(5)] == [False] * 3 + [
-        True
-    ] * 2
+    assert [offset in index.standing for offset in range(5)] == [False] * 3 + [True] * 2
 
 
 async def test_outcomes_of_raw_records_that_never_were_are_refused(tmp_path: Path) -> None:
