@@ -32,6 +32,7 @@ from schemas.topics import BY_RECORD
 from sinks import closing, digest, fences
 from sinks.agent import Sinks
 from sinks.database import Database
+from sinks.leader import Leader
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -271,3 +272,15 @@ class Tables:
         schema = sql.Identifier(self.settings.sql_schema)
         connection.execute(sql.SQL("SET search_path TO {}").format(schema))
         return connection
+
+
+async def resign(leader: Leader, settings: Settings) -> None:
+    """Close it; the server ends its session, and frees its lock, in a moment of its own."""
+    if leader._led is None:
+        await leader.close()
+        return
+    session = leader._led.info.backend_pid
+    await leader.close()
+    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+        # Unlike the client's goodbye, this waits until the session is gone.
+        connection.execute("SELECT pg_terminate_backend(%s, 20_000)", [session])

@@ -30,7 +30,19 @@ from sinks.swap import SwapError
 from tests.canonical_log import Worker, append, signals, story
 from tests.pipeline import Shape
 from tests.pipeline import prepared as prepared_pipeline
-from tests.sink_events import CODEC, DAY, HOUR, NOON, Tables, batch, cart, line, order, record
+from tests.sink_events import (
+    CODEC,
+    DAY,
+    HOUR,
+    NOON,
+    Tables,
+    batch,
+    cart,
+    line,
+    order,
+    record,
+    resign,
+)
 
 pytestmark = pytest.mark.stack
 
@@ -86,7 +98,7 @@ async def relaying(settings: Settings) -> AsyncIterator[Relay]:
     try:
         yield relay
     finally:
-        await relay._leader.close()
+        await resign(relay._leader, settings)
         if relay._producer is not None:
             await relay._producer.stop()
 

@@ -28,7 +28,19 @@ from sinks.migrate import UnmigratedError, migrate, migrations
 from sinks.signals import Relay
 from tests.canonical_log import signals
 from tests.conftest import LiveStack
-from tests.sink_events import CODEC, HOUR, NOON, SECOND, Tables, batch, cart, line, order, record
+from tests.sink_events import (
+    CODEC,
+    HOUR,
+    NOON,
+    SECOND,
+    Tables,
+    batch,
+    cart,
+    line,
+    order,
+    record,
+    resign,
+)
 
 pytestmark = pytest.mark.stack
 
@@ -302,7 +314,7 @@ async def test_what_a_killed_relay_sent_and_did_not_mark_is_not_sent_again(
                 await one.step()
         assert await other.step() == 0  # the first one still holds the lock
         assert tables.rows("SELECT count(*) FROM sent_signals") == [(0,)]
-        await one._leader.close()
+        await resign(one._leader, settings)
         assert one._producer is not None
         await one._producer.stop()
         assert await other.step() == 0  # all of them stand in Kafka

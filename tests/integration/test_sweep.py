@@ -23,7 +23,7 @@ from sinks.signals import Relay
 from sinks.sweep import Sweep
 from sinks.watermark import MARGIN_MS
 from tests.canonical_log import signals
-from tests.sink_events import CODEC, HOUR, NOON, SECOND, Tables, cart, line, order, record
+from tests.sink_events import CODEC, HOUR, NOON, SECOND, Tables, cart, line, order, record, resign
 
 pytestmark = pytest.mark.stack
 
@@ -89,7 +89,7 @@ async def test_the_watermark_follows_raw_processors_and_fences(
             assert (at - MARGIN_MS, "") == (mark and mark.at, mark and mark.holder)
         finally:
             await sweep._forget_log()
-            await sweep._leader.close()
+            await resign(sweep._leader, settings)
         # The cart went silent long before this watermark: the same step closed it.
         assert tables.rows("SELECT status FROM abandoned_carts") == [("EXPIRED",)]
         other = Sweep(settings, health, lambda: NOON)
@@ -216,6 +216,6 @@ async def test_a_late_activity_takes_an_abandonment_back(stack: Any, prepared: P
 
 
 async def _stop(relay: Relay) -> None:
-    await relay._leader.close()
+    await resign(relay._leader, relay._settings)
     if relay._producer is not None:
         await relay._producer.stop()
