@@ -74,9 +74,9 @@ def over_quota(seconds: int) -> Answer:
     return refusal(429, "over the quota of this shop", _retry(seconds))
 
 
-def accepted(delivery: str) -> Answer:
+def accepted(delivery: bytes) -> Answer:
     """200: the delivery is acknowledged by Kafka."""
-    return Answer(200, _DELIVERY % delivery.encode(), _DELIVERY_HEADERS, _DELIVERY_HEAD)
+    return Answer(200, _DELIVERY % delivery, _DELIVERY_HEADERS, _DELIVERY_HEAD)
 
 
 async def answer_whole(send: Send, answer: Answer) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable
+from functools import partial
 
 from ingest import answers, sources
 from ingest.answers import Answer, RefusedError, Send
@@ -20,7 +21,7 @@ from ingest.limits import RECORD_OVERHEAD, InFlight, Quotas
 from ingest.publisher import NotSentError, Publisher, Record
 from ingest.secrets import SecretBook, SecretsError
 from ingest.signatures import SCHEMES, is_proved
-from ingest.waiting import settled, within
+from ingest.waiting import Deadlines, within
 from runtime import metrics
 from runtime.inflating import BodyTooLargeError, MalformedGzipError, inflate
 from runtime.settings import Settings
@@ -54,7 +55,7 @@ class Ingress:
     ) -> None:
         self._max_body = settings.max_body
         self._body_timeout = settings.body_timeout
-        self._produce_timeout = settings.produce_timeout
+        self._deadlines = Deadlines(settings.produce_timeout)
         self._topic = settings.topic(WEBHOOKS)
         self._shops = shops
         self._secrets = SecretBook()
@@ -158,9 +159,9 @@ class Ingress:
             else:  # the producer gave the record up
                 tell(self._unacknowledged("unknown", repr(error)))
 
-        settled(acknowledged, self._produce_timeout, lambda: self._in_flight.give(held), told)
+        self._deadlines.watch(acknowledged, partial(self._in_flight.give, held), told)
 
-    def _admitted(self, head: Head, received: bytes) -> tuple[Shop, str, Record]:
+    def _admitted(self, head: Head, received: bytes) -> tuple[Shop, bytes, Record]:
         """The shop, the delivery's id and its record, RECORD_OVERHEAD held. Raises RefusedError."""
         shop, secrets = self._proved(head, received)
         if head.source.events_in_url and head.event not in head.source.events_in_url:
@@ -199,7 +200,7 @@ class Ingress:
 
     def _record(
         self, head: Head, secrets: tuple[bytes, ...], received: bytes
-    ) -> tuple[str, Record]:
+    ) -> tuple[bytes, Record]:
         """The delivery's id and its raw record: the bytes as received."""
         content: bytes | None = received
         encoding = _IDENTITY
@@ -218,7 +219,7 @@ class Ingress:
         delivery, now = new_delivery()
         told = head.headers
         headers: Headers = [
-            (envelopes.DELIVERY, delivery.encode()),
+            (envelopes.DELIVERY, delivery),
             (envelopes.SOURCE, source.name.encode()),
             (envelopes.SHOP, head.shop.encode()),
             (envelopes.EVENT, event.encode()),

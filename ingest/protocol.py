@@ -64,6 +64,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._is_reading = False
         self._begun: tuple[Any, Any] | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
+        self._idle_since: float | None = None
         self._head_timer: asyncio.TimerHandle | None = self.loop.call_later(
             self.head_timeout, self._refuse, 408
         )
@@ -71,8 +72,42 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clocks."""
         self._stop_clock()
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
         self.resume_writing()
         super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        """What uvicorn does, but with one timer for all pauses of a connection."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._close_idle_in(self.timeout_keep_alive)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close the connection if it was idle all the time; else look again."""
+        self.timeout_keep_alive_task = None
+        if self._idle_since is None:  # the end of its answer sets the next timer
+            return
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._close_idle_in(left)
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _close_idle_in(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(
+            seconds, self.timeout_keep_alive_handler
+        )
+
+    def _unset_keepalive_if_required(self) -> None:
+        self._idle_since = None
 
     def pause_writing(self) -> None:
         """Start the clock of a sender that does not read what it is answered."""
@@ -106,7 +141,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self._kept_bytes += len(name) + len(value) + _HEADER_COST
             if self._kept_bytes > _MOST:
                 self._stop(431)
-            HttpToolsProtocol.on_header(self, name, value)  # super() costs as much as the rest
+            name = name.lower()  # what follows is uvicorn's: to call it costs as much again
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The head is whole. One that offers an upgrade is read again without the offer."""

@@ -149,29 +149,28 @@ class KafkaPublisher:
             self._work.clear()
             arrived, self._arrived = self._arrived, []
             for record, future in arrived:
-                await self._place(producer, record, future)
+                count = self._partitions.get(record.topic)
+                if count is None:
+                    try:
+                        count = len(await producer.partitions_for(record.topic))
+                    except KafkaError as error:
+                        self._settle([future], self._refused(error))
+                        continue
+                    self._partitions[record.topic] = count
+                self._place(record, future, count)
             ready, self._ready = self._ready, []
             for lane in ready:
                 if lane.waiting and not lane.unanswered:
                     await self._submit(producer, lane)
 
-    async def _place(
-        self, producer: AIOKafkaProducer, record: Record, future: "asyncio.Future[Any]"
-    ) -> None:
-        topic = record.topic
-        count = self._partitions.get(topic)
-        if count is None:
-            try:
-                count = self._partitions[topic] = len(await producer.partitions_for(topic))
-            except KafkaError as error:
-                self._settle([future], self._refused(error))
-                return
-        number = partition_of(record.key, count)
+    def _place(self, record: Record, future: "asyncio.Future[Any]", partitions: int) -> None:
+        topic, number = record.topic, partition_of(record.key, partitions)
         lane = self._lanes.get((topic, number))
         if lane is None:
             lane = self._lanes[topic, number] = Lane(topic, number)
+        if not lane.waiting:
+            self._ready.append(lane)
         lane.waiting.append((record, future))
-        self._ready.append(lane)
 
     async def _submit(self, producer: AIOKafkaProducer, lane: Lane) -> None:
         """One batch of what waits in a lane, as much as it holds."""

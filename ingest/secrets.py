@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ingest import signatures
 from runtime import logs, metrics
 from schemas.shops import Shop
 
@@ -49,6 +50,7 @@ class SecretBook:
 
     def clear(self) -> None:
         """Forget all: the next use resolves again."""
+        signatures.forget()
         self._resolved.clear()
         self._failed.clear()
 

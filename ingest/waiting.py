@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Generator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+Told = Callable[[BaseException | None], object]
 
 
 @types.coroutine
@@ -53,29 +54,45 @@ def _timed(seconds: float, work: Coroutine[Any, Any, T], waits_for: Any) -> Gene
         timer.cancel()
 
 
-def settled(
-    settling: "asyncio.Future[Any]",
-    seconds: float,
-    then: Callable[[], object],
-    told: Callable[[BaseException | None], object],
-) -> None:
-    """Call ``told`` once, with None for a result, or its error; never cancel ``settling``.
+class Deadlines:
+    """What is waited for ``seconds`` at most, all of it with one timer: most never needs one."""
 
-    With TimeoutError after ``seconds``. ``then`` is called when it is settled, however late.
-    """
-    is_late = False
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._waiting: dict[asyncio.Future[Any], tuple[float, Told]] = {}
+        self._timer: asyncio.TimerHandle | None = None
 
-    def late() -> None:
-        nonlocal is_late
-        is_late = True
-        told(TimeoutError())
+    def watch(
+        self, settling: "asyncio.Future[Any]", then: Callable[[], object], told: Told
+    ) -> None:
+        """Call ``told`` once, with None for a result, or its error; never cancel ``settling``.
 
-    def end(_: object) -> None:
-        then()
-        if is_late:
-            return
-        timer.cancel()
-        told(asyncio.CancelledError() if settling.cancelled() else settling.exception())
+        With TimeoutError once its time is over. ``then`` is called when it is settled, however
+        late.
+        """
+        loop = settling.get_loop()
+        waiting = self._waiting
+        waiting[settling] = loop.time() + self._seconds, told
+        if self._timer is None:
+            self._timer = loop.call_later(self._seconds, self._look, loop)
 
-    timer = settling.get_loop().call_later(seconds, late)
-    settling.add_done_callback(end)
+        def end(_: object) -> None:
+            then()
+            if waiting.pop(settling, None) is not None:
+                told(asyncio.CancelledError() if settling.cancelled() else settling.exception())
+
+        settling.add_done_callback(end)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Tell those whose time is over; look again when that of the next one is."""
+        self._timer = None
+        now = loop.time()
+        late: list[asyncio.Future[Any]] = []
+        for settling, (end, _) in self._waiting.items():  # in the order of their ends
+            if end > now:
+                self._timer = loop.call_at(end, self._look, loop)
+                break
+            late.append(settling)
+        for settling in late:
+            _, told = self._waiting.pop(settling)
+            loop.call_soon(told, TimeoutError())

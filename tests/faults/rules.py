@@ -230,8 +230,8 @@ RULES = (
         "promise",
         "a delivery is answered 200 that Kafka never kept",
         "ingest/ingress.py",
-        "        settled(acknowledged, ",
-        "        (lambda *given: (given[2](), given[3](None)))(acknowledged, ",
+        "        self._deadlines.watch(acknowledged, ",
+        "        (lambda *given: (given[1](), given[2](None)))(acknowledged, ",
         ("tests/unit/test_ingress.py",),
     ),
 )

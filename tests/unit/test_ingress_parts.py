@@ -2,14 +2,18 @@
 
 import asyncio
 import gzip
+import heapq
+import itertools
 import uuid
 import zlib
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.partitioner import murmur2 as reference
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ingest.bodies import Body, BusyError
@@ -18,14 +22,14 @@ from ingest.ids import new_delivery, uuid7
 from ingest.limits import InFlight, Quotas
 from ingest.partitions import murmur2, partition_of
 from ingest.secrets import RETRY_AFTER, SecretBook, SecretsError, resolve
-from ingest.waiting import settled, within
+from ingest.waiting import Deadlines, within
 from runtime.inflating import BodyTooLargeError, MalformedGzipError, inflate
 from schemas.shops import Shop
 
 
 @given(st.integers(0, 2**60), st.integers(0, 2**64 - 1))
 def test_a_delivery_id_is_a_uuid_of_version_7_at_its_millisecond(now: Any, random: Any) -> None:
-    made = uuid.UUID(uuid7(now, random))
+    made = uuid.UUID(uuid7(now, random).decode())
 
     assert (made.version, made.variant) == (7, uuid.RFC_4122)
     assert now // 1_000_000 % 2**48 == made.int >> 80
@@ -263,9 +267,9 @@ async def test_work_that_waits_often_is_given_all_that_it_waits_for() -> None:
 
 
 def _told(future: "asyncio.Future[int]", seconds: float) -> list[Any]:
-    """A list of what ``settled`` tells of a future, and when."""
+    """A list of what is told of a future, and when."""
     told: list[Any] = []
-    settled(future, seconds, lambda: told.append("settled"), told.append)
+    Deadlines(seconds).watch(future, lambda: told.append("settled"), told.append)
     return told
 
 
@@ -311,3 +315,84 @@ async def test_a_cancellation_of_what_is_waited_for_is_told_as_an_error() -> Non
     [settled_, error] = told
     assert settled_ == "settled"
     assert isinstance(error, asyncio.CancelledError)
+
+
+class Clock:
+    """What Deadlines asks of a loop, on a time of its own; and of a future, as its parts."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.timers: list[tuple[float, int, Callable[[], object]]] = []
+        self.numbers = itertools.count()
+        self.armed = self.most_armed = 0
+
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, when: float, call: Callable[..., object], *arguments: Any) -> Any:
+        self.armed += 1
+        self.most_armed = max(self.most_armed, self.armed)
+
+        def fire() -> None:
+            self.armed -= 1
+            call(*arguments)
+
+        self.at(when, fire)
+        return fire
+
+    def call_later(self, delay: float, call: Callable[..., object], *arguments: Any) -> Any:
+        return self.call_at(self.now + delay, call, *arguments)
+
+    def call_soon(self, call: Callable[..., object], *arguments: Any) -> None:
+        call(*arguments)
+
+    def at(self, when: float, call: Callable[[], object]) -> None:
+        heapq.heappush(self.timers, (when, next(self.numbers), call))
+
+    def run(self) -> None:
+        while self.timers:
+            self.now, _, call = heapq.heappop(self.timers)
+            call()
+
+
+class Settling:
+    """A future of that clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.get_loop = lambda: clock
+        self.end: Callable[[object], object] = lambda _: None
+        self.add_done_callback = lambda end: setattr(self, "end", end)
+        self.cancelled = lambda: False
+        self.exception = lambda: None
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 30)), max_size=30))
+def test_of_all_that_is_waited_for_each_is_told_once_by_its_own_time(
+    waits: list[tuple[int, int]],
+) -> None:
+    clock, deadlines = Clock(), Deadlines(10)
+    told: dict[int, list[tuple[float, bool]]] = {number: [] for number in range(len(waits))}
+    freed: list[int] = []
+
+    def begin(number: int, lasts: int) -> None:
+        settling = Settling(clock)
+
+        def tell(error: BaseException | None) -> None:
+            told[number].append((clock.now, isinstance(error, TimeoutError)))
+
+        deadlines.watch(settling, lambda: freed.append(number), tell)  # type: ignore[arg-type]
+        clock.at(clock.now + lasts, lambda: settling.end(settling))
+
+    for number, (begins, lasts) in enumerate(waits):
+        assume(lasts != 10)
+        clock.at(begins, partial(begin, number, lasts))
+    clock.run()
+    wanted = {
+        number: [(begins + min(lasts, 10), lasts > 10)]
+        for number, (begins, lasts) in enumerate(waits)
+    }
+    assert wanted == told
+    assert sorted(freed) == sorted(told)
+    assert clock.most_armed <= 1
+    assert not deadlines._waiting

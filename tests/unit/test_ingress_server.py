@@ -329,6 +329,21 @@ async def test_a_connection_that_was_answered_and_says_no_more_is_closed(served:
         assert b"HTTP/1.1" in await served.all_said(request(b"1", path=path))
 
 
+async def test_a_connection_stays_while_it_is_used_and_is_closed_once_it_is_not(
+    served: Any,
+) -> None:
+    served.server.config.timeout_keep_alive = 0.3
+    reader, writer = await served.open()
+    for _ in range(6):  # twice as long as it may rest
+        writer.write(request(b"1"))
+        assert status(await served.read(reader)) == 200
+        await asyncio.sleep(0.1)
+    async with asyncio.timeout(5):
+        assert await reader.read() == b""
+
+    assert len(served.bodies) == 6
+
+
 async def test_a_port_in_use_is_an_error_that_names_the_setting(served: Any, tmp_path: Any) -> None:
     settings = replace(SETTINGS, port=served.server.port, brokers="127.0.0.1:1")
     book = ShopBook(tmp_path / "shops.toml")
