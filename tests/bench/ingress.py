@@ -30,13 +30,14 @@ BINARY = "HOOKLINE_REDPANDA_CONNECT"
 
 def run(bench: Bench) -> list[Row]:
     """Ours against bare Starlette, and against Redpanda Connect where there is one."""
-    has_peer = bool(os.environ.get(BINARY))
+    peer = os.environ.get(BINARY)
     amount = bench.count(COUNT)
     with bench.prefix() as settings, ExitStack() as held:
         programs = [stage(bench, "ingest", settings), baseline(bench, "starlette", settings)]
-        if has_peer:
+        if peer:
             peers = held.enter_context(bench.prefix())
-            programs.append(baseline(bench, "redpanda_connect", peers))
+            programs.append(baseline(bench, "redpanda_connect", peers, peer))
+            programs[-1].ready_path = "/ready"
         for program in programs:
             held.enter_context(program).wait_ready()
         with bench.bar("ingress") as told:

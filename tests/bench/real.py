@@ -135,6 +135,8 @@ class Bench:
 class Program:
     """A process on its own cores: one stage, or a baseline that does the same work."""
 
+    ready_path = "/readyz"
+
     def __init__(
         self,
         bench: Bench,
@@ -182,13 +184,13 @@ class Program:
         return f"http://127.0.0.1:{self.port}"
 
     def wait_ready(self, seconds: float = READY) -> None:
-        """Return once its /readyz says so. Raises BenchError."""
+        """Return once its ``ready_path`` says so. Raises BenchError."""
         deadline = time.monotonic() + seconds
         said = ""
         while time.monotonic() < deadline:
             self.check()
             try:
-                answer = httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False)
+                answer = httpx.get(f"{self.url}{self.ready_path}", timeout=5, trust_env=False)
             except httpx.HTTPError as error:
                 said = repr(error)
             else:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest import signatures
+from ingest.secrets import SecretBook
 from ingest.signatures import SCHEMES, hmac_base64, hmac_hex, hmac_sha256, is_proved
 
 SECRET = b"shhh"
@@ -36,6 +37,13 @@ def test_base64_scheme_agrees_with_the_definition(secret: Any, body: Any) -> Non
     expected = base64.b64encode(hmac.new(secret, body, hashlib.sha256).digest())
 
     assert expected == hmac_base64(secret, body)
+
+
+def test_what_was_made_of_a_secret_is_gone_once_the_shops_are_read_again() -> None:
+    hmac_hex(SECRET, BODY)
+    assert signatures._keyed.cache_info().currsize
+    SecretBook().clear()
+    assert not signatures._keyed.cache_info().currsize
 
 
 @pytest.mark.parametrize("name", sorted(SCHEMES))

@@ -1,12 +1,13 @@
 """Redpanda Connect doing the ingress's work: proof, key, idempotent acks=all, then the answer.
 
-Its binary is named by HOOKLINE_REDPANDA_CONNECT. One thread, since it has one core.
+One thread, since it has one core.
 
-python -m tests.bench.baselines.redpanda_connect
+python -m tests.bench.baselines.redpanda_connect BINARY
 """
 
 import json
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
                     "key": "${! @key }",
                     "partitioner": "murmur2_hash",
                     "idempotent_write": True,
+                    "compression": "none",
                     "max_in_flight": 64,
                     "metadata": {"include_prefixes": ["hookline_"]},
                 }
@@ -54,6 +56,6 @@ def configuration(settings: Settings) -> dict[str, Any]:
 if __name__ == "__main__":
     path = Path(tempfile.mkdtemp()) / "connect.yaml"
     path.write_text(json.dumps(configuration(from_env())))
-    binary = os.environ["HOOKLINE_REDPANDA_CONNECT"]
+    binary = sys.argv[1]
     os.environ["GOMAXPROCS"] = "1"
     os.execv(binary, [binary, "run", str(path)])  # noqa: S606 - the operator named it
