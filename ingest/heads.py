@@ -1,7 +1,6 @@
 """A request's head: where it leads, and what it says of the body behind it."""
 
 import re
-from functools import lru_cache
 from itertools import chain
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes, urlencode
@@ -70,12 +69,8 @@ def read_head(scope: Scope, max_body: int) -> Head:
     return Head(source, shop, token, event, encoding, headers, pairs, query)
 
 
-@lru_cache(maxsize=1024)
 def _route(path: bytes) -> tuple[Source, str, bytes | None, str]:
-    """Source, shop, token and event of a path. Raises RefusedError (404) for any other.
-
-    Remembered for a while: a shop sends to the same few.
-    """
+    """Source, shop, token and event of a path. Raises RefusedError (404) for any other."""
     parts = path.removeprefix(_PREFIX).removesuffix(b"/").split(b"/")
     if b"%" in path:
         parts = [unquote_to_bytes(part) for part in parts]

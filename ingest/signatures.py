@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import os
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 Scheme = Callable[[bytes, bytes], bytes]
@@ -23,7 +23,7 @@ _INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5
 _DECOY = os.urandom(32).hex().encode()
 
 
-@lru_cache(maxsize=1024)
+@cache  # for ever: a bound would make refusals of shops beyond it slower than those of others
 def _keyed(secret: bytes) -> tuple[Any, Any]:
     """SHA-256 that has taken the inner pad of a secret, and one that has taken the outer."""
     key = hashlib.sha256(secret).digest() if len(secret) > _BLOCK else secret
