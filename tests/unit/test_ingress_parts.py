@@ -318,7 +318,7 @@ async def test_a_cancellation_of_what_is_waited_for_is_told_as_an_error() -> Non
 
 
 class Clock:
-    """What Deadlines asks of a loop, on a time of its own; and of a future, as its parts."""
+    """What Deadlines asks of a loop, on a time of its own."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -356,10 +356,9 @@ class Clock:
 
 
 class Settling:
-    """A future of that clock."""
+    """What Deadlines asks of a future, on that clock; ``end`` settles it."""
 
     def __init__(self, clock: Clock) -> None:
-        self.clock = clock
         self.get_loop = lambda: clock
         self.end: Callable[[object], object] = lambda _: None
         self.add_done_callback = lambda end: setattr(self, "end", end)

@@ -39,6 +39,13 @@ def test_base64_scheme_agrees_with_the_definition(secret: Any, body: Any) -> Non
     assert expected == hmac_base64(secret, body)
 
 
+@pytest.mark.parametrize("length", [1, 63, 64, 65, 200])
+def test_secrets_up_to_a_block_and_beyond_agree_with_the_definition(length: int) -> None:
+    secret = bytes(range(length))
+
+    assert hmac.digest(secret, BODY, "sha256") == hmac_sha256(secret, BODY)
+
+
 def test_what_was_made_of_a_secret_is_gone_once_the_shops_are_read_again() -> None:
     hmac_hex(SECRET, BODY)
     assert signatures._keyed.cache_info().currsize
