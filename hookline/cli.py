@@ -5,7 +5,6 @@ import sys
 
 import typer
 
-from hookline import screen
 from hookline.commands import (
     accept_loss,
     audit,
@@ -23,8 +22,9 @@ from hookline.commands import (
     what_if,
     why,
 )
+from hookline.console import output
+from hookline.console.help_text import teach
 from hookline.errors import guarded
-from hookline.teaching import teach
 
 app = typer.Typer(
     name="hookline",
@@ -67,4 +67,4 @@ def main() -> None:
 
 
 def _say(line: str) -> None:
-    screen.err.print(f"hookline: {line}", markup=False, soft_wrap=True)
+    output.err.print(f"hookline: {line}", markup=False, soft_wrap=True)

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 from aiokafka import TopicPartition
 
-from hookline import log_reader
 from hookline.errors import CommandError
+from runtime.kafka import log_reader
 from runtime.registry import load_codec
 from runtime.settings import Settings
 from schemas.codec import Codec, UnframedError, UnknownSchemaError

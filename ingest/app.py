@@ -11,20 +11,21 @@ import uvicorn
 import uvloop
 from starlette.applications import Starlette
 
-from ingest.answers import Send
-from ingest.bodies import Receive
 from ingest.heartbeat import Pulse, beat
+from ingest.http.access_log import Journal
+from ingest.http.body import Receive
+from ingest.http.bounded_protocol import bounded
+from ingest.http.limits import InFlight, Quotas
+from ingest.http.responses import Send
+from ingest.http.sockets import listening
 from ingest.ingress import Ingress, Tell
-from ingest.journal import Journal
-from ingest.limits import InFlight, Quotas
-from ingest.protocol import bounded
 from ingest.publisher import KafkaPublisher, Publisher, leave
-from ingest.sockets import listening
-from runtime import collector, logs, metrics
 from runtime import health as pages
+from runtime import logs, metrics
 from runtime.health import Health
+from runtime.process import gc
 from runtime.settings import Settings
-from runtime.shops import ShopBook
+from runtime.shop_book import ShopBook
 
 log = logs.get("hookline.ingest")
 
@@ -189,6 +190,6 @@ def run(settings: Settings) -> None:
 
         await serve(settings, shops, KafkaPublisher(settings), health, started)
 
-    collector.pace()
+    gc.pace()
     with contextlib.suppress(KeyboardInterrupt):
         uvloop.run(main())

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ingest.limits import InFlight
+from ingest.http.limits import InFlight
 from ingest.publisher import NotSentError, Publisher, Record
 from runtime import metrics
 from runtime.health import Health

@@ -10,22 +10,23 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from ingest import answers, sources
-from ingest.answers import Answer, RefusedError, Send
-from ingest.bodies import Body, BusyError, GoneError, Receive
-from ingest.heads import Head, Scope, read_head, without_secrets
+from ingest import sources
 from ingest.heartbeat import Pulse
+from ingest.http import responses
+from ingest.http.access_log import Journal
+from ingest.http.body import Body, BusyError, GoneError, Receive
+from ingest.http.deadlines import Deadlines, within
+from ingest.http.limits import RECORD_OVERHEAD, InFlight, Quotas
+from ingest.http.request_head import Head, Scope, read_head, without_secrets
+from ingest.http.responses import Answer, RefusedError, Send
 from ingest.ids import new_delivery
-from ingest.journal import Journal
-from ingest.limits import RECORD_OVERHEAD, InFlight, Quotas
 from ingest.publisher import NotSentError, Publisher, Record
 from ingest.secrets import SecretBook, SecretsError
 from ingest.signatures import SCHEMES, is_proved
-from ingest.waiting import Deadlines, within
 from runtime import metrics
-from runtime.inflating import BodyTooLargeError, MalformedGzipError, inflate
+from runtime.gzip_body import BodyTooLargeError, MalformedGzipError, inflate
 from runtime.settings import Settings
-from runtime.shops import ShopBook
+from runtime.shop_book import ShopBook
 from schemas import envelopes
 from schemas.envelopes import Headers
 from schemas.shops import Shop
@@ -89,9 +90,9 @@ class Ingress:
             body.release()
         self._journal.answered(scope, answer.status)
         if body.whole:
-            await answers.answer_whole(send, answer)
+            await responses.answer_whole(send, answer)
         else:
-            await answers.answer_early(send, receive, answer)
+            await responses.answer_early(send, receive, answer)
 
     def at_once(self, scope: Scope, received: bytes, tell: Tell) -> bool:
         """Answer a request that is all there, by one call of ``tell``, now or later.
@@ -121,11 +122,11 @@ class Ingress:
         try:
             return await within(self._body_timeout, body.read(receive, self._max_body))
         except TimeoutError:
-            raise RefusedError(answers.SLOW_BODY) from None
+            raise RefusedError(responses.SLOW_BODY) from None
         except BodyTooLargeError:
-            raise RefusedError(answers.TOO_LARGE) from None
+            raise RefusedError(responses.TOO_LARGE) from None
         except BusyError:
-            raise RefusedError(answers.BUSY) from None
+            raise RefusedError(responses.BUSY) from None
 
     def _hand_over(self, head: Head, received: bytes, held: int, tell: Tell) -> None:
         """Hand the delivery to Kafka; ``tell`` is called once it is acknowledged, or late.
@@ -151,7 +152,7 @@ class Ingress:
                 self._pulse.acknowledged()
                 metrics.ACKNOWLEDGE_SECONDS.observe(time.perf_counter() - started)
                 self._journal.accepted(shop.source, shop.id)
-                tell(answers.accepted(delivery))
+                tell(responses.accepted(delivery))
             elif isinstance(error, NotSentError):
                 tell(self._unacknowledged("unsent", str(error)))
             elif isinstance(error, TimeoutError):
@@ -165,12 +166,12 @@ class Ingress:
         """The shop, the delivery's id and its record, RECORD_OVERHEAD held. Raises RefusedError."""
         shop, secrets = self._proved(head, received)
         if head.source.events_in_url and head.event not in head.source.events_in_url:
-            raise RefusedError(answers.UNKNOWN_EVENT)
+            raise RefusedError(responses.UNKNOWN_EVENT)
         if shop.quota and (wait := self._quotas.take((shop.source, shop.id), shop.quota)):
-            raise RefusedError(answers.over_quota(wait))
+            raise RefusedError(responses.over_quota(wait))
         delivery, record = self._record(head, secrets, received)
         if not self._in_flight.take(RECORD_OVERHEAD):
-            raise RefusedError(answers.BUSY)
+            raise RefusedError(responses.BUSY)
         return shop, delivery, record
 
     def _proved(self, head: Head, received: bytes) -> tuple[Shop, tuple[bytes, ...]]:
@@ -195,8 +196,8 @@ class Ingress:
         if is_proved(SCHEMES[scheme], secrets, received, proof) and shop is not None:
             return shop, secrets
         if unresolved:  # ours to mend: the sender keeps what it has and comes again
-            raise RefusedError(answers.UNACKNOWLEDGED)
-        raise RefusedError(answers.UNPROVED)
+            raise RefusedError(responses.UNACKNOWLEDGED)
+        raise RefusedError(responses.UNPROVED)
 
     def _record(
         self, head: Head, secrets: tuple[bytes, ...], received: bytes
@@ -211,7 +212,7 @@ class Ingress:
             except MalformedGzipError:
                 content = None
             except BodyTooLargeError:
-                raise RefusedError(answers.TOO_LARGE) from None
+                raise RefusedError(responses.TOO_LARGE) from None
         source, query = head.source, _NO_QUERY
         if head.query:
             query = (envelopes.QUERY, without_secrets(head.query, secrets))
@@ -243,7 +244,7 @@ class Ingress:
     def _unacknowledged(self, outcome: str, reason: str) -> Answer:
         self._pulse.overdue(reason)
         metrics.UNACKNOWLEDGED.labels(outcome).inc()
-        return answers.UNACKNOWLEDGED
+        return responses.UNACKNOWLEDGED
 
 
 def _names(told: bytes, shop: str) -> bool:

@@ -27,9 +27,9 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
-from ingest.partitions import partition_of
+from ingest.partitioner import partition_of
 from runtime import logs
-from runtime.producer import new_producer
+from runtime.kafka.producer import new_producer
 from runtime.settings import Settings
 from schemas.envelopes import Headers
 

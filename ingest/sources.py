@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from ingest import entities
-from ingest.entities import Found
+from ingest import entity_keys
+from ingest.entity_keys import Found
 from ingest.signatures import SCHEMES
 from schemas.keys import entity_key
 from schemas.platforms import PLATFORMS, Platform
@@ -39,11 +39,11 @@ class Source:
 CIKLIK_EVENTS = PLATFORMS["ciklik"].events_in_url
 
 _READERS: dict[str, Callable[[str, bytes], Found]] = {
-    "run-free": entities.run_free,
-    "shoprocket": entities.shoprocket,
-    "spiffy": entities.spiffy,
-    "ciklik": entities.ciklik,
-    "gooten": entities.gooten,
+    "run-free": entity_keys.run_free,
+    "shoprocket": entity_keys.shoprocket,
+    "spiffy": entity_keys.spiffy,
+    "ciklik": entity_keys.ciklik,
+    "gooten": entity_keys.gooten,
 }
 """Of the platforms whose event or entity does not stand at one place, as a row says it."""
 
@@ -51,7 +51,7 @@ _READERS: dict[str, Callable[[str, bytes], Found]] = {
 def _source(platform: Platform) -> Source:
     return Source(
         platform.name,
-        _READERS.get(platform.name) or entities.at_paths(platform.event, platform.ids),
+        _READERS.get(platform.name) or entity_keys.at_paths(platform.event, platform.ids),
         proof_header=platform.proof_header.encode() if platform.proof_header else None,
         event_headers=tuple(name.encode() for name in platform.event_headers),
         shop_headers=tuple(name.encode() for name in platform.shop_headers),

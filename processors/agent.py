@@ -16,23 +16,24 @@ from typing import Self
 
 from aiokafka import AIOKafkaProducer
 
-from processors.cache import IndexCache
-from processors.index import PartitionIndex
-from processors.readback import MARGIN_MS, ReadBack
-from processors.runs import Keyed
+from processors.decide import Verdict, Verdicts
+from processors.index.disk_cache import IndexCache
+from processors.index.outcome_headers import noted
+from processors.index.partition_index import PartitionIndex
+from processors.index.recovery import MARGIN_MS, ReadBack
+from processors.index.run_set import Keyed
 from processors.sources import ADAPTERS
 from processors.sources.contract import Adapter
 from processors.unknown_fields import UnknownFields
-from processors.verdicts import Verdict, Verdicts
-from processors.written import noted
-from runtime import admin, logs, metrics
-from runtime.budget import Budget
-from runtime.custody import Piece
+from runtime import logs, metrics
+from runtime.crash_marks import Piece
 from runtime.health import Health
-from runtime.producer import Appended, BatchSender, new_producer
+from runtime.kafka import topics_admin
+from runtime.kafka.producer import Appended, BatchSender, new_producer
+from runtime.process.cpu_limit import Budget
 from runtime.registry import load_codec
 from runtime.settings import Settings, SettingsError
-from runtime.shops import ShopBook
+from runtime.shop_book import ShopBook
 from runtime.stage import Batch, Make, Partition
 from runtime.worker import run_worker
 from schemas.envelopes import Outcome, RawDelivery
@@ -129,7 +130,7 @@ class Processors:
         self._producer: AIOKafkaProducer = new_producer(settings)
         await self._producer.start()
         self._sender = BatchSender(settings, health, self._producer)
-        self._cache = IndexCache(settings, await admin.cluster_id(settings))
+        self._cache = IndexCache(settings, await topics_admin.cluster_id(settings))
         self._readback = ReadBack(settings, health, self._cache)
         await self._readback.start()
 

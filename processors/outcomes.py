@@ -5,8 +5,8 @@ import msgspec
 from processors.dedupe import Said
 from processors.sources.contract import Parsed
 from schemas import envelopes
+from schemas.codegen.bounded_cache import Remembered
 from schemas.envelopes import Headers, Outcome, RawDelivery, Reason, Reject
-from schemas.remembered import Remembered
 from schemas.topics import CANONICAL, DEAD_LETTERS, DUPLICATES, WEBHOOKS, Topic
 
 DETAIL_BYTES = 8192

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from runtime import custody
-from runtime.custody import Custody, Piece
+from runtime import crash_marks
+from runtime.crash_marks import Custody, Piece
 from runtime.health import Health
 from runtime.settings import Settings
 from schemas.topics import Group, Topic
@@ -34,7 +34,8 @@ async def _unmarked(_piece: Piece | None) -> None:
 class Batch:
     """Consecutive records of one partition, in order, as fetched.
 
-    A record is a ``runtime.records.Record`` where the stage has none of its own (``MakesRecords``).
+    A record is a ``runtime.consumer.fetched_records.Record`` unless the stage makes its own
+    (``MakesRecords``).
     ``offset`` is where delivery stood before the batch: the first record may lie beyond it where
     the broker skipped offsets. ``end`` is the offset behind the last record. ``is_current`` turns
     false for good once the partition may belong to somebody else.
@@ -52,7 +53,7 @@ class Batch:
 
     def pieces(self) -> Iterator[Piece]:
         """The batch as the partition's past asks for it: in one piece where nobody died."""
-        return custody.pieces(self.custody, self.records, self.end)
+        return crash_marks.pieces(self.custody, self.records, self.end)
 
     @asynccontextmanager
     async def building(self, piece: Piece) -> AsyncIterator[None]:

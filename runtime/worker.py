@@ -19,14 +19,16 @@ from aiokafka.errors import KafkaError
 from faust import streams
 from faust.types import StreamT
 
-from runtime import admin, allocator, collector, logs
 from runtime import health as health_server
-from runtime.delivery import BatchConsumer, Transport
+from runtime import logs
+from runtime.consumer.batch_consumer import BatchConsumer, Transport
+from runtime.consumer.watchdog import Watchdog
 from runtime.health import Health
+from runtime.kafka import topics_admin
+from runtime.kafka.topic_checks import retention_ms
+from runtime.process import gc, malloc
 from runtime.settings import Settings
 from runtime.stage import Stage
-from runtime.topic_rules import retention_ms
-from runtime.watchdog import Watchdog
 from schemas.topics import MIB
 
 log = logs.get("hookline.worker")
@@ -108,7 +110,7 @@ class Worker(faust.App):  # type: ignore[misc]
         self._spawn(health_server.serve(self.settings, self.health))
         try:
             await wait_for_kafka(self.settings, self.health)
-            await admin.check_topics(self.settings, self.health)
+            await topics_admin.check_topics(self.settings, self.health)
             await self.stage.start(self.settings, self.health)
             await super().on_start()
             self._spawn(self._watch())
@@ -125,7 +127,7 @@ class Worker(faust.App):  # type: ignore[misc]
             task.cancel()
 
     async def _watch(self) -> None:
-        found = await admin.find_topics(self.settings)
+        found = await topics_admin.find_topics(self.settings)
         names = [self.settings.topic(topic) for topic in self.stage.topics]
         kept = {name: retention_ms(found[name]) / 1000 for name in names}
         limits = self.settings.stall_timeout, self.conf.broker_rebalance_timeout
@@ -184,12 +186,12 @@ async def wait_for_kafka(settings: Settings, health: Health) -> None:
 
 def run_worker(settings: Settings, stage: Stage) -> None:
     """Run a stage until SIGTERM or SIGINT. Does not return before the process may end."""
-    allocator.settle()
+    malloc.settle()
     logs.configure(settings, stage.group.rpartition(".")[2])
     Path(settings.state_dir).mkdir(parents=True, exist_ok=True)
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     app = Worker(settings, stage, Health())
-    collector.pace()
+    gc.pace()
     worker = faust.Worker(
         app,
         loglevel=settings.log_level,

@@ -17,7 +17,8 @@ from typing import Any
 import fastavro
 import msgspec
 
-from schemas import events, reader, writer
+from schemas import events
+from schemas.codegen import reader, writer
 from schemas.events import RECORDS, TOPIC_OF, Record
 
 AVRO = Path(__file__).parent / "avro"
@@ -39,10 +40,7 @@ class UnknownSchemaError(LookupError):
 
 @cache
 def _types() -> dict[str, Any]:
-    return {
-        f"hookline.{path.stem}": json.loads(path.read_text())
-        for path in (AVRO / "types").glob("*.avsc")
-    }
+    return {f"hookline.{path.stem}": json.loads(path.read_text()) for path in AVRO.glob("*/*.avsc")}
 
 
 def _inlined(node: Any, seen: set[str]) -> Any:

@@ -10,8 +10,9 @@ from typing import Any
 
 from aiokafka.errors import KafkaError
 
-from runtime import admin, logs
+from runtime import logs
 from runtime.health import Health
+from runtime.kafka import topics_admin
 from runtime.registry import load_codec
 from runtime.settings import Settings
 from runtime.stage import Batch, Partition
@@ -19,14 +20,15 @@ from runtime.worker import EXIT_CRASHED, run_worker
 from schemas.codec import Codec
 from schemas.events import Micros
 from schemas.topics import CANONICAL, Group, Topic
-from sinks import fences, identity
-from sinks.batches import Prepared, Writer
-from sinks.database import Database
-from sinks.identity import StrangeLogError
+from sinks import log_identity
 from sinks.log import Log
-from sinks.migrate import check
-from sinks.signals import Relay
-from sinks.sweep import Sweep
+from sinks.log_identity import StrangeLogError
+from sinks.outbox.relay import Relay
+from sinks.postgres.migrate import check
+from sinks.postgres.session import Database
+from sinks.store import stored_offsets
+from sinks.store.batch_writer import Prepared, Writer
+from sinks.watermark.sweep import Sweep
 
 log = logs.get("hookline.sinks")
 
@@ -65,7 +67,7 @@ class Sinks:
         self._database = Database(settings, health, f"hookline-sinks-{uuid.uuid4().hex[:12]}")
         await self._database.run(lambda connection: check(connection, settings.sql_schema))
         if self._codec is None:
-            await admin.check_topics(settings, health)
+            await topics_admin.check_topics(settings, health)
             self._codec = await load_codec(settings, health)
         self._writer = Writer(self._database, self._codec, self._clock)
         if self._in_background:
@@ -76,13 +78,13 @@ class Sinks:
         """Take the partitions over: the fences to start from."""
         order = sorted(partitions, key=lambda p: (p.topic, p.number))
         held = await self._database.run(
-            lambda connection: fences.take_over(connection, order, self._database.name)
+            lambda connection: stored_offsets.take_over(connection, order, self._database.name)
         )
         while True:
             try:
                 async with Log(self._settings) as kafka:
                     self._cluster_id = await kafka.cluster_id()
-                    self._strange = await identity.differences(kafka, held, self._cluster_id)
+                    self._strange = await log_identity.differences(kafka, held, self._cluster_id)
             except (KafkaError, OSError) as error:
                 self._health.waiting("kafka", f"the log cannot be compared: {error}")
                 await asyncio.sleep(_PAUSE)

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from runtime import logs
-from runtime.admin import partition_count
+from runtime.kafka.topics_admin import partition_count
 from runtime.settings import Settings
 from runtime.stage import Partition
 from schemas import envelopes, heartbeats

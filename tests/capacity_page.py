@@ -7,11 +7,11 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from hookline import capacity_figures
-from hookline.capacity import plan
-from hookline.capacity_figures import Figures
-from hookline.capacity_load import Load
-from hookline.capacity_words import COLUMNS, UNKNOWN, breaks, doubts, first, rows
+from hookline.capacity import measurements
+from hookline.capacity.load import Load
+from hookline.capacity.measurements import Figures
+from hookline.capacity.plan import plan
+from hookline.capacity.report import COLUMNS, UNKNOWN, breaks, doubts, first, rows
 
 PAGE = Path(__file__).parents[1] / "docs" / "capacity.md"
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
@@ -70,7 +70,7 @@ def _table(columns: Sequence[str], cells: Iterable[Sequence[str]]) -> Iterator[s
 def page() -> str:
     """The whole page, its tables as they must be."""
     before, _, rest = PAGE.read_text().partition(BEGIN)
-    return before + BEGIN + tables(capacity_figures.read()) + END + rest.partition(END)[2]
+    return before + BEGIN + tables(measurements.read()) + END + rest.partition(END)[2]
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from hookline.local.fetch import cache_dir
+from hookline.local.servers.fetch import cache_dir
 
 PACKAGE = "lifetimes==0.11.3"
 CALIBRATION_ENDS = date(1997, 9, 30)

@@ -17,10 +17,11 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-from hookline.local.kafka import Kafka
 from hookline.local.process import free_port
+from hookline.local.servers.kafka import Kafka
 from hookline.local.stack import NAMES, Stack, choose_ports
-from runtime import admin, registry
+from runtime import registry
+from runtime.kafka import topics_admin
 from runtime.settings import Settings
 from tests import shown
 from tests.log_search import leaks, secrets_of
@@ -159,9 +160,9 @@ def stack(live_stack: LiveStack) -> Iterator[LiveStack]:
 
 def prepare(settings: Settings) -> Settings:
     """Topics, schemas and tables for these settings. Works in async tests too."""
-    from sinks.migrate import migrate  # noqa: PLC0415 - only where tables are wanted
+    from sinks.postgres.migrate import migrate  # noqa: PLC0415 - only where tables are wanted
 
-    run_apart(admin.create_topics(settings))
+    run_apart(topics_admin.create_topics(settings))
     run_apart(registry.register(settings))
     migrate(settings)
     return settings
@@ -188,8 +189,8 @@ def prepared(stack: LiveStack) -> Iterator[Callable[[Settings], Settings]]:
 
 
 async def _delete_topics(settings: Settings) -> None:
-    async with admin.admin_client(settings) as client:
-        await client.delete_topics(list(await admin.find_topics(settings)))
+    async with topics_admin.admin_client(settings) as client:
+        await client.delete_topics(list(await topics_admin.find_topics(settings)))
 
 
 @pytest.hookimpl(optionalhook=True)

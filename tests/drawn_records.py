@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from schemas import events
 from schemas.codec import schema
+from schemas.codegen.emitter import Source, kind_of
 from schemas.events import RECORDS
-from schemas.source import Source, kind_of
 
 PLACES = Decimal("0.0001")
 AMOUNTS = st.integers(1 - 10**18, 10**18 - 1).map(lambda unscaled: Decimal(unscaled) * PLACES)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from runtime.producer import new_producer
+from runtime.kafka.producer import new_producer
 from runtime.settings import Settings
 from schemas import envelopes
 from schemas.topics import WEBHOOKS

@@ -19,11 +19,11 @@ from typing import Any
 
 BAR = 0.85
 TESTS = {
-    "ingest/signatures.py": ["tests/unit/test_signatures.py"],
-    "processors/dedupe.py": ["tests/unit/test_dedupe.py"],
+    "ingest/signatures.py": ["tests/unit/ingest/test_signatures.py"],
+    "processors/dedupe.py": ["tests/unit/processors/test_dedupe.py"],
     "processors/sources/run_free.py": [
-        "tests/unit/sources/test_run_free.py",
-        "tests/unit/test_examples.py",
+        "tests/unit/processors/sources/test_run_free.py",
+        "tests/unit/repository/test_examples.py",
         *("-k", "run_free or run-free"),
     ],
 }

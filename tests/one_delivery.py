@@ -12,15 +12,15 @@ from typing import Any
 import httpx
 import msgspec
 
-from hookline import samples, send
+from hookline.send import examples, sender
 from ingest.app import create_app
 from ingest.publisher import MemoryPublisher
-from processors.index import PartitionIndex
+from processors.decide import Verdicts
+from processors.index.partition_index import PartitionIndex
 from processors.sources import ADAPTERS
-from processors.verdicts import Verdicts
 from runtime.health import Health
 from runtime.settings import Settings
-from runtime.shops import ShopBook
+from runtime.shop_book import ShopBook
 from schemas import envelopes
 from schemas.codec import Codec
 from schemas.events import RECORDS
@@ -34,8 +34,8 @@ async def sent(book: ShopBook, platform: str, example: str, shop: str | None = N
     publisher = MemoryPublisher()
     app = create_app(Settings(), book, publisher, Health())
     chosen = next(s for s in book.shops.values() if s.source == platform and shop in (None, s.id))
-    sample = send.with_query(samples.sample(platform, example))
-    url, headers, body = send.request(URL, chosen, sample)
+    sample = sender.with_query(examples.sample(platform, example))
+    url, headers, body = sender.request(URL, chosen, sample)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as client:
         (await client.post(url, content=body, headers=headers)).raise_for_status()
     (told,) = publisher.records

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from runtime.producer import new_producer
+from runtime.kafka.producer import new_producer
 from runtime.settings import Settings
 from schemas import envelopes
 from schemas.topics import OUTCOMES, WEBHOOKS

@@ -10,7 +10,7 @@ from ingest.app import create_app, server_of
 from ingest.publisher import MemoryPublisher, Record
 from runtime.health import Health, Server
 from runtime.settings import Settings
-from runtime.shops import ShopBook
+from runtime.shop_book import ShopBook
 
 
 class Served:

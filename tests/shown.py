@@ -7,7 +7,7 @@ from tests import traps
 from tests.example_files import examples
 
 _UNIT = "tests/unit/"
-_EXAMPLES = f"{_UNIT}test_examples.py::test_a_body_gives_exactly_its_expected_events"
+_EXAMPLES = f"{_UNIT}repository/test_examples.py::test_a_body_gives_exactly_its_expected_events"
 
 
 def line(passed: Iterable[str], failed: Iterable[str]) -> str | None:

@@ -29,10 +29,12 @@ from schemas.events import (
     TimeBasis,
 )
 from schemas.topics import BY_RECORD
-from sinks import closing, digest, fences
 from sinks.agent import Sinks
-from sinks.database import Database
-from sinks.leader import Leader
+from sinks.postgres.leader_lock import Leader
+from sinks.postgres.session import Database
+from sinks.rebuild import table_digest
+from sinks.store import stored_offsets
+from sinks.watermark import due_carts
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -234,7 +236,7 @@ class Tables:
         place = Partition(topic, 0)
         if place not in self._next:
             held = await self.database.run(
-                lambda connection: fences.take_over(connection, [place], "test")
+                lambda connection: stored_offsets.take_over(connection, [place], "test")
             )
             self._next[place] = held[place].next_offset
         return place
@@ -247,8 +249,8 @@ class Tables:
             " ON CONFLICT (is_only) DO UPDATE SET at = excluded.at",
             watermark,
         )
-        closed = await closing.close_due(self.database, watermark, lambda: self.now)
-        await closing.refresh(self.database, lambda: self.now)
+        closed = await due_carts.close_due(self.database, watermark, lambda: self.now)
+        await due_carts.refresh(self.database, lambda: self.now)
         return closed
 
     def execute(self, query: str, *values: Any) -> None:
@@ -264,7 +266,7 @@ class Tables:
     async def digest(self) -> dict[str, str]:
         """A digest of every table's rows; when and how often it was written left aside."""
         return await self.database.run(
-            lambda connection: digest.tables(connection, self.settings.sql_schema)
+            lambda connection: table_digest.tables(connection, self.settings.sql_schema)
         )
 
     def _connect(self) -> psycopg.Connection[Any]:

@@ -15,8 +15,8 @@ from psycopg import AsyncConnection
 from runtime.health import Health
 from runtime.settings import from_env
 from runtime.stage import MovedError, Partition
-from sinks import fences
-from sinks.database import Database
+from sinks.postgres.session import Database
+from sinks.store import stored_offsets
 
 
 async def main(topic: str, end: int, idle: str) -> None:
@@ -29,14 +29,14 @@ async def main(topic: str, end: int, idle: str) -> None:
     )
 
     async def store(connection: AsyncConnection[Any]) -> None:
-        if not await fences.move(connection, [fences.Move(place, 0, end)], None):
-            raise MovedError((await fences.read(connection, place)).next_offset)
+        if not await stored_offsets.move(connection, [stored_offsets.Move(place, 0, end)], None):
+            raise MovedError((await stored_offsets.read(connection, place)).next_offset)
         if stops:
             stops.clear()
             os.kill(os.getpid(), signal.SIGSTOP)
         await connection.execute("SELECT 1")
 
-    await database.run(lambda c: fences.take_over(c, [place], database.name))
+    await database.run(lambda c: stored_offsets.take_over(c, [place], database.name))
     try:
         await database.run(store)
     except MovedError as moved:

@@ -14,11 +14,11 @@ from typing import Any
 
 import psycopg
 
-from hookline.local.postgres import Postgres
 from hookline.local.process import free_port
+from hookline.local.servers.postgres import Postgres
 from runtime.settings import Settings
-from sinks.digest import FOLDED
-from sinks.migrate import migrate
+from sinks.postgres.migrate import migrate
+from sinks.rebuild.table_digest import FOLDED
 
 PAGE = Path(__file__).parents[1] / "docs" / "tables.md"
 BEGIN, END = "<!-- dictionary: begin -->", "<!-- dictionary: end -->"

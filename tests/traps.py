@@ -64,7 +64,7 @@ TRAPS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "payment_pending is not revenue": (
             "test_the_sample_is_a_pending_test_order_of_12_and_9_95_shipping",
-            "test_lifetime_customers.py::test_pending_revenue_is_not_net",
+            "sinks/lifetime/test_customers.py::test_pending_revenue_is_not_net",
         ),
         "a newer envelope comes by shape, and nothing of it is rejected silently": (
             "test_the_newer_envelope_tells_money_in_the_smallest_unit_of_its_currency",
@@ -84,15 +84,15 @@ TRAPS: dict[str, dict[str, tuple[str, ...]]] = {
             "test_an_order_without_a_token_names_no_cart",
         ),
         "an id above 2^53 is never a float": (
-            "sources/test_document.py::test_numbers_are_exact_at_any_size",
-            "test_sources.py::test_an_event_without_sample_is_keyed_by_the_ids_that_are_there",
+            "processors/sources/readers/test_document.py::test_numbers_are_exact_at_any_size",
+            "ingest/test_sources.py::test_an_event_without_sample_is_keyed_by_the_ids_that_are_there",
         ),
         "total_spent and orders_count are the platform's running totals": (
             "test_the_platforms_own_totals_ride_on_the_customer",
         ),
         "a customer credit has no id, amount, topic or sign": (
             "test_a_customer_credit_tells_neither_amount_nor_sign_nor_order",
-            "test_sources.py::test_an_event_without_sample_is_keyed_by_the_ids_that_are_there",
+            "ingest/test_sources.py::test_an_event_without_sample_is_keyed_by_the_ids_that_are_there",
         ),
         "no order number is parsed out of a credit's text": (
             "test_no_number_is_read_out_of_a_credits_text",
@@ -102,10 +102,10 @@ TRAPS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "XML in the Rails style, names with dashes or underscores": (
             "test_xml_says_the_same_as_json_dashed_or_underscored",
-            "test_examples.py::test_a_body_in_xml_gives_the_events_of_its_json",
+            "repository/test_examples.py::test_a_body_in_xml_gives_the_events_of_its_json",
         ),
         "two spellings of the headers": (
-            "test_examples_ingress.py::test_both_spellings_of_spiffys_headers_say_the_same",
+            "repository/test_examples_ingress.py::test_both_spellings_of_spiffys_headers_say_the_same",
         ),
     },
     "ciklik": {
@@ -135,10 +135,10 @@ TRAPS: dict[str, dict[str, tuple[str, ...]]] = {
         "running totals of two scopes, never summed": (
             "test_totals_keep_their_scope",
             (
-                "test_lifetime_customers.py::"
+                "sinks/lifetime/test_customers.py::"
                 "test_reported_totals_are_the_newest_of_each_figure_and_never_summed"
             ),
-            "test_lifetime_customers.py::test_only_customer_scope_totals_are_the_customers",
+            "sinks/lifetime/test_customers.py::test_only_customer_scope_totals_are_the_customers",
         ),
         "total_paid holds tax and shipping: it is not net": (
             "test_what_was_paid_is_not_the_orders_total_nor_its_net",
@@ -146,7 +146,7 @@ TRAPS: dict[str, dict[str, tuple[str, ...]]] = {
         "more than one successful transaction on a created order is a renewal": (
             "test_the_first_order_is_50_and_the_renewal_20_less_20",
             (
-                "test_lifetime_published.py::"
+                "sinks/lifetime/test_orders_published.py::"
                 "test_the_ciklik_order_of_the_third_transaction_is_a_renewal"
             ),
         ),
@@ -162,7 +162,7 @@ TRAPS: dict[str, dict[str, tuple[str, ...]]] = {
         "statuses are compared without case": (
             "test_statuses_are_compared_without_case",
             "test_items_that_tell_one_status_in_three_cases_tell_one_word",
-            "test_examples.py::test_the_items_of_an_order_go_from_new_to_delivered_in_any_case",
+            "repository/test_examples.py::test_the_items_of_an_order_go_from_new_to_delivered_in_any_case",
         ),
         "the newest is by arrival, and no lower status is dropped": (
             "test_a_status_that_goes_back_is_an_event_and_the_newest_by_its_arrival",
@@ -175,8 +175,8 @@ TRAPS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "the page's test button sends an unknown body (Run Free's too)": (
             "test_the_pages_test_button_sends_a_body_without_an_order",
-            "sources/test_run_free.py::test_an_unknown_event_is_named_in_the_reject",
-            "test_examples.py::test_a_body_that_must_be_rejected_names_its_reason_and_place",
+            "processors/sources/test_run_free.py::test_an_unknown_event_is_named_in_the_reject",
+            "repository/test_examples.py::test_a_body_that_must_be_rejected_names_its_reason_and_place",
         ),
         "address lines may be a blank": (
             "test_blank_address_lines_and_all_that_an_address_says_go_nowhere",
@@ -186,32 +186,34 @@ TRAPS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "a fulfilment partner's order stays out of lifetime value": (
             "test_the_sample_is_93_30_of_items_and_15_61_of_shipping",
-            "test_lifetime_published.py::test_orders",
+            "sinks/lifetime/test_orders_published.py::test_orders",
         ),
     },
     "all": {
         "a cart that goes A, B, A says three things": (
-            "test_dedupe.py::test_a_cart_that_goes_a_b_a_says_three_things",
+            "processors/test_dedupe.py::test_a_cart_that_goes_a_b_a_says_three_things",
             (
-                "test_verdicts.py::"
+                "processors/test_decide.py::"
                 "test_a_cart_that_goes_a_b_a_says_three_things_and_a_retry_of_the_last_none"
             ),
         ),
         "one delivery may come twice; an equal body is a retry where it carries its own time": (
-            "test_dedupe.py::test_content_asks_for_the_same_digest_and_state_for_the_latest_one",
+            "processors/test_dedupe.py::test_content_asks_for_the_same_digest_and_state_for_the_latest_one",
         ),
         "money as text, whole number and fraction, never rounded": (
-            "sources/test_money.py::test_an_amount_is_what_was_told",
-            "sources/test_any_body.py::test_no_amount_is_ever_rounded",
+            "processors/sources/readers/test_money.py::test_an_amount_is_what_was_told",
+            "processors/sources/test_any_body.py::test_no_amount_is_ever_rounded",
         ),
         "naive times in the folds and gaps of daylight saving": (
-            "sources/test_times.py::test_a_naive_time_is_of_the_shops_zone",
+            "processors/sources/readers/test_times.py::test_a_naive_time_is_of_the_shops_zone",
         ),
-        "sentinels for no time": ("sources/test_times.py::test_a_time_not_told_is_null",),
+        "sentinels for no time": (
+            "processors/sources/readers/test_times.py::test_a_time_not_told_is_null",
+        ),
         "personal data stand nowhere but in contact": (
-            "test_examples.py::test_no_personal_data_stands_outside_of_contact",
+            "repository/test_examples.py::test_no_personal_data_stands_outside_of_contact",
             (
-                "sources/test_attributes.py::"
+                "processors/sources/readers/test_attributes.py::"
                 "test_what_stands_under_a_name_that_tells_nothing_is_left_out"
             ),
         ),
@@ -231,7 +233,9 @@ def traps() -> dict[str, frozenset[str]]:
 
 
 def _full(platform: str, test: str) -> str:
-    return test if "::" in test else f"sources/test_{platform.replace('-', '_')}.py::{test}"
+    return (
+        test if "::" in test else f"processors/sources/test_{platform.replace('-', '_')}.py::{test}"
+    )
 
 
 def shown(passed: Iterable[str]) -> list[str]:

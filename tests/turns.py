@@ -11,7 +11,7 @@ from psycopg import AsyncConnection, AsyncCursor, sql
 
 from runtime.health import Health
 from runtime.settings import Settings
-from sinks.database import Database
+from sinks.postgres.session import Database
 
 Work = Callable[[], Awaitable[Any]]
 

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from hookline import screen
-from hookline.connection import DataOption, find
+from hookline.console import output
+from hookline.stack_address import DataOption, find
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
           hookline accept-loss 3 --until 48210
           hookline accept-loss 3 --until 48210 --yes --json
         """
-        from hookline.losses import accept, find_lost
+        from hookline.audit.losses import accept, find_lost
 
         settings = find(data).settings
         lost = asyncio.run(find_lost(settings, partition))
@@ -45,7 +45,7 @@ def register(app: typer.Typer) -> None:
             )
         decision = asyncio.run(accept(settings, partition, lost, until))
         if as_json:
-            screen.print_json(
+            output.print_json(
                 {
                     "partition": partition,
                     "first": decision.first,
@@ -54,6 +54,6 @@ def register(app: typer.Typer) -> None:
                 }
             )
             return
-        screen.out.print(
+        output.out.print(
             f"{decision.count} deliveries given up: partition {partition} goes on at {until}"
         )

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from hookline import screen
-from hookline.connection import DataOption, find
+from hookline.console import output
 from hookline.errors import CommandError
+from hookline.stack_address import DataOption, find
 
 if TYPE_CHECKING:
-    from hookline.audit import Report, Scope
-    from hookline.audit_workers import Progress as Told
+    from hookline.audit.report import Report, Scope
+    from hookline.audit.workers import Progress as Told
     from runtime.settings import Settings
 
 _COLUMNS = ("accepted", "canonical", "duplicates", "dead_letters", "in_flight", "missing")
@@ -64,7 +64,7 @@ def register(app: typer.Typer) -> None:
           hookline audit --repair
           hookline audit --json | jq .missing_at
         """
-        from hookline import audit as books
+        from hookline.audit import report as books
 
         settings = find(data).settings
         scope = _scope(since, until, partition, first, last)
@@ -78,7 +78,7 @@ def register(app: typer.Typer) -> None:
             _repair(settings, report.missing_at)
             report = look()
         if as_json:
-            screen.print_json(report.as_dict())
+            output.print_json(report.as_dict())
         else:
             _show(report)
         if not report.is_balanced:
@@ -88,8 +88,8 @@ def register(app: typer.Typer) -> None:
 def _scope(
     since: str | None, until: str | None, partition: int | None, first: int | None, last: int | None
 ) -> "Scope":
-    from hookline.audit import Scope
-    from hookline.times import milliseconds
+    from hookline.audit.report import Scope
+    from hookline.console.time_argument import milliseconds
 
     if partition is None and (first is not None or last is not None):
         raise CommandError("offsets are those of one partition: name it with --partition")
@@ -109,9 +109,9 @@ def _bar(*, shown: bool) -> "Iterator[Told]":
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=screen.err,
+        console=output.err,
         transient=True,
-        disable=not shown or not screen.err.is_terminal,
+        disable=not shown or not output.err.is_terminal,
     ) as bar:
         task = bar.add_task("read", total=None)
 
@@ -122,7 +122,7 @@ def _bar(*, shown: bool) -> "Iterator[Told]":
 
 
 def _repair(settings: "Settings", missing_at: list[str]) -> None:
-    from hookline.repair import repair
+    from hookline.audit.repair import repair
     from runtime import logs
 
     logs.configure(settings, "audit")  # to stderr: what is waited for is said there
@@ -131,7 +131,7 @@ def _repair(settings: "Settings", missing_at: list[str]) -> None:
         number, offset = map(int, place.split(":"))
         places.setdefault(number, []).append(offset)
     done = asyncio.run(repair(settings, places))
-    screen.err.print(
+    output.err.print(
         f"repaired: {done.deliveries} of {len(missing_at)} deliveries,"
         f" {done.outcomes} outcomes written"
     )
@@ -143,13 +143,13 @@ def _show(report: "Report") -> None:
         for shop, count in sorted(report.shops.items())
     ]
     columns = ("shop", *(name.replace("_", " ") for name in _COLUMNS))
-    screen.out.print(screen.table(None, columns, rows))
+    output.out.print(output.table(None, columns, rows))
     colour = "green" if report.is_balanced else "red"
-    screen.out.print(f"[bold {colour}]{report.line()}[/]")
+    output.out.print(f"[bold {colour}]{report.line()}[/]")
     for line in _remarks(report):
-        screen.out.print(line)
+        output.out.print(line)
     if report.sinks is not None:
-        screen.out.print(
+        output.out.print(
             f"events not yet in the tables: {report.sinks.behind}; "
             f"events that the tables refused (sink_rejects): {report.sinks.rejects}"
         )

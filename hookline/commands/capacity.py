@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hookline import screen
+from hookline.console import output
 
 if TYPE_CHECKING:
-    from hookline.capacity import Plan
-    from hookline.capacity_figures import Figures
+    from hookline.capacity.measurements import Figures
+    from hookline.capacity.plan import Plan
 
 
 def register(app: typer.Typer) -> None:
@@ -66,9 +66,9 @@ def capacity(
       hookline capacity --rate 1000000 --window 1d --retention 7d --process-memory 32
       hookline capacity --rate 10000 --figures ours.json --json | jq .kafka.brokers
     """
-    from hookline import capacity_figures, capacity_words
-    from hookline.capacity import plan
-    from hookline.capacity_load import Load, Machines
+    from hookline.capacity import measurements, report
+    from hookline.capacity.load import Load, Machines
+    from hookline.capacity.plan import plan
     from schemas.shops import seconds
 
     load = Load(
@@ -92,22 +92,22 @@ def capacity(
         broker_partitions=broker_partitions,
         replication=replication,
     )
-    known = capacity_figures.read(figures)
+    known = measurements.read(figures)
     made = plan(load, known, machines)
     if as_json:
-        screen.print_json(_told(made, known))
+        output.print_json(_told(made, known))
         return
     title = f"{rate:,.0f} deliveries/s, {rate * peak:,.0f} at the peak"
-    screen.out.print(screen.table(title, capacity_words.COLUMNS, capacity_words.rows(made)))
-    found = capacity_words.breaks(made, known)
-    screen.out.print(capacity_words.first(made, found), markup=False)
+    output.out.print(output.table(title, report.COLUMNS, report.rows(made)))
+    found = report.breaks(made, known)
+    output.out.print(report.first(made, found), markup=False)
     shown = [
-        (f"{each.at:,.0f}/s" if each.at is not None else capacity_words.UNKNOWN, *_words(each))
+        (f"{each.at:,.0f}/s" if each.at is not None else report.UNKNOWN, *_words(each))
         for each in found
     ]
-    screen.out.print(screen.table("how far one goes", ("up to", "what ends", "then"), shown))
-    for line in capacity_words.doubts(known):
-        screen.out.print(line, markup=False)
+    output.out.print(output.table("how far one goes", ("up to", "what ends", "then"), shown))
+    for line in report.doubts(known):
+        output.out.print(line, markup=False)
 
 
 def _words(found: Any) -> tuple[str, str]:
@@ -115,7 +115,7 @@ def _words(found: Any) -> tuple[str, str]:
 
 
 def _told(made: "Plan", known: "Figures") -> dict[str, Any]:
-    from hookline.capacity_words import breaks, doubts, first
+    from hookline.capacity.report import breaks, doubts, first
 
     found = breaks(made, known)
     said = {item.name: getattr(made, item.name) for item in fields(made)}

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from hookline import screen
-from hookline.connection import DataOption, find
+from hookline.console import output
 from hookline.errors import CommandError
+from hookline.stack_address import DataOption, find
 
 if TYPE_CHECKING:
-    from hookline.dead_letters import Choice, Group, Letter
-    from hookline.dead_marks import Mark
-    from hookline.replay import Progress as Told
+    from hookline.dead_letters.letters import Choice, Group, Letter
+    from hookline.dead_letters.marks import Mark
+    from hookline.dead_letters.replay import Progress as Told
     from runtime.settings import Settings
 
 group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -87,9 +87,9 @@ def show(
       hookline dead show 2:0
       hookline dead show 2:0 | jq -r .value
     """
-    from hookline.dead_letters import place_of
+    from hookline.dead_letters.letters import place_of
 
-    screen.print_json(asyncio.run(_found(find(data).settings, place_of(letter))))
+    output.print_json(asyncio.run(_found(find(data).settings, place_of(letter))))
 
 
 @group.command()
@@ -121,19 +121,19 @@ def replay(
       hookline dead replay --all --dry-run
       hookline dead replay --all --rate 500
     """
-    from hookline.replay import replay as again
+    from hookline.dead_letters.replay import replay as again
 
     choice = _choice(letters, shop, reason, path, since, everything=everything)
     settings = find(data).settings
     with _bar(shown=not as_json) as progress:
         done = asyncio.run(again(settings, choice, progress, rate=rate, is_rehearsal=dry_run))
     if as_json:
-        screen.print_json({"replayed": done.replayed, "skipped": done.skipped, "dry_run": dry_run})
+        output.print_json({"replayed": done.replayed, "skipped": done.skipped, "dry_run": dry_run})
         return
     for place, why in done.skipped.items():
-        screen.out.print(f"left alone: {place}, {why}", markup=False)
+        output.out.print(f"left alone: {place}, {why}", markup=False)
     words = "would be replayed" if dry_run else "replayed"
-    screen.out.print(f"{words}: {len(done.replayed)}, left alone: {len(done.skipped)}")
+    output.out.print(f"{words}: {len(done.replayed)}, left alone: {len(done.skipped)}")
 
 
 @group.command()
@@ -156,14 +156,14 @@ def discard(
       hookline dead discard 2:17 --because 'a test of the sender'
       hookline dead discard --reason malformed-body --since 24h --because 'cut off by a proxy'
     """
-    from hookline.dead_letters import discard as mark
+    from hookline.dead_letters.letters import discard as mark
 
     choice = _choice(letters, shop, reason, path, since, everything=everything)
     places = asyncio.run(mark(find(data).settings, choice, because))
     if as_json:
-        screen.print_json({"discarded": places})
+        output.print_json({"discarded": places})
     else:
-        screen.out.print(f"discarded: {len(places)}")
+        output.out.print(f"discarded: {len(places)}")
 
 
 def _choice(
@@ -176,8 +176,8 @@ def _choice(
     everything: bool | None = None,
 ) -> "Choice":
     """The letters meant. ``everything`` None: no choice at all means all of them."""
-    from hookline.dead_letters import Choice, place_of
-    from hookline.times import milliseconds
+    from hookline.console.time_argument import milliseconds
+    from hookline.dead_letters.letters import Choice, place_of
 
     is_narrowed = bool(letters or shop or reason or path or since)
     if everything is not None and everything == is_narrowed:
@@ -217,7 +217,7 @@ def _said(letter: "Letter", mark: "Mark | None") -> dict[str, Any]:
 
 
 async def _list(settings: "Settings", choice: "Choice", *, settled: bool, as_json: bool) -> None:
-    from hookline.dead_letters import listed
+    from hookline.dead_letters.letters import listed
 
     page: list[list[Any]] = []
     shown = 0
@@ -225,22 +225,22 @@ async def _list(settings: "Settings", choice: "Choice", *, settled: bool, as_jso
         said = _said(letter, mark)
         if as_json:
             # One array, a letter a line, written as it is read.
-            print(",\n" if shown else "[", screen.json_of(said), sep="", end="")
+            print(",\n" if shown else "[", output.json_of(said), sep="", end="")
         else:
             said["detail"] = letter.detail.strip().rpartition("\n")[2]  # of a traceback its end
             page.append([said[column] for column in _COLUMNS])
             if len(page) == _PAGE:
-                screen.out.print(screen.table(None, _COLUMNS, page))
+                output.out.print(output.table(None, _COLUMNS, page))
                 page.clear()
         shown += 1
     if as_json:
         print("]" if shown else "[]")
     elif page or not shown:
-        screen.out.print(screen.table(None, _COLUMNS, page))
+        output.out.print(output.table(None, _COLUMNS, page))
 
 
 async def _groups(settings: "Settings", choice: "Choice", *, settled: bool) -> "list[Group]":
-    from hookline.dead_letters import Groups, listed
+    from hookline.dead_letters.letters import Groups, listed
 
     groups = Groups()
     async for letter, _ in listed(settings, choice, settled=settled):
@@ -262,14 +262,14 @@ def _show_groups(groups: "list[Group]", *, as_json: bool) -> None:
         for each in groups
     ]
     if as_json:
-        screen.print_json(said)
+        output.print_json(said)
         return
     columns = ("letters", "shop", "reason", "path", "oldest", "newest", "newest_letter")
-    screen.out.print(screen.table(None, columns, [[each[c] for c in columns] for each in said]))
+    output.out.print(output.table(None, columns, [[each[c] for c in columns] for each in said]))
 
 
 async def _found(settings: "Settings", place: tuple[int, int]) -> dict[str, Any]:
-    from hookline.dead_letters import Choice, listed, require
+    from hookline.dead_letters.letters import Choice, listed, require
     from hookline.topics import record_at
     from schemas.topics import DEAD_LETTERS
 
@@ -285,9 +285,9 @@ def _bar(*, shown: bool) -> "Iterator[Told]":
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        console=screen.err,
+        console=output.err,
         transient=True,
-        disable=not shown or not screen.err.is_terminal,
+        disable=not shown or not output.err.is_terminal,
     ) as bar:
         task = bar.add_task("reading letters", total=None)
 

@@ -29,6 +29,6 @@ def register(app: typer.Typer) -> None:
           hookline demo
           hookline demo --once
         """
-        from hookline.demo import Demo
+        from hookline.demo.demo import Demo
 
         raise typer.Exit(0 if Demo(once=once, data=data).run() else 1)

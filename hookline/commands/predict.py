@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hookline import screen
-from hookline.connection import DataOption, find
+from hookline.console import output
 from hookline.errors import CommandError
+from hookline.stack_address import DataOption, find
 
 if TYPE_CHECKING:
-    from hookline.forecast_rows import Run
+    from hookline.analysis.forecast_store import Run
 
 _COLUMNS = (
     "shop", "currency", "customers", "repeat", "alive", "purchases_30d", "purchases_90d",
@@ -51,7 +51,7 @@ def predict(
       hookline predict --discount 0.08 --at-least 500 100
     """
     try:
-        from hookline import forecast_rows
+        from hookline.analysis import forecast_store
     except ModuleNotFoundError as error:
         if error.name not in ("scipy", "numpy"):
             raise
@@ -60,19 +60,19 @@ def predict(
         ) from None
 
     settings = find(data).settings
-    with screen.reading(shown=not as_json) as progress:
+    with output.reading(shown=not as_json) as progress:
         runs = asyncio.run(
-            forecast_rows.predict(
+            forecast_store.predict(
                 settings, discount, at_least, writes=not dry_run, progress=progress
             )
         )
     if as_json:
-        screen.print_json([_told(run) for run in runs])
+        output.print_json([_told(run) for run in runs])
         return
     rows = [[_shown(run)[column] for column in _COLUMNS] for run in runs]
-    screen.out.print(screen.table(None, [name.replace("_", " ") for name in _COLUMNS], rows))
+    output.out.print(output.table(None, [name.replace("_", " ") for name in _COLUMNS], rows))
     if not runs:
-        screen.out.print("customer_lifetime_value holds no row yet")
+        output.out.print("customer_lifetime_value holds no row yet")
 
 
 def _told(run: "Run") -> dict[str, Any]:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from hookline import screen
-from hookline.connection import DataOption, find
+from hookline.console import output
+from hookline.stack_address import DataOption, find
 from runtime.settings import Settings
 
 if TYPE_CHECKING:
-    from sinks.shadow import Progress as Stored
+    from sinks.rebuild.shadow_tables import Progress as Stored
 
 _RATE_OVER = 5.0
 """Seconds that the rate shown looks back, at least."""
@@ -65,10 +65,10 @@ def register(app: typer.Typer) -> None:
         if digest_only:
             _show_digests(asyncio.run(_digests(settings)), as_json=as_json)
             return
-        with _bar(shown=not as_json and screen.err.is_terminal) as progress:
+        with _bar(shown=not as_json and output.err.is_terminal) as progress:
             said = asyncio.run(_rebuild(settings, progress, resume, check, accept_log))
         if as_json:
-            screen.print_json(said)
+            output.print_json(said)
         elif check:
             _show_check(said)
         else:
@@ -85,7 +85,7 @@ async def _rebuild(
     accept_log: bool,
 ) -> dict[str, Any]:
     from sinks.agent import now
-    from sinks.rebuild import Rebuild
+    from sinks.rebuild.rebuild import Rebuild
 
     began = time.monotonic()
     async with Rebuild(settings, now, progress) as work:
@@ -106,9 +106,9 @@ async def _rebuild(
 
 async def _digests(settings: Settings) -> dict[str, str]:
     from runtime.health import Health
-    from sinks import digest
-    from sinks.database import Database
-    from sinks.migrate import check_migrated
+    from sinks.postgres.migrate import check_migrated
+    from sinks.postgres.session import Database
+    from sinks.rebuild import table_digest
 
     check_migrated(settings)
     database = Database(
@@ -119,7 +119,7 @@ async def _digests(settings: Settings) -> dict[str, str]:
         statement_timeout="0",
     )
     try:
-        return await database.run(lambda c: digest.tables(c, settings.sql_schema))
+        return await database.run(lambda c: table_digest.tables(c, settings.sql_schema))
     finally:
         await database.close()
 
@@ -133,7 +133,7 @@ def _bar(*, shown: bool) -> "Iterator[Callable[[Stored], None]]":
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
         TextColumn("[yellow]{task.fields[waiting]}[/]"),
-        console=screen.err,
+        console=output.err,
         transient=True,
         disable=not shown,
     ) as bar:
@@ -155,27 +155,27 @@ def _bar(*, shown: bool) -> "Iterator[Callable[[Stored], None]]":
 
 def _show_digests(found: dict[str, str], *, as_json: bool) -> None:
     if as_json:
-        screen.print_json(found)
+        output.print_json(found)
     else:
-        screen.out.print(screen.table(None, ("table", "digest"), list(found.items())))
+        output.out.print(output.table(None, ("table", "digest"), list(found.items())))
 
 
 def _show_check(said: dict[str, Any]) -> None:
     if not said["differing"]:
-        screen.out.print("[bold green]every table is what the log gives[/]")
+        output.out.print("[bold green]every table is what the log gives[/]")
         return
     names = ", ".join(said["differing"])
-    screen.out.print(f"[bold red]differ from what the log gives: {names}[/]")
-    screen.out.print(
+    output.out.print(f"[bold red]differ from what the log gives: {names}[/]")
+    output.out.print(
         f"what the log gives stands in schema {said['schema']} until the next rebuild;"
         f" `hookline rebuild --resume` puts it in the place of the live tables"
     )
 
 
 def _show_swap(said: dict[str, Any]) -> None:
-    screen.out.print(
+    output.out.print(
         f"[bold green]rebuilt from {said['records']:,} records in {said['seconds']} s[/];"
         f" carts shown otherwise than before: {said['retold']:,}"
     )
     if said["left"]:
-        screen.out.print(f"[yellow]{said['left']}[/]")
+        output.out.print(f"[yellow]{said['left']}[/]")

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from hookline import screen
-from hookline.connection import DataOption, find
+from hookline.console import output
 from hookline.errors import CommandError
+from hookline.stack_address import DataOption, find
 from schemas.platforms import PLATFORMS
 
 
@@ -57,16 +57,16 @@ def register(app: typer.Typer) -> None:
           hookline send spiffy carts-create --tamper
           hookline send ciklik abandoned_cart --file my-cart.json --shop winebox
         """
-        import hookline.send as sending
-        from hookline import samples
-        from hookline.edits import parse_edit
+        import hookline.send.sender as sending
+        from hookline.send import examples
+        from hookline.send.json_edits import parse_edit
         from schemas.shops import load
 
         if event is None:
-            for name in samples.names(platform):
+            for name in examples.names(platform):
                 print(name)
             return
-        example = samples.sample(platform, event, file)
+        example = examples.sample(platform, event, file)
         place = find(data)
         known = [s for s in load(Path(place.settings.shops_file)).values() if s.source == platform]
         chosen = next((s for s in known if shop in (None, s.id)), None)
@@ -82,7 +82,7 @@ def register(app: typer.Typer) -> None:
                 answer = sender.send(chosen, one, tampered=tamper)
                 wrong += answer.is_accepted is tamper
                 if as_json:
-                    screen.print_json(
+                    output.print_json(
                         {
                             "status": answer.status,
                             "delivery": answer.delivery,
@@ -92,7 +92,7 @@ def register(app: typer.Typer) -> None:
                 else:
                     colour = "green" if answer.is_accepted else "yellow"
                     said = f"delivery {answer.delivery}" if answer.delivery else "nothing stored"
-                    screen.out.print(
+                    output.out.print(
                         f"[{colour}]{answer.status}[/] {said}  ({answer.seconds * 1000:.0f} ms)"
                     )
         if wrong:

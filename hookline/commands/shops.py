@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hookline import screen
-from hookline.commands import shops_drift, shops_file
-from hookline.connection import DataOption, Place, find
+from hookline.commands import shops_drift, shops_edit
+from hookline.console import output
 from hookline.errors import CommandError, sentence
+from hookline.stack_address import DataOption, Place, find
 
 if TYPE_CHECKING:
-    from hookline.screen import Told
-    from hookline.shops_check import Checked
-    from hookline.shops_log import Shops
+    from hookline.console.output import Told
+    from hookline.shops.check import Checked
+    from hookline.shops.traffic import Shops
 
 group = typer.Typer(no_args_is_help=False, rich_markup_mode=None)
 
@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
     """Add the group of commands."""
     app.add_typer(group, name="shops")
     shops_drift.register(group)
-    shops_file.register(group)
+    shops_edit.register(group)
 
 
 @group.callback(invoke_without_command=True)
@@ -73,15 +73,15 @@ def list_shops(
       hookline shops list --file shops.toml
       hookline shops list --json
     """
-    from hookline import shop_urls
+    from hookline.shops import webhook_urls
     from schemas.shops import load
 
     path, place = _place(file, data)
-    base = place.ingress_url if place else shop_urls.BASE
+    base = place.ingress_url if place else webhook_urls.BASE
     listed = [
         {
             "shop": f"{shop.source}/{shop.id}",
-            "url": shop_urls.url(base, shop),
+            "url": webhook_urls.url(base, shop),
             "proof": shop.proof,
             "currency": shop.currency,
             "timezone": shop.timezone,
@@ -92,7 +92,7 @@ def list_shops(
         for shop in load(path).values()
     ]
     if as_json:
-        screen.print_json(listed)
+        output.print_json(listed)
     else:
         _print(str(path), _LISTED, listed)
 
@@ -123,47 +123,47 @@ def check(
       hookline shops check --show-secrets --url https://hooks.example.com
       hookline shops check --file shops.toml --json | jq '.shops[].problems'
     """
-    from hookline import shop_urls, shops_check
-    from hookline.times import milliseconds
+    from hookline.console.time_argument import milliseconds
+    from hookline.shops import check, webhook_urls
 
     since_ms = milliseconds(since)
     path, place = _place(file, data)
-    checked, broken = shops_check.check(path)
+    checked, broken = check.check(path)
     seen: Shops | None = None
     notes = ["a file was named, no stack: deliveries were not looked for"]
     if place is not None:
-        with screen.reading(shown=not as_json) as progress:
+        with output.reading(shown=not as_json) as progress:
             seen, notes = _look(place, since_ms, progress)
-    url = base or (place.ingress_url if place else shop_urls.BASE)
+    url = base or (place.ingress_url if place else webhook_urls.BASE)
     said = [_said(each, url, seen, show_secrets=show_secrets) for each in checked]
     is_well = not broken and all(one["well"] for one in said)
     if as_json:
         told = {"file": str(path), "well": is_well, "problems": broken, "notes": notes}
-        screen.print_json({**told, "since": _time(since_ms), "shops": said})
+        output.print_json({**told, "since": _time(since_ms), "shops": said})
     else:
         _print(str(path), _CHECKED, [{**one, "failures": _spelled(one)} for one in said])
         for one in said:
             for word in ("problems", "notes"):
                 for line in one[word]:
-                    screen.out.print(f"{one['shop']}: {line}", markup=False, soft_wrap=True)
+                    output.out.print(f"{one['shop']}: {line}", markup=False, soft_wrap=True)
         for line in (*broken, *notes):
-            screen.out.print(line, markup=False, soft_wrap=True)
+            output.out.print(line, markup=False, soft_wrap=True)
     if not is_well:
         raise typer.Exit(1)
 
 
 def _look(place: Place, since_ms: int, progress: "Told") -> "tuple[Shops | None, list[str]]":
     """What Kafka tells, and what could not be looked at."""
-    from hookline import shops_log
+    from hookline.shops import traffic
 
     try:
-        found = asyncio.run(shops_log.look(place.settings, since_ms, progress))
+        found = asyncio.run(traffic.look(place.settings, since_ms, progress))
     except Exception as error:
         if (line := sentence(error)) is None:
             raise
         return None, [f"deliveries could not be looked for: {line}"]
     try:
-        asyncio.run(shops_log.count_failures(place.settings, since_ms, found))
+        asyncio.run(traffic.count_failures(place.settings, since_ms, found))
     except Exception as error:
         if (line := sentence(error)) is None:
             raise
@@ -174,26 +174,26 @@ def _look(place: Place, since_ms: int, progress: "Told") -> "tuple[Shops | None,
 def _said(
     each: "Checked", base: str, seen: "Shops | None", *, show_secrets: bool
 ) -> dict[str, Any]:
-    from hookline import shop_urls
-    from hookline.shops_log import Traffic
+    from hookline.shops import webhook_urls
+    from hookline.shops.traffic import Traffic
 
     name = f"{each.shop.source}/{each.shop.id}"
     said: dict[str, Any] = {
         "shop": name,
-        "url": shop_urls.url(base, each.shop, each.secret if show_secrets else None),
+        "url": webhook_urls.url(base, each.shop, each.secret if show_secrets else None),
         "last_delivery": None,
         "deliveries": None,
         "failures": {},
     }
     problems = list(each.problems)
     if seen is not None:
-        traffic = seen.get(name, Traffic())
-        said["last_delivery"] = None if traffic.last_ms is None else _time(traffic.last_ms)
-        said["deliveries"] = traffic.deliveries
-        said["failures"] = dict(traffic.failures)
-        if traffic.failures:
+        observed = seen.get(name, Traffic())
+        said["last_delivery"] = None if observed.last_ms is None else _time(observed.last_ms)
+        said["deliveries"] = observed.deliveries
+        said["failures"] = dict(observed.failures)
+        if observed.failures:
             problems.append(
-                f"open dead letters: {traffic.failures.total()} (hookline dead list --shop {name})"
+                f"open dead letters: {observed.failures.total()} (hookline dead list --shop {name})"
             )
     return {**said, "well": not problems, "problems": problems, "notes": each.notes}
 
@@ -216,4 +216,4 @@ def _time(milliseconds: int) -> datetime:
 
 def _print(title: str, columns: tuple[str, ...], said: list[dict[str, Any]]) -> None:
     rows = [[one[column] for column in columns] for one in said]
-    screen.out.print(screen.table(title, columns, rows))
+    output.out.print(output.table(title, columns, rows))

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hookline import neutral, screen
-from hookline.connection import DataOption, find
+from hookline.console import escaping, output
+from hookline.stack_address import DataOption, find
 
 if TYPE_CHECKING:
-    from hookline.shops_drift import Drift
+    from hookline.shops.payload_drift import Drift
 
 _COLUMNS = ("shop", "event", "what", "path", "kinds", "when", "before", "after", "sure")
 
@@ -49,15 +49,15 @@ def drift(
       hookline shops drift johns --since 2026-05-01 --against 2026-04-01
       hookline shops drift --since 24h --json | jq '.changes[] | select(.sure)'
     """
-    from hookline import shops_drift
-    from hookline.times import milliseconds
+    from hookline.console.time_argument import milliseconds
+    from hookline.shops import payload_drift
 
     split_ms = None if since is None else milliseconds(since)
     first_ms = None if against is None else milliseconds(against)
     settings, now_ms = find(data).settings, int(time.time() * 1000)
-    with screen.reading(shown=not as_json) as progress:
+    with output.reading(shown=not as_json) as progress:
         found = asyncio.run(
-            shops_drift.compare(settings, shop, split_ms, first_ms, now_ms, progress)
+            payload_drift.compare(settings, shop, split_ms, first_ms, now_ms, progress)
         )
     _show_drift(found, as_json=as_json)
 
@@ -88,20 +88,20 @@ def _show_drift(found: "Drift", *, as_json: bool) -> None:
     span = {"from": _time(found.span.first_ms), "since": _time(found.span.split_ms)}
     if as_json:
         more = {"unread": found.unread, "omitted": found.omitted}
-        screen.print_json({**span, "events": events, "changes": changed, **more})
+        output.print_json({**span, "events": events, "changes": changed, **more})
         return
-    title = f"since {screen.shown(span['since'])} (from {screen.shown(span['from'])})"
+    title = f"since {output.shown(span['since'])} (from {output.shown(span['from'])})"
     rows = [[one[column] for column in _COLUMNS] for one in changed]
-    screen.out.print(screen.table(title, _COLUMNS, rows))
+    output.out.print(output.table(title, _COLUMNS, rows))
     for one in events:
         if not (one["before"] and one["after"]):
             when = "since" if one["after"] else "before"
             line = f"{one['shop']} {one['event'] or '(no event)'}: deliveries only {when}"
-            screen.out.print(neutral.line(line), markup=False)
+            output.out.print(escaping.line(line), markup=False)
     if not events:
-        screen.out.print("no delivery of that shop was kept in that time")
+        output.out.print("no delivery of that shop was kept in that time")
     if found.unread:
-        screen.out.print(f"{found.unread} deliveries hold no document that could be read")
+        output.out.print(f"{found.unread} deliveries hold no document that could be read")
 
 
 def _time(milliseconds: int) -> datetime:

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from hookline import screen
-from hookline.connection import DataOption, data_folder
+from hookline.console import output
+from hookline.stack_address import DataOption, data_folder
 
 _PANEL = "This machine"
 _JSON = typer.Option("--json", help="For a machine to read.")
@@ -77,7 +77,7 @@ def down(data: DataOption = None) -> None:
 
     folder = Folder(data_folder(data))
     words = "stopped" if folder.end() else f"nothing runs in {folder.path}"
-    screen.out.print(words, markup=False)
+    output.out.print(words, markup=False)
 
 
 def status(data: DataOption = None, as_json: Annotated[bool, _JSON] = False) -> None:
@@ -97,15 +97,15 @@ def status(data: DataOption = None, as_json: Annotated[bool, _JSON] = False) -> 
         is_starting = folder.owner() is not None
         words = "starting" if is_starting else f"nothing runs in {folder.path}"
         if as_json:
-            screen.print_json({"running": False, "starting": is_starting})
+            output.print_json({"running": False, "starting": is_starting})
         else:
-            screen.out.print(words, markup=False)
+            output.out.print(words, markup=False)
         raise typer.Exit(1)
     from hookline.local.status import status_of
 
     shown = status_of(said)
     if as_json:
-        screen.print_json(shown)
+        output.print_json(shown)
     else:
         _print_status(shown)
 
@@ -126,7 +126,7 @@ def doctor(
     """
     findings = _findings(data, shops)
     if as_json:
-        screen.print_json([_finding(found) for found in findings])
+        output.print_json([_finding(found) for found in findings])
     else:
         _print_findings(findings)
     if any(found.level == "wrong" for found in findings):
@@ -140,7 +140,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _say(line: str) -> None:
-    screen.err.print(line, markup=False)
+    output.err.print(line, markup=False)
 
 
 def _options(workers: int, shops: Path | None, ports: Mapping[str, int]) -> list[str]:
@@ -162,9 +162,9 @@ def _print_up(said: Mapping[str, Any], *, is_detached: bool) -> None:
         "data": said["data"],
     }
     for name, value in addresses.items():
-        screen.out.print(f"{name:<23}{value}", markup=False, soft_wrap=True)
+        output.out.print(f"{name:<23}{value}", markup=False, soft_wrap=True)
     end = "`hookline down` stops it" if is_detached else "Ctrl-C stops it"
-    screen.out.print(f"up; {end}", markup=False)
+    output.out.print(f"up; {end}", markup=False)
 
 
 def _print_status(shown: Mapping[str, Any]) -> None:
@@ -183,20 +183,20 @@ def _print_status(shown: Mapping[str, Any]) -> None:
         )
     table.add_section()
     table.add_row("total", "", "", "", "", f"{shown['memory_bytes'] / 1e6:.0f} MB")
-    screen.out.print(table)
+    output.out.print(table)
     for name in ("ingress_url", "brokers", "registry_url", "reader_url", "data", "shops"):
         label = name.replace("_url", "").replace("reader", "PostgreSQL (read only)")
-        screen.out.print(f"{label}: {shown[name]}", markup=False, soft_wrap=True)
+        output.out.print(f"{label}: {shown[name]}", markup=False, soft_wrap=True)
     for process in shown["processes"]:
         if process["state"] != "up":
             words = process.get("waits_for") or f"see {process['log']}"
-            screen.out.print(f"{process['name']}: {words}", markup=False, soft_wrap=True)
+            output.out.print(f"{process['name']}: {words}", markup=False, soft_wrap=True)
 
 
 def _findings(data: Path | None, shops: Path | None) -> list[Any]:
-    from hookline.connection import find
     from hookline.local import doctor
     from hookline.local.folder import Folder
+    from hookline.stack_address import find
 
     folder = data_folder(data)
     findings = [*doctor.machine(folder, shops), *doctor.processes(folder)]
@@ -212,8 +212,8 @@ def _finding(found: Any) -> dict[str, str]:
 def _print_findings(findings: list[Any]) -> None:
     marks = {"ok": "[green]ok[/]   ", "note": "[yellow]note[/] ", "wrong": "[red]WRONG[/]"}
     for found in findings:
-        screen.out.print(marks[found.level], end=" ")
-        screen.out.print(f"{found.subject}: {found.words}", markup=False, soft_wrap=True)
+        output.out.print(marks[found.level], end=" ")
+        output.out.print(f"{found.subject}: {found.words}", markup=False, soft_wrap=True)
     wrong = sum(found.level == "wrong" for found in findings)
     words = "nothing is wrong" if not wrong else f"{wrong} to put right"
-    screen.out.print(words)
+    output.out.print(words)

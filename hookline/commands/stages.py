@@ -4,7 +4,7 @@ import asyncio
 
 import typer
 
-from hookline import screen
+from hookline.console import output
 from runtime.settings import Settings, from_env
 
 _PANEL = "Stages alone"
@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
           HOOKLINE_HEALTH_PORT=9100 hookline ingest --workers 4
         """
         if workers > 1:
-            from hookline import ingest_workers
+            from hookline.local import ingest_workers
 
             ingest_workers.run(_settings("ingest"), workers)
             return
@@ -80,13 +80,13 @@ def register(app: typer.Typer) -> None:
         Examples:
           hookline migrate
         """
-        from sinks.migrate import migrate as apply
+        from sinks.postgres.migrate import migrate as apply
 
         applied = apply(_settings("migrate"))
         for name in applied:
-            screen.out.print(f"applied {name}")
+            output.out.print(f"applied {name}")
         if not applied:
-            screen.out.print("the tables are those of this version already")
+            output.out.print("the tables are those of this version already")
 
 
 def create_topics() -> None:
@@ -96,16 +96,17 @@ def create_topics() -> None:
       hookline topics create
       HOOKLINE_PARTITIONS=24 HOOKLINE_REPLICATION_FACTOR=3 hookline topics create
     """
-    from runtime import admin, registry
+    from runtime import registry
+    from runtime.kafka import topics_admin
 
     settings = _settings("topics")
 
-    async def both() -> admin.Created:
-        made = await admin.create_topics(settings)
+    async def both() -> topics_admin.Created:
+        made = await topics_admin.create_topics(settings)
         await registry.register(settings)
         return made
 
     made = asyncio.run(both())
     for name in made.created:
-        screen.out.print(f"created {name}")
-    screen.out.print(f"{len(made.unchanged)} topics stood already; schemas are registered")
+        output.out.print(f"created {name}")
+    output.out.print(f"{len(made.unchanged)} topics stood already; schemas are registered")

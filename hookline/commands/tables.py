@@ -10,13 +10,13 @@ from rich.console import Group
 from rich.live import Live
 from typer.core import TyperGroup
 
-from hookline import screen
 from hookline.commands.tables_export import export
-from hookline.connection import DataOption, find
+from hookline.console import output
 from hookline.errors import CommandError
+from hookline.stack_address import DataOption, find
 
 if TYPE_CHECKING:
-    from hookline.rows import Rows
+    from hookline.tables.queries import Rows
 
 _WORDS = ("carts", "customers")
 
@@ -112,7 +112,7 @@ def _show(
     data: Path | None,
     query: str | None = None,
 ) -> None:
-    from hookline.rows import VIEWS, Reader
+    from hookline.tables.queries import VIEWS, Reader
 
     with Reader(find(data)) as reader:
         if query is not None:
@@ -123,17 +123,17 @@ def _show(
                 word: reader.ask(f"SELECT * FROM {VIEWS[word][0]}").as_dicts()  # noqa: S608 - our own names
                 for word in chosen
             }
-            screen.print_json(said if len(chosen) > 1 else said[chosen[0]])
+            output.print_json(said if len(chosen) > 1 else said[chosen[0]])
             return
 
         def drawn() -> Group:
             found = [(VIEWS[word][0], reader.ask(VIEWS[word][1])) for word in chosen]
-            return Group(*(screen.table(t, r.columns, r.rows) for t, r in found))
+            return Group(*(output.table(t, r.columns, r.rows) for t, r in found))
 
         if not watch:
-            screen.out.print(drawn())
+            output.out.print(drawn())
             return
-        with Live(drawn(), console=screen.out, auto_refresh=False) as live:
+        with Live(drawn(), console=output.out, auto_refresh=False) as live:
             while True:
                 time.sleep(1)
                 live.update(drawn(), refresh=True)
@@ -141,6 +141,6 @@ def _show(
 
 def _show_query(answer: "Rows", *, as_json: bool) -> None:
     if as_json:
-        screen.print_json(answer.as_dicts())
+        output.print_json(answer.as_dicts())
     else:
-        screen.out.print(screen.table(None, answer.columns, answer.rows))
+        output.out.print(output.table(None, answer.columns, answer.rows))

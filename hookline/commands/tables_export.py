@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hookline import screen
-from hookline.connection import DataOption, find
+from hookline.console import output
 from hookline.errors import CommandError
+from hookline.stack_address import DataOption, find
 
 if TYPE_CHECKING:
-    from hookline.export import Opens
+    from hookline.tables.export import Opens
 
 
 class Format(StrEnum):
@@ -46,11 +46,11 @@ def export(
       hookline tables export --table abandoned_carts --table rfm_segments
       hookline tables export --table customer_contacts --contacts
     """
-    from hookline.export import export as write
+    from hookline.tables.export import export as write
 
     opens = _opens(kind)
     place = find(data)
-    with screen.reading(shown=not as_json) as progress:
+    with output.reading(shown=not as_json) as progress:
         written = write(
             place.contacts_reader_url if contacts else place.reader_url,
             place.settings.sql_schema,
@@ -61,19 +61,19 @@ def export(
             progress=progress,
         )
     if as_json:
-        screen.print_json([{"file": str(path), "rows": rows} for path, rows in written.items()])
+        output.print_json([{"file": str(path), "rows": rows} for path, rows in written.items()])
         return
     rows = [(str(path), count) for path, count in written.items()]
-    screen.out.print(screen.table(None, ("file", "rows"), rows))
+    output.out.print(output.table(None, ("file", "rows"), rows))
 
 
 def _opens(kind: Format) -> "tuple[str, Opens]":
     if kind is Format.CSV:
-        from hookline.export import CSV
+        from hookline.tables.export import CSV
 
         return CSV
     try:
-        from hookline.parquet import PARQUET
+        from hookline.tables.parquet import PARQUET
     except ModuleNotFoundError as error:
         if error.name != "pyarrow":
             raise

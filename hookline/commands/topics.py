@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from hookline import neutral, screen
 from hookline.commands.stages import create_topics
-from hookline.connection import DataOption, find
+from hookline.console import escaping, output
+from hookline.stack_address import DataOption, find
 
 group = typer.Typer(no_args_is_help=False, rich_markup_mode=None)
 
@@ -39,7 +39,7 @@ def topics(
 
     found = asyncio.run(counted(find(data).settings))
     if as_json:
-        screen.print_json(
+        output.print_json(
             [
                 {
                     "topic": one.name,
@@ -55,7 +55,7 @@ def topics(
         )
         return
     rows = [(one.name, one.records, one.partitions, one.topic.description) for one in found]
-    screen.out.print(screen.table(None, ("topic", "records", "partitions", "holds"), rows))
+    output.out.print(output.table(None, ("topic", "records", "partitions", "holds"), rows))
 
 
 @group.command()
@@ -94,13 +94,13 @@ def tail(
 
 def _show(record: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        screen.print_json(record)
+        output.print_json(record)
         return
     place = f"{record['partition']}:{record['offset']}"
-    screen.out.print(Text.assemble((place, "bold"), "  ", neutral.line(str(record["key"]))))
+    output.out.print(Text.assemble((place, "bold"), "  ", escaping.line(str(record["key"]))))
     value = record.get("value", record.get("value_base64", record.get("unreadable")))
     if isinstance(value, dict):
-        screen.out.print_json(data=value, indent=2)
+        output.out.print_json(data=value, indent=2)
     else:
-        screen.out.print(neutral.line(str(record["headers"])), markup=False)
-        screen.out.print(neutral.line(str(value)), markup=False)
+        output.out.print(escaping.line(str(record["headers"])), markup=False)
+        output.out.print(escaping.line(str(value)), markup=False)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from hookline import screen
-from hookline.connection import DataOption, find
+from hookline.console import output
+from hookline.console.time_argument import milliseconds
 from hookline.errors import CommandError
-from hookline.times import milliseconds
+from hookline.stack_address import DataOption, find
 from schemas.shops import ShopsError, seconds
 
 if TYPE_CHECKING:
-    from hookline.what_if import Outcome
+    from hookline.analysis.what_if import Outcome
 
 _COLUMNS = (
     "abandon_after", "currency", "carts", "abandoned", "rate", "came_back", "ordered",
@@ -60,14 +60,14 @@ def what_if(
       hookline what-if --shop spiffy/johns --png abandoned.png
       hookline what-if --json | jq '.[] | {abandon_after, stayed_away}'
     """
-    from hookline.rows import Reader
-    from hookline.what_if import backtest
+    from hookline.analysis.what_if import backtest
+    from hookline.tables.queries import Reader
 
     settings = _settings(abandon_after)
     first = 0 if since is None else milliseconds(since) * 1000
     if png is not None:
         _chart()
-    with Reader(find(data)) as reader, screen.reading(shown=not as_json) as progress:
+    with Reader(find(data)) as reader, output.reading(shown=not as_json) as progress:
         outcomes = backtest(reader, list(settings.values()), first, shop, progress)
     named = {word: outcomes[micros] for word, micros in settings.items()}
     rows = _rows(named)
@@ -75,14 +75,14 @@ def what_if(
     if png is not None:
         _chart().save(png, totals)
     if as_json:
-        screen.print_json(rows)
+        output.print_json(rows)
         return
     shown = [[row[column] for column in _COLUMNS] for row in rows]
     columns = [column.replace("_", " ") for column in _COLUMNS]
-    screen.out.print(screen.table("would have been called abandoned", columns, shown))
+    output.out.print(output.table("would have been called abandoned", columns, shown))
     _draw(totals)
     if png is not None:
-        screen.out.print(f"{png} is written", markup=False)
+        output.out.print(f"{png} is written", markup=False)
 
 
 def _settings(text: str) -> dict[str, int]:
@@ -101,7 +101,7 @@ def _settings(text: str) -> dict[str, int]:
 
 def _chart() -> Any:
     try:
-        from hookline import what_if_chart
+        from hookline.analysis import what_if_chart
     except ModuleNotFoundError as error:
         if error.name != "matplotlib":
             raise
@@ -140,7 +140,7 @@ def _share(part: int, whole: int) -> Decimal | None:
 
 def _total(found: Any) -> "Outcome":
     """Carts over all currencies: counts add up, values never do."""
-    from hookline.what_if import Outcome
+    from hookline.analysis.what_if import Outcome
 
     total = Outcome()
     for each in found:
@@ -152,7 +152,7 @@ def _total(found: Any) -> "Outcome":
 def _draw(totals: "Mapping[str, Outcome]") -> None:
     most = max((each.abandoned for each in totals.values()), default=0)
     if not most:
-        screen.out.print("no cart would have been called abandoned")
+        output.out.print("no cart would have been called abandoned")
         return
     for word, each in totals.items():
         bar = Text(f"{word:>6}  ")
@@ -163,8 +163,8 @@ def _draw(totals: "Mapping[str, Outcome]") -> None:
         ):
             bar.append("█" * math.ceil(count / most * _WIDTH), style=style)
         bar.append(f"  {each.ordered} + {each.came_back - each.ordered} + {each.stayed_away}")
-        screen.out.print(bar)
-    screen.out.print(
+        output.out.print(bar)
+    output.out.print(
         Text.assemble(
             "        ", ("█", "green"), " came back and ordered  ", ("█", "yellow"),
             " came back  ", ("█", "red"), " stayed away",

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from hookline import neutral, screen
-from hookline.connection import DataOption, Place, find
+from hookline.console import escaping, output
+from hookline.stack_address import DataOption, Place, find
 
 group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -43,11 +43,11 @@ def carts(
       hookline why carts johns/eeafa --records
       hookline why carts eeafa --json | jq '.moments[] | {at, rule}'
     """
-    from hookline import histories
-    from hookline.cart_story import story
-    from hookline.keys_meant import meant
-    from hookline.rows import Reader
-    from hookline.why import as_moment, as_row
+    from hookline.explain.cart_timeline import story
+    from hookline.explain.explain import as_moment, as_row
+    from hookline.explain.key_lookup import meant
+    from hookline.tables import histories
+    from hookline.tables.queries import Reader
 
     place = find(data)
     with Reader(place) as reader:
@@ -66,7 +66,7 @@ def carts(
     if records:
         _add_records(place, (e for moment in told["moments"] for e in moment["events"]))
     if as_json:
-        screen.print_json(told)
+        output.print_json(told)
         return
     _show_cart(told)
 
@@ -89,9 +89,9 @@ def customers(
       hookline why customers lakeside/1
       hookline why customers 1 --json | jq '.orders[].rules'
     """
-    from hookline.keys_meant import meant
-    from hookline.rows import Reader
-    from hookline.why import customer
+    from hookline.explain.explain import customer
+    from hookline.explain.key_lookup import meant
+    from hookline.tables.queries import Reader
 
     place = find(data)
     with Reader(place) as reader:
@@ -100,14 +100,14 @@ def customers(
         entities = [told["customer"], *told["orders"], *told["reported"], *told["subscriptions"]]
         _add_records(place, (event for entity in entities for event in entity["events"]))
     if as_json:
-        screen.print_json(told)
+        output.print_json(told)
         return
     _show_customer(told)
 
 
 def _add_records(place: Place, events: Iterable[dict[str, Any]]) -> None:
     """Put the canonical record beside each event; null where Kafka no longer has it."""
-    from hookline.canonical import Wanted, records
+    from hookline.explain.source_events import Wanted, records
 
     wanted: dict[str, Wanted] = {}
     listed = list(events)
@@ -174,7 +174,7 @@ def _show_events(events: Iterable[dict[str, Any]]) -> None:
                 _line("    not in Kafka any more, or not in this one")
             else:
                 _line(f"    {record['topic']} {record['partition']}:{record['offset']}")
-                screen.out.print_json(data=record.get("value", record.get("unreadable")))
+                output.out.print_json(data=record.get("value", record.get("unreadable")))
 
 
 def _shown(value: Any) -> str:
@@ -182,8 +182,8 @@ def _shown(value: Any) -> str:
         return "null"
     if isinstance(value, list):
         return f"{len(value)} lines"
-    return screen.shown(value) or '""'
+    return output.shown(value) or '""'
 
 
 def _line(text: str, style: str = "") -> None:
-    screen.out.print(neutral.line(text), markup=False, style=style, soft_wrap=True)
+    output.out.print(escaping.line(text), markup=False, style=style, soft_wrap=True)

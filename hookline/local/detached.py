@@ -9,7 +9,7 @@ from typing import Any
 
 from hookline.local.folder import Folder
 from hookline.local.process import tail
-from hookline.local.server import LocalError
+from hookline.local.servers.server import LocalError
 
 
 def start(data: Path, options: Sequence[str], say: Callable[[str], None]) -> dict[str, Any]:

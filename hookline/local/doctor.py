@@ -10,9 +10,9 @@ import psycopg
 from aiokafka.errors import KafkaError
 
 from hookline.errors import CommandError
-from hookline.local import fetch, java, postgres
 from hookline.local.folder import Folder, find_shops
-from hookline.local.server import LocalError
+from hookline.local.servers import fetch, java, postgres
+from hookline.local.servers.server import LocalError
 from runtime.settings import Settings, SettingsError
 from schemas import shops
 
@@ -98,11 +98,11 @@ def services(settings: Settings) -> Iterator[Finding]:
 
 
 def _topics(settings: Settings) -> Iterator[Finding]:
-    from runtime import admin
+    from runtime.kafka import topics_admin
 
     try:
-        asyncio.run(admin.check_topics(settings))
-    except admin.TopicsError as error:
+        asyncio.run(topics_admin.check_topics(settings))
+    except topics_admin.TopicsError as error:
         for problem in error.problems:
             yield Finding("topics", "wrong", problem)
     except (KafkaError, OSError) as error:
@@ -112,8 +112,8 @@ def _topics(settings: Settings) -> Iterator[Finding]:
     else:
         yield Finding("topics", "ok", f"stand as declared at {settings.brokers}")
     try:
-        lacking = asyncio.run(admin.advice(settings))
-    except (KafkaError, admin.TopicsError) as error:
+        lacking = asyncio.run(topics_admin.advice(settings))
+    except (KafkaError, topics_admin.TopicsError) as error:
         yield Finding("brokers", "note", f"do not tell their settings: {error}")
         return
     for words in lacking:
@@ -126,7 +126,7 @@ def _topics(settings: Settings) -> Iterator[Finding]:
 
 
 def _index(settings: Settings) -> Iterator[Finding]:
-    from hookline import index_size
+    from hookline.local import index_size
 
     try:
         known = shops.load(Path(settings.shops_file)).values()
@@ -151,7 +151,7 @@ def _registry(settings: Settings) -> Iterator[Finding]:
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
-    from sinks.migrate import UnmigratedError, check_migrated
+    from sinks.postgres.migrate import UnmigratedError, check_migrated
 
     try:
         with psycopg.connect(settings.database_url, connect_timeout=3) as connection:

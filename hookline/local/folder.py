@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hookline.local.server import LocalError
+from hookline.local.servers.server import LocalError
 from hookline.local.stack import Stack
 from runtime.settings import Settings, from_env
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import psutil
 
-from hookline.local import fetch
-from hookline.local.kafka import Kafka
-from hookline.local.postgres import Postgres
 from hookline.local.process import free_port, is_free
-from hookline.local.registry import Registry
-from hookline.local.server import LocalError, Server
+from hookline.local.servers import fetch
+from hookline.local.servers.kafka import Kafka
+from hookline.local.servers.postgres import Postgres
+from hookline.local.servers.registry import Registry
+from hookline.local.servers.server import LocalError, Server
 
 NAMES = ("kafka", "registry", "postgres")
 

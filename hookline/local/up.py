@@ -16,7 +16,7 @@ import httpx
 
 from hookline.local.folder import Folder, find_shops
 from hookline.local.process import Child, tail
-from hookline.local.server import LocalError
+from hookline.local.servers.server import LocalError
 from hookline.local.stack import NAMES, Stack, choose_ports
 from hookline.local.supervisor import State, Supervisor
 from runtime.settings import Settings
@@ -116,10 +116,11 @@ class _Stopping:
 def prepare(settings: Settings, say: Say = lambda _: None) -> None:
     """Topics, schemas and tables, where they do not stand yet."""
     # Other layers' parts, and slow to import: only where they are used.
-    from runtime import admin, registry
-    from sinks.migrate import migrate
+    from runtime import registry
+    from runtime.kafka import topics_admin
+    from sinks.postgres.migrate import migrate
 
-    topics = asyncio.run(admin.create_topics(settings))
+    topics = asyncio.run(topics_admin.create_topics(settings))
     asyncio.run(registry.register(settings))
     applied = migrate(settings)
     say(f"{len(topics.created)} topics created, {len(topics.unchanged)} stood")

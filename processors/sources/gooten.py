@@ -9,12 +9,12 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs
 
-from processors.sources import meta, money, prices
-from processors.sources.attributes import attributes, merged
-from processors.sources.contact import email_hash, reference
 from processors.sources.contract import Adapter, Delivery, Parsed, Rule, Slots
-from processors.sources.document import from_json
-from processors.sources.fields import (
+from processors.sources.readers import meta, money, prices
+from processors.sources.readers.attributes import attributes, merged
+from processors.sources.readers.contact import email_hash, reference
+from processors.sources.readers.document import from_json
+from processors.sources.readers.fields import (
     MAX_ID,
     identifier,
     mapping,
@@ -24,8 +24,13 @@ from processors.sources.fields import (
     text,
     units,
 )
-from processors.sources.prices import Fit
-from processors.sources.refusals import invalid, out_of_range, refusing_events, refusing_parse
+from processors.sources.readers.prices import Fit
+from processors.sources.readers.refusals import (
+    invalid,
+    out_of_range,
+    refusing_events,
+    refusing_parse,
+)
 from schemas.events import (
     Change,
     CurrencySource,

@@ -6,12 +6,12 @@ status and no shipping charge.
 
 from typing import Any
 
-from processors.sources import meta, money, prices
-from processors.sources.attributes import attributes, merged
-from processors.sources.contact import contact, email_hash, reference
 from processors.sources.contract import Adapter, Delivery, Parsed, Rule, Slots
-from processors.sources.document import from_json
-from processors.sources.fields import (
+from processors.sources.readers import meta, money, prices
+from processors.sources.readers.attributes import attributes, merged
+from processors.sources.readers.contact import contact, email_hash, reference
+from processors.sources.readers.document import from_json
+from processors.sources.readers.fields import (
     flag,
     identifier,
     mapping,
@@ -22,9 +22,9 @@ from processors.sources.fields import (
     text,
     units,
 )
-from processors.sources.prices import Fit
-from processors.sources.refusals import refusing_events, refusing_parse, unknown_event
-from processors.sources.times import moment
+from processors.sources.readers.prices import Fit
+from processors.sources.readers.refusals import refusing_events, refusing_parse, unknown_event
+from processors.sources.readers.times import moment
 from schemas.events import (
     Cart,
     Change,

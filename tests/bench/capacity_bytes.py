@@ -12,13 +12,13 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from ingest.app import create_app
 from ingest.publisher import MemoryPublisher, Record
 from ingest.sources import prove
-from processors.index import PartitionIndex
+from processors.decide import Verdicts
+from processors.index.partition_index import PartitionIndex
 from processors.sources import ADAPTERS
-from processors.verdicts import Verdicts
 from runtime.health import Health
-from runtime.producer import MAX_BATCH
+from runtime.kafka.producer import MAX_BATCH
 from runtime.settings import Settings
-from runtime.shops import ShopBook
+from runtime.shop_book import ShopBook
 from schemas.envelopes import Outcome
 from schemas.shops import Shop
 from schemas.topics import WEBHOOKS

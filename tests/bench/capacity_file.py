@@ -19,11 +19,11 @@ from msgspec import structs
 from rich.console import Console
 from rich.table import Table
 
-from hookline.capacity_figures import FILE, Figure, Figures, read, written
+from hookline.capacity.measurements import FILE, Figure, Figures, read, written
 from hookline.errors import CommandError
 from tests.bench import ingress, processors, report, sinks
 
-TARGET = report.ROOT / "hookline" / FILE
+TARGET = report.ROOT / "hookline" / "capacity" / FILE
 ENOUGH_RUNS = 5
 LEAST_ENTRIES = 100_000
 """Of an index whose figures are told for a million: below, the start of a process is most."""

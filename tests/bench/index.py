@@ -7,10 +7,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from processors.index import PartitionIndex
+from processors.decide import Verdicts
+from processors.index.outcome_headers import noted
+from processors.index.partition_index import PartitionIndex
 from processors.sources import ADAPTERS
-from processors.verdicts import Verdicts
-from processors.written import noted
 from runtime.settings import Settings
 from schemas.topics import ORDERS, WEBHOOKS
 from tests.bench.bodies import SHOPS, settled_outcomes, settled_raws

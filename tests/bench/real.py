@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from hookline.local.process import Child, free_port, tail
 from hookline.local.stack import NAMES, choose_ports
-from runtime.producer import new_producer
+from runtime.kafka.producer import new_producer
 from runtime.settings import Settings
 from schemas.topics import WEBHOOKS, Group, Topic
 from tests.bench.bodies import SHOPS_TOML, Record

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from processors import cloudevents, dedupe
+from processors.decide import AT_ONCE
 from processors.outcomes import Origin
-from processors.reading import raw_of
+from processors.parse import raw_of
 from processors.sources import ADAPTERS
 from processors.sources.contract import Delivery, Parsed
-from processors.verdicts import AT_ONCE
 from schemas.codec import Codec
 from schemas.events import RECORDS
 from schemas.topics import CARTS

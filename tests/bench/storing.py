@@ -23,9 +23,9 @@ from schemas.codec import Codec
 from schemas.envelopes import RawDelivery
 from schemas.events import RECORDS, TOPIC_OF
 from schemas.shops import parse
-from sinks import fences
-from sinks.batches import Writer
-from sinks.database import Database
+from sinks.postgres.session import Database
+from sinks.store import stored_offsets
+from sinks.store.batch_writer import Writer
 from tests.bench.bodies import ORDERS, SHOPS, headers_of
 from tests.bench.child import call
 from tests.bench.measure import Row, Sample, alternate, timed
@@ -84,7 +84,9 @@ async def _stored(settings: Settings, groups: Sequence[Sequence[Batch]]) -> None
     database = Database(settings, Health(), "hookline-bench-storing")
     writer = Writer(database, CODEC, lambda: time.time_ns() // 1000)
     places = sorted({batch.partition for group in groups for batch in group}, key=str)
-    await database.run(lambda connection: fences.take_over(connection, places, database.name))
+    await database.run(
+        lambda connection: stored_offsets.take_over(connection, places, database.name)
+    )
     writing: asyncio.Future[None] | None = None
     for group in groups:
         prepared = await writer.prepare(group)

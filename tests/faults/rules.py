@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 STORE = "tests/integration/test_sink_store.py"
-INDEX = "tests/unit/test_index.py"
-VERDICTS = "tests/unit/test_verdicts.py"
-STAGE = "tests/unit/test_processor_stage.py"
-KILLS = "tests/unit/test_prefix_kill.py"
+INDEX = "tests/unit/processors/index/test_partition_index.py"
+VERDICTS = "tests/unit/processors/test_decide.py"
+STAGE = "tests/unit/processors/test_agent.py"
+KILLS = "tests/unit/processors/test_prefix_kill.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ RULES = (
     Rule(
         "as-of",
         "a replay sees what was said after it",
-        "processors/runs.py",
+        "processors/index/run_set.py",
         "    at = bisect_left(entries, below, key=_OFFSET)\n",
         "    at = len(entries)\n",
         (INDEX, KILLS),
@@ -33,7 +33,7 @@ RULES = (
     Rule(
         "canonical-claims",
         "a dead letter makes the sender's retry a duplicate",
-        "processors/index.py",
+        "processors/index/partition_index.py",
         "        if not outcome.is_canonical:\n",
         "        if outcome.slot == 'duplicate':\n",
         (INDEX, VERDICTS, KILLS),
@@ -41,7 +41,7 @@ RULES = (
     Rule(
         "claims-of-the-batch",
         "what repeats a record of its own batch counts twice",
-        "processors/index.py",
+        "processors/index/partition_index.py",
         "        self._claims.add(raw, entry)\n",
         "",
         (VERDICTS,),
@@ -49,7 +49,7 @@ RULES = (
     Rule(
         "written-by-offset",
         "after a crash what stands is written again",
-        "processors/verdicts.py",
+        "processors/decide.py",
         "        if written is None or not written.is_complete:\n",
         "        if written is None or written.missing is not None:\n",
         (VERDICTS, KILLS),
@@ -57,7 +57,7 @@ RULES = (
     Rule(
         "begun-stays-canonical",
         "the half of a delivery stands beside its dead letter",
-        "processors/verdicts.py",
+        "processors/decide.py",
         "        if written is not None:\n            return self._completed(",
         "        if written is not None and not isinstance(self._made(read), Reject):\n"
         "            return self._completed(",
@@ -66,7 +66,7 @@ RULES = (
     Rule(
         "first-list-of-slots",
         "a next adapter version changes the slots of a delivery that it found half written",
-        "processors/verdicts.py",
+        "processors/decide.py",
         "        for slot in written.missing:\n",
         "        for slot in made if not isinstance(made, Reject) else written.missing:\n",
         (VERDICTS, KILLS),
@@ -77,7 +77,7 @@ RULES = (
         "processors/dedupe.py",
         "        and latest.digest == said\n",
         "        and same is not None\n",
-        ("tests/unit/test_dedupe.py", VERDICTS),
+        ("tests/unit/processors/test_dedupe.py", VERDICTS),
     ),
     Rule(
         "append-time",
@@ -85,7 +85,7 @@ RULES = (
         "processors/dedupe.py",
         "    return appended_ms - said.appended_ms <= window_s * 1000\n",
         '    return __import__("time").time() * 1000 - said.appended_ms <= window_s * 1000\n',
-        ("tests/unit/test_dedupe.py", VERDICTS),
+        ("tests/unit/processors/test_dedupe.py", VERDICTS),
     ),
     Rule(
         "digest-of-the-query",
@@ -93,12 +93,12 @@ RULES = (
         "processors/dedupe.py",
         '    state.update(len(query).to_bytes(4, "big") + query)\n',
         "    state.update(bytes(4))\n",
-        ("tests/unit/test_dedupe.py",),
+        ("tests/unit/processors/test_dedupe.py",),
     ),
     Rule(
         "replays-once",
         "a dead letter replayed twice counts twice",
-        "processors/verdicts.py",
+        "processors/decide.py",
         "        return own if own is not None and dedupe.within(",
         "        return None if own is not None and dedupe.within(",
         (VERDICTS, KILLS),
@@ -106,7 +106,7 @@ RULES = (
     Rule(
         "replay-is-no-latest-state",
         "a replay of an old state hides that the newest one is repeated",
-        "processors/index.py",
+        "processors/index/partition_index.py",
         "        if outcome.is_replay:\n",
         "        if False:\n",
         (INDEX, KILLS),
@@ -122,34 +122,37 @@ RULES = (
     Rule(
         "horizon",
         "an index that begins at the commit does not know what was said before",
-        "processors/readback.py",
+        "processors/index/recovery.py",
         "        horizon = await self._anchor(partition, due) - window_ms - MARGIN_MS\n",
         "        horizon = await self._anchor(partition, due) - MARGIN_MS\n",
-        ("tests/unit/test_horizon.py",),
+        ("tests/unit/processors/index/test_recovery.py",),
     ),
     Rule(
         "trimmed-outcomes",
         "repeats are taken for news where an outcome log was trimmed",
-        "processors/readback.py",
+        "processors/index/recovery.py",
         "    if start > 0 and not retention_ms > now_ms - horizon_ms:\n",
         "    if False:\n",
-        ("tests/unit/test_horizon.py",),
+        ("tests/unit/processors/index/test_recovery.py",),
     ),
     Rule(
         "kept-index-of-this-log",
         "an index on disk answers for a log that was recreated",
-        "processors/readback.py",
+        "processors/index/recovery.py",
         "            if not said or said != index.last.get(name):\n",
         "            if False:\n",
-        ("tests/unit/test_index_cache.py",),
+        ("tests/unit/processors/index/test_disk_cache.py",),
     ),
     Rule(
         "kept-index-decides-nothing-again",
         "what stands above the commit is not in the index on disk, and is written again",
-        "processors/index.py",
+        "processors/index/partition_index.py",
         "        if self._written:\n",
         "        if False:\n",
-        ("tests/unit/test_index_cache.py", "tests/unit/test_index_model.py"),
+        (
+            "tests/unit/processors/index/test_disk_cache.py",
+            "tests/unit/processors/index/test_partition_index_model.py",
+        ),
     ),
     Rule(
         "heartbeat",
@@ -162,15 +165,15 @@ RULES = (
     Rule(
         "outcome-before-offset",
         "a batch is acknowledged before its outcomes are safe",
-        "runtime/delivery.py",
+        "runtime/consumer/batch_consumer.py",
         "                await self.stage.handle(hand.batch)\n",
         "                asyncio.ensure_future(self.stage.handle(hand.batch))\n",
-        ("tests/unit/test_acknowledgement.py",),
+        ("tests/unit/runtime/consumer/test_acknowledgement.py",),
     ),
     Rule(
         "fence",
         "a stopped sink's batch is stored twice",
-        "sinks/fences.py",
+        "sinks/store/stored_offsets.py",
         "partition = told.number AND next_offset = told.due",
         "partition = told.number AND told.due >= 0",
         (f"{STORE}::test_a_batch_behind_the_fence_is_given_back_and_changes_nothing",),
@@ -178,7 +181,7 @@ RULES = (
     Rule(
         "link-locks",
         "a cart is folded without its order, and both commit",
-        "sinks/locks.py",
+        "sinks/store/entity_locks.py",
         "    order = sorted(keys)\n    cursor",
         "    order = [key for key in sorted(keys) if keys[key]]\n    cursor",
         (
@@ -189,7 +192,7 @@ RULES = (
     Rule(
         "locks-of-stored-rows",
         "rows that an entity leaves are folded unlocked",
-        "sinks/locks.py",
+        "sinks/store/entity_locks.py",
         "    if missing:\n        raise MoreKeysError",
         "    if not locked:\n        raise MoreKeysError",
         (f"{STORE}::test_keys_of_stored_rows_are_locked_before_their_carts_are_folded",),
@@ -197,23 +200,23 @@ RULES = (
     Rule(
         "version-of-a-field",
         "the event that comes first wins, not the newest",
-        "sinks/merge.py",
+        "sinks/merge/last_writer.py",
         "key=lambda layer: layer[:2], reverse=True",
         "key=lambda layer: 0, reverse=True",
-        ("tests/unit/test_merge.py",),
+        ("tests/unit/sinks/merge/test_last_writer.py",),
     ),
     Rule(
         "fields-one-by-one",
         "what only an older event tells is lost",
-        "sinks/merge.py",
+        "sinks/merge/last_writer.py",
         "        if own or not merged:\n",
         "        if not merged:\n",
-        ("tests/unit/test_merge.py",),
+        ("tests/unit/sinks/merge/test_last_writer.py",),
     ),
     Rule(
         "bisect",
         "one bad record takes its batch with it",
-        "sinks/batches.py",
+        "sinks/store/batch_writer.py",
         "            if len(arrived) == 1:\n",
         "            if arrived:\n",
         (f"{STORE}::test_what_cannot_be_stored_is_put_aside_and_the_rest_is_stored",),
@@ -221,10 +224,10 @@ RULES = (
     Rule(
         "mark-after-answer",
         "a signal that never arrived counts as sent",
-        "sinks/signals.py",
+        "sinks/outbox/relay.py",
         "            await self._acknowledged(acknowledged)\n",
         "            await asyncio.sleep(0)\n",
-        ("tests/unit/test_relay.py",),
+        ("tests/unit/sinks/outbox/test_relay.py",),
     ),
     Rule(
         "promise",
@@ -232,6 +235,6 @@ RULES = (
         "ingest/ingress.py",
         "        self._deadlines.watch(acknowledged, ",
         "        (lambda *given: (given[1](), given[2](None)))(acknowledged, ",
-        ("tests/unit/test_ingress.py",),
+        ("tests/unit/ingest/test_ingress.py",),
     ),
 )

@@ -14,7 +14,7 @@ from typing import Any
 from aiokafka.errors import KafkaError
 from psycopg import OperationalError
 
-from hookline.local.server import Server
+from hookline.local.servers.server import Server
 from runtime.settings import Settings
 from tests import senders
 from tests.conftest import LiveStack

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from hookline.local.kafka import Kafka
-from hookline.local.postgres import Postgres
 from hookline.local.process import free_port
-from hookline.local.server import Server
+from hookline.local.servers.kafka import Kafka
+from hookline.local.servers.postgres import Postgres
+from hookline.local.servers.server import Server
 from tests.conftest import prepare
 from tests.faults.proxy import Proxy
 from tests.faults.storm import Storm

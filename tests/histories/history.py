@@ -42,7 +42,7 @@ import msgspec
 from schemas.events import RECORDS, Change, Event, Meta, Micros, ShopSettings, TimeBasis
 from schemas.keys import entity_key
 from schemas.platforms import PLATFORMS
-from sinks.telling import Fields
+from sinks.merge.event_fields import Fields
 
 FOLDER = Path(__file__).parent
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)

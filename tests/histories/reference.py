@@ -10,10 +10,9 @@ from typing import Any
 from schemas.events import Customer, Event, Micros
 from schemas.keys import customer_key
 from schemas.platforms import telling
-from sinks import carts
-from sinks.carts import Activity, CandidateOrder, CartHistory, Generation
-from sinks.entities import ENTITIES
-from sinks.lifetime import (
+from sinks.carts import activity
+from sinks.carts.activity import Activity, CandidateOrder, CartHistory, Generation
+from sinks.lifetime.customers import (
     CountedOrder,
     CustomerFacts,
     LifetimeRow,
@@ -27,9 +26,10 @@ from sinks.lifetime import (
     renewals,
     reported_totals,
 )
-from sinks.merge import Layers, flatten, merge
-from sinks.plan import plan
-from sinks.telling import Fields
+from sinks.merge.event_fields import Fields
+from sinks.merge.last_writer import Layers, flatten, merge
+from sinks.store.entity_rows import ENTITIES
+from sinks.store.write_plan import plan
 from tests.histories.history import Row
 
 DAY = 86_400_000_000
@@ -76,7 +76,7 @@ class Reference:
                 for key, (state, worth) in states.items()
                 if _place(key) == place
             ]
-            found += carts.fold(histories, orders, watermark)
+            found += activity.fold(histories, orders, watermark)
         return found
 
     def tables(self, watermark: Micros) -> dict[str, list[Row]]:

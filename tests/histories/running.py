@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from schemas.events import TOPIC_OF, Event, Micros
-from sinks.cart_signals import signals
+from sinks.carts.signals import signals
 from tests.histories.history import History, Passed, Row, Tables, shown
 from tests.histories.reference import Reference
 

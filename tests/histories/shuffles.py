@@ -20,7 +20,7 @@ from rich.progress import track
 
 from runtime.settings import Settings
 from schemas.events import Event
-from sinks.migrate import migrate
+from sinks.postgres.migrate import migrate
 from tests.histories.everything import WATERMARK, everything
 from tests.histories.running import by_topic, folded, shuffled
 from tests.histories.stored import database, empty, read, tell, unlike

@@ -10,16 +10,16 @@ from pathlib import Path
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from hookline.local.postgres import Postgres
 from hookline.local.process import free_port
+from hookline.local.servers.postgres import Postgres
 from runtime.settings import Settings
 from schemas.events import Event, Micros
-from sinks import digest
+from sinks.rebuild import table_digest
 from tests.histories.history import ORDER, Row, shown
 from tests.histories.running import ONLY_SQL
 from tests.sink_events import Tables
 
-_EMPTIED = (*digest.FOLDED, "link_keys", "outbox", "sent_signals", "watermark")
+_EMPTIED = (*table_digest.FOLDED, "link_keys", "outbox", "sent_signals", "watermark")
 _AMOUNTS = ("cart_value", "recovered_value")
 
 

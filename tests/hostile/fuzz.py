@@ -21,9 +21,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ingest import sources
-from processors.index import PartitionIndex
+from processors.decide import Verdicts
+from processors.index.partition_index import PartitionIndex
 from processors.sources import ADAPTERS
-from processors.verdicts import Verdicts
 from schemas import envelopes
 from schemas.codec import Codec
 from schemas.events import RECORDS

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from ingest.signatures import hmac_base64
-from processors.index import PartitionIndex
+from processors.decide import Verdicts
+from processors.index.partition_index import PartitionIndex
 from processors.sources import ADAPTERS
-from processors.verdicts import Verdicts
 from runtime.settings import Settings
 from schemas import envelopes
 from schemas.codec import Codec

@@ -19,7 +19,7 @@ from ingest.app import ask_for_descriptors, create_app, server_of
 from ingest.publisher import MemoryPublisher, Record
 from runtime import logs
 from runtime.health import Health
-from runtime.shops import ShopBook
+from runtime.shop_book import ShopBook
 from tests.hostile.house import SETTINGS, SHOPS
 
 PACE = replace(SETTINGS, body_timeout=10.0, produce_timeout=5.0, log_format="json")

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
+from processors.decide import Verdicts
 from processors.sources import ADAPTERS
 from processors.sources.contract import Delivery, Parsed
-from processors.verdicts import Verdicts
 from tests.example_files import CONTACT_KEY
 from tests.hostile import fuzz
 from tests.hostile.cases import case

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest.protocol import MAX_HEAD
+from ingest.http.bounded_protocol import MAX_HEAD
 from schemas.envelopes import QUERY
 from tests.hostile.cases import case
 from tests.hostile.house import GOOD, GOOTEN, judged, spiffy

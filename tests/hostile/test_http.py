@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from ingest.protocol import MAX_HEAD, MAX_WAITING
+from ingest.http.bounded_protocol import MAX_HEAD, MAX_WAITING
 from schemas import envelopes
 from tests.hostile.cases import case
 from tests.hostile.house import GOOD, GOOTEN

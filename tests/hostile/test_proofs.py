@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ingest.signatures import ACTIVE_SECRETS, hmac_sha256
-from processors.index import PartitionIndex
-from processors.written import noted
+from processors.index.outcome_headers import noted
+from processors.index.partition_index import PartitionIndex
 from tests.hostile.cases import case
 from tests.hostile.house import GOOD, GOOTEN, KEY, SPIFFY, VERDICTS, recorded, signed, spiffy
 from tests.served import Served, request, status

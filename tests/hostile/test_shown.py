@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from hookline import screen
-from hookline.neutral import cell
+from hookline.console import output
+from hookline.console.escaping import cell
 from runtime import logs
 from runtime.settings import Settings
 from schemas.events import CustomerRef, Event, LineItem
-from sinks.migrate import migrate
+from sinks.postgres.migrate import migrate
 from tests.hostile.cases import case
 from tests.hostile.house import GOOD, GOOTEN, signed, spiffy
 from tests.served import Served, request, status
@@ -41,7 +41,7 @@ def test_a_formula_in_a_name_is_a_text_in_a_csv_file(name: str) -> None:
 @pytest.mark.parametrize("name", [MARKUP, STEERING])
 def test_markup_in_a_name_is_text_in_a_terminal(name: str) -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=300)
-    console.print(screen.table(None, ("name",), [(name,)]))
+    console.print(output.table(None, ("name",), [(name,)]))
     drawn = console.file.getvalue()  # type: ignore[attr-defined]
 
     assert "\x1b[2J" not in drawn

@@ -119,7 +119,7 @@ def test_a_delivery_of_the_sixth_platform_becomes_its_event(followed: Copy) -> N
 
 def test_its_examples_are_tested_as_those_of_the_others_are(followed: Copy) -> None:
     said = followed.run(
-        "python -m pytest tests/unit/test_examples.py -k teahouse -q -p no:cacheprovider"
+        "python -m pytest tests/unit/repository/test_examples.py -k teahouse -q -p no:cacheprovider"
     )
     assert int(re.findall(r"(\d+) passed", said)[0]) >= 4 * 5
 
@@ -131,7 +131,8 @@ def test_an_event_without_an_example_fails_the_tests(followed: Copy) -> None:
         adapter.write_text(told.replace('{"cart.changed"}', '{"cart.changed", "cart.emptied"}'))
         with pytest.raises(AssertionError, match=r"cart\.emptied"):
             followed.run(
-                "python -m pytest tests/unit/test_examples.py -k every_event -q -p no:cacheprovider"
+                "python -m pytest tests/unit/repository/test_examples.py"
+                " -k every_event -q -p no:cacheprovider"
             )
     finally:
         adapter.write_text(told)

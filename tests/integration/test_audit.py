@@ -10,19 +10,19 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 
-from hookline import audit_reading, audit_workers
-from hookline.audit import EVERYTHING, Report, Scope, audit
+from hookline.audit import reader, workers
+from hookline.audit.books import Count
+from hookline.audit.repair import Repaired, repair
+from hookline.audit.report import EVERYTHING, Report, Scope, audit
 from hookline.errors import CommandError
-from hookline.ledger import Count
-from hookline.repair import Repaired, repair
-from processors.index import PartitionIndex
+from processors.decide import Verdicts
+from processors.index.partition_index import PartitionIndex
 from processors.sources import ADAPTERS
-from processors.verdicts import Verdicts
-from runtime.admin import admin_client
-from runtime.producer import new_producer
+from runtime.kafka.producer import new_producer
+from runtime.kafka.topics_admin import admin_client
 from runtime.registry import load_codec
 from runtime.settings import Settings
-from runtime.shops import ShopBook
+from runtime.shop_book import ShopBook
 from schemas import envelopes
 from schemas.topics import ORDERS, WEBHOOKS, Group
 from tests import senders, truth
@@ -141,7 +141,7 @@ async def test_offsets_and_times_choose_the_deliveries_that_are_counted(
 async def test_what_retention_trimmed_is_counted_from_the_ledger_to_the_same_sum(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit_reading, "SEGMENT", 5)
+    monkeypatch.setattr(reader, "SEGMENT", 5)
     places = await append(settings, orders(60))
     await write(settings, await decided(settings))
     whole = await audit(settings)
@@ -173,7 +173,7 @@ async def test_a_raw_topic_made_anew_under_its_ledger_does_not_balance(
     name = settings.topic(WEBHOOKS)
     async with admin_client(settings) as client:
         await client.delete_topics([name])
-    from runtime.admin import create_topics  # noqa: PLC0415 - only here
+    from runtime.kafka.topics_admin import create_topics  # noqa: PLC0415 - only here
 
     await create_topics(settings)
     report = await audit(settings)
@@ -262,9 +262,9 @@ async def test_processes_side_by_side_find_what_one_finds(
     made = await decided(settings)
     await write(settings, [*made[:-1], *made[:3]])  # one missing, three late copies
     told: list[tuple[int, int]] = []
-    monkeypatch.setattr(audit_workers, "APART", 1 << 40)
+    monkeypatch.setattr(workers, "APART", 1 << 40)
     here = await audit(settings)
-    monkeypatch.setattr(audit_workers, "APART", 0)
+    monkeypatch.setattr(workers, "APART", 0)
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     apart = await audit(settings, lambda done, everything: told.append((done, everything)))
     assert apart.as_dict() == here.as_dict()

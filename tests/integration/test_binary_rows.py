@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from sinks import binary_rows
-from sinks.copying import Table
+from sinks.postgres import binary_rows
+from sinks.postgres.copy_rows import Table
 from tests.conftest import LiveStack
 
 pytestmark = pytest.mark.stack

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from hookline.canonical import Wanted, records
+from hookline.explain.source_events import Wanted, records
 from runtime.registry import load_codec
 from schemas.topics import BY_RECORD
 from tests.conftest import prepare

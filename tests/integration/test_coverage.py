@@ -6,7 +6,7 @@ import pytest
 
 from schemas.events import CustomerRef
 from schemas.platforms import PLATFORMS, telling
-from sinks.migrate import migrate
+from sinks.postgres.migrate import migrate
 from tests.sink_events import NOON, Tables, order
 
 pytestmark = pytest.mark.stack

@@ -18,9 +18,9 @@ import psycopg
 import pytest
 from aiokafka import TopicPartition
 
-from hookline import log_reader
-from hookline import replay as replaying
-from hookline.dead_letters import letter_of
+from hookline.dead_letters import replay as replaying
+from hookline.dead_letters.letters import letter_of
+from runtime.kafka import log_reader
 from runtime.settings import Settings
 from schemas import envelopes
 from schemas.topics import CANONICAL, DEAD_LETTERS, DUPLICATES, WEBHOOKS

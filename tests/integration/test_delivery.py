@@ -17,9 +17,9 @@ from aiokafka import TopicPartition
 from aiokafka.admin import NewTopic
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
-from runtime import admin, decisions
+from runtime.kafka import operator_decisions, topics_admin
+from runtime.kafka.topic_checks import topic_configs
 from runtime.settings import Settings
-from runtime.topic_rules import topic_configs
 from schemas import envelopes
 from schemas.topics import WEBHOOKS
 from tests import senders
@@ -68,14 +68,14 @@ def raws(first: int, count: int) -> list[Raw]:
 async def trim(settings: Settings, partition: int, before: int) -> None:
     """Delete what retention would."""
     place = TopicPartition(settings.topic(WEBHOOKS), partition)
-    async with admin.admin_client(settings) as client:
+    async with topics_admin.admin_client(settings) as client:
         await client.delete_records({place: RecordsToDelete(before_offset=before)})
 
 
 async def recreate(settings: Settings) -> None:
     """The raw topic under its old name, empty."""
     name = settings.topic(WEBHOOKS)
-    async with admin.admin_client(settings) as client:
+    async with topics_admin.admin_client(settings) as client:
         await client.delete_topics([name])
         await asyncio.sleep(1)
         await client.create_topics([NewTopic(name, 4, 1, topic_configs=topic_configs(WEBHOOKS))])
@@ -138,7 +138,7 @@ def test_a_hole_in_raw_stops_its_partition_until_its_loss_is_accepted(
     asyncio.run(wait_for_outcomes(settings, 80 + len(others), SECONDS))
     refused = hookline(settings, "accept-loss", str(number), "--until", str(until + 1), "--yes")
     elsewhere = hookline(settings, "accept-loss", str((number + 1) % 4), "--until", "1", "--yes")
-    before = asyncio.run(decisions.read(settings))
+    before = asyncio.run(operator_decisions.read(settings))
     accepted = hookline(settings, "accept-loss", str(number), "--until", str(until), "--yes")
     wanted = {raw.delivery_id: 1 for raw in [*early, *late] if raw.delivery_id not in gone}
     found = asyncio.run(wait_for_outcomes(settings, len(wanted), SECONDS))
@@ -150,7 +150,7 @@ def test_a_hole_in_raw_stops_its_partition_until_its_loss_is_accepted(
     assert f"--until {until}, the first that is still there" in refused.stderr
     assert 0 == accepted.returncode, accepted.stderr
     assert wanted == settled(found)
-    (decision,) = asyncio.run(decisions.read(settings))
+    (decision,) = asyncio.run(operator_decisions.read(settings))
     assert (number, first, until) == (decision.partition, decision.first, decision.until)
     audited = json.loads(hookline(settings, "audit", "--json").stdout)
     assert [f"{number}:{first}-{until - 1}"] == audited["given_up"]

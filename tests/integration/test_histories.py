@@ -13,7 +13,7 @@ import pytest
 
 from runtime.settings import Settings
 from schemas.events import Micros
-from sinks.migrate import migrate
+from sinks.postgres.migrate import migrate
 from tests.histories.everything import WATERMARK, everything
 from tests.histories.history import ORDER, History, Passed, Row, histories
 from tests.histories.running import SIZES, by_topic, differing, folded, scripted, shuffled

@@ -12,13 +12,13 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from ingest.app import serve
-from ingest.partitions import partition_of
+from ingest.partitioner import partition_of
 from ingest.publisher import KafkaPublisher
 from ingest.signatures import hmac_base64
-from runtime import admin
 from runtime.health import Health
-from runtime.producer import new_producer
-from runtime.shops import ShopBook
+from runtime.kafka import topics_admin
+from runtime.kafka.producer import new_producer
+from runtime.shop_book import ShopBook
 from schemas import heartbeats
 from schemas.envelopes import RawDelivery
 from schemas.topics import INGRESS, WEBHOOKS
@@ -109,7 +109,7 @@ async def _partitions(consumer: Any, name: Any) -> Any:
 @pytest.fixture
 async def settings(stack: Any) -> Any:
     made = stack.settings(ingress_heartbeat=0.5, host="127.0.0.1")
-    await admin.create_topics(made)
+    await topics_admin.create_topics(made)
     return made
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hookline import log_reader
+from runtime.kafka import log_reader
 from runtime.settings import Settings
 from schemas import envelopes
 from schemas.envelopes import Reason

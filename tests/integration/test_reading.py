@@ -15,15 +15,17 @@ import pytest
 import yaml
 from psycopg.sql import SQL, Identifier
 
-from hookline import forecast_rows, histories, keys_meant, why
-from hookline.cart_story import story
-from hookline.connection import Place
-from hookline.demo import LATE
+from hookline.analysis import forecast_store
+from hookline.analysis.what_if import backtest
+from hookline.demo.demo import LATE
 from hookline.errors import CommandError
-from hookline.export import CSV, export
-from hookline.parquet import PARQUET
-from hookline.rows import Reader
-from hookline.what_if import backtest
+from hookline.explain import explain, key_lookup
+from hookline.explain.cart_timeline import story
+from hookline.stack_address import Place
+from hookline.tables import histories
+from hookline.tables.export import CSV, export
+from hookline.tables.parquet import PARQUET
+from hookline.tables.queries import Reader
 from runtime.settings import Settings
 from schemas.events import (
     Change,
@@ -34,7 +36,7 @@ from schemas.events import (
     ReportedTotals,
     Scope,
 )
-from sinks.migrate import migrate
+from sinks.postgres.migrate import migrate
 from tests import tables_page
 from tests.conftest import run_apart
 from tests.sink_events import DAY, HOUR, NOON, Tables, cart, line, meta, order
@@ -272,7 +274,7 @@ def test_contact_data_is_exported_only_where_asked_for(
 
 def test_a_story_ends_in_the_rows_that_stand(reader: Reader) -> None:
     for native in ("left", "back"):
-        key = keys_meant.meant(reader, "carts", native)
+        key = key_lookup.meant(reader, "carts", native)
         carts, orders = histories.group(reader, key)
         moments = story(key, carts, orders, histories.watermark(reader))
         told: dict[tuple[int, str], Any] = {}
@@ -286,12 +288,14 @@ def test_a_story_ends_in_the_rows_that_stand(reader: Reader) -> None:
     assert moments[-1].rule == (
         "names this cart by cart-token: closes generation 1, abandoned before, so RECOVERED"
     )
-    events = why.as_moment(moments[-1], histories.order_events(reader, ["spiffy/main/order:o5"]))
+    events = explain.as_moment(
+        moments[-1], histories.order_events(reader, ["spiffy/main/order:o5"])
+    )
     assert [event["raw_partition"] for event in events["events"]] == [0]
 
 
 def test_a_customers_story_names_orders_rules_and_events(reader: Reader) -> None:
-    told = why.customer(reader, keys_meant.meant(reader, "customers", "main/anna"))
+    told = explain.customer(reader, key_lookup.meant(reader, "customers", "main/anna"))
     assert [entity["rules"][1] for entity in told["orders"]] == [
         "net 100 = gross 100 - discounts 0 - refunded 0",
         "net 30 = gross 30 - discounts 0 - refunded 0",
@@ -315,7 +319,7 @@ def test_a_key_that_is_none_says_what_comes_near(
     reader: Reader, kind: str, text: str, said: str
 ) -> None:
     with pytest.raises(CommandError) as caught:
-        keys_meant.meant(reader, kind, text)
+        key_lookup.meant(reader, kind, text)
     assert said in str(caught.value)
 
 
@@ -362,7 +366,7 @@ async def test_predictions_fill_their_columns_and_leave_no_other_row_different(
     repeaters: Tables,
 ) -> None:
     before = await repeaters.digest()
-    (run,) = await forecast_rows.predict(repeaters.settings, 0.1)
+    (run,) = await forecast_store.predict(repeaters.settings, 0.1)
     assert (run.found.customers, run.found.repeat_customers) == (150, 75)
     assert run.found.reason is None
     filled = repeaters.rows(
@@ -377,7 +381,7 @@ async def test_predictions_fill_their_columns_and_leave_no_other_row_different(
     ]
     assert await repeaters.digest() == before
 
-    (gated,) = await forecast_rows.predict(repeaters.settings, 0.1, (100, 76))
+    (gated,) = await forecast_store.predict(repeaters.settings, 0.1, (100, 76))
     assert gated.found.reason == "too-few-repeat-customers"
     nulls = "SELECT count(*) FROM customer_lifetime_value WHERE probability_alive IS NULL"
     assert repeaters.rows(nulls) == [(150,)]

@@ -16,17 +16,17 @@ from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
 from psycopg import sql
 
-from runtime import admin
 from runtime.health import Health
+from runtime.kafka import topics_admin
 from runtime.settings import Settings
 from runtime.stage import MovedError, Partition
 from schemas.topics import CARTS, ORDERS
-from sinks import fences
-from sinks.identity import StrangeLogError
-from sinks.rebuild import Rebuild, RebuildError, Rebuilt
-from sinks.shadow import Progress
-from sinks.signals import Relay
-from sinks.swap import SwapError
+from sinks.log_identity import StrangeLogError
+from sinks.outbox.relay import Relay
+from sinks.rebuild.rebuild import Rebuild, RebuildError, Rebuilt
+from sinks.rebuild.shadow_tables import Progress
+from sinks.rebuild.swap import SwapError
+from sinks.store import stored_offsets
 from tests.canonical_log import Worker, append, signals, story
 from tests.pipeline import Shape
 from tests.pipeline import prepared as prepared_pipeline
@@ -294,7 +294,7 @@ async def test_a_log_that_does_not_start_at_0_is_refused(
     topic, number = tables.rows(
         "SELECT topic, partition FROM fences WHERE topic LIKE '%%orders' AND next_offset > 0"
     )[0]
-    async with admin.admin_client(settings) as client:
+    async with topics_admin.admin_client(settings) as client:
         await client.delete_records({TopicPartition(topic, number): RecordsToDelete(1)})
     with pytest.raises(RebuildError, match=r"hookline\.orders-\d starts at 1"):
         await rebuilt(settings)
@@ -354,7 +354,7 @@ async def test_the_swap_waits_for_a_transaction_that_is_under_way(
 
         async def slowly(connection: psycopg.AsyncConnection[Any]) -> None:
             at = worker.at[place]
-            assert await fences.move(connection, [fences.Move(place, at, at)], None)
+            assert await stored_offsets.move(connection, [stored_offsets.Move(place, at, at)], None)
             begun.set()
             await leave.wait()
 
@@ -401,9 +401,9 @@ async def test_a_recreated_topic_is_taken_only_when_told(
     await append(settings, story(40))
     async with Worker(settings) as worker:
         await worker.store()
-    async with admin.admin_client(settings) as client:
+    async with topics_admin.admin_client(settings) as client:
         await client.delete_topics([settings.topic(ORDERS)])
-    while settings.topic(ORDERS) in await admin.find_topics(settings):  # noqa: ASYNC110
+    while settings.topic(ORDERS) in await topics_admin.find_topics(settings):  # noqa: ASYNC110
         await asyncio.sleep(0.1)
     prepared(settings)
     await append(settings, [order("new", NOON)])

@@ -9,7 +9,7 @@ import pytest
 
 from runtime.settings import Settings
 from schemas.events import CustomerRef, Event, ShopSettings
-from sinks.rebuild import Rebuild, Rebuilt
+from sinks.rebuild.rebuild import Rebuild, Rebuilt
 from tests.canonical_log import Worker, append
 from tests.histories.everything import WATERMARK, everything
 from tests.histories.running import folded, shuffled

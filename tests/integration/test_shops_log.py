@@ -12,10 +12,10 @@ import pytest
 from typer.testing import CliRunner
 
 from hookline.cli import app
-from processors.index import PartitionIndex
+from processors.decide import Verdicts
+from processors.index.partition_index import PartitionIndex
 from processors.sources import ADAPTERS
-from processors.verdicts import Verdicts
-from runtime.producer import new_producer
+from runtime.kafka.producer import new_producer
 from runtime.settings import Settings
 from schemas import envelopes, heartbeats
 from schemas.heartbeats import Heartbeat

@@ -13,9 +13,10 @@ from runtime.settings import Settings
 from runtime.stage import Partition
 from schemas.events import TOPIC_OF, Change, Customer, CustomerRef, Event
 from schemas.topics import BY_RECORD, CARTS, CUSTOMERS, ORDERS
-from sinks import closing, digest
-from sinks.batches import Writer
-from sinks.migrate import migrate
+from sinks.postgres.migrate import migrate
+from sinks.rebuild import table_digest
+from sinks.store.batch_writer import Writer
+from sinks.watermark import due_carts
 from tests.sink_events import (
     CODEC,
     HOUR,
@@ -41,7 +42,7 @@ BOTH = CustomerRef(customer_id="1", email_hash=MAIL)
 PASSED = NOON + 2 * HOUR
 EARLIER = NOON - HOUR
 LIMIT = 200
-_EMPTIED = (*digest.FOLDED, "fences", "link_keys", "outbox", "sent_signals", "watermark")
+_EMPTIED = (*table_digest.FOLDED, "fences", "link_keys", "outbox", "sent_signals", "watermark")
 _WATERMARK = sql.SQL(
     "INSERT INTO watermark (at, state) VALUES"
     " (timestamptz 'epoch' + {} * interval '1 microsecond', '{{}}')"
@@ -138,7 +139,7 @@ class Stage:
         """A transaction: each event comes in a partition of its own, as far as that can be."""
         database = self.turns.databases[name]
         if name == "sweep":
-            return partial(closing.close_due, database, PASSED, lambda: NOON)
+            return partial(due_carts.close_due, database, PASSED, lambda: NOON)
         event = self._told[name]
         topic = self.tables.settings.topic(BY_RECORD[TOPIC_OF[type(event)]])
         place = Partition(topic, list(self._told).index(name))
@@ -248,7 +249,7 @@ async def test_without_link_locks_an_interleaving_goes_wrong(
         carried = {key async for (key,) in cursor} & keys.keys()
         return frozenset(carried | {key for key, is_cart in keys.items() if is_cart})
 
-    monkeypatch.setattr("sinks.locks.take", take)
+    monkeypatch.setattr("sinks.store.entity_locks.take", take)
     async with turns(tables.settings, of_rows) as taken:
         stage = Stage(tables, taken, "run-free", ("cart", "order"), ())
         with pytest.raises(AssertionError, match="cart_generations"):

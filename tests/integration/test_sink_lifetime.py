@@ -21,7 +21,7 @@ from schemas.events import (
     Scope,
     ShopSettings,
 )
-from sinks.lifetime import (
+from sinks.lifetime.customers import (
     CountedOrder,
     CustomerFacts,
     LifetimeRow,
@@ -31,8 +31,8 @@ from sinks.lifetime import (
     renewals,
     reported_totals,
 )
-from sinks.merge import flatten, merge_record
-from sinks.migrate import migrate
+from sinks.merge.last_writer import flatten, merge_record
+from sinks.postgres.migrate import migrate
 from tests.sink_events import DAY, HOUR, NOON, SETTINGS, Tables, line, meta, order
 
 pytestmark = pytest.mark.stack

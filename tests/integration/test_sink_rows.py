@@ -21,7 +21,7 @@ from schemas.events import (
     Shipment,
     ShopSettings,
 )
-from sinks.migrate import migrate
+from sinks.postgres.migrate import migrate
 from tests.sink_events import DAY, HOUR, MINUTE, NOON, SETTINGS, Tables, cart, line, meta, order
 
 pytestmark = pytest.mark.stack

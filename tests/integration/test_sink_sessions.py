@@ -20,12 +20,12 @@ from runtime.health import Health
 from runtime.settings import Settings
 from runtime.stage import Partition
 from schemas.topics import ORDERS
-from sinks import fences
 from sinks.agent import Sinks
-from sinks.database import Database, NoLongerWantedError
-from sinks.leader import Leader
-from sinks.migrate import UnmigratedError, migrate, migrations
-from sinks.signals import Relay
+from sinks.outbox.relay import Relay
+from sinks.postgres.leader_lock import Leader
+from sinks.postgres.migrate import UnmigratedError, migrate, migrations
+from sinks.postgres.session import Database, NoLongerWantedError
+from sinks.store import stored_offsets
 from tests.canonical_log import signals
 from tests.conftest import LiveStack
 from tests.sink_events import (
@@ -254,9 +254,13 @@ async def test_a_sink_stopped_inside_its_transaction_lets_its_successor_in_and_f
         sessions(settings, "hookline-sinks-successor") as [successor],
     ):
         async with asyncio.timeout(20):  # no bound of the stopped session's ends it by then
-            taken = await successor.run(lambda c: fences.take_over(c, [place], successor.name))
-        assert {place: fences.Fence(0)} == taken
-        assert await successor.run(lambda c: fences.move(c, [fences.Move(place, 0, 3)], None))
+            taken = await successor.run(
+                lambda c: stored_offsets.take_over(c, [place], successor.name)
+            )
+        assert {place: stored_offsets.Fence(0)} == taken
+        assert await successor.run(
+            lambda c: stored_offsets.move(c, [stored_offsets.Move(place, 0, 3)], None)
+        )
         stopped.send_signal(SIGCONT)
         said, _ = await asyncio.to_thread(stopped.communicate, timeout=60)
         assert (said.splitlines()[-1], stopped.returncode) == ("3", 0)
@@ -309,7 +313,7 @@ async def test_what_a_killed_relay_sent_and_did_not_mark_is_not_sent_again(
             raise KilledError
 
         with monkeypatch.context() as patch:
-            patch.setattr("sinks.signals._mark", kills)
+            patch.setattr("sinks.outbox.relay._mark", kills)
             with pytest.raises(KilledError):
                 await one.step()
         assert await other.step() == 0  # the first one still holds the lock

@@ -12,12 +12,12 @@ from runtime.health import Health
 from runtime.settings import Settings
 from runtime.stage import Batch, MovedError, RefusedError
 from schemas.events import CustomerRef
-from sinks import fences, locks, store
 from sinks.agent import now
-from sinks.database import Database
-from sinks.locks import MoreKeysError
-from sinks.migrate import UnmigratedError, check_migrated, migrate
-from sinks.plan import plan
+from sinks.postgres.migrate import UnmigratedError, check_migrated, migrate
+from sinks.postgres.session import Database
+from sinks.store import apply, entity_locks, stored_offsets
+from sinks.store.entity_locks import MoreKeysError
+from sinks.store.write_plan import plan
 from tests.sink_events import HOUR, NOON, SECOND, Tables, batch, cart, line, order, record
 
 pytestmark = pytest.mark.stack
@@ -141,21 +141,21 @@ async def test_a_key_that_somebody_holds_is_not_waited_for_out_of_order(
     tables: Tables, settings: Settings
 ) -> None:
     other = Database(settings, Health(), "hookline-sinks-other")
-    await other.run(lambda connection: locks.take(connection, {"a": False, "b": False}))
+    await other.run(lambda connection: entity_locks.take(connection, {"a": False, "b": False}))
     held, done = asyncio.Event(), asyncio.Event()
 
     async def hold(connection: psycopg.AsyncConnection[Any]) -> None:
-        await locks.take(connection, {"b": False})
+        await entity_locks.take(connection, {"b": False})
         held.set()
         await done.wait()
 
     async def take(connection: psycopg.AsyncConnection[Any]) -> set[str]:
         locked: set[str] = set()
-        assert await locks.take_free(connection, ["a"], locked)
-        assert not await locks.take_free(connection, ["a"], locked)
+        assert await entity_locks.take_free(connection, ["a"], locked)
+        assert not await entity_locks.take_free(connection, ["a"], locked)
         for key in ("b", "c"):  # held, and without a row
-            with pytest.raises(locks.MoreKeysError):
-                await locks.take_free(connection, ["a", key], locked)
+            with pytest.raises(entity_locks.MoreKeysError):
+                await entity_locks.take_free(connection, ["a", key], locked)
         return locked
 
     holding = asyncio.ensure_future(other.run(hold))
@@ -174,18 +174,20 @@ async def test_a_stopped_session_that_holds_a_fence_is_ended_by_its_successor(
     held = asyncio.Event()
 
     async def hold(connection: psycopg.AsyncConnection[Any]) -> None:
-        await fences.move(connection, [fences.Move(place, 0, 1)], None)
+        await stored_offsets.move(connection, [stored_offsets.Move(place, 0, 1)], None)
         held.set()
         await asyncio.sleep(60)
 
-    await stopped.run(lambda connection: fences.take_over(connection, [place], stopped.name))
+    await stopped.run(
+        lambda connection: stored_offsets.take_over(connection, [place], stopped.name)
+    )
     holding = asyncio.ensure_future(stopped.run(hold))
     await held.wait()
     successor = Database(settings, Health(), "hookline-sinks-successor")
     taken = await successor.run(
-        lambda connection: fences.take_over(connection, [place], successor.name)
+        lambda connection: stored_offsets.take_over(connection, [place], successor.name)
     )
-    assert {place: fences.Fence(0)} == taken
+    assert {place: stored_offsets.Fence(0)} == taken
     holding.cancel()
     await asyncio.gather(holding, return_exceptions=True)
     await stopped.close()
@@ -230,7 +232,7 @@ async def test_an_order_waits_for_the_cart_of_its_customer_that_is_not_committed
     other = Database(settings, Health(), "other")
 
     async def slowly(connection: psycopg.AsyncConnection[Any]) -> None:
-        await store.apply(connection, plan([told]), frozenset(), now)
+        await apply.apply(connection, plan([told]), frozenset(), now)
         written.set()
         await leave.wait()
 
@@ -255,7 +257,7 @@ async def test_keys_of_stored_rows_are_locked_before_their_carts_are_folded(
     moved = order("9", NOON + SECOND, customer=CustomerRef(customer_id="2"))
     other = Database(settings, Health(), "other")
     with pytest.raises(MoreKeysError) as error:
-        await other.run(lambda connection: store.apply(connection, plan([moved]), frozenset(), now))
+        await other.run(lambda connection: apply.apply(connection, plan([moved]), frozenset(), now))
     await other.close()
     assert {"spiffy/main/customer:1"} == error.value.keys
     await tables.put([moved])

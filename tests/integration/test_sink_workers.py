@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from runtime.settings import Settings
-from sinks.migrate import migrate
+from sinks.postgres.migrate import migrate
 from tests.canonical_log import append
 from tests.conftest import LiveStack, run_apart
 from tests.histories.everything import WATERMARK, everything

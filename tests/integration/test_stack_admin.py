@@ -7,8 +7,8 @@ import pytest
 from aiokafka.admin import NewPartitions
 from aiokafka.errors import KafkaConnectionError
 
-from runtime import admin
 from runtime.health import Health
+from runtime.kafka import topics_admin
 from schemas.topics import ALL, CARTS, MIB, WEBHOOKS
 from tests.conftest import LiveStack
 
@@ -18,10 +18,14 @@ pytestmark = pytest.mark.stack
 async def test_topics_are_created_once_and_stand_as_declared(stack: LiveStack) -> None:
     settings = stack.settings()
     names = tuple(settings.topic(topic) for topic in ALL)
-    assert await admin.create_topics(settings) == admin.Created(created=names, unchanged=())
-    assert await admin.create_topics(settings) == admin.Created(created=(), unchanged=names)
-    await admin.check_topics(settings)
-    found = await admin.find_topics(settings)
+    assert await topics_admin.create_topics(settings) == topics_admin.Created(
+        created=names, unchanged=()
+    )
+    assert await topics_admin.create_topics(settings) == topics_admin.Created(
+        created=(), unchanged=names
+    )
+    await topics_admin.check_topics(settings)
+    found = await topics_admin.find_topics(settings)
     assert {name: topic.partitions for name, topic in found.items()} == {
         settings.topic(topic): 4 if topic.pipeline else 1 for topic in ALL
     }
@@ -33,59 +37,61 @@ async def test_topics_are_created_once_and_stand_as_declared(stack: LiveStack) -
 
 async def test_two_that_create_at_once_both_find_all(stack: LiveStack) -> None:
     settings = stack.settings()
-    done = await asyncio.gather(admin.create_topics(settings), admin.create_topics(settings))
+    done = await asyncio.gather(
+        topics_admin.create_topics(settings), topics_admin.create_topics(settings)
+    )
     created = [name for one in done for name in one.created]
     assert sorted(created) == sorted(settings.topic(topic) for topic in ALL)
 
 
 async def test_a_check_refuses_missing_topics_and_creates_none(stack: LiveStack) -> None:
     settings = stack.settings()
-    with pytest.raises(admin.TopicsError, match="run `hookline topics create`"):
-        await admin.check_topics(settings)
-    assert await admin.find_topics(settings) == {}
+    with pytest.raises(topics_admin.TopicsError, match="run `hookline topics create`"):
+        await topics_admin.check_topics(settings)
+    assert await topics_admin.find_topics(settings) == {}
 
 
 async def test_partitions_added_to_a_topic_are_refused(stack: LiveStack) -> None:
     settings = stack.settings()
-    await admin.create_topics(settings)
-    async with admin.admin_client(settings) as client:
+    await topics_admin.create_topics(settings)
+    async with topics_admin.admin_client(settings) as client:
         await client.create_partitions({settings.topic(CARTS): NewPartitions(6)})
     for _ in range(100):  # the broker's answers follow a moment later
-        if (await admin.find_topics(settings))[settings.topic(CARTS)].partitions == 6:
+        if (await topics_admin.find_topics(settings))[settings.topic(CARTS)].partitions == 6:
             break
         await asyncio.sleep(0.05)
-    with pytest.raises(admin.TopicsError) as refused:
-        await admin.check_topics(settings)
+    with pytest.raises(topics_admin.TopicsError) as refused:
+        await topics_admin.check_topics(settings)
     assert len(refused.value.problems) == 1
     assert "carts has 6 partitions, not 4" in refused.value.problems[0]
-    with pytest.raises(admin.TopicsError, match="6 partitions"):
-        await admin.create_topics(settings)
+    with pytest.raises(topics_admin.TopicsError, match="6 partitions"):
+        await topics_admin.create_topics(settings)
 
 
 async def test_more_replicas_than_brokers_are_refused_with_the_setting_to_change(
     stack: LiveStack,
 ) -> None:
     settings = stack.settings(replication_factor=3)
-    with pytest.raises(admin.TopicsError, match="HOOKLINE_REPLICATION_FACTOR"):
-        await admin.create_topics(settings)
+    with pytest.raises(topics_admin.TopicsError, match="HOOKLINE_REPLICATION_FACTOR"):
+        await topics_admin.create_topics(settings)
 
 
 async def test_the_cluster_id_outlives_a_restart(stack: LiveStack) -> None:
     settings = stack.settings()
-    before = await admin.cluster_id(settings)
+    before = await topics_admin.cluster_id(settings)
     await asyncio.to_thread(stack.kafka.stop)
     await asyncio.to_thread(stack.kafka.start)
-    assert await admin.cluster_id(settings) == before
+    assert await topics_admin.cluster_id(settings) == before
 
 
 async def test_a_stage_waits_for_a_broker_that_is_away_and_says_so(stack: LiveStack) -> None:
     settings = stack.settings()
-    await admin.create_topics(settings)
+    await topics_admin.create_topics(settings)
     await asyncio.to_thread(stack.kafka.stop)
     with pytest.raises(KafkaConnectionError):
-        await admin.check_topics(settings)
+        await topics_admin.check_topics(settings)
     health = Health()
-    check = asyncio.create_task(admin.check_topics(settings, health))
+    check = asyncio.create_task(topics_admin.check_topics(settings, health))
     while health.is_ready:  # noqa: ASYNC110 - it has no event to wait for
         await asyncio.sleep(0.05)
     assert health.unmet == {"kafka": f"no broker answers at {settings.brokers}"}
@@ -96,18 +102,18 @@ async def test_a_stage_waits_for_a_broker_that_is_away_and_says_so(stack: LiveSt
 
 async def test_the_local_broker_keeps_offsets_as_long_as_raw_records(stack: LiveStack) -> None:
     settings = stack.settings()
-    await admin.create_topics(settings)
-    assert await admin.advice(settings) == []
-    in_production = "\n".join(await admin.advice(replace(settings, replication_factor=3)))
+    await topics_admin.create_topics(settings)
+    assert await topics_admin.advice(settings) == []
+    in_production = "\n".join(await topics_admin.advice(replace(settings, replication_factor=3)))
     assert "min.insync.replicas" in in_production
     assert "offsets.retention.minutes" not in in_production
 
 
 async def test_records_of_four_mebibytes_go_through(stack: LiveStack) -> None:
-    from runtime.producer import new_producer  # noqa: PLC0415 - only here
+    from runtime.kafka.producer import new_producer  # noqa: PLC0415 - only here
 
     settings = stack.settings()
-    await admin.create_topics(settings)
+    await topics_admin.create_topics(settings)
     producer = new_producer(settings)
     await producer.start()
     try:

@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from runtime import admin
+from runtime.kafka import topics_admin
 from tests.conftest import LiveStack, run_apart
 
 pytestmark = pytest.mark.stack
@@ -19,14 +19,14 @@ def _kill_and_start(stack: LiveStack) -> None:
 
 def test_topics_schemas_and_tables_outlive_a_kill_of_all_servers(stack: LiveStack) -> None:
     settings = stack.settings()
-    run_apart(admin.create_topics(settings))
+    run_apart(topics_admin.create_topics(settings))
     with psycopg.connect(stack.database_url, autocommit=True) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS outlives (n int)")
         connection.execute("INSERT INTO outlives VALUES (1)")
 
     _kill_and_start(stack)
 
-    assert run_apart(admin.create_topics(settings)).created == ()
+    assert run_apart(topics_admin.create_topics(settings)).created == ()
     with psycopg.connect(stack.database_url) as connection:
         assert connection.execute("SELECT sum(n) FROM outlives").fetchone() == (1,)
 

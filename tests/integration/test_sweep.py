@@ -17,11 +17,11 @@ from schemas.events import CustomerRef
 from schemas.heartbeats import Heartbeat
 from schemas.topics import CARTS, INGRESS, WEBHOOKS, Group
 from sinks.agent import Sinks
-from sinks.identity import StrangeLogError
-from sinks.leader import Leader
-from sinks.signals import Relay
-from sinks.sweep import Sweep
-from sinks.watermark import MARGIN_MS
+from sinks.log_identity import StrangeLogError
+from sinks.outbox.relay import Relay
+from sinks.postgres.leader_lock import Leader
+from sinks.watermark.sweep import Sweep
+from sinks.watermark.watermark import MARGIN_MS
 from tests.canonical_log import signals
 from tests.sink_events import CODEC, HOUR, NOON, SECOND, Tables, cart, line, order, record, resign
 
@@ -144,7 +144,7 @@ async def test_signals_are_sent_once_though_the_relay_dies_between_answer_and_ma
             raise KilledError
 
         with monkeypatch.context() as patch:
-            patch.setattr("sinks.signals._mark", killed)
+            patch.setattr("sinks.outbox.relay._mark", killed)
             with pytest.raises(KilledError):
                 await first.step()
         await _stop(first)

@@ -19,10 +19,10 @@ from runtime.registry import load_codec
 from runtime.settings import Settings
 from schemas.events import Event, Micros
 from schemas.topics import CANONICAL, Group
-from sinks.carts import Generation
+from sinks.carts.activity import Generation
 from sinks.log import Log
-from sinks.sweep import Sweep
-from sinks.watermark import MARGIN_MS
+from sinks.watermark.sweep import Sweep
+from sinks.watermark.watermark import MARGIN_MS
 from tests import raw
 from tests.canonical_log import Worker
 from tests.held_deliveries import (

@@ -12,9 +12,9 @@ from runtime.settings import Settings
 from runtime.stage import Partition
 from schemas.events import CustomerRef
 from schemas.topics import CARTS, ORDERS, WEBHOOKS, Group, Topic
-from sinks.migrate import migrate
-from sinks.sweep import Sweep
-from sinks.watermark import MARGIN_MS
+from sinks.postgres.migrate import migrate
+from sinks.watermark.sweep import Sweep
+from sinks.watermark.watermark import MARGIN_MS
 from tests.sink_events import HOUR, MINUTE, NOON, SECOND, Tables, cart, line, order
 
 pytestmark = pytest.mark.stack

@@ -13,8 +13,8 @@ from typing import Any
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from processors.reading import raw_of
-from runtime.producer import new_producer
+from processors.parse import raw_of
+from runtime.kafka.producer import new_producer
 from runtime.settings import Settings, from_env
 from schemas.envelopes import Headers
 from schemas.topics import CARTS, MIB, WEBHOOKS

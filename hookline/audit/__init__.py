@@ -1,0 +1,1 @@
+"""Accepted = canonical + duplicates + dead letters, counted from the logs."""

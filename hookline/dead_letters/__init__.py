@@ -1,0 +1,1 @@
+"""Dead letters: listing, discarding and replaying them."""

@@ -1,0 +1,1 @@
+"""The real Kafka, registry and PostgreSQL of the local stack."""

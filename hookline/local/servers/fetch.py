@@ -1,0 +1,171 @@
+"""What the local servers are made of: fetched once from Maven Central, kept, used offline.
+
+The cache is the user's own cache folder, or ``HOOKLINE_CACHE``. A part appears there whole or
+not at all.
+"""
+
+import fcntl
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import platformdirs
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from hookline.local.servers.server import LocalError
+
+KAFKA_VERSION = "4.3.1"
+REGISTRY_VERSION = "3.3.3"
+_TIMEOUT = 60
+
+Report = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the stack in the cache: its folder's name and how its contents are fetched.
+
+    ``fetch`` fills the folder it is given, using the other one as scratch space.
+    """
+
+    name: str
+    title: str
+    fetch: Callable[[Path, Path, "_Progress"], None]
+
+    @property
+    def path(self) -> Path:
+        """Where it is, or will be."""
+        return cache_dir() / self.name
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is in the cache."""
+        return self.path.is_dir()
+
+
+def cache_dir() -> Path:
+    """The folder that keeps what was fetched."""
+    chosen = os.environ.get("HOOKLINE_CACHE")
+    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("hookline"))
+
+
+class _Progress:
+    """Bars on a terminal, one line for each part elsewhere. Both on stderr."""
+
+    def __init__(self, title: str) -> None:
+        self._console = Console(stderr=True)
+        self._title = title
+        self._bytes = 0
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+            transient=True,
+        )
+
+    def __enter__(self) -> Self:
+        self._console.print(f"fetching {self._title} (once)", highlight=False)
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+        if self._bytes:
+            size = f"{self._bytes / 1e6:.0f} MB"
+            self._console.print(f"fetched {self._title}: {size}", highlight=False)
+
+    @contextmanager
+    def file(self, name: str, size: int) -> Iterator[Report]:
+        """One download, as jgo's resolver reports it: gives what takes counts of bytes."""
+        task = self._bar.add_task(name, total=size)
+
+        def advance(count: int) -> None:
+            self._bytes += count
+            self._bar.advance(task, count)
+
+        yield advance
+        self._bar.remove_task(task)
+
+
+def ensure(part: Part) -> Path:
+    """The folder of a part, fetched if it is not here. Raises LocalError with the remedy."""
+    if part.is_here:
+        return part.path
+    cache = cache_dir()
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with (cache / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not part.is_here:
+                _fetch(part, cache)
+    except OSError as error:
+        raise LocalError(
+            f"{part.title} cannot be fetched into {cache}: {error}. It comes from Maven Central: "
+            "check the connection and the proxy (HTTPS_PROXY), the free disk space, or set "
+            "HOOKLINE_CACHE to a folder that was filled on another machine."
+        ) from error
+    return part.path
+
+
+def _fetch(part: Part, cache: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=cache, prefix=".fetch-") as scratch:
+        target = Path(scratch, "whole")
+        target.mkdir()
+        # Companies' own certificate authorities live in the system's store.
+        import truststore
+
+        truststore.inject_into_ssl()
+        try:
+            with _Progress(part.title) as progress:
+                part.fetch(target, Path(scratch), progress)
+        except (RuntimeError, tarfile.TarError) as error:
+            raise OSError(str(error)) from error
+        finally:
+            truststore.extract_from_ssl()
+        target.rename(part.path)
+
+
+def _maven(scratch: Path, progress: _Progress) -> Any:
+    from jgo.maven import MavenContext, PythonResolver
+
+    resolver = PythonResolver(progress_callback=progress.file)
+    return MavenContext(resolver=resolver, repo_cache=scratch / "m2", timeout=_TIMEOUT)
+
+
+def _fetch_kafka(target: Path, scratch: Path, progress: _Progress) -> None:
+    from jgo.env import EnvironmentBuilder, LinkStrategy
+
+    builder = EnvironmentBuilder(
+        context=_maven(scratch, progress),
+        cache_dir=scratch / "environments",
+        link_strategy=LinkStrategy.COPY,
+    )
+    built = builder.from_endpoint(
+        f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}+org.slf4j:slf4j-simple:1.7.36"
+    )
+    for jar in (*built.path.glob("jars/*.jar"), *built.path.glob("modules/*.jar")):
+        shutil.move(jar, target / jar.name)
+
+
+def _fetch_registry(target: Path, scratch: Path, progress: _Progress) -> None:
+    project = _maven(scratch, progress).project("io.apicurio", "apicurio-registry-app")
+    artifact = project.at_version(REGISTRY_VERSION).artifact(classifier="all", packaging="tar.gz")
+    with tarfile.open(artifact.resolve()) as archive:
+        archive.extractall(target, filter="data")
+
+
+KAFKA = Part(f"kafka-{KAFKA_VERSION}", f"Apache Kafka {KAFKA_VERSION}", _fetch_kafka)
+REGISTRY = Part(
+    f"registry-{REGISTRY_VERSION}", f"Apicurio Registry {REGISTRY_VERSION}", _fetch_registry
+)
+PARTS = (KAFKA, REGISTRY)

@@ -1,0 +1,140 @@
+"""Apache Kafka on this machine: one node, broker and controller in one (KRaft)."""
+
+import asyncio
+import socket
+import subprocess
+import uuid
+from base64 import urlsafe_b64encode
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
+
+from hookline.local.process import Child, free_port, is_free
+from hookline.local.servers import fetch, java
+from hookline.local.servers.server import LocalError, Server
+from schemas.topics import MIB, RAW_RETENTION
+
+HEAP = "384m"
+
+
+def properties(directory: Path, port: int, controller_port: int) -> dict[str, str]:
+    """The broker's settings. Small buffers for one machine, durations as in production."""
+    return {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
+        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+        "controller.listener.names": "CONTROLLER",
+        "log.dirs": str(directory / "log"),
+        "auto.create.topics.enable": "false",
+        "message.max.bytes": str(5 * MIB),
+        "replica.fetch.max.bytes": str(5 * MIB),
+        # An offset outlives the raw records that it stands for.
+        "offsets.retention.minutes": str(2 * int(RAW_RETENTION.total_seconds()) // 60),
+        "default.replication.factor": "1",
+        "min.insync.replicas": "1",
+        "offsets.topic.replication.factor": "1",
+        "offsets.topic.num.partitions": "4",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "transaction.state.log.num.partitions": "4",
+        "share.coordinator.state.topic.replication.factor": "1",
+        "share.coordinator.state.topic.min.isr": "1",
+        "group.initial.rebalance.delay.ms": "0",
+        "num.network.threads": "2",
+        "num.io.threads": "4",
+        "log.cleaner.dedupe.buffer.size": str(4 * MIB),
+        "log.cleaner.io.buffer.size": str(MIB // 8),
+    }
+
+
+def _cluster_id() -> str:
+    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A", 1)
+
+
+class Kafka(Server):
+    """One broker on ``port``; its controller listens on a port of its own."""
+
+    name = "kafka"
+
+    def __init__(self, directory: Path, port: int, logs: Path | None = None) -> None:
+        super().__init__(directory, port, logs)
+        self._controller_port = free_port(self.port)
+
+    def properties(self) -> dict[str, str]:
+        """The broker's settings."""
+        return properties(self.directory, self.port, self._controller_port)
+
+    @property
+    def brokers(self) -> str:
+        """Bootstrap servers."""
+        return f"127.0.0.1:{self.port}"
+
+    def prepare(self) -> Child:
+        """Format the log folder once; write the settings each time, since ports may change."""
+        jars = fetch.ensure(fetch.KAFKA)
+        base = java.command(
+            HEAP,
+            self.directory / "tmp",
+            [
+                "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+                "-Dorg.slf4j.simpleLogger.showDateTime=true",
+                "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
+                "-cp",
+                f"{jars}/*",
+            ],
+        )
+        path = self.directory / "server.properties"
+        values = self.properties()
+        path.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+        if not (self.directory / "log" / "meta.properties").exists():
+            tool = ["kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(path)]
+            with self.log.open("ab") as log:
+                done = subprocess.run(
+                    [*base, *tool],
+                    env=java.environment(),
+                    stdout=log,
+                    stderr=log,
+                    check=False,
+                    timeout=60,
+                )
+            if done.returncode != 0:
+                raise LocalError(f"Kafka's log folder cannot be formatted: see {self.log}")
+        return Child(
+            self.name, [*base, "kafka.Kafka", str(path)], self.log, environment=java.environment()
+        )
+
+    def launch(self) -> None:
+        """Start the process, with another controller port where somebody took ours."""
+        if not self._runs and not is_free(self._controller_port):
+            self._controller_port = free_port(self.port)
+            self.child = None
+        super().launch()
+
+    @property
+    def _runs(self) -> bool:
+        return self.child is not None and self.child.is_running
+
+    def is_ready(self) -> bool:
+        """Whether it names itself as a broker to its clients."""
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        # In a thread of its own: we may be called where a loop runs.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, _names_a_broker(self.brokers)).result()
+
+
+async def _names_a_broker(brokers: str) -> bool:
+    client = AIOKafkaClient(bootstrap_servers=brokers, request_timeout_ms=3000)
+    try:
+        await client.bootstrap()
+        return bool(client.cluster.brokers())
+    except (KafkaError, OSError):
+        return False
+    finally:
+        await client.close()

@@ -1,0 +1,1 @@
+"""Sends example webhooks with the proof that their platform gives."""

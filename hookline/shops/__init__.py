@@ -1,0 +1,1 @@
+"""The shops file: checking, editing, webhook URLs, traffic and payload drift."""

@@ -1,0 +1,1 @@
+"""Reading the tables: queries, histories and exports through read-only roles."""

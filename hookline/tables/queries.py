@@ -1,0 +1,80 @@
+"""The two tables, read with SQL through the read-only role."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import psycopg
+from psycopg import sql
+
+from hookline.stack_address import Place
+
+TIMEOUT_MS = 30_000
+
+_SHORT = "CASE WHEN length({0}) > 12 THEN left({0}, 11) || '…' ELSE {0} END"
+
+VIEWS = {
+    "carts": (
+        "abandoned_carts",
+        f"""
+        SELECT source || '/' || shop AS shop, {_SHORT.format("native_cart_id")} AS cart, status,
+               detection AS found_by, item_count AS items, cart_value AS value, currency,
+               date_trunc('second', abandoned_at) AS abandoned_at,
+               split_part(order_key, ':', 2) AS "order", recovered_value AS recovered,
+               date_trunc('second', time_to_recover) AS after
+          FROM abandoned_carts ORDER BY abandoned_at DESC, cart_key, generation LIMIT 50
+        """,  # noqa: S608 - our own names
+    ),
+    "customers": (
+        "customer_lifetime_value",
+        f"""
+        SELECT source || '/' || shop AS shop,
+               {_SHORT.format("split_part(customer_key, ':', 2)")} AS customer, currency,
+               orders_count AS orders, gross, discounts, net, taxes, shipping,
+               pending_revenue AS pending, reported_revenue AS reported
+          FROM customer_lifetime_value ORDER BY net DESC NULLS LAST, customer_key LIMIT 50
+        """,  # noqa: S608 - our own names
+    ),
+}
+"""Word of the command line -> (table, what a person wants to see of it first)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A query's answer."""
+
+    columns: Sequence[str]
+    rows: Sequence[tuple[Any, ...]]
+
+    def as_dicts(self) -> list[dict[str, Any]]:
+        """One mapping a row, for a machine."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+class Reader:
+    """One read-only connection; every query stands for itself. Raises psycopg.Error."""
+
+    def __init__(self, place: Place) -> None:
+        self._connection = psycopg.connect(
+            place.reader_url, autocommit=True, application_name="hookline-tables"
+        )
+        self._connection.execute("SET default_transaction_read_only = on")
+        self._connection.execute(
+            sql.SQL("SET search_path TO {}").format(sql.Identifier(place.settings.sql_schema))
+        )
+        self._connection.execute(
+            sql.SQL("SET statement_timeout TO {}").format(sql.Literal(TIMEOUT_MS))
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def ask(self, query: str, arguments: Sequence[Any] | None = None) -> Rows:
+        """The answer to a query; no columns where it has none."""
+        cursor = self._connection.execute(query.encode(), arguments)
+        if cursor.description is None:
+            return Rows((), ())
+        return Rows([column.name for column in cursor.description], cursor.fetchall())

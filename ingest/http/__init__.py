@@ -1,0 +1,1 @@
+"""The HTTP edge: bounded requests, deadlines, limits and responses."""

@@ -1,0 +1,1 @@
+"""The dedupe index of a partition: recovered from its outcome topics."""

@@ -1,0 +1,5 @@
+"""Ciklik's webhooks."""
+
+from processors.sources.ciklik.adapter import ADAPTER
+
+__all__ = ["ADAPTER"]

@@ -1,0 +1,125 @@
+"""Ciklik: users, their addresses, their word on being contacted.
+
+Profile answers (gender, age, size) and addresses go nowhere.
+"""
+
+from processors.sources.ciklik.parts import VERSION, change_of, owner, totals, user_id
+from processors.sources.contract import Delivery, Parsed, Slots
+from processors.sources.readers import meta
+from processors.sources.readers.attributes import attributes
+from processors.sources.readers.contact import contact, email_hash
+from processors.sources.readers.document import Document
+from processors.sources.readers.fields import flag, names, required_id, text
+from processors.sources.readers.times import micros, moment
+from schemas.events import Change, Consent, Customer
+
+_USER = names(
+    """
+    id email first_name last_name name phone addresses profiles declinaison
+    has_active_subscription customerRevenue customerRefund totalTransactionsSuccess
+    created_at created updated_at info refp
+    """
+)
+_ADDRESS = names(
+    """
+    user_id user email address address1 address2 postcode city phone first_name last_name
+    country created created_at updated_at
+    """
+)
+_CONSENT = names(
+    """
+    id user_id user email optin granted accepted channel type status created created_at
+    updated_at
+    """
+)
+
+
+def customer(delivery: Delivery, parsed: Parsed) -> Slots:
+    """``customer``, of a user event or of an updated_subscription that holds a user."""
+    data: Document = parsed.payload
+    change = change_of(parsed.event)
+    created = moment(data, "created_at", "", delivery.shop) or moment(
+        data, "created", "", delivery.shop
+    )
+    if parsed.event.endswith("_subscription"):
+        change = Change.UPDATED  # whatever befell the subscription, its user stays
+    customer_id = required_id(data, "id")
+    record = Customer(
+        meta=meta.primary(
+            delivery,
+            slot="customer",
+            event=parsed.event,
+            change=change,
+            when=created if change is Change.CREATED else None,
+            adapter_version=VERSION,
+        ),
+        customer_id=customer_id,
+        email_hash=email_hash(text(data, "email"), delivery.contact_key),
+        contact=contact(
+            data,
+            "",
+            first_name="first_name",
+            last_name="last_name",
+            name="name",
+            email="email",
+            phone="phone",
+        ),
+        created_at=created.at if created else None,
+        updated_at=micros(data, "updated_at", "", delivery.shop),
+        has_active_subscription=flag(data, "has_active_subscription"),
+        reported=totals(delivery, data, user=customer_id),
+        attributes=attributes(data, _USER),
+    )
+    return {"customer": record}
+
+
+def address(delivery: Delivery, parsed: Parsed) -> Slots:
+    """``customer`` REPORTED: that an address of its changed, and nothing of where it is.
+
+    The entity is the address. ``customer_id`` is its user, or empty where none is told.
+    """
+    data: Document = parsed.payload
+    required_id(data, "id")
+    record = Customer(
+        meta=meta.primary(
+            delivery,
+            slot="customer",
+            event=parsed.event,
+            change=Change.REPORTED,
+            when=None,
+            adapter_version=VERSION,
+        ),
+        customer_id=user_id(data) or "",
+        attributes=attributes(data, _ADDRESS, prefix="address."),
+    )
+    return {"customer": record}
+
+
+def consent(delivery: Delivery, parsed: Parsed) -> Slots:
+    """``consent``; no sample is published, so only a plain yes or no under its name is read."""
+    data: Document = parsed.payload
+    told = next((key for key in ("optin", "granted", "accepted") if _is_plain(data.get(key))), None)
+    created = micros(data, "created_at", "", delivery.shop)
+    record = Consent(
+        meta=meta.primary(
+            delivery,
+            slot="consent",
+            event=parsed.event,
+            change=change_of(parsed.event),
+            when=None,
+            adapter_version=VERSION,
+        ),
+        consent_id=required_id(data, "id"),
+        customer=owner(delivery, data),
+        granted=flag(data, told) if told else None,
+        channel=text(data, "channel"),
+        status_word=text(data, "status") or text(data, "type"),
+        created_at=created if created is not None else micros(data, "created", "", delivery.shop),
+        updated_at=micros(data, "updated_at", "", delivery.shop),
+        attributes=attributes(data, _CONSENT),
+    )
+    return {"consent": record}
+
+
+def _is_plain(value: object) -> bool:
+    return type(value) is bool or value in ("0", "1", 0, 1, "true", "false")

@@ -1,0 +1,162 @@
+"""Ciklik: subscriptions, the payments for them, the boxes they send."""
+
+from processors.sources.ciklik import people
+from processors.sources.ciklik.parts import (
+    creation,
+    head,
+    is_user_shaped,
+    owner,
+    subscription_uuid,
+    totals,
+)
+from processors.sources.contract import Delivery, Parsed, Slots
+from processors.sources.readers import money
+from processors.sources.readers.attributes import attributes, merged
+from processors.sources.readers.document import Document
+from processors.sources.readers.fields import (
+    flag,
+    identifier,
+    integer,
+    mapping,
+    names,
+    required_id,
+    text,
+)
+from processors.sources.readers.refusals import invalid
+from processors.sources.readers.times import micros, moment
+from schemas.events import (
+    Change,
+    Payment,
+    PaymentKind,
+    Shipment,
+    ShipmentStatus,
+    Subscription,
+    SubscriptionStatus,
+)
+
+_SUBSCRIPTION = names(
+    """
+    id uuid plan address declinaison user_id user created_at end_date start_date active
+    paused next_billing revenue refunded customerRevenue customerRefund
+    totalTransactionsSuccess subTransactionsSuccess email
+    """
+)
+_PLAN = names("id name price interval interval_count")
+_PAYMENT = names(
+    """
+    id order_id order user_id user email subscription_uuid subscription status amount
+    currency payment_method created created_at updated_at
+    """
+)
+_BOX = names(
+    """
+    id order_id order user_id user email subscription_uuid subscription status
+    tracking_number created created_at updated_at address transporter
+    """
+)
+
+
+def subscription(delivery: Delivery, parsed: Parsed) -> Slots:
+    """``subscription``; ``customer`` where the body holds a user instead."""
+    data: Document = parsed.payload
+    if is_user_shaped(data):
+        return people.customer(delivery, parsed)
+    shop = delivery.shop
+    created = moment(data, "created_at", "", shop) or moment(data, "created", "", shop)
+    meta, change = head(delivery, parsed, "subscription", created)
+    uuid = identifier(data, "uuid") or identifier(data, "id")
+    if uuid is None:
+        invalid("uuid", "the identifier is missing")
+    plan = mapping(data, "plan")
+    is_active, is_paused = flag(data, "active"), flag(data, "paused")
+    currency, source = money.of_shop(shop)
+    record = Subscription(
+        meta=meta,
+        subscription_id=uuid,
+        native_id=identifier(data, "id"),
+        customer=owner(delivery, data),
+        status=_standing(change, is_active, is_paused),
+        is_active=is_active,
+        is_paused=is_paused,
+        plan_id=identifier(plan, "id", "plan."),
+        plan_name=text(plan, "name", "plan."),
+        price=money.amount(plan, "price", "plan."),
+        currency=currency,
+        currency_source=source,
+        interval=text(plan, "interval", "plan."),
+        interval_count=integer(plan, "interval_count", "plan."),
+        created_at=created.at if created else None,
+        started_at=micros(data, "start_date", "", shop),
+        ended_at=micros(data, "end_date", "", shop),
+        next_billing_at=micros(data, "next_billing", "", shop),
+        successful_transactions=integer(data, "subTransactionsSuccess"),
+        reported=totals(delivery, data, uuid),
+        attributes=merged(
+            attributes(data, _SUBSCRIPTION),
+            attributes(plan, _PLAN, prefix="plan.", inside="plan"),
+        ),
+    )
+    return {"subscription": record}
+
+
+def _standing(change: Change, is_active: bool | None, is_paused: bool | None) -> SubscriptionStatus:
+    if change is Change.DELETED:
+        return SubscriptionStatus.DELETED
+    if is_paused:
+        return SubscriptionStatus.PAUSED
+    if is_active is None:
+        return SubscriptionStatus.UNKNOWN
+    return SubscriptionStatus.ACTIVE if is_active else SubscriptionStatus.INACTIVE
+
+
+def payment(delivery: Delivery, parsed: Parsed) -> Slots:
+    """A transaction or an invoice; no sample is published, so nothing but names is read."""
+    data: Document = parsed.payload
+    created = creation(data, delivery)
+    payment_id = required_id(data, "id")
+    currency, source = money.currency(data, "currency", "", delivery.shop)
+    is_invoice = parsed.event.endswith("invoice")
+    record = Payment(
+        meta=head(delivery, parsed, "payment", created)[0],
+        payment_id=payment_id,
+        kind=PaymentKind.INVOICE if is_invoice else PaymentKind.TRANSACTION,
+        status_word=text(data, "status"),
+        order_id=_named(data, "order"),
+        subscription_id=subscription_uuid(data),
+        customer=owner(delivery, data),
+        amount=money.amount(data, "amount", "", signed=True),
+        currency=currency,
+        currency_source=source,
+        method_word=text(data, "payment_method"),
+        created_at=created.at if created else None,
+        updated_at=micros(data, "updated_at", "", delivery.shop),
+        attributes=attributes(data, _PAYMENT),
+    )
+    return {"payment": record}
+
+
+def _named(data: Document, noun: str) -> str | None:
+    """The id of a parent: ``order_id``, or the id of an embedded ``order``."""
+    told = identifier(data, f"{noun}_id")
+    return told if told is not None else identifier(mapping(data, noun), "id", f"{noun}.")
+
+
+def box(delivery: Delivery, parsed: Parsed) -> Slots:
+    """``shipment``; no sample is published, so its status stays the platform's word."""
+    data: Document = parsed.payload
+    meta, change = head(delivery, parsed, "shipment", None)
+    created = creation(data, delivery)
+    record = Shipment(
+        meta=meta,
+        shipment_id=required_id(data, "id"),
+        order_id=_named(data, "order"),
+        subscription_id=subscription_uuid(data),
+        customer=owner(delivery, data),
+        status=ShipmentStatus.DELETED if change is Change.DELETED else ShipmentStatus.UNKNOWN,
+        status_word=text(data, "status"),
+        tracking_number=text(data, "tracking_number"),
+        created_at=created.at if created else None,
+        updated_at=micros(data, "updated_at", "", delivery.shop),
+        attributes=attributes(data, _BOX),
+    )
+    return {"shipment": record}

@@ -1,0 +1,1 @@
+"""Reads fields, money, times and contacts from platforms' documents."""

@@ -1,0 +1,192 @@
+"""Spiffy Stores: a customer, its own event or inside another, and the customer credit."""
+
+from typing import Any
+
+from processors.sources.contract import Delivery, Parsed, Slots
+from processors.sources.readers import meta, money
+from processors.sources.readers.attributes import attributes
+from processors.sources.readers.contact import contact, email_hash, reference
+from processors.sources.readers.fields import (
+    flag,
+    identifier,
+    integer,
+    mapping,
+    names,
+    required_id,
+    required_mapping,
+    text,
+)
+from processors.sources.readers.refusals import invalid
+from processors.sources.readers.times import Moment, micros, moment
+from schemas.events import (
+    Change,
+    Customer,
+    CustomerRef,
+    Meta,
+    Payment,
+    PaymentKind,
+    ReportedTotals,
+    Scope,
+)
+from schemas.keys import native_id
+
+_CUSTOMER = names(
+    """
+    id title first_name last_name name email phone accepts_marketing created_at updated_at
+    note orders_count state total_spent credit current_sign_in_ip last_sign_in_ip addresses
+    default_address
+    """
+)
+_CREDIT = names("id customer order created_at updated_at amount currency")
+_ENDED = frozenset({"delete", "deleted", "destroy"})
+
+
+def change_of(verb: str) -> Change:
+    """What the last part of a topic says: orders/paid is an update."""
+    if verb in ("create", "created"):
+        return Change.CREATED
+    return Change.DELETED if verb in _ENDED else Change.UPDATED
+
+
+def when_of(delivery: Delivery, data: dict[str, Any], change: Change) -> Moment | None:
+    """The time of that change: a deletion tells none, its updated_at is that of an update."""
+    if change is Change.DELETED:
+        return moment(data, "deleted_at", "", delivery.shop)
+    key = "created_at" if change is Change.CREATED else "updated_at"
+    return moment(data, key, "", delivery.shop)
+
+
+def events(delivery: Delivery, parsed: Parsed, version: int) -> Slots:
+    """customers/*: ``customer``."""
+    data: dict[str, Any] = parsed.payload
+    change = change_of(parsed.event.partition("/")[2])
+    head = meta.primary(
+        delivery,
+        slot="customer",
+        event=parsed.event,
+        change=change,
+        when=when_of(delivery, data, change),
+        adapter_version=version,
+    )
+    return {"customer": customer(delivery, head, data, "")}
+
+
+def embedded(
+    delivery: Delivery, parsed: Parsed, data: dict[str, Any], version: int, *, is_test: bool = False
+) -> Slots:
+    """``customer`` where one with an id and a version time of its own is told, else nothing."""
+    told = mapping(data, "customer")
+    updated = moment(told, "updated_at", "customer.", delivery.shop)
+    customer_id = identifier(told, "id", "customer.")
+    if updated is None or customer_id is None:
+        return {}
+    head = meta.secondary(
+        delivery,
+        "customer",
+        customer_id,
+        slot="customer",
+        event=parsed.event,
+        change=Change.UPDATED,
+        when=updated,
+        adapter_version=version,
+        is_test=is_test,
+    )
+    return {"customer": customer(delivery, head, told, "customer.")}
+
+
+def owner(delivery: Delivery, data: dict[str, Any]) -> CustomerRef | None:
+    """Whose a record is: its embedded customer, else the e-mail address beside it."""
+    told = mapping(data, "customer")
+    email = text(told, "email", "customer.") or text(data, "email")
+    accepts = flag(told, "accepts_marketing", "customer.")
+    if accepts is None:
+        accepts = flag(data, "buyer_accepts_marketing")
+    return reference(
+        identifier(told, "id", "customer."),
+        email_hash(email, delivery.contact_key),
+        accepts_marketing=accepts,
+    )
+
+
+def customer(delivery: Delivery, head: Meta, data: dict[str, Any], path: str) -> Customer:
+    """A customer object as a record; ``total_spent`` and ``orders_count`` are running totals."""
+    shop = delivery.shop
+    customer_id = required_id(data, "id", path)
+    currency, source = money.currency(data, "currency", path, shop)
+    spent = money.amount(data, "total_spent", path, signed=True)
+    count = integer(data, "orders_count", path)
+    reported = ReportedTotals(
+        scope=Scope.CUSTOMER,
+        scope_id=customer_id,
+        revenue=spent,
+        orders_count=count,
+        currency=currency,
+        currency_source=source,
+    )
+    return Customer(
+        meta=head,
+        customer_id=customer_id,
+        email_hash=email_hash(text(data, "email", path), delivery.contact_key),
+        contact=contact(
+            data,
+            path,
+            title="title",
+            first_name="first_name",
+            last_name="last_name",
+            name="name",
+            email="email",
+            phone="phone",
+        ),
+        accepts_marketing=flag(data, "accepts_marketing", path),
+        created_at=micros(data, "created_at", path, shop),
+        updated_at=micros(data, "updated_at", path, shop),
+        state_word=text(data, "state", path),
+        credit_balance=money.amount(data, "credit", path, signed=True),
+        currency=currency,
+        currency_source=source,
+        reported=() if spent is None and count is None else (reported,),
+        attributes=attributes(data, _CUSTOMER),
+    )
+
+
+def credit(delivery: Delivery, parsed: Parsed, version: int) -> Slots:
+    """The customer credit: ``payment``, and ``customer`` by its own updated_at.
+
+    It tells neither an amount nor whether it was issued or redeemed, and no order number is
+    read out of its text.
+    """
+    data: dict[str, Any] = parsed.payload
+    told = required_mapping(data, "customer")
+    customer_id = required_id(told, "id", "customer.")
+    created = moment(data, "created_at", "", delivery.shop)
+    updated = moment(data, "updated_at", "", delivery.shop)
+    if created is None and identifier(data, "id") is None:
+        invalid("created_at", "a credit has no id: it is known by its customer and creation")
+    is_new = updated is None or updated == created
+    order = mapping(data, "order")
+    currency, source = money.currency(data, "currency", "", delivery.shop)
+    payment = Payment(
+        meta=meta.primary(
+            delivery,
+            slot="payment",
+            event=parsed.event,
+            change=Change.CREATED if is_new else Change.UPDATED,
+            when=updated or created,
+            adapter_version=version,
+        ),
+        payment_id=native_id(delivery.raw.entity),
+        kind=PaymentKind.CREDIT,
+        order_id=identifier(order, "id", "order."),
+        customer=reference(
+            customer_id,
+            email_hash(text(told, "email", "customer."), delivery.contact_key),
+            accepts_marketing=flag(told, "accepts_marketing", "customer."),
+        ),
+        amount=money.amount(data, "amount", "", signed=True),
+        currency=currency,
+        currency_source=source,
+        created_at=created.at if created else None,
+        updated_at=updated.at if updated else None,
+        attributes=attributes(data, _CREDIT),
+    )
+    return {"payment": payment, **embedded(delivery, parsed, data, version)}

@@ -1,0 +1,1 @@
+"""The batch consumer: fetches, delivers and commits whole batches."""

@@ -1,0 +1,1 @@
+"""Kafka clients: log reader, producer, topic administration and checks."""

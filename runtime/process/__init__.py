@@ -1,0 +1,1 @@
+"""The process itself: CPU limit, malloc and garbage collector settings."""

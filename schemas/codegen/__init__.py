@@ -1,0 +1,1 @@
+"""Generates Avro writers and readers as straight-line Python."""

@@ -1,0 +1,56 @@
+"""Carts: from activities and orders to generations. Pure; silence is judged by the watermark.
+
+All times and durations are microseconds, instants UTC. Money is ``Decimal``.
+"""
+
+from schemas.events import Cart
+from sinks.carts.fold import fold
+from sinks.carts.records import (
+    Activity,
+    CandidateOrder,
+    CartHistory,
+    Detection,
+    Generation,
+    Signal,
+    Status,
+)
+from sinks.carts.signals import signals
+from sinks.merge.last_writer import version
+
+__all__ = [
+    "Activity",
+    "CandidateOrder",
+    "CartHistory",
+    "Detection",
+    "Generation",
+    "Signal",
+    "Status",
+    "activity",
+    "fold",
+    "signals",
+]
+
+SECOND = 1_000_000
+
+
+def activity(cart: Cart) -> Activity:
+    """The activity that a canonical cart event is."""
+    meta = cart.meta
+    return Activity(
+        event_id=meta.event_id,
+        version=version(meta),
+        at=meta.occurred_at,
+        received_at=meta.received_at,
+        items=cart.items,
+        total=cart.total,
+        currency=cart.currency or meta.settings.currency,
+        abandoned=cart.abandoned,
+        created_at=cart.created_at,
+        abandon_after=meta.settings.abandon_after_s * SECOND,
+        expire_after=meta.settings.expire_after_s * SECOND,
+        checkout_grace=meta.settings.checkout_grace_s * SECOND,
+        is_test=meta.is_test,
+        time_basis=meta.time_basis.value,
+        raw_partition=meta.raw_partition,
+        raw_offset=meta.raw_offset,
+    )

@@ -1,0 +1,166 @@
+"""What the cart rules take and give. Times and durations are microseconds, instants UTC."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from schemas.events import LineItem, Micros, SignalKind
+from sinks.merge.last_writer import Version
+
+
+class Status(StrEnum):
+    """How a generation of a cart stands."""
+
+    ACTIVE = "ACTIVE"
+    ABANDONED = "ABANDONED"
+    RECOVERED = "RECOVERED"
+    EXPIRED = "EXPIRED"
+    CONVERTED = "CONVERTED"
+    EMPTIED = "EMPTIED"
+
+
+class Detection(StrEnum):
+    """Who found the cart abandoned: our timer or its platform."""
+
+    TIMER = "TIMER"
+    PLATFORM = "PLATFORM"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """One cart event: a row of ``cart_activity``.
+
+    ``at`` is occurred_at; ``items`` None = not told, empty = told empty; ``currency`` is the
+    payload's, else the shop's. ``abandoned``: the platform reports the cart abandoned.
+    The durations are those of the settings stamped on the event. ``msgspec.to_builtins`` and
+    ``msgspec.convert`` take it to JSON and back.
+    """
+
+    event_id: str
+    version: Version
+    at: Micros
+    received_at: Micros
+    items: tuple[LineItem, ...] | None
+    total: Decimal | None
+    currency: str | None
+    abandoned: bool
+    created_at: Micros | None
+    abandon_after: int
+    expire_after: int
+    checkout_grace: int
+    is_test: bool
+    time_basis: str
+    raw_partition: int
+    raw_offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CartHistory:
+    """A cart with all its kept activities (any order, repeats allowed) and its links.
+
+    ``customer_id``, ``email_hash`` and ``cart_token`` are the newest told of the cart;
+    ``person_key`` and ``is_contactable`` what the store knows of its customer: they pass
+    through to the rows.
+    """
+
+    cart_key: str
+    source: str
+    shop: str
+    native_cart_id: str
+    customer_id: str | None = None
+    email_hash: str | None = None
+    cart_token: str | None = None
+    customer_key: str | None = None
+    person_key: str | None = None
+    is_contactable: bool | None = None
+    activities: tuple[Activity, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateOrder:
+    """An order that may close a cart: its newest state.
+
+    ``closes`` is false for renewals, tests and drafts. ``value`` is
+    the newest net, of a pending order what its net would be, None where unknown, 0 once
+    ``cancelled``.
+    """
+
+    order_key: str
+    source: str
+    shop: str
+    placed_at: Micros
+    closes: bool
+    value: Decimal | None
+    currency: str | None
+    cancelled: bool
+    items: tuple[LineItem, ...] | None
+    customer_id: str | None = None
+    email_hash: str | None = None
+    cart_token: str | None = None
+    cart_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """One generation of a cart: a row of ``carts``, and of ``abandoned_carts`` where it stands.
+
+    The columns of ``abandoned_carts`` but ``detected_at``, which the store dates. Beside
+    them: ``abandonments``, every abandoned_at of this generation (ascending; the last is
+    ``abandoned_at``); ``next_due``, the earliest watermark at which this row says something
+    else without any new event, None if never; raw coordinates of ``source_event_id``, the
+    event that last shaped the row's content. ``time_to_recover`` is in microseconds,
+    ``item_overlap`` a share from 0 to 1 with four places.
+    """
+
+    cart_key: str
+    generation: int
+    source: str
+    shop: str
+    native_cart_id: str
+    customer_key: str | None
+    person_key: str | None
+    is_contactable: bool | None
+    status: Status
+    detection: Detection
+    time_basis: str
+    first_seen_at: Micros
+    last_activity_at: Micros | None
+    abandoned_at: Micros | None
+    closed_at: Micros | None
+    abandon_count: int
+    item_count: int | None
+    items: tuple[LineItem, ...] | None
+    cart_value: Decimal | None
+    value_source: str | None
+    currency: str | None
+    order_key: str | None
+    link_method: str | None
+    time_to_recover: int | None
+    recovered_value: Decimal | None
+    item_overlap: Decimal | None
+    is_test: bool
+    source_event_id: str
+    raw_partition: int
+    raw_offset: int
+    abandonments: tuple[Micros, ...]
+    next_due: Micros | None
+
+    @property
+    def stands(self) -> bool:
+        """True where it has a row in ``abandoned_carts``: it is or was abandoned."""
+        return self.abandon_count > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """Something to tell about a cart. ``generation`` is the row that it speaks of.
+
+    A retraction speaks of the row as it stood before. ``signal_id`` is
+    UUIDv5(cart key, generation, kind, abandoned_at): the same whenever it is found again.
+    """
+
+    signal_id: str
+    kind: SignalKind
+    abandoned_at: Micros
+    occurred_at: Micros
+    row: Generation

@@ -1,0 +1,1 @@
+"""Per-field last writer wins, by version."""

@@ -1,0 +1,1 @@
+"""Cart signals: from the outbox in PostgreSQL to their topic, once each."""

@@ -1,0 +1,1 @@
+"""PostgreSQL sessions, migrations, COPY and advisory locks."""

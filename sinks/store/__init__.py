@@ -1,0 +1,1 @@
+"""One batch of events into the tables, in one transaction."""

@@ -1,0 +1,138 @@
+"""Carts refolded: the link groups that a transaction touched, read, folded and written."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+from psycopg import AsyncConnection
+
+from schemas.events import Micros
+from sinks.carts.activity import Activity, CandidateOrder, CartHistory, fold
+from sinks.lifetime.customers import candidate, money, order_state
+from sinks.merge.last_writer import flatten, load
+from sinks.postgres.arrays import texts
+from sinks.store import cart_generations
+from sinks.store.entity_locks import take_free
+from sinks.store.write_plan import lock_of
+
+_CARTS = """
+    SELECT cart_key, c.source, c.shop, native_cart_id, c.customer_id, c.email_hash, cart_token,
+        c.customer_key, coalesce(p.person_key, c.email_hash), p.is_contactable, c.timezone,
+        c.links
+    FROM carts c LEFT JOIN customers p USING (customer_key)
+    WHERE c.cart_key = ANY(ARRAY(
+        SELECT linked.cart_key FROM unnest(%(keys)s::text[]) AS key,
+            LATERAL (SELECT cart_key FROM carts WHERE links @> ARRAY[key] OFFSET 0) linked
+        UNION SELECT cart_key FROM carts WHERE customer_key = ANY(%(customers)s)
+    ))
+"""
+_ORDERS = """
+    SELECT order_key, source, shop, layers, is_renewal, links FROM orders
+    WHERE order_key = ANY(ARRAY(
+        SELECT DISTINCT linked.order_key FROM unnest(%s::text[]) AS key,
+            LATERAL (SELECT order_key FROM orders WHERE links @> ARRAY[key] OFFSET 0) linked
+    ))
+"""
+# One look into the index for each key: links && keys costs the square of their number.
+_ACTIVITY = "SELECT cart_key, activity FROM cart_activity WHERE cart_key = ANY(%s)"
+
+
+@dataclass(slots=True)
+class Group:
+    """Carts and orders closed under the keys by which they are folded together."""
+
+    carts: dict[str, CartHistory] = field(default_factory=dict)
+    zones: dict[str, str] = field(default_factory=dict)
+    orders: dict[str, CandidateOrder] = field(default_factory=dict)
+    keys: set[str] = field(default_factory=set)
+
+    @property
+    def locks(self) -> set[str]:
+        """Link keys that whoever folds the group must hold."""
+        owners = (cart.customer_key for cart in self.carts.values())
+        return self.keys | {lock_of(owner) for owner in owners if owner is not None}
+
+
+async def refold(
+    connection: AsyncConnection[Any],
+    seeds: Iterable[str],
+    customers: Iterable[str],
+    locked: set[str],
+    clock: Callable[[], Micros],
+    *,
+    tells: bool = True,
+) -> set[str]:
+    """Fold anew the carts found by ``seeds`` (fold keys) and ``customers``; write what changed.
+
+    ``locked``: the keys that this transaction holds; what the group needs beside them is added
+    if nobody else holds it, else MoreKeysError.
+    Returns the customers whose rows in ``abandoned_carts`` changed in number.
+    """
+    group = await _group(connection, set(seeds), sorted(customers))
+    while await take_free(connection, group.locks, locked):
+        group = await _group(connection, set(seeds), sorted(customers))
+    if not group.carts:
+        return set()
+    # Read under the locks: a sweep that folded these carts before has committed its own.
+    watermark = await read_watermark(connection)
+    activities: dict[str, list[Activity]] = {key: [] for key in group.carts}
+    async for key, stored in await connection.execute(_ACTIVITY, [texts(group.carts)]):
+        activities[key].append(msgspec.convert(stored, Activity))
+    histories = [
+        replace(cart, activities=tuple(activities[key])) for key, cart in group.carts.items()
+    ]
+    after = fold(histories, group.orders.values(), watermark)
+    return await cart_generations.write(connection, group.zones, after, clock, tells=tells)
+
+
+async def read_watermark(connection: AsyncConnection[Any]) -> Micros:
+    """The watermark in microseconds; 0 before the first barrier has passed."""
+    cursor = await connection.execute(
+        "SELECT (extract(epoch FROM at) * 1000000)::bigint FROM watermark"
+    )
+    row = await cursor.fetchone()
+    return 0 if row is None or row[0] is None else int(row[0])
+
+
+async def _group(connection: AsyncConnection[Any], seeds: set[str], customers: list[str]) -> Group:
+    group = Group()
+    frontier = seeds
+    while frontier or customers:
+        group.keys |= frontier
+        found: set[str] = set()
+        told = {"keys": texts(sorted(frontier)), "customers": texts(customers)}
+        async for row in await connection.execute(_CARTS, told):
+            _take_cart(group, row)
+            found.update(row[-1])
+        customers = []
+        if group.carts:  # orders fold nothing by themselves
+            async for row in await connection.execute(_ORDERS, [texts(sorted(frontier | found))]):
+                _take_order(group, row)
+                found.update(row[-1])
+        frontier = found - group.keys
+    return group
+
+
+def _take_cart(group: Group, row: tuple[Any, ...]) -> None:
+    key, source, shop, native, customer_id, email_hash, token, owner, person, consent = row[:10]
+    group.zones[key] = row[10]
+    group.carts[key] = CartHistory(
+        cart_key=key,
+        source=source,
+        shop=shop,
+        native_cart_id=native,
+        customer_id=customer_id,
+        email_hash=email_hash,
+        cart_token=token,
+        customer_key=owner,
+        person_key=person,
+        is_contactable=consent,
+    )
+
+
+def _take_order(group: Group, row: tuple[Any, ...]) -> None:
+    key, source, shop, layers, is_renewal, _ = row
+    if key not in group.orders:
+        state = order_state(key, source, shop, flatten(load(layers)))
+        group.orders[key] = candidate(state, money(state), is_renewal)

@@ -1,0 +1,176 @@
+"""customer_lifetime_value, worked out anew for the customers that a transaction touched.
+
+Set-based SQL over ``orders``; ``lifetime.customer_rows`` is the reference that it must equal.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from schemas.platforms import telling
+from sinks.postgres.arrays import texts
+
+
+def _telling(what: str) -> str:
+    """The platforms whose deliveries tell this, as an SQL list."""
+    return "(" + ", ".join(f"'{name}'" for name in sorted(telling(what))) + ")"
+
+
+_REFUNDS_TOLD = _telling("refunds")
+_CARTS_TOLD = _telling("carts")
+_SUBSCRIPTIONS_TOLD = _telling("subscriptions")
+
+_COLUMNS = (
+    "customer_key", "currency", "source", "shop", "person_key", "first_order_at",
+    "last_order_at", "orders_count", "gross", "discounts", "taxes", "shipping",
+    "gift_cards_sold", "refunded", "net", "avg_order_value", "pending_revenue",
+    "cancelled_count", "subscription_revenue", "active_subscriptions",
+    "abandoned_carts_count", "reported_revenue", "reported_orders", "reported_refunded",
+    "reported_delta", "refunds_observable", "history_complete", "cohort_month", "frequency",
+    "recency", "t", "monetary", "as_of", "ineligible_reason", "source_event_id",
+    "raw_partition", "raw_offset",
+)  # fmt: skip
+
+_RECOMPUTE = f"""
+    WITH today AS (
+        SELECT (SELECT date_trunc('day', at, 'UTC') FROM watermark) AS as_of
+    ), facts AS MATERIALIZED (
+        SELECT c.customer_key, c.source, c.shop, c.person_key, c.timezone, c.shop_currency,
+            c.created_at, c.source_event_id, c.raw_partition, c.raw_offset, s.first_received_at,
+            CASE WHEN c.source IN {_SUBSCRIPTIONS_TOLD} THEN (
+                SELECT count(*) FROM subscriptions u WHERE u.customer_key = c.customer_key
+                AND u.status = 'ACTIVE' AND NOT u.is_deleted AND NOT u.is_test
+            ) END AS active_subscriptions,
+            CASE WHEN c.source IN {_CARTS_TOLD} THEN (
+                SELECT count(*) FROM abandoned_carts a WHERE a.customer_key = c.customer_key
+                AND NOT a.is_test
+            ) END AS abandoned_carts_count
+        FROM customers c JOIN shops s USING (source, shop) WHERE c.customer_key = ANY(%(keys)s)
+    ), sales AS MATERIALIZED (
+        SELECT o.customer_key, o.currency, o.order_key, o.placed_at, o.standing, o.is_renewal,
+            o.gross, o.discounts, o.taxes, o.shipping, o.gift_cards_sold, o.refunded, o.net,
+            o.pending, o.counted_total, o.refunds_observable, o.reason,
+            o.standing = 'COUNTED' AS counted, (o.placed_at AT TIME ZONE f.timezone)::date AS day
+        FROM orders o JOIN facts f USING (customer_key)
+        WHERE o.customer_key = ANY(%(keys)s)
+            AND o.standing IN ('COUNTED', 'PENDING', 'CANCELLED')
+    ), seen AS (
+        SELECT customer_key, count(*) AS orders FROM sales GROUP BY customer_key
+    ), reported AS MATERIALIZED (
+        SELECT * FROM reported_totals WHERE customer_key = ANY(%(keys)s)
+    ), claimed AS (
+        SELECT DISTINCT ON (customer_key) customer_key, orders_count FROM reported
+        WHERE orders_count IS NOT NULL
+        ORDER BY customer_key, orders_version DESC, source_event_id DESC
+    ), sums AS (
+        SELECT customer_key, currency,
+            min(placed_at) FILTER (WHERE counted) AS first_order_at,
+            max(placed_at) FILTER (WHERE counted) AS last_order_at,
+            min(day) FILTER (WHERE counted) AS first_day,
+            count(*) FILTER (WHERE counted) AS orders_count,
+            sum(gross) FILTER (WHERE counted) AS gross,
+            sum(discounts) AS discounts, sum(taxes) AS taxes, sum(shipping) AS shipping,
+            sum(gift_cards_sold) AS gift_cards_sold, sum(refunded) AS refunded,
+            sum(net) FILTER (WHERE counted) AS net,
+            coalesce(sum(pending), 0) AS pending_revenue,
+            count(*) FILTER (WHERE standing = 'CANCELLED') AS cancelled_count,
+            sum(net) FILTER (WHERE counted AND is_renewal) AS subscription_revenue,
+            coalesce(sum(counted_total), 0) AS totals,
+            coalesce(bool_and(net IS NOT NULL) FILTER (WHERE counted), true) AS net_known,
+            coalesce(bool_and(counted_total IS NOT NULL) FILTER (WHERE counted), true)
+                AS totals_known,
+            bool_and(refunds_observable) FILTER (WHERE counted) AS refunds_observable,
+            (array_agg(reason ORDER BY placed_at, order_key)
+                FILTER (WHERE counted AND reason IS NOT NULL))[1] AS reason
+        FROM sales WHERE currency IS NOT NULL GROUP BY customer_key, currency
+    ), days AS (
+        SELECT customer_key, currency, day, coalesce(sum(net), 0) AS net,
+            min(day) OVER (PARTITION BY customer_key, currency) AS first
+        FROM sales WHERE counted AND NOT is_renewal AND currency IS NOT NULL
+        GROUP BY customer_key, currency, day
+    ), rfm AS (
+        SELECT customer_key, currency, min(first) AS first, max(day) AS last,
+            count(*) - 1 AS frequency,
+            max(day) - min(day) AS recency,
+            half_even(
+                (sum(net) FILTER (WHERE day > first AND net > 0))::numeric(38,12)
+                / nullif(count(*) FILTER (WHERE day > first AND net > 0), 0)
+            ) AS monetary
+        FROM days GROUP BY customer_key, currency
+    ), keys AS MATERIALIZED (
+        SELECT customer_key, currency, currency = coalesce(
+            max(currency) FILTER (WHERE currency = shop_currency) OVER theirs,
+            min(currency) OVER theirs
+        ) AS is_home
+        FROM (
+            SELECT customer_key, currency FROM sums
+            UNION SELECT customer_key, currency FROM reported WHERE currency <> ''
+        ) found JOIN facts USING (customer_key)
+        WINDOW theirs AS (PARTITION BY customer_key)
+    ), fresh AS (
+        SELECT k.customer_key, k.currency, f.source, f.shop, f.person_key, s.first_order_at,
+            s.last_order_at, coalesce(s.orders_count, 0) AS orders_count,
+            CASE WHEN known.net THEN coalesce(s.gross, 0) ELSE s.gross END AS gross,
+            s.discounts, s.taxes, s.shipping, s.gift_cards_sold, s.refunded,
+            CASE WHEN known.net THEN coalesce(s.net, 0) ELSE s.net END AS net,
+            CASE WHEN known.net THEN
+                half_even(s.net::numeric(38,12) / nullif(s.orders_count, 0))
+            END AS avg_order_value,
+            coalesce(s.pending_revenue, 0) AS pending_revenue,
+            coalesce(s.cancelled_count, 0) AS cancelled_count, s.subscription_revenue,
+            CASE WHEN k.is_home THEN f.active_subscriptions END AS active_subscriptions,
+            CASE WHEN k.is_home THEN f.abandoned_carts_count END AS abandoned_carts_count,
+            r.revenue AS reported_revenue, r.orders_count AS reported_orders,
+            r.refunded AS reported_refunded,
+            CASE WHEN coalesce(s.totals_known, true) THEN r.revenue - coalesce(s.totals, 0) END
+                AS reported_delta,
+            coalesce(s.refunds_observable, f.source IN {_REFUNDS_TOLD}) AS refunds_observable,
+            whole.history_complete,
+            date_trunc('month', s.first_day::timestamp)::date AS cohort_month,
+            m.frequency, m.recency,
+            CASE WHEN today.as_of IS NOT NULL THEN
+                greatest((today.as_of AT TIME ZONE f.timezone)::date, m.last) - m.first
+            END AS t,
+            m.monetary, today.as_of,
+            CASE WHEN m.first IS NULL AND s.orders_count > 0 THEN 'only-renewals'
+                WHEN m.first IS NULL THEN 'no-counted-order'
+                WHEN s.reason IS NOT NULL THEN s.reason
+                WHEN whole.history_complete IS NOT TRUE THEN 'history-incomplete'
+            END AS ineligible_reason,
+            f.source_event_id, f.raw_partition, f.raw_offset
+        FROM keys k JOIN facts f USING (customer_key) CROSS JOIN today
+        LEFT JOIN sums s USING (customer_key, currency)
+        LEFT JOIN rfm m USING (customer_key, currency)
+        LEFT JOIN reported r USING (customer_key, currency)
+        LEFT JOIN seen USING (customer_key)
+        LEFT JOIN claimed USING (customer_key)
+        CROSS JOIN LATERAL (SELECT coalesce(s.net_known, true) AS net) known
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN claimed.orders_count > coalesce(seen.orders, 0) THEN false
+                ELSE f.created_at >= f.first_received_at END AS history_complete
+        ) whole
+    ), gone AS (
+        DELETE FROM customer_lifetime_value c WHERE c.customer_key = ANY(%(keys)s)
+            AND NOT EXISTS (
+                SELECT FROM keys k
+                WHERE k.customer_key = c.customer_key AND k.currency = c.currency
+            )
+    )
+    INSERT INTO customer_lifetime_value ({", ".join(_COLUMNS)})
+    SELECT {", ".join(_COLUMNS)} FROM fresh
+    ON CONFLICT (customer_key, currency) DO UPDATE
+    SET {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[2:])}
+"""  # noqa: S608 - only names of this module are put in
+_NESTED_LOOPS = "SELECT set_config('enable_nestloop', %s, true)"
+
+
+async def recompute(connection: AsyncConnection[Any], customers: Iterable[str]) -> None:
+    """Bring the rows of ``customers`` up to what the working tables say; locks are held."""
+    keys = sorted(customers)
+    if keys:
+        # The planner takes every part above for one row and would join them by nested loops,
+        # whose cost grows with the square of the batch.
+        await connection.execute(_NESTED_LOOPS, ["off"])
+        await connection.execute(_RECOMPUTE, {"keys": texts(keys)})
+        await connection.execute(_NESTED_LOOPS, ["on"])

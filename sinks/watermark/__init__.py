@@ -1,0 +1,1 @@
+"""Up to which time the tables are complete, and what becomes due by then."""

@@ -1,0 +1,184 @@
+"""Segments of a partition: read piece by piece, the sum is that of the whole."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hookline.audit import reader
+from hookline.audit.books import Count
+from hookline.audit.reader import ForeignRecordError, Plan, Segment
+from schemas import envelopes
+
+RAW = TopicPartition("raw", 0)
+LOGS = (TopicPartition("orders", 0), TopicPartition("carts", 0), TopicPartition("duplicates", 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """As much of a consumer's record as the audit looks at."""
+
+    offset: int
+    headers: tuple[tuple[str, bytes], ...]
+    topic: str = "orders"
+    partition: int = 0
+
+
+class Logs:
+    """Logs in memory, read as ``log_reader.Streams`` reads them, ``step`` records at a time."""
+
+    def __init__(self, records: Mapping[TopicPartition, Sequence[Record]], step: int) -> None:
+        self._records, self._step = records, step
+        self.read = 0
+
+    def __call__(
+        self, _client: Any, start: Mapping[TopicPartition, int], end: Mapping[TopicPartition, int]
+    ) -> "Logs":
+        self._next, self._end = dict(start), end
+        return self
+
+    def is_open(self, place: TopicPartition) -> bool:
+        return self._next[place] < self._end[place]
+
+    async def fetch(self, wanted: Sequence[TopicPartition]) -> dict[TopicPartition, list[Record]]:
+        found = {}
+        for place in wanted:
+            first = self._next[place]
+            self._next[place] = min(first + self._step, self._end[place])
+            found[place] = list(self._records[place][first : self._next[place]])
+            self.read += len(found[place])
+        return found
+
+
+def raw(offset: int) -> Record:
+    said = ((envelopes.SOURCE, b"spiffy"), (envelopes.SHOP, b"ab"[offset % 2 : offset % 2 + 1]))
+    return Record(offset, said)
+
+
+def outcome(raw_offset: int, slot: str = "order", slots: str = "order") -> Record:
+    return Record(
+        0,
+        (
+            (envelopes.RAW_OFFSET, b"%d" % raw_offset),
+            (envelopes.SLOT, slot.encode()),
+            (envelopes.SLOTS, slots.encode()),
+        ),
+    )
+
+
+def read(
+    raws: int,
+    outcomes: Sequence[Sequence[Record]],
+    *,
+    segment: int,
+    step: int,
+    begin: int = 0,
+    **changes: Any,
+) -> tuple[list[Segment], int]:
+    """The segments of logs that are read whole unless told otherwise; how much was read."""
+    logs = dict(zip(LOGS, outcomes, strict=False))
+    end = {place: len(records) for place, records in logs.items()}
+    plan = replace(
+        Plan(RAW, begin, raws, raws, dict.fromkeys(logs, 0), end),
+        **changes,
+    )
+    logs_read = Logs({RAW: [raw(offset) for offset in range(raws)], **logs}, step)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reader, "SEGMENT", segment)
+        patch.setattr(reader, "Streams", logs_read)
+        client: Any = None
+        return asyncio.run(reader.read(client, plan)), logs_read.read
+
+
+def summed(segments: list[Segment]) -> tuple[dict[str, Count], int, int, list[int]]:
+    shops: dict[str, Count] = {}
+    for segment in segments:
+        for shop, count in segment.verdicts.shops.items():
+            shops[shop] = shops.get(shop, Count()) + count
+    return (
+        shops,
+        sum(segment.verdicts.late_copies for segment in segments),
+        sum(segment.verdicts.strangers for segment in segments),
+        [offset for segment in segments for offset in segment.verdicts.missing_at],
+    )
+
+
+KINDS = {
+    "order": (("order", "order", 0),),
+    "cart": (("cart", "cart,payment", 1), ("payment", "cart,payment", 0)),
+    "duplicate": (("duplicate", "duplicate", 2),),
+    "half": (("cart", "cart,payment", 1),),
+    "none": (),
+}
+"""What became of a delivery -> its outcomes: slot, all slots, the log they stand in."""
+
+
+@given(st.data())
+def test_each_delivery_is_counted_once_whatever_the_segments_and_however_late_its_outcomes(
+    data: st.DataObject,
+) -> None:
+    kinds = data.draw(st.lists(st.sampled_from(sorted(KINDS)), min_size=1, max_size=40))
+    begin = data.draw(st.integers(0, len(kinds) - 1))
+    logs: list[list[Record]] = [[], [], []]
+    late: list[list[Record]] = [[], [], []]
+    copies = 0
+    for offset, kind in enumerate(kinds):
+        for slot, slots, log in KINDS[kind]:
+            (late if data.draw(st.booleans()) else logs)[log].append(outcome(offset, slot, slots))
+            if data.draw(st.booleans()):
+                copies += offset >= begin
+                late[log].append(outcome(offset, slot, slots))
+    segments, _ = read(
+        len(kinds),
+        [[*log, *data.draw(st.permutations(more))] for log, more in zip(logs, late, strict=True)],
+        segment=data.draw(st.integers(1, 12)),
+        step=data.draw(st.integers(1, 9)),
+        begin=begin,
+    )
+    shops, late_copies, strangers, missing_at = summed(segments)
+    total = sum(shops.values(), Count())
+    looked = kinds[begin:]
+    assert total == Count(
+        accepted=len(looked),
+        canonical=looked.count("order") + looked.count("cart"),
+        duplicates=looked.count("duplicate"),
+        missing=looked.count("half") + looked.count("none"),
+    )
+    assert missing_at == [
+        n for n, kind in enumerate(kinds) if kind in ("half", "none") and n >= begin
+    ]
+    assert (late_copies, strangers) == (copies, 0)
+    assert [each.begin for each in segments[1:]] == [each.end for each in segments[:-1]]
+    assert (segments[0].begin, segments[-1].end) == (begin, len(kinds))
+
+
+def test_a_delivery_that_was_repaired_long_after_is_not_missing() -> None:
+    orders = [outcome(offset) for offset in range(1, 50)] + [outcome(0)]
+    for is_whole in (True, False):
+        segments, _ = read(50, [orders], segment=10, step=5, is_whole=is_whole)
+        assert summed(segments)[3] == []
+
+
+def test_a_range_reads_no_further_than_it_needs() -> None:
+    orders = [outcome(offset) for offset in range(1000)]
+    segments, count = read(1000, [orders], segment=10, step=5, barrier=20, is_whole=False)
+    assert sum(each.verdicts.total.accepted for each in segments) == 20
+    assert count <= 20 + 30
+
+
+def test_what_may_be_in_flight_stands_in_a_segment_of_its_own() -> None:
+    orders = [outcome(offset) for offset in range(7)]
+    segments, _ = read(10, [orders], segment=100, step=50, committed=7)
+    assert [(each.begin, each.end) for each in segments] == [(0, 7), (7, 10)]
+    assert [each.verdicts.total.is_settled for each in segments] == [True, False]
+
+
+def test_a_record_that_is_no_outcome_is_named() -> None:
+    foreign = Record(3, (), "prefix.orders", 0)
+    with pytest.raises(ForeignRecordError, match=r"prefix\.orders:0:3"):
+        read(1, [[foreign]], segment=10, step=5)

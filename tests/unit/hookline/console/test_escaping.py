@@ -1,0 +1,85 @@
+"""What senders wrote, in spreadsheets and terminals."""
+
+import csv
+import io
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hookline.console.escaping import cell, line
+
+TEXTS = st.text() | st.text("=+-@\t\r\n'\"0123456789.eE ＝＋－＠a;,", max_size=8)  # noqa: RUF001
+FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001
+NUMBERS = st.integers().map(str) | st.decimals(
+    allow_nan=False, allow_infinity=False, places=4, min_value=-(10**14), max_value=10**14
+).map(lambda number: f"{number:f}")
+
+
+@settings(deadline=None)
+@given(TEXTS)
+def test_no_cell_begins_a_formula_unless_it_is_a_number(text: str) -> None:
+    made = cell(text)
+    if made.startswith(FORMULA):
+        assert made == text
+        float(made)
+        assert set(made) <= set("+-.0123456789")
+
+
+@settings(deadline=None)
+@given(TEXTS)
+def test_a_text_is_whole_behind_its_quote(text: str) -> None:
+    assert cell(text) in (text, "'" + text)
+    assert cell(cell(text)) == cell(text)
+
+
+@settings(deadline=None)
+@given(NUMBERS)
+def test_a_number_stays_a_number(number: str) -> None:
+    assert cell(number) == number
+
+
+@settings(deadline=None)
+@given(st.lists(TEXTS, min_size=1, max_size=4))
+def test_cells_come_out_of_a_file_as_they_went_in(texts: list[str]) -> None:
+    file = io.StringIO(newline="")
+    csv.writer(file, quoting=csv.QUOTE_ALL).writerow([cell(text) for text in texts])
+
+    assert [[cell(text) for text in texts]] == list(csv.reader(file.getvalue().splitlines(True)))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("=HYPERLINK(A1)", "'=HYPERLINK(A1)"),
+        ("+49 30 1234", "'+49 30 1234"),
+        ("+49301234", "+49301234"),
+        ("-1+1", "'-1+1"),
+        ("-5.00", "-5.00"),
+        ("-1e9", "'-1e9"),
+        ("-٣", "'-٣"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\t=1"),
+        ("\r=1", "'\r=1"),
+        ("a=1", "a=1"),
+        ("", ""),
+    ],
+)
+def test_a_cell_is_quoted_where_owasp_says(text: str, expected: str) -> None:
+    assert cell(text) == expected
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_a_line_never_steers_a_terminal(text: str) -> None:
+    made = line(text)
+    assert not any(ord(each) < 32 and each != "\n" for each in made)
+    assert "\x1b" not in made
+    assert "\x9b" not in made
+    assert "\u202e" not in made
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(categories=["L", "N", "P", "S", "Zs"])))
+def test_a_line_of_letters_stays(text: str) -> None:
+    assert line(text) == text

@@ -1,0 +1,54 @@
+"""How many deliveries a shop sent, from heartbeats alone."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hookline.shops.traffic import Shops, Tally
+from schemas.heartbeats import Heartbeat
+
+SINCE = 1_000_000  # ms
+
+
+def beat(ingress: str, started_ms: int, **accepted: int) -> Heartbeat:
+    return Heartbeat(
+        ingress=ingress, started=started_ms * 1000, at=0, healthy=True, accepted=accepted
+    )
+
+
+def tallied(*beats: tuple[int, Heartbeat]) -> Shops:
+    found: Shops = {}
+    tally = Tally(SINCE, found)
+    for at_ms, one in beats:
+        tally.add(at_ms, one)
+    return found
+
+
+def test_of_a_process_that_began_since_all_counts() -> None:
+    found = tallied((SINCE + 9, beat("a", SINCE + 1, s=5)), (SINCE + 20, beat("a", SINCE + 1, s=7)))
+    assert (found["s"].deliveries, found["s"].last_ms) == (7, SINCE + 20)
+
+
+def test_of_an_older_process_what_it_told_first_is_the_base() -> None:
+    old = SINCE - 50
+    found = tallied(
+        (SINCE + 1, beat("a", old, s=100)),
+        (SINCE + 5, beat("a", old, s=103, t=1)),
+        (SINCE + 9, beat("a", old, s=103, t=1)),
+    )
+    assert (found["s"].deliveries, found["s"].last_ms) == (3, SINCE + 5)
+    assert (found["t"].deliveries, found["t"].last_ms) == (1, SINCE + 5)
+
+
+def test_a_shop_that_sent_nothing_since_is_not_there() -> None:
+    assert tallied((SINCE + 1, beat("a", 1, s=5)), (SINCE + 9, beat("a", 1, s=5))) == {}
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 5)), max_size=40))
+def test_processes_side_by_side_add_up(steps: list[tuple[str, int]]) -> None:
+    totals: dict[str, int] = {}
+    beats = []
+    for number, (ingress, more) in enumerate(steps):
+        totals[ingress] = totals.get(ingress, 0) + more
+        beats.append((SINCE + number, beat(ingress, SINCE, s=totals[ingress])))
+    found = tallied(*beats)
+    assert (found["s"].deliveries if found else 0) == sum(more for _, more in steps)

@@ -1,0 +1,163 @@
+"""The command line: what it teaches, what it brings in, what it says when it cannot go on."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+import typer.main
+from typer.testing import CliRunner
+
+from hookline import stack_address
+from hookline.cli import app
+from hookline.console.help_text import keep_examples
+from hookline.errors import CommandError, guarded
+from runtime.settings import SettingsError
+from tests import ROOT
+
+HEAVY = ("faust", "aiokafka", "starlette", "uvicorn", "psycopg", "httpx", "numpy", "fastavro")
+
+
+def commands(group: typer.Typer = app, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for command in group.registered_commands:
+        name = command.name or str(getattr(command.callback, "__name__", ""))
+        yield (*path, name.replace("_", "-"))
+    for inner in group.registered_groups:
+        if inner.typer_instance is not None:
+            yield from commands(inner.typer_instance, (*path, inner.name or ""))
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HOOKLINE_")}
+    return subprocess.run(
+        [sys.executable, "-m", "hookline", *arguments],
+        env={**kept, **environment},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("path", sorted(commands()), ids=" ".join)
+def test_every_command_teaches_by_example(path: tuple[str, ...]) -> None:
+    said = CliRunner().invoke(app, [*path, "--help"])
+    assert said.exit_code == 0
+    assert "  Examples:\n" in said.output
+    assert f"    hookline {' '.join(path)}" in said.output or "HOOKLINE_" in said.output
+
+
+def test_help_brings_no_stage_in() -> None:
+    code = "import sys, hookline.cli; print([n for n in sys.argv[1:] if n in sys.modules])"
+    said = subprocess.run(
+        [sys.executable, "-c", code, *HEAVY], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert said.stdout.strip() == "[]"
+
+
+def test_examples_keep_their_lines_whatever_stands_between() -> None:
+    for text in ("Do.\n\nExamples:\n  a\n  b", "Do.\n\nExamples:\n\n  a\n  b"):
+        assert keep_examples(text) == "Do.\n\n\b\nExamples:\n  a\n  b"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("tables", "nope"), "no table 'nope': there is carts, customers; any other with --sql"),
+        (("send", "run-free", "nope"), "has no example 'nope': there is cart-change"),
+        (("send", "ebay"), "no platform 'ebay'"),
+        (("topics", "--data", "/nowhere/at/all"), "no stack is up in /nowhere/at/all"),
+        (("shops", "--file", "/nowhere.toml"), "/nowhere.toml: No such file"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_says_what_to_do(
+    arguments: tuple[str, ...], said: str
+) -> None:
+    ended = run(*arguments)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr.startswith("hookline: ")
+    assert said in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_debug_shows_where_it_went_wrong() -> None:
+    assert "Traceback" in run("tables", "nope", "--debug").stderr
+
+
+def test_servers_that_are_away_are_named() -> None:
+    away = {
+        "HOOKLINE_BROKERS": "127.0.0.1:9",
+        "HOOKLINE_DATABASE_URL": "postgresql://127.0.0.1:9",
+        "HOOKLINE_INGRESS_URL": "http://127.0.0.1:9",
+        "HOOKLINE_SHOPS_FILE": "shops.example.toml",
+    }
+    for command in ("topics", "audit"):
+        said = run(command, **away).stderr
+        assert "Kafka does not answer" in said
+        assert len(said.splitlines()) == 1
+    assert "PostgreSQL does not answer" in run("tables", **away).stderr
+    assert "no answer over HTTP" in run("send", "gooten", "order-item-changed", **away).stderr
+
+
+def test_a_setting_that_cannot_be_read_is_named() -> None:
+    ended = run("migrate", HOOKLINE_PORT="many")
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        "hookline: HOOKLINE_PORT='many': write a number\n",
+    )
+
+
+def test_shops_are_listed_without_their_secrets() -> None:
+    ended = run("shops", "--file", "shops.example.toml", "--json")
+    listed = json.loads(ended.stdout)
+    assert [entry["shop"] for entry in listed][2] == "spiffy/johns"
+    assert listed[3]["url"].endswith("/hooks/ciklik/winebox/<token>/<event>")
+    assert "demo-" not in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(CommandError("do this"), 1), (SettingsError("do that"), 1)]
+)
+def test_our_own_errors_are_sentences(error: Exception, status: int) -> None:
+    said: list[str] = []
+
+    def fail() -> None:
+        raise error
+
+    assert guarded(fail, said.append, debug=False) == status
+    assert said == [str(error)]
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        guarded(fail, lambda _: None, debug=False)
+
+
+def test_ctrl_c_ends_quietly() -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    assert guarded(interrupted, lambda _: None, debug=False) == 130
+
+
+def test_a_stack_elsewhere_is_found_through_the_environment() -> None:
+    place = stack_address.find(
+        None, {"HOOKLINE_BROKERS": "kafka:9092", "HOOKLINE_READER_URL": "postgresql://reader@db"}
+    )
+    assert (place.settings.brokers, place.reader_url) == ("kafka:9092", "postgresql://reader@db")
+    assert place.ingress_url == "http://127.0.0.1:8080"
+    assert not place.is_local
+
+
+def test_a_folder_without_a_stack_says_how_to_start_one(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="hookline up"):
+        stack_address.find(tmp_path, {})

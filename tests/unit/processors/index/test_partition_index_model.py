@@ -1,0 +1,220 @@
+"""The index against a plain list of all that was said: over growth, expiry, and the disk."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from processors.dedupe import Said
+from processors.index import run_set, sorted_run
+from processors.index.disk_cache import IndexCache
+from processors.index.outcome_headers import Noted
+from processors.index.partition_index import FORGET_EVERY_MS, PartitionIndex, Questions
+from runtime.settings import Settings
+from schemas import envelopes
+from schemas.envelopes import RawDelivery
+
+DIGESTS = [upper * 8 + lower * 8 for upper in (b"a", b"b", b"\xff") for lower in (b"1", b"\xff")]
+"""Some are alike in their upper half, by which they are sorted."""
+ENTITIES = [b"spiffy/s/cart:1", b"spiffy/s/cart:2", b"spiffy/s/cart:3"]
+DELIVERIES = ["one", "two", "three"]
+WINDOW_MS = 300
+MOST = 80
+
+
+def noted(offset: int, digest: bytes, entity: bytes, delivery: str, kind: str) -> Noted:
+    slot = {"letter": envelopes.DEAD_SLOT, "duplicate": envelopes.DUPLICATE_SLOT}.get(kind, "cart")
+    return Noted(
+        offset, offset * 10, slot, (slot,), entity, digest, delivery,
+        is_replay=kind == "replay", is_rejected=kind == "letter",
+    )  # fmt: skip
+
+
+KINDS = ["event", "event", "event", "replay", "letter", "duplicate"]
+OUTCOMES = st.builds(
+    noted,
+    st.integers(0, MOST),
+    st.sampled_from(DIGESTS),
+    st.sampled_from(ENTITIES),
+    st.sampled_from(DELIVERIES),
+    st.sampled_from(KINDS),
+)
+STEPS = st.lists(
+    st.one_of(
+        st.lists(OUTCOMES, max_size=30),
+        st.tuples(st.just("settle"), st.integers(0, MOST)),
+        st.tuples(st.just("reload"), st.integers(0, 10)),
+    ),
+    max_size=12,
+)
+
+
+@dataclass
+class Model:
+    """All outcomes, in a list. ``oldest_ms``: what is older may have been forgotten."""
+
+    told: list[Noted] = field(default_factory=list)
+    committed: int = 0
+    oldest_ms: int = 0
+
+    def same(self, digest: bytes, below: int) -> Said | None:
+        return self._greatest(below, [said for said in self.told if said.digest == digest])
+
+    def latest(self, entity: bytes, below: int) -> Said | None:
+        mine = [said for said in self.told if said.entity == entity and not said.is_replay]
+        return self._greatest(below, mine)
+
+    def own(self, digest: bytes, delivery: str, first: int | None, below: int) -> Said | None:
+        replays = [said for said in self.told if said.is_replay and said.delivery_id == delivery]
+        at_first = [s for s in self.told if s.digest == digest and s.raw_offset == first]
+        return self._greatest(below, [*replays, *at_first])
+
+    def found(self, offset: int) -> set[str] | None:
+        if offset < self.committed:
+            return None
+        return {said.slot for said in self.told if said.raw_offset == offset} or None
+
+    def _greatest(self, below: int, known: list[Noted]) -> Said | None:
+        found = max(
+            (
+                (said.raw_offset, said.digest, said.raw_time)
+                for said in known
+                if said.is_canonical and said.raw_offset < below
+            ),
+            default=None,
+        )
+        return self.reachable(Said(found[0], found[2], found[1]) if found else None)
+
+    def reachable(self, said: Said | None) -> Said | None:
+        return said if said is not None and said.appended_ms >= self.oldest_ms else None
+
+
+@contextmanager
+def packing(sort_at: int, run_rows: int, few: int) -> Iterator[None]:
+    """Entries are packed and merged early."""
+    before = run_set.SORT_AT, run_set.RUN_ROWS, sorted_run.FEW
+    run_set.SORT_AT, run_set.RUN_ROWS, sorted_run.FEW = sort_at, run_rows, few
+    try:
+        yield
+    finally:
+        run_set.SORT_AT, run_set.RUN_ROWS, sorted_run.FEW = before
+
+
+def compared(index: PartitionIndex, model: Model, chosen: int) -> None:
+    digests = [DIGESTS[(chosen + number) % len(DIGESTS)] for number in range(len(DIGESTS))]
+    entities = [ENTITIES[number % len(ENTITIES)] for number in range(len(DIGESTS))]
+    questions = index.questions(digests, entities)
+    for position, (digest, entity) in enumerate(zip(digests, entities, strict=True)):
+        for below in (0, chosen, chosen + 1, MOST // 2, MOST + 1):
+            asked = Asked(questions, position, below, model)
+            assert model.same(digest, below) == asked.same(digest)
+            assert model.latest(entity, below) == asked.latest(entity)
+            for delivery in DELIVERIES:
+                first = (chosen * 7 + position) % MOST
+                assert model.own(digest, delivery, first, below) == asked.own(
+                    digest, delivery, first
+                )
+    for offset in range(MOST + 1):
+        written = index.standing.get(offset)
+        assert model.found(offset) == (None if written is None else written.found)
+
+
+@dataclass
+class Asked:
+    """Answers of the index, without what it need not remember."""
+
+    questions: Questions
+    position: int
+    below: int
+    model: Model
+
+    def same(self, digest: bytes) -> Said | None:
+        return self.model.reachable(self.questions.same(self.position, digest, self.below))
+
+    def latest(self, entity: bytes) -> Said | None:
+        return self.model.reachable(self.questions.latest(self.position, entity, self.below))
+
+    def own(self, digest: bytes, delivery: str, first: int) -> Said | None:
+        said = self.questions.own(self.position, digest, delivery, first, self.below)
+        return self.model.reachable(said)
+
+
+@settings(max_examples=300, deadline=None)
+@given(STEPS, st.integers(1, 20), st.sampled_from([4, 32, 1000]), st.integers(0, 3), st.data())
+def test_the_index_answers_as_a_list_of_all_that_was_said(
+    steps: list[list[Noted] | tuple[str, int]],
+    sort_at: int,
+    run_rows: int,
+    few: int,
+    data: st.DataObject,
+) -> None:
+    with tempfile.TemporaryDirectory() as folder, packing(sort_at, run_rows, few):
+        cache = IndexCache(Settings(state_dir=folder), "cluster")
+        index, model = PartitionIndex(), Model()
+        for step in steps:
+            if isinstance(step, list):
+                for outcome in step:
+                    index.add(outcome)
+                model.told += step
+                index.sort()
+            elif step[0] == "settle":
+                model.committed = max(model.committed, step[1])
+                reached = max(model.committed * 10 - WINDOW_MS, 0)
+                model.oldest_ms = max(model.oldest_ms, reached)
+                index._forgotten_ms = -FORGET_EVERY_MS  # it looks each time
+                index.settle(step[1], reached)
+            else:
+                frozen = index.frozen(WINDOW_MS)
+                stands = any(said.raw_offset >= model.committed for said in model.told)
+                assert stands == (frozen is None)
+                if frozen is not None:
+                    cache.write(0, frozen)
+                    model.committed += step[1]
+                    index = cache.read(0, model.committed, WINDOW_MS)
+            compared(index, model, data.draw(st.integers(0, MOST)))
+
+
+NEW = st.lists(st.tuples(st.sampled_from(DIGESTS), st.sampled_from(ENTITIES)), max_size=30)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(NEW, max_size=6), st.integers(1, 20), st.sampled_from([4, 32, 1000]))
+def test_what_was_decided_here_answers_as_if_it_were_read_back(
+    batches: list[list[tuple[bytes, bytes]]], sort_at: int, run_rows: int
+) -> None:
+    with packing(sort_at, run_rows, 2):
+        index, model = PartitionIndex(), Model()
+        for batch in batches:
+            claims = []
+            questions = index.questions(*map(list, zip(*batch, strict=True)) if batch else ([], []))
+            for position, (digest, entity) in enumerate(batch):
+                offset = model.committed + position
+                delivery = f"d{offset}"
+                model.told.append(noted(offset, digest, entity, delivery, "event"))
+                raw = RawDelivery(
+                    0, offset, offset * 10, entity, b"", delivery, "spiffy", "s", "carts/update", 0
+                )
+                claims.append(questions.claim(position, raw, digest))
+            index.say([claim for claim in claims if claim is not None])
+            model.committed += len(batch)
+            index.settle(model.committed, 0)
+            compared(index, model, model.committed // 2)
+        assert index.newest == model.committed - 1
+
+
+@given(st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=20), st.integers(1, 4))
+@settings(deadline=None)
+def test_offsets_and_times_far_apart_are_kept_whole(values: list[int], sort_at: int) -> None:
+    with packing(sort_at, 1000, 2):
+        many = run_set.Runs()
+        for value in values:
+            many.add(7, value, DIGESTS[0], 2**63 - 1 - value)
+            many.settle()
+        for below in [*values, 2**63 - 1]:
+            known = [value for value in values if value < below]
+            expected = Said(max(known), 2**63 - 1 - max(known), DIGESTS[0]) if known else None
+            found = many.candidates([DIGESTS[0]], [7])
+            assert expected == found.same(0, DIGESTS[0], below) == found.latest(0, 7, below)

@@ -1,0 +1,224 @@
+"""Gooten: the whole order at each item's change, parcels by tracking number."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from schemas.envelopes import Reject
+from schemas.events import (
+    Change,
+    CurrencySource,
+    Order,
+    OrderStatus,
+    Shipment,
+    ShipmentStatus,
+    TimeBasis,
+)
+from tests.unit.processors.sources.deliveries import (
+    changed,
+    delivery,
+    outcome,
+    refused,
+    run,
+    sample,
+)
+
+NAME = "gooten/order-item-changed"
+
+
+def slots(change: Any = lambda _: None, **rest: Any) -> dict[str, Any]:
+    return dict(run("gooten", "", changed(NAME, change), **rest))
+
+
+def order(change: Any = lambda _: None, **rest: Any) -> Order:
+    made = slots(change, **rest)["order"]
+    assert isinstance(made, Order)
+    return made
+
+
+def test_the_sample_is_93_30_of_items_and_15_61_of_shipping() -> None:
+    made = order()
+    assert made.items_total == Decimal("93.30")
+    assert (made.shipping_total, made.total) == (Decimal("15.61"), Decimal("108.91"))
+    assert made.tax_total is None
+    assert made.meta.settings.counts_as_sale is False
+
+
+def test_three_identifiers_are_kept_and_the_querys_is_part_of_the_digest() -> None:
+    given = delivery("gooten", "", sample(NAME), query="orderid=12345&x=1")
+    made = outcome(given)
+    assert not isinstance(made, Reject)
+    parsed, events = made
+    assert parsed.query_identifiers == "orderid=12345"
+    found = events["order"]
+    assert isinstance(found, Order)
+    assert (found.order_id, found.order_number, found.attributes["query.orderid"]) == (
+        "7-501853e1-8d78-4e1e-83a0-be9fb432efe1",
+        "Magic7-501",
+        "12345",
+    )
+
+
+@pytest.mark.parametrize("query", ["orderid=%00", "orderid=" + "9" * 201])
+def test_a_query_that_no_id_could_be_is_refused(query: str) -> None:
+    assert refused("gooten", "", sample(NAME), query=query) == ("out-of-range", "query.orderid")
+
+
+def test_nothing_in_the_body_dates_a_change() -> None:
+    made = order().meta
+    assert (made.change, made.time_basis) == (Change.UPDATED, TimeBasis.RECEIVED)
+
+
+def test_items_with_one_tracking_number_are_one_shipment() -> None:
+    def change(document: dict[str, Any]) -> None:
+        document["Items"][1]["TrackingNumber"] = "B"
+        document["Items"][2]["TrackingNumber"] = document["Items"][0]["TrackingNumber"]
+
+    made = slots(change)
+    assert list(made) == ["order", "shipment-1", "shipment-2"]
+    first = made["shipment-1"]
+    assert isinstance(first, Shipment)
+    assert [line.sku for line in first.items or ()] == [
+        "TabletCase-GalaxyNote10.0-Matte",
+        "WovenBlanket_50x60",
+    ]
+    assert made["shipment-2"].meta.entity == "gooten/demo/shipment:B"
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("NEW", ShipmentStatus.NEW),
+        ("In Production", ShipmentStatus.IN_PRODUCTION),
+        ("delivered", ShipmentStatus.DELIVERED),
+        ("Vanished", ShipmentStatus.UNKNOWN),
+    ],
+)
+def test_statuses_are_compared_without_case(word: str, status: ShipmentStatus) -> None:
+    made = slots(lambda d: d["Items"][0].update(Status=word))["shipment-1"]
+    assert (made.status, made.status_word) == (status, word)
+
+
+def test_an_order_is_cancelled_only_if_all_of_it_is() -> None:
+    def cancel(count: int) -> OrderStatus:
+        def change(document: dict[str, Any]) -> None:
+            for item in document["Items"][:count]:
+                item["Status"] = "Cancelled"
+
+        return order(change).status
+
+    assert [cancel(count) for count in (0, 2, 3)] == [
+        OrderStatus.PLACED,
+        OrderStatus.PLACED,
+        OrderStatus.CANCELLED,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("total", "fits", "items_total"),
+    [("159.91", "unit", "144.30"), ("108.91", "line", "93.30"), ("1.00", "neither", None)],
+)
+def test_the_total_tells_whether_a_price_is_of_a_unit_or_of_a_line(
+    total: str, fits: str, items_total: str | None
+) -> None:
+    def change(document: dict[str, Any]) -> None:
+        document["Items"][0]["Quantity"] = 3
+        document["Total"]["Price"] = float(total)
+
+    made = order(change)
+    assert made.attributes["price_fits"] == fits
+    assert made.items_total == (items_total and Decimal(items_total))
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda d: d.pop("Id"), ("invalid-payload", "Id")),
+        (
+            lambda d: d["Items"][1]["Price"].update(CurrencyCode="EUR"),
+            ("invalid-payload", "Items[1].Price.CurrencyCode"),
+        ),
+        (
+            lambda d: d["Items"][2]["Price"].update(Price="free"),
+            ("invalid-payload", "Items[2].Price.Price"),
+        ),
+        (lambda d: d["Items"][0].update(Price=3), ("invalid-payload", "Items[0].Price")),
+        (lambda d: d.update(Items="none"), ("invalid-payload", "Items")),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_path(change: Any, expected: tuple[str, str]) -> None:
+    assert refused("gooten", "", changed(NAME, change)) == expected
+
+
+def test_the_pages_test_button_sends_a_body_without_an_order() -> None:
+    assert refused("gooten", "", {"test": True}) == ("invalid-payload", "Id")
+
+
+def test_a_repeated_sku_is_two_lines_that_no_id_tells_apart() -> None:
+    def change(document: dict[str, Any]) -> None:
+        document["Items"][1].update(Sku=document["Items"][0]["Sku"], Status="Shipped")
+
+    lines = order(change).items or ()
+    assert [line.line_id for line in lines] == [None, None, None]
+    assert [line.sku for line in lines[:2]] == ["TabletCase-GalaxyNote10.0-Matte"] * 2
+    assert [line.status_word for line in lines[:2]] == ["New", "Shipped"]
+
+
+def test_a_status_that_goes_back_is_an_event_and_the_newest_by_its_arrival() -> None:
+    def said(word: str, appended_ms: int) -> tuple[Any, int]:
+        made = slots(lambda d: d["Items"][0].update(Status=word), appended_ms=appended_ms)
+        return made["shipment-1"].status, made["shipment-1"].meta.version_at
+
+    (first, earlier), (second, later) = said("Delivered", 1000), said("New", 2000)
+    assert (first, second) == (ShipmentStatus.DELIVERED, ShipmentStatus.NEW)
+    assert earlier < later
+
+
+def test_items_that_tell_one_status_in_three_cases_tell_one_word() -> None:
+    def change(document: dict[str, Any]) -> None:
+        for item, word in zip(document["Items"], ("New", "NEW", "n e w"), strict=True):
+            item["Status"] = word
+
+    assert order(change).fulfillment_word == "New"
+    assert order(lambda d: d["Items"][2].update(Status="Shipped")).fulfillment_word is None
+
+
+def test_blank_address_lines_and_all_that_an_address_says_go_nowhere() -> None:
+    made = order()
+    assert not [name for name in made.attributes if "Address" in name]
+    assert " " not in made.attributes.values()
+
+
+@pytest.mark.parametrize(
+    ("billing", "shipping", "known"),
+    [(None, "a@b.example", True), ("a@b.example", None, True), (None, None, False)],
+)
+def test_a_guest_is_known_by_who_pays_else_by_who_receives(
+    billing: str | None, shipping: str | None, known: bool
+) -> None:
+    def change(document: dict[str, Any]) -> None:
+        document["BillingAddress"]["Email"] = billing
+        document["ShippingAddress"]["Email"] = shipping
+
+    assert (order(change).customer is not None) == known
+
+
+def test_an_order_that_names_no_currency_is_in_the_shops() -> None:
+    def change(document: dict[str, Any]) -> None:
+        for priced in (
+            document["Total"],
+            document["ShippingTotal"],
+            *(item[key] for item in document["Items"] for key in ("Price", "DiscountAmount")),
+        ):
+            del priced["CurrencyCode"]
+
+    made = order(change, shop={"currency": "EUR"})
+    assert (made.currency, made.currency_source) == ("EUR", CurrencySource.SHOP)
+    assert order(change).currency is None
+
+
+def test_an_order_without_items_or_total_has_no_items_total() -> None:
+    assert order(lambda d: d.pop("Items")).items is None
+    assert order(lambda d: d.pop("Items")).items_total is None
+    assert order(lambda d: d.pop("Total")).attributes["price_fits"] == "either"

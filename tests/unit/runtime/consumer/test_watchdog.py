@@ -1,0 +1,163 @@
+"""The watchdog: what should move, and when it has stood still for too long."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from faust.types import TP
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.consumer.positions import Standing
+from runtime.consumer.watchdog import LOOK, Outlook, Stall, lag_age
+
+LIMIT = 60.0
+PLACE = TP("webhooks", 3)
+LAGGING = Outlook(
+    standings={PLACE: Standing(safe=5, steps=1, safe_ms=1000, in_hand=False)},
+    ends={PLACE: 9},
+    is_waiting=False,
+    is_overdue=False,
+    is_answering=True,
+    generation=1,
+    thread_beats=0,
+)
+THREAD = "the consumer's thread"
+
+
+def partitions(outlook: Outlook) -> set[str]:
+    return set(outlook.moving()) - {THREAD}
+
+
+def test_a_partition_with_lag_should_move_and_one_without_need_not() -> None:
+    assert {"webhooks/3"} == partitions(LAGGING)
+    assert set() == partitions(replace(LAGGING, ends={PLACE: 5}))
+
+
+def test_a_batch_in_hand_should_move_whatever_is_known_of_the_log() -> None:
+    in_hand = {PLACE: Standing(safe=5, steps=1, safe_ms=0, in_hand=True)}
+    assert {"webhooks/3"} == partitions(replace(LAGGING, standings=in_hand, ends={}))
+
+
+def test_a_partition_moves_with_every_answer_of_a_service_to_its_batch() -> None:
+    stall = Stall(LIMIT)
+    for now in range(200):
+        seen = replace(LAGGING, answers=now // 50, thread_beats=now)
+        assert stall.look(now, seen.moving()) is None
+
+
+@pytest.mark.parametrize("excuse", [{"is_waiting": True}, {"is_answering": False}])
+def test_nothing_is_expected_of_who_waits_for_a_service(excuse: dict[str, bool]) -> None:
+    assert set() == partitions(replace(LAGGING, **excuse))
+
+
+def test_an_overdue_join_should_end_while_kafka_answers() -> None:
+    joining = replace(LAGGING, standings={}, is_overdue=True, is_waiting=True)
+    assert {"joining the group"} == partitions(joining)
+    assert set() == partitions(replace(joining, is_answering=False))
+
+
+def test_the_consumers_thread_should_live_whoever_is_waited_for() -> None:
+    assert {THREAD} == set(replace(LAGGING, is_waiting=True, is_answering=False).moving())
+
+
+def looked(stall: Stall, values: list[dict[str, int]]) -> list[str | None]:
+    return [stall.look(second * LOOK, value) for second, value in enumerate(values)]
+
+
+def test_what_stands_still_for_the_limit_is_named_and_not_before() -> None:
+    answers = looked(Stall(LIMIT), [{"p": 1}] * 63)
+    assert [None] * 61 == answers[:61]
+    assert "p" == answers[61]
+
+
+def test_one_that_moves_does_not_excuse_another() -> None:
+    answers = looked(Stall(LIMIT), [{"moves": n, "stands": 1} for n in range(63)])
+    assert "stands" == answers[61]
+
+
+def test_who_was_stopped_itself_holds_nothing_against_anybody() -> None:
+    stall = Stall(LIMIT)
+    looked(stall, [{"p": 1}] * 30)
+    assert stall.look(500.0, {"p": 1}) is None
+    assert stall.look(501.0, {"p": 1}) is None
+
+
+@given(st.lists(st.none() | st.integers(0, 1), max_size=200))
+def test_it_is_named_exactly_when_one_value_stood_for_longer_than_the_limit(
+    values: list[int | None],
+) -> None:
+    limit = 5.0
+    stood, expected, last = 0, [], None
+    for value in values:
+        stood = stood + 1 if value is not None and value == last else 0
+        last = value
+        expected.append("p" if stood * LOOK > limit else None)
+    found = looked(Stall(limit), [{} if value is None else {"p": value} for value in values])
+    assert expected == found
+
+
+def test_the_age_of_a_lag_is_that_of_the_last_safe_record() -> None:
+    standing = Standing(safe=5, steps=1, safe_ms=100_000, in_hand=False)
+    assert 20.0 == lag_age(standing, 9, 120.0)
+    assert 0.0 == lag_age(standing, 5, 120.0)
+    assert lag_age(replace(standing, safe_ms=0), 9, 120.0) is None
+
+
+def ended(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+    )
+
+
+def test_a_loop_that_holds_the_interpreters_lock_ends_its_process_and_shows_where() -> None:
+    code = (
+        "import re\nfrom runtime.process.cpu_limit import Budget\n"
+        "with Budget(0.5).kept():\n    re.match(r'(a+)+$', 'a' * 60 + 'b')\n"
+    )
+    found = ended(code)
+    assert -signal.SIGPROF == found.returncode
+    assert 'File "<string>", line 4 in <module>' in found.stderr
+
+
+def test_a_budget_is_each_records_own_and_ends_with_the_last() -> None:
+    code = (
+        "import time\nfrom runtime.process.cpu_limit import Budget\n"
+        "def busy(s):\n    end = time.process_time() + s\n"
+        "    while time.process_time() < end: pass\n"
+        "budget = Budget(0.5)\n"
+        "with budget.kept():\n"
+        "    for _ in range(4): budget.renew(); busy(0.3)\n"
+        "busy(0.8)\nprint('alive')\n"
+    )
+    assert "alive\n" == ended(code).stdout
+
+
+def test_an_event_loop_that_is_blocked_ends_its_process() -> None:
+    code = """
+import asyncio, time
+from types import SimpleNamespace
+from runtime.health import Health
+from runtime.consumer.watchdog import Watchdog
+async def ask(tps): return {}
+async def main():
+    thread = SimpleNamespace(is_started=False, beat=lambda: None, beats=0)
+    consumer = SimpleNamespace(thread=thread, standings=dict, joining_since=None,
+        health=Health(), app=SimpleNamespace(consumer_generation_id=1))
+    watching = asyncio.ensure_future(Watchdog(consumer, 1.0, 30.0, {}).run())
+    await asyncio.sleep(0.1)
+    time.sleep(30)
+asyncio.run(main())
+"""
+    found = ended(code)
+    assert found.returncode == 1
+    assert "Timeout" in found.stderr

@@ -1,0 +1,116 @@
+"""What is refused of the topics on a broker, and what the refusal says to do."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from runtime.kafka.topic_checks import Found, compare, partition_count, topic_configs
+from runtime.settings import Settings
+from schemas.topics import ALL, DEAD_LETTERS, DUPLICATES, INGRESS, ORDERS, WEBHOOKS, Topic
+
+SETTINGS = Settings(prefix="x_", partitions=4, replication_factor=1)
+DAY = 86_400_000
+
+
+def as_declared() -> dict[str, Found]:
+    return {
+        SETTINGS.topic(topic): Found(
+            partition_count(topic, SETTINGS), 1, dict(topic_configs(topic))
+        )
+        for topic in ALL
+    }
+
+
+def changed(topic: Topic, **configs: str) -> dict[str, Found]:
+    found = as_declared()
+    name = SETTINGS.topic(topic)
+    dotted = {key.replace("_", "."): value for key, value in configs.items()}
+    found[name] = replace(found[name], configs={**found[name].configs, **dotted})
+    return found
+
+
+def test_topics_as_declared_are_right() -> None:
+    assert compare(as_declared(), SETTINGS) == []
+
+
+def test_the_declared_sizes_and_retentions_are_the_documented_ones() -> None:
+    assert topic_configs(WEBHOOKS) == {
+        "cleanup.policy": "delete",
+        "retention.ms": str(30 * DAY),
+        "retention.bytes": "-1",
+        "max.message.bytes": str(2 << 20),
+        "message.timestamp.type": "LogAppendTime",
+    }
+    assert topic_configs(ORDERS)["retention.ms"] == "-1"
+    assert topic_configs(DEAD_LETTERS)["retention.ms"] == str(34 * DAY)
+
+
+def test_a_missing_topic_is_named_with_the_command_that_creates_it() -> None:
+    found = as_declared()
+    del found["x_hookline.orders"]
+    assert compare(found, SETTINGS) == [
+        "x_hookline.orders is missing: run `hookline topics create`"
+    ]
+
+
+def test_a_changed_partition_count_is_refused() -> None:
+    found = as_declared()
+    found["x_hookline.carts"] = replace(found["x_hookline.carts"], partitions=5)
+    (problem,) = compare(found, SETTINGS)
+    assert problem.startswith("x_hookline.carts has 5 partitions, not 4.")
+
+
+def test_a_changed_setting_of_partitions_is_refused_for_the_whole_pipeline() -> None:
+    problems = compare(as_declared(), replace(SETTINGS, partitions=12))
+    assert len(problems) == sum(topic.pipeline for topic in ALL)
+    assert all("set HOOKLINE_PARTITIONS=4" in problem for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("topic", "configs", "words"),
+    [
+        (
+            WEBHOOKS,
+            {"message_timestamp_type": "CreateTime"},
+            "message.timestamp.type=LogAppendTime",
+        ),
+        (DUPLICATES, {"message_timestamp_type": "CreateTime"}, "only the broker's clock"),
+        (ORDERS, {"max_message_bytes": "1048588"}, "max.message.bytes=4194304"),
+        (ORDERS, {"cleanup_policy": "compact"}, "cleanup.policy=delete"),
+        (ORDERS, {"cleanup_policy": "compact,delete"}, "cleanup.policy=delete"),
+        (DUPLICATES, {"retention_ms": str(32 * DAY)}, "set its retention.ms to"),
+        (DEAD_LETTERS, {"retention_ms": str(33 * DAY - 1)}, "set its retention.ms to"),
+        (ORDERS, {"retention_ms": str(7 * DAY)}, "set its retention.ms to"),
+        (ORDERS, {"retention_bytes": "1000000"}, "set its retention.bytes to -1"),
+    ],
+)
+def test_a_setting_that_would_lose_or_misjudge_records_is_refused(
+    topic: Topic, configs: dict[str, str], words: str
+) -> None:
+    (problem,) = compare(changed(topic, **configs), SETTINGS)
+    assert problem.startswith(SETTINGS.topic(topic))
+    assert words in problem
+
+
+@pytest.mark.parametrize(
+    ("topic", "configs"),
+    [
+        (WEBHOOKS, {"retention_ms": str(7 * DAY)}),
+        (DUPLICATES, {"retention_ms": str(33 * DAY)}),
+        (DUPLICATES, {"retention_ms": "-1"}),
+        (ORDERS, {"max_message_bytes": str(16 << 20)}),
+        (INGRESS, {"message_timestamp_type": "LogAppendTime"}),
+    ],
+)
+def test_a_setting_that_harms_nothing_is_accepted(topic: Topic, configs: dict[str, Any]) -> None:
+    assert compare(changed(topic, **configs), SETTINGS) == []
+
+
+def test_raw_records_kept_for_ever_need_outcomes_kept_for_ever() -> None:
+    problems = compare(changed(WEBHOOKS, retention_ms="-1"), SETTINGS)
+    assert [problem.partition(" ")[0] for problem in problems] == [
+        "x_hookline.duplicates",
+        "x_hookline.dead-letters",
+    ]
+    assert all(problem.endswith("set its retention.ms to -1") for problem in problems)

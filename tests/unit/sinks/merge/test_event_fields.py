@@ -1,0 +1,59 @@
+"""What events tell, made field by field, against all that msgspec gives of them."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.events import RECORDS, Change, Event, Order
+from sinks.lifetime.customers import order_state, state_of
+from sinks.merge.last_writer import flatten, merge_record, told
+from tests.drawn_records import RECORDS_OF
+
+ENTITIES = [name for name in RECORDS if name != "cart-signals"]
+KEY = "spiffy/johns/order:1"
+
+
+def plainly(record: Event) -> dict[str, Any]:
+    """The fields that an event tells, taken from its whole plain form."""
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(record))
+    meta, customer = plain.pop("meta"), plain.pop("customer", None)
+    fields = {name: value for name, value in plain.items() if value is not None}
+    if contact := fields.get("contact"):
+        fields["contact"] = {name: value for name, value in contact.items() if value is not None}
+    for name in ("attributes", "reported"):
+        if not fields.get(name):
+            fields.pop(name, None)
+    for name in ("status", "kind", "currency_source"):
+        word = plain.get("status_word") if name == "status" else None
+        if fields.get(name) == "UNKNOWN" and word is None:
+            fields.pop(name)
+    fields |= {name: value for name, value in (customer or {}).items() if value is not None}
+    if meta["change"] != "REPORTED":
+        fields["deleted"] = meta["change"] == "DELETED"
+    fields |= {name: meta[name] for name in ("is_test", "settings", "occurred_at")}
+    fields["first_occurred_at"] = meta["occurred_at"]
+    successes = plain.get("successful_transactions")
+    if isinstance(record, Order) and record.meta.change is Change.CREATED and successes is not None:
+        fields["created_successful_transactions"] = successes
+    return fields
+
+
+@pytest.mark.parametrize("name", ENTITIES)
+@settings(max_examples=100)
+@given(data=st.data())
+def test_what_any_event_tells_is_what_its_json_holds_without_what_says_nothing(
+    name: str, data: st.DataObject
+) -> None:
+    record = data.draw(RECORDS_OF[name])
+    assert plainly(record) == told(record)
+    assert plainly(record) == told(record)  # remembered settings too
+
+
+@settings(max_examples=200)
+@given(RECORDS_OF["orders"])
+def test_an_order_told_once_is_in_the_state_that_its_layers_give(order: Order) -> None:
+    layers = merge_record((), order)
+    assert order_state(KEY, "spiffy", "johns", flatten(layers)) == state_of(KEY, order)
