@@ -2,7 +2,7 @@
 FROM python:3.11-slim AS build
 WORKDIR /build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
-# Everything in the lock is fetched and held against its hash; what is installed comes from there.
+# Downloads everything in the lock and checks its hashes; the next stage installs from these files.
 COPY requirements.lock ./
 RUN pip download --quiet --require-hashes --no-deps --dest /wheels --requirement requirements.lock
 COPY pyproject.toml README.md LICENSE shops.example.toml ./

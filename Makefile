@@ -1,10 +1,10 @@
-# Every target makes the environment if it is missing: nothing to install first but Python and make.
+# Every target creates the environment if it is missing: only Python and make must be installed.
 .DEFAULT_GOAL := help
 .PHONY: help demo up test check format bench bench-compare profile faults fuzz coverage mutants soak lock clean
 SHELL := /bin/bash
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-# Tests that use servers mostly wait: three jobs take up two cores. Each has servers of its own, about 800 MB.
+# Tests that use servers mostly wait: three jobs keep two cores busy. Each has its own servers, about 800 MB.
 JOBS ?= 3
 PYTHON ?= $(firstword $(foreach name,python3.11 python3 python3.12 python3.13,$(shell command -v $(name) 2>/dev/null)))
 VENV := .venv
@@ -14,7 +14,7 @@ BENCH := .venv-bench
 BENCH_READY := $(BENCH)/.ready-for-hookline
 PACKAGES := schemas runtime ingest processors sinks hookline
 
-help: ## Show what there is
+help: ## List the targets
 	@printf '\nHookline: webhooks in, rows out.\n\n'
 	@sed -nE 's/^([a-z-]+):.*## (.*)$$/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
 		|| sed -nE 's/^([a-z-]+):.*## (.*)$$/  make \1: \2/p' $(MAKEFILE_LIST)
@@ -26,39 +26,40 @@ demo: $(READY) ## Watch webhooks of five platforms become rows (ONCE=1: check th
 up: $(READY) ## Kafka, registry, PostgreSQL and the three stages on this machine, until Ctrl-C
 	@$(BIN)/hookline up $(ARGS)
 
-test: check ## Check, then every test (ARGS="-k cart" chooses; JOBS=0: one after the other)
+test: check ## Check, then run every test (ARGS="-k cart": some; JOBS=0: one after the other)
 	@$(BIN)/python -m pytest --ignore=tests/bench -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-check: $(READY) ## Lint, format, types, layers
+check: $(READY) ## Lint, format, types, layers, vocabulary
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.vocabulary
 
-format: $(READY) ## Put the code into its one form
+format: $(READY) ## Format the code
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
-bench: $(BENCH_READY) ## Each stage against what one would pick instead (ONLY=sinks,e2e: some; QUICK=1: does it work)
+bench: $(BENCH_READY) ## Measure each stage and its alternatives (ONLY=sinks,e2e: some; QUICK=1: a smoke test)
 	@$(BENCH)/bin/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(ARGS)
 
-bench-compare: $(BENCH_READY) ## The newest bench beside an earlier one (BASE=commit or file)
+bench-compare: $(BENCH_READY) ## Compare the newest bench with an earlier one (BASE=commit or file)
 	@$(BENCH)/bin/python -m tests.bench --compare '$(BASE)' $(ARGS)
 
 profile: $(BENCH_READY) ## A flame graph of a stage under the bench's load (STAGE=process, sink or ingest)
 	@$(BENCH)/bin/python -m tests.bench --profile '$(or $(STAGE),process)' $(ARGS)
 
-faults: $(READY) ## Strike running stages, count what is lost (FAULT=storm SEED=7 COUNT=2000: one, smaller)
+faults: $(READY) ## Kill and stop running stages, count losses (FAULT=storm SEED=7 COUNT=2000: one, smaller)
 	@$(BIN)/python -m tests.faults $(if $(FAULT),--fault $(FAULT)) $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(ARGS)
 	@$(if $(FAULT),true,$(MAKE) --no-print-directory fuzz)
 
-coverage: $(READY) ## Branches of ingest, adapters and contracts that no unit test takes
+coverage: $(READY) ## Branch coverage of ingest, adapters and contracts by unit tests
 	@$(BIN)/coverage run --branch --source=ingest,processors/sources,schemas -m pytest -q tests/unit \
 		tests/hostile --deselect tests/hostile/test_fuzz.py
 	@$(BIN)/coverage report --include='*/ingest/*,*/processors/sources/*' --fail-under=97
 	@$(BIN)/coverage report --include='*/schemas/*' --fail-under=95
 
-mutants: $(READY) ## Small changes of proofs, dedupe and one adapter: how many do tests notice?
+mutants: $(READY) ## Mutation tests of proofs, dedupe and one adapter
 	@$(BIN)/python -m tests.mutants
 
 fuzz: $(READY) ## A million mutated bodies through readers and adapters (BODIES=20000 SEED=7: fewer, again)
@@ -67,7 +68,7 @@ fuzz: $(READY) ## A million mutated bodies through readers and adapters (BODIES=
 soak: $(READY) ## An hour of steady deliveries: memory stays flat (MINUTES=10: shorter)
 	@$(BIN)/python -m tests.faults.soak $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
-lock: $(READY) ## Choose the newest versions that pyproject.toml allows
+lock: $(READY) ## Lock the newest versions that pyproject.toml allows
 	@$(BIN)/pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --system-certs --upgrade --universal --generate-hashes --no-header --no-annotate \
 		--python-version 3.11 --group dev --output-file requirements.lock pyproject.toml
@@ -79,11 +80,11 @@ clean: ## Remove the environment, caches and this folder's data (downloads outsi
 		.import_linter_cache
 	@find $(PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# One stamp: a new lock or pyproject.toml installs again, anything else does not.
+# Installs again only if the lock or pyproject.toml is newer than this stamp.
 $(READY): requirements.lock pyproject.toml
 	@test -n '$(PYTHON)' && '$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo 'Hookline needs Python 3.11 or newer: install it, or make PYTHON=/path/to/python3.11' >&2; exit 1; }
-	@test -x $(BIN)/python || { echo 'Making the environment in $(VENV) ...'; '$(PYTHON)' -m venv $(VENV) \
+	@test -x $(BIN)/python || { echo 'Creating the environment in $(VENV) ...'; '$(PYTHON)' -m venv $(VENV) \
 		|| { echo 'That Python has no venv: install it (Debian: apt install python3-venv)' >&2; exit 1; }; }
 	@echo 'Installing the locked packages ...'
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock

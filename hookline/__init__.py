@@ -1,1 +1,1 @@
-"""The front desk: the command line, the local stack, the only place that sees all stages."""
+"""The command line and the local stack: the top layer, the only one that imports all stages."""

@@ -1,4 +1,4 @@
-"""The command line: a composition of command modules. Each brings in a stage only when run."""
+"""The command line, composed of command modules. Stages are imported only when a command runs."""
 
 import os
 import sys
@@ -23,8 +23,8 @@ from hookline.commands import (
     why,
 )
 from hookline.console import output
-from hookline.console.help_text import teach
-from hookline.errors import guarded
+from hookline.console.errors import guarded
+from hookline.console.help_text import set_help
 
 app = typer.Typer(
     name="hookline",
@@ -35,36 +35,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+# In the order of --help.
 _COMMANDS = (
-    *(
-        demo,
-        stack,
-        send,
-        tables,
-        why,
-        what_if,
-        predict,
-        topics,
-        audit,
-        capacity,
-        shops,
-        dead,
-        accept_loss,
-        rebuild,
-    ),
-    stages,
+    *(demo, stack, send, tables, why, what_if, predict, topics, audit, capacity),
+    *(shops, dead, accept_loss, rebuild, stages),
 )
 for module in _COMMANDS:
     module.register(app)
-teach(app)
+set_help(app)
 
 
 def main() -> None:
-    """The ``hookline`` command: one clear line for what cannot be done, --debug for the rest."""
+    """Run the ``hookline`` command: an error is one line; with --debug, a traceback."""
     debug = "--debug" in sys.argv or bool(os.environ.get("HOOKLINE_DEBUG"))
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
-    sys.exit(guarded(app, _say, debug=debug))
+    sys.exit(guarded(app, _print_error, debug=debug))
 
 
-def _say(line: str) -> None:
-    output.err.print(f"hookline: {line}", markup=False, soft_wrap=True)
+def _print_error(message: str) -> None:
+    output.err.print(f"hookline: {message}", markup=False, soft_wrap=True)

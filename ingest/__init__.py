@@ -1,1 +1,1 @@
-"""Bytes in, raw topic out: Starlette, uvicorn, aiokafka."""
+"""The ingress: accepts webhooks over HTTP and appends them to the raw topic."""

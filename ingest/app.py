@@ -1,4 +1,4 @@
-"""The ingress, put together: ``create_app`` for any ASGI server, ``run`` as we run it."""
+"""The ingress process: ``create_app`` for any ASGI server, ``run`` with uvicorn and uvloop."""
 
 import asyncio
 import contextlib
@@ -12,14 +12,14 @@ import uvloop
 from starlette.applications import Starlette
 
 from ingest.heartbeat import Pulse, beat
-from ingest.http.access_log import Journal
+from ingest.http.access_log import AccessLog
 from ingest.http.body import Receive
-from ingest.http.bounded_protocol import bounded
+from ingest.http.bounded_protocol import protocol_class
 from ingest.http.limits import InFlight, Quotas
 from ingest.http.responses import Send
 from ingest.http.sockets import listening
-from ingest.ingress import Ingress, Tell
-from ingest.publisher import KafkaPublisher, Publisher, leave
+from ingest.ingress import Ingress, Respond
+from ingest.publisher import KafkaPublisher, Publisher, exit_without_flush
 from runtime import health as pages
 from runtime import logs, metrics
 from runtime.health import Health
@@ -30,26 +30,26 @@ from runtime.shop_book import ShopBook
 log = logs.get("hookline.ingest")
 
 CONNECTIONS = 65_536
-"""Descriptors that one ingress asks for; what it is granted bounds its connections."""
+"""File descriptors that one ingress asks for; the number granted bounds its connections."""
 
 
 class App:
-    """``/hooks/`` goes to the ingress at once, everything else to the process's pages."""
+    """Routes ``/hooks/`` to the ingress, everything else to the health and metrics pages."""
 
     def __init__(self, ingress: Ingress, health: Health) -> None:
         self._ingress = ingress
         self._pages = Starlette(routes=pages.routes(health))
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        """The ASGI interface."""
+        """Answer one ASGI request."""
         if scope["type"] == "http" and scope["path"].startswith("/hooks/"):
             await self._ingress(scope, receive, send)
         else:
             await self._pages(scope, receive, send)
 
-    def at_once(self, scope: Any, body: bytes, tell: Tell) -> bool:
-        """Take a request that is all there, as Ingress does; False for one of the pages."""
-        return scope["path"].startswith("/hooks/") and self._ingress.at_once(scope, body, tell)
+    def fast_path(self, scope: Any, body: bytes, respond: Respond) -> bool:
+        """Answer a complete request as ``Ingress.fast_path`` does; False for one of the pages."""
+        return scope["path"].startswith("/hooks/") and self._ingress.fast_path(scope, body, respond)
 
 
 def create_app(
@@ -61,9 +61,9 @@ def create_app(
     pulse: Pulse | None = None,
     in_flight: InFlight | None = None,
     quotas: Quotas | None = None,
-    journal: Journal | None = None,
+    access_log: AccessLog | None = None,
 ) -> App:
-    """The ASGI application. The parts behind ``*`` are made here unless they are shared."""
+    """Return the ASGI application. Keyword arguments that are None are created here."""
     in_flight = in_flight or InFlight(settings.max_in_flight)
     metrics.IN_FLIGHT.set_function(lambda: in_flight.held)
     ingress = Ingress(
@@ -73,20 +73,20 @@ def create_app(
         pulse or Pulse(health),
         in_flight,
         quotas or Quotas(),
-        journal or Journal(),
+        access_log or AccessLog(),
     )
     return App(ingress, health)
 
 
 def server_of(app: App, settings: Settings) -> pages.Server:
-    """The server as we run it: uvloop outside, httptools, no access log of its own."""
+    """Return uvicorn with the bounded protocol and without its own access log and loop."""
     return pages.Server(
         uvicorn.Config(
             app,
             host=settings.host,
             port=settings.port,
             loop="none",
-            http=bounded(settings.body_timeout, app.at_once),
+            http=protocol_class(settings.body_timeout, app.fast_path),
             ws="none",
             lifespan="off",
             access_log=False,
@@ -105,10 +105,10 @@ async def serve(
     health: Health,
     started: Callable[[pages.Server], object] = lambda _: None,
 ) -> None:
-    """Serve until ``should_exit`` of the server that ``started`` is given.
+    """Serve until ``should_exit`` of the server that ``started`` is called with.
 
-    Listens before Kafka is reached: until then answers are 503. One that shares its port
-    serves its pages on ``health_port`` too. Raises OSError where the port is taken.
+    Listens before Kafka is reached, and answers 503 until then. With a shared port the pages
+    are served on ``health_port`` too. Raises OSError if the port is taken.
     """
     taken = f"{settings.host}:{settings.port} is taken; set HOOKLINE_PORT"
     try:
@@ -117,49 +117,55 @@ async def serve(
         raise OSError(taken) from error
     pulse = Pulse(health)
     in_flight = InFlight(settings.max_in_flight)
-    journal = Journal()
+    access_log = AccessLog()
     server = server_of(
         create_app(
-            settings, shops, publisher, health, pulse=pulse, in_flight=in_flight, journal=journal
+            settings,
+            shops,
+            publisher,
+            health,
+            pulse=pulse,
+            in_flight=in_flight,
+            access_log=access_log,
         ),
         settings,
     )
     started(server)
     background = [
-        asyncio.create_task(_listening(server, settings)),
+        asyncio.create_task(_log_address(server, settings)),
         asyncio.create_task(shops.watch()),
         asyncio.create_task(publisher.connect()),
-        asyncio.create_task(beat(settings, publisher, pulse, in_flight, journal.counts)),
+        asyncio.create_task(beat(settings, publisher, pulse, in_flight, access_log.counts)),
     ]
     if settings.share_port:
         background.append(asyncio.create_task(pages.serve(settings, health)))
     for task in background:
-        task.add_done_callback(lambda task: _ended(task, server))
+        task.add_done_callback(lambda task: _stop_after_failure(task, server))
     try:
         await server.serve(sockets)
-    except SystemExit as exit_:  # uvicorn's way of saying that it cannot bind
+    except SystemExit as exit_:  # uvicorn raises it if it cannot bind
         raise OSError(taken) from exit_
     finally:
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
     if not await publisher.close(settings.produce_timeout):
-        leave("deliveries were still unacknowledged when the ingress stopped")
+        exit_without_flush("deliveries were still unacknowledged when the ingress stopped")
 
 
-def _ended(task: "asyncio.Task[None]", server: pages.Server) -> None:
+def _stop_after_failure(task: "asyncio.Task[None]", server: pages.Server) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        log.critical("a part of the ingress failed: it stops", exc_info=error)
+        log.critical("a background task of the ingress failed; stopping", exc_info=error)
         server.should_exit = True
 
 
-async def _listening(server: pages.Server, settings: Settings) -> None:
+async def _log_address(server: pages.Server, settings: Settings) -> None:
     await server.wait_started()
     log.info("listening", url=f"http://{settings.host}:{server.port}/hooks/")
 
 
-def ask_for_descriptors() -> None:
-    """Raise the soft limit, often 1,024, as far as the hard one goes."""
+def raise_descriptor_limit() -> None:
+    """Raise the soft limit of file descriptors, often 1,024, towards the hard one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = CONNECTIONS if hard == resource.RLIM_INFINITY else min(hard, CONNECTIONS)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -167,12 +173,12 @@ def ask_for_descriptors() -> None:
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; SIGHUP reads the shops again.
+    """Serve until SIGTERM or SIGINT; SIGHUP reloads the shops.
 
     Raises ShopsError for a shops file that cannot be used, OSError for a port that is taken.
     """
     logs.configure(settings, "ingest")
-    ask_for_descriptors()
+    raise_descriptor_limit()
     health = Health()
     shops = ShopBook(settings.shops_file, health)
 
@@ -190,6 +196,6 @@ def run(settings: Settings) -> None:
 
         await serve(settings, shops, KafkaPublisher(settings), health, started)
 
-    gc.pace()
+    gc.configure()
     with contextlib.suppress(KeyboardInterrupt):
         uvloop.run(main())

@@ -1,4 +1,4 @@
-"""The pulse of an ingress: whether Kafka acknowledges, told every few seconds on its topic."""
+"""Heartbeats of an ingress: whether Kafka acknowledges, appended to a topic every few seconds."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ RETRY_PAUSE = 1.0
 
 
 class Pulse:
-    """Whether what was handed to Kafka last was acknowledged; unmet until the first time."""
+    """Whether Kafka acknowledges, as health condition ``kafka``; unmet until the first time."""
 
     def __init__(self, health: Health) -> None:
         self._health = health
@@ -29,19 +29,19 @@ class Pulse:
         health.waiting(CONDITION, "Kafka has acknowledged nothing yet")
 
     def acknowledged(self) -> None:
-        """Kafka took something."""
+        """Note that Kafka acknowledged a record."""
         if not self.healthy:
             self.healthy = True
             self._health.met(CONDITION)
 
     def overdue(self, reason: str) -> None:
-        """Kafka did not answer in time, or was not there."""
+        """Note that Kafka did not acknowledge in time, or could not be reached."""
         self.healthy = False
         self._was_overdue = True
         self._health.waiting(CONDITION, reason)
 
     def take(self) -> bool:
-        """Whether nothing was overdue since this was asked last."""
+        """Return whether nothing was overdue since the last call."""
         was_overdue, self._was_overdue = self._was_overdue, False
         return not was_overdue
 
@@ -53,11 +53,10 @@ async def beat(
     in_flight: InFlight,
     accepted: Callable[[], Mapping[str, int]],
 ) -> None:
-    """Send heartbeats until cancelled; never a second one while the first is unanswered.
+    """Send heartbeats until cancelled; never a second one while the first is unacknowledged.
 
-    ``healthy`` in a heartbeat speaks of what was handed over since the one before. One that
-    waits in the producer while Kafka is away is appended when Kafka is back, which ends the
-    silence.
+    ``healthy`` in a heartbeat covers the time since the one before. A heartbeat that waits in
+    the producer while Kafka is down is appended when Kafka is back.
     """
     ingress = str(uuid.uuid4())
     started = time.time_ns() // 1000
@@ -81,12 +80,12 @@ async def beat(
         except NotSentError as error:
             pulse.overdue(str(error))
             pause = min(pause, RETRY_PAUSE)
-            pulse.take()  # it was to be told by this heartbeat, which nobody will read
+            pulse.take()  # reset again: this heartbeat, which held the old value, was not sent
         except TimeoutError:
             pulse.overdue(f"Kafka has not acknowledged within {settings.produce_timeout:g} s")
             if acknowledged is not None:
                 await asyncio.wait((acknowledged,))
-                pulse.take()  # the silence on the topic has told it
+                pulse.take()  # the missing heartbeats have shown it already
                 pulse.acknowledged()
                 continue
         else:

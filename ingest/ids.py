@@ -8,21 +8,21 @@ _random = randomness.Random().getrandbits  # noqa: S311 - ids are unique, not se
 
 
 def uuid7(now_ns: int, random: int) -> bytes:
-    """The UUIDv7 of a time in nanoseconds, as text; ``random`` gives its 62 lowest bits.
+    """Return the UUIDv7 of a time in nanoseconds, as text; ``random`` gives its 62 lowest bits.
 
-    The 12 bits behind the milliseconds hold the fraction of the millisecond.
+    The 12 bits after the milliseconds hold the fraction of the millisecond.
     """
-    millis, rest = divmod(now_ns, 1_000_000)
+    millis, nanos = divmod(now_ns, 1_000_000)
     return b"%08x-%04x-7%03x-%04x-%012x" % (
         millis >> 16 & 0xFFFF_FFFF,
         millis & 0xFFFF,
-        (rest << 12) // 1_000_000,
+        (nanos << 12) // 1_000_000,
         _VARIANT | random >> 48 & 0x3FFF,
         random & 0xFFFF_FFFF_FFFF,
     )
 
 
 def new_delivery() -> tuple[bytes, int]:
-    """A new delivery's id, and its time in microseconds."""
+    """Return a new delivery's id, and its time in microseconds."""
     now = time.time_ns()
     return uuid7(now, _random(62)), now // 1000

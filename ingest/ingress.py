@@ -1,7 +1,7 @@
-"""A delivery's way through the ingress, as one ASGI application for ``/hooks/``.
+"""The path of a delivery through the ingress, as one ASGI application for ``/hooks/``.
 
-Read ``_hand_over`` top to bottom: proof, quota, entity, record. Before it stand the head and
-the body, behind it Kafka's acknowledgement and the answer.
+Head and body are read first. ``_publish`` then checks proof of origin and quota, builds the raw
+record and sends it; the answer follows Kafka's acknowledgement.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from functools import partial
 from ingest import sources
 from ingest.heartbeat import Pulse
 from ingest.http import responses
-from ingest.http.access_log import Journal
+from ingest.http.access_log import AccessLog
 from ingest.http.body import Body, BusyError, GoneError, Receive
 from ingest.http.deadlines import Deadlines, within
 from ingest.http.limits import RECORD_OVERHEAD, InFlight, Quotas
@@ -32,7 +32,7 @@ from schemas.envelopes import Headers
 from schemas.shops import Shop
 from schemas.topics import WEBHOOKS
 
-Tell = Callable[[Answer], object]
+Respond = Callable[[Answer], object]
 
 _TRACEPARENT = re.compile(
     rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
@@ -42,7 +42,7 @@ _NO_QUERY = (envelopes.QUERY, b"")
 
 
 class Ingress:
-    """Answers deliveries. One per process; all state is in the parts it is given."""
+    """Answers deliveries. One per process; all state is in the objects it is given."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Ingress:
         pulse: Pulse,
         in_flight: InFlight,
         quotas: Quotas,
-        journal: Journal,
+        access_log: AccessLog,
     ) -> None:
         self._max_body = settings.max_body
         self._body_timeout = settings.body_timeout
@@ -65,40 +65,39 @@ class Ingress:
         self._pulse = pulse
         self._in_flight = in_flight
         self._quotas = quotas
-        self._journal = journal
+        self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; stays silent only towards a sender that has left."""
+        """Answer one request, unless its client has disconnected."""
         body = Body(self._in_flight)
         try:
             head = read_head(scope, self._max_body)
-            received = await self._received(receive, body)
-            told: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+            received = await self._read_body(receive, body)
+            future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
-            def tell(answer: Answer) -> None:
-                if not told.done():  # cancelled, where the server stops
-                    told.set_result(answer)
+            def respond(answer: Answer) -> None:
+                if not future.done():  # cancelled when the server stops
+                    future.set_result(answer)
 
-            held, body.held = body.held, 0
-            self._hand_over(head, received, held, tell)
-            answer = await told
+            held, body.held = body.held, 0  # _publish gives these bytes back
+            self._publish(head, received, held, respond)
+            answer = await future
         except RefusedError as refused:
             answer = refused.answer
         except GoneError:
             return
         finally:
             body.release()
-        self._journal.answered(scope, answer.status)
+        self._access_log.answered(scope, answer.status)
         if body.whole:
             await responses.answer_whole(send, answer)
         else:
             await responses.answer_early(send, receive, answer)
 
-    def at_once(self, scope: Scope, received: bytes, tell: Tell) -> bool:
-        """Answer a request that is all there, by one call of ``tell``, now or later.
+    def fast_path(self, scope: Scope, received: bytes, respond: Respond) -> bool:
+        """Answer a complete request without a task, by one call of ``respond``, now or later.
 
-        What ``__call__`` does, without a task that waits. False: not taken, nothing was done;
-        such a request goes the usual way.
+        Return False, with nothing done, for a request that ``__call__`` has to answer.
         """
         try:
             head = read_head(scope, self._max_body)
@@ -109,16 +108,16 @@ class Ingress:
             return False
 
         def answered(answer: Answer) -> None:
-            self._journal.answered(scope, answer.status)
-            tell(answer)
+            self._access_log.answered(scope, answer.status)
+            respond(answer)
 
         try:
-            self._hand_over(head, received, held, answered)
+            self._publish(head, received, held, answered)
         except RefusedError as refused:
             answered(refused.answer)
         return True
 
-    async def _received(self, receive: Receive, body: Body) -> bytes:
+    async def _read_body(self, receive: Receive, body: Body) -> bytes:
         try:
             return await within(self._body_timeout, body.read(receive, self._max_body))
         except TimeoutError:
@@ -128,14 +127,14 @@ class Ingress:
         except BusyError:
             raise RefusedError(responses.BUSY) from None
 
-    def _hand_over(self, head: Head, received: bytes, held: int, tell: Tell) -> None:
-        """Hand the delivery to Kafka; ``tell`` is called once it is acknowledged, or late.
+    def _publish(self, head: Head, received: bytes, held: int, respond: Respond) -> None:
+        """Send the delivery to Kafka; call ``respond`` once it is acknowledged, failed or late.
 
-        ``held``: bytes in flight that the delivery holds from here on, whatever becomes of it.
-        Raises RefusedError, and ``tell`` is not called, where nothing was handed over.
+        ``held``: bytes in flight of the body, given back here in every case. Raises RefusedError,
+        without calling ``respond``, if nothing was sent.
         """
         try:
-            shop, delivery, record = self._admitted(head, received)
+            shop, delivery, record = self._admit(head, received)
             held += RECORD_OVERHEAD
             started = time.perf_counter()
             acknowledged = self._publisher.send(record)
@@ -145,37 +144,40 @@ class Ingress:
         except BaseException:
             self._in_flight.give(held)
             raise
-        # From here on the memory is the producer's, until it is settled.
+        # The producer holds this memory until the record is settled, maybe long after the deadline.
 
-        def told(error: BaseException | None) -> None:
+        def on_result(error: BaseException | None) -> None:
             if error is None:
                 self._pulse.acknowledged()
                 metrics.ACKNOWLEDGE_SECONDS.observe(time.perf_counter() - started)
-                self._journal.accepted(shop.source, shop.id)
-                tell(responses.accepted(delivery))
+                self._access_log.accepted(shop.source, shop.id)
+                respond(responses.accepted(delivery))
             elif isinstance(error, NotSentError):
-                tell(self._unacknowledged("unsent", str(error)))
+                respond(self._unacknowledged("unsent", str(error)))
             elif isinstance(error, TimeoutError):
-                tell(self._unacknowledged("unknown", "Kafka does not acknowledge in time"))
-            else:  # the producer gave the record up
-                tell(self._unacknowledged("unknown", repr(error)))
+                respond(self._unacknowledged("unknown", "Kafka does not acknowledge in time"))
+            else:  # the producer failed
+                respond(self._unacknowledged("unknown", repr(error)))
 
-        self._deadlines.watch(acknowledged, partial(self._in_flight.give, held), told)
+        self._deadlines.watch(acknowledged, partial(self._in_flight.give, held), on_result)
 
-    def _admitted(self, head: Head, received: bytes) -> tuple[Shop, bytes, Record]:
-        """The shop, the delivery's id and its record, RECORD_OVERHEAD held. Raises RefusedError."""
-        shop, secrets = self._proved(head, received)
+    def _admit(self, head: Head, received: bytes) -> tuple[Shop, bytes, Record]:
+        """Return shop, delivery id and record, and take RECORD_OVERHEAD. Raises RefusedError."""
+        shop, secrets = self._authenticate(head, received)
         if head.source.events_in_url and head.event not in head.source.events_in_url:
             raise RefusedError(responses.UNKNOWN_EVENT)
         if shop.quota and (wait := self._quotas.take((shop.source, shop.id), shop.quota)):
             raise RefusedError(responses.over_quota(wait))
-        delivery, record = self._record(head, secrets, received)
+        delivery, record = self._build_record(head, secrets, received)
         if not self._in_flight.take(RECORD_OVERHEAD):
             raise RefusedError(responses.BUSY)
         return shop, delivery, record
 
-    def _proved(self, head: Head, received: bytes) -> tuple[Shop, tuple[bytes, ...]]:
-        """The shop that the proof is of, and its secrets; all refusals are alike."""
+    def _authenticate(self, head: Head, received: bytes) -> tuple[Shop, tuple[bytes, ...]]:
+        """Return the shop that the proof belongs to, and its secrets. Raises RefusedError.
+
+        An unknown shop does the same work and gets the same answer as a wrong proof.
+        """
         if self._secrets_version != self._shops.version:
             self._secrets.clear()
             self._secrets_version = self._shops.version
@@ -195,14 +197,14 @@ class Ingress:
             proof = head.only(name) if name is not None and head.token is None else None
         if is_proved(SCHEMES[scheme], secrets, received, proof) and shop is not None:
             return shop, secrets
-        if unresolved:  # ours to mend: the sender keeps what it has and comes again
+        if unresolved:  # our misconfiguration: 503 makes the sender try again later
             raise RefusedError(responses.UNACKNOWLEDGED)
         raise RefusedError(responses.UNPROVED)
 
-    def _record(
+    def _build_record(
         self, head: Head, secrets: tuple[bytes, ...], received: bytes
     ) -> tuple[bytes, Record]:
-        """The delivery's id and its raw record: the bytes as received."""
+        """Return the delivery's id and its raw record, whose value is the body as received."""
         content: bytes | None = received
         encoding = _IDENTITY
         if head.encoding == "gzip":
@@ -218,23 +220,23 @@ class Ingress:
             query = (envelopes.QUERY, without_secrets(head.query, secrets))
         event, key = sources.read(source, head.shop, head.event, content)
         delivery, now = new_delivery()
-        told = head.headers
+        given = head.headers
         headers: Headers = [
             (envelopes.DELIVERY, delivery),
             (envelopes.SOURCE, source.name.encode()),
             (envelopes.SHOP, head.shop.encode()),
             (envelopes.EVENT, event.encode()),
             (envelopes.RECEIVED_US, b"%d" % now),
-            (envelopes.CONTENT_TYPE, told.get(b"content-type", b"")),
+            (envelopes.CONTENT_TYPE, given.get(b"content-type", b"")),
             encoding,
             query,
         ]
         for name in source.shop_headers:
-            if name in told:
-                if not _names(told[name], head.shop):
-                    headers.append((envelopes.SHOP_HEADER, told[name]))
+            if name in given:
+                if not _names_shop(given[name], head.shop):
+                    headers.append((envelopes.SHOP_HEADER, given[name]))
                 break
-        trace = told.get(b"traceparent")
+        trace = given.get(b"traceparent")
         if trace is not None and _TRACEPARENT.fullmatch(trace):
             headers.append((envelopes.TRACEPARENT, trace))
         if key is None:
@@ -247,6 +249,7 @@ class Ingress:
         return responses.UNACKNOWLEDGED
 
 
-def _names(told: bytes, shop: str) -> bool:
-    """Whether a shop header is the shop's id, or a domain that begins with it."""
-    return told.decode("latin-1").partition(".")[0] == shop or told.decode("latin-1") == shop
+def _names_shop(value: bytes, shop: str) -> bool:
+    """Whether a shop header is the shop's id, or a domain whose first label is that id."""
+    text = value.decode("latin-1")
+    return shop in (text, text.partition(".")[0])

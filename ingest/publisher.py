@@ -1,11 +1,10 @@
-"""Where deliveries go: to Kafka, and in memory for tests and tools.
+"""Publishers of raw records: to Kafka, and to memory for tests and tools.
 
-A record is handed over once. What became of it is told by a future that nobody may cancel:
-acknowledged, or still unknown; the producer itself repeats an unanswered batch, without
-doubling it, for as long as it lives.
+A record is sent once; its future resolves when Kafka acknowledges it. The idempotent producer
+itself repeats an unanswered batch, without duplicates, for as long as the process runs.
 
-Records of many requests go as one batch: what arrives for a partition while its last batch is
-unanswered waits for the next one. So the more there is to send, the less each record costs.
+Records that arrive for a partition while its last batch is unanswered form the next batch, so
+the cost of a record falls as the rate rises.
 """
 
 import asyncio
@@ -36,14 +35,14 @@ from schemas.envelopes import Headers
 log = logs.get("hookline.publisher")
 
 EXIT_FATAL = 70
-"""Exit code of a process whose producer cannot go on."""
+"""Exit code after a fatal error of the producer."""
 CONNECT_PAUSE = 1.0
 _UNSENT = (KafkaTimeoutError, MessageSizeTooLargeError, TopicAuthorizationFailedError)
-"""Errors of handing over that are not retriable, and yet leave the producer whole."""
+"""Errors of sending that are not retriable, yet leave the producer usable."""
 
 
 class NotSentError(Exception):
-    """The record was certainly not handed over; the message says why."""
+    """The record was certainly not sent; the message gives the reason."""
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -56,62 +55,67 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
 
 class Publisher(Protocol):
-    """Takes records, tells when they are safe."""
+    """Sends records and reports when they are acknowledged."""
 
     def send(self, record: Record) -> "asyncio.Future[Any]":
-        """Hand the record over; the future resolves once it is acknowledged (acks=all).
+        """Send a record; the future resolves once it is acknowledged (acks=all).
 
-        Raises NotSentError, now or by the future, where it was not handed over. Shield the
-        future: it is the record's, whoever waits for it.
+        Raises NotSentError, here or through the future, if it was not sent. Do not cancel the
+        future: use ``asyncio.shield``.
         """
         ...
 
 
-def leave(reason: str) -> NoReturn:
-    """End the process at once, without flushing: what was sent may still be appended."""
-    log.critical("leaving: the producer cannot go on; the supervisor starts anew", reason=reason)
+def exit_without_flush(reason: str) -> NoReturn:
+    """End the process at once, without flushing: unacknowledged records may still be appended."""
+    log.critical(
+        "the producer cannot continue; exiting, to be restarted by the supervisor", reason=reason
+    )
     logging.shutdown()
     os._exit(EXIT_FATAL)
 
 
-Handed = tuple[Record, "asyncio.Future[Any]"]
+Pending = tuple[Record, "asyncio.Future[Any]"]
 
 
 @dataclass(slots=True)
-class Lane:
-    """One partition: at most one batch of it is unanswered, what comes meanwhile waits."""
+class PartitionQueue:
+    """Records of one partition; at most one batch of them is unanswered."""
 
     topic: str
-    number: int
-    waiting: deque[Handed] = field(default_factory=deque)
+    partition: int
+    waiting: deque[Pending] = field(default_factory=deque)
     unanswered: "list[asyncio.Future[Any]]" = field(default_factory=list)
 
 
 class KafkaPublisher:
     """Sends through one idempotent producer.
 
-    ``on_fatal`` is called with an error after which that producer can send nothing more in
-    order; it must not return in production.
+    ``on_fatal`` is called with an error after which the producer can no longer send in order; in
+    production it must end the process.
     """
 
     def __init__(
-        self, settings: Settings, on_fatal: Callable[[str], object] = leave, **overrides: Any
+        self,
+        settings: Settings,
+        on_fatal: Callable[[str], object] = exit_without_flush,
+        **overrides: Any,
     ) -> None:
         self._settings = settings
         self._on_fatal = on_fatal
         self._overrides = overrides
         self._producer: AIOKafkaProducer | None = None
         self._partitions: dict[str, int] = {}
-        self._arrived: list[Handed] = []
-        self._lanes: dict[tuple[str, int], Lane] = {}
-        self._ready: list[Lane] = []
+        self._incoming: list[Pending] = []
+        self._queues: dict[tuple[str, int], PartitionQueue] = {}
+        self._ready: list[PartitionQueue] = []
         self._unsettled = 0
         self._work = asyncio.Event()
         self._idle = asyncio.Event()
         self._sending: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
-        """Return once the producer has its identity; waits for Kafka as long as it takes."""
+        """Start the producer; wait for Kafka for as long as it takes."""
         problem = ""
         while self._producer is None:
             producer = new_producer(self._settings, **self._overrides)
@@ -120,7 +124,9 @@ class KafkaPublisher:
             except (KafkaError, OSError) as error:
                 await producer.stop()  # nothing was sent through it
                 if problem != (problem := repr(error)):
-                    log.warning("Kafka is not there yet", brokers=self._settings.brokers)
+                    log.warning(
+                        "Kafka cannot be reached yet; retrying", brokers=self._settings.brokers
+                    )
                 await asyncio.sleep(CONNECT_PAUSE)
             except asyncio.CancelledError:
                 await producer.stop()
@@ -129,7 +135,7 @@ class KafkaPublisher:
                 self._producer = producer
         self._loop = asyncio.get_running_loop()
         self._sending = asyncio.create_task(self._send_all(self._producer))
-        self._sending.add_done_callback(self._ended)
+        self._sending.add_done_callback(self._check_failure)
         log.info("Kafka reached", brokers=self._settings.brokers)
 
     def send(self, record: Record) -> "asyncio.Future[Any]":
@@ -137,101 +143,101 @@ class KafkaPublisher:
         if self._producer is None:
             raise NotSentError("Kafka has not been reached yet")
         future = self._loop.create_future()
-        self._arrived.append((record, future))
+        self._incoming.append((record, future))
         self._unsettled += 1
         self._work.set()
         return future
 
     async def _send_all(self, producer: AIOKafkaProducer) -> None:
-        """Hand over what waits, as one batch of each partition, for ever."""
+        """Send what is queued, one batch for each partition at a time, until cancelled."""
         while True:
             await self._work.wait()
             self._work.clear()
-            arrived, self._arrived = self._arrived, []
-            for record, future in arrived:
+            incoming, self._incoming = self._incoming, []
+            for record, future in incoming:
                 count = self._partitions.get(record.topic)
                 if count is None:
                     try:
                         count = len(await producer.partitions_for(record.topic))
                     except KafkaError as error:
-                        self._settle([future], self._refused(error))
+                        self._settle([future], self._not_sent(error))
                         continue
                     self._partitions[record.topic] = count
-                self._place(record, future, count)
+                self._enqueue(record, future, count)
             ready, self._ready = self._ready, []
-            for lane in ready:
-                if lane.waiting and not lane.unanswered:
-                    await self._submit(producer, lane)
+            for queue in ready:
+                if queue.waiting and not queue.unanswered:
+                    await self._send_batch(producer, queue)
 
-    def _place(self, record: Record, future: "asyncio.Future[Any]", partitions: int) -> None:
-        topic, number = record.topic, partition_of(record.key, partitions)
-        lane = self._lanes.get((topic, number))
-        if lane is None:
-            lane = self._lanes[topic, number] = Lane(topic, number)
-        if not lane.waiting:
-            self._ready.append(lane)
-        lane.waiting.append((record, future))
+    def _enqueue(self, record: Record, future: "asyncio.Future[Any]", partitions: int) -> None:
+        topic, partition = record.topic, partition_of(record.key, partitions)
+        queue = self._queues.get((topic, partition))
+        if queue is None:
+            queue = self._queues[topic, partition] = PartitionQueue(topic, partition)
+        if not queue.waiting:
+            self._ready.append(queue)
+        queue.waiting.append((record, future))
 
-    async def _submit(self, producer: AIOKafkaProducer, lane: Lane) -> None:
-        """One batch of what waits in a lane, as much as it holds."""
-        batch, waiting = producer.create_batch(), lane.waiting
-        futures = lane.unanswered
+    async def _send_batch(self, producer: AIOKafkaProducer, queue: PartitionQueue) -> None:
+        """Send one batch of the queue's first records, as many as fit."""
+        batch, waiting = producer.create_batch(), queue.waiting
+        futures = queue.unanswered
         while waiting:
             record, future = waiting[0]
-            said = batch.append(
+            metadata = batch.append(
                 key=record.key, value=record.value, timestamp=None, headers=record.headers
             )
-            if said is None:  # full: a fresh one takes its first record whatever its size
+            if metadata is None:  # full; an empty batch takes a record of any size
                 break
             waiting.popleft()
             futures.append(future)
         batch.close()
         try:
-            answer = await producer.send_batch(batch, lane.topic, partition=lane.number)
+            answer = await producer.send_batch(batch, queue.topic, partition=queue.partition)
         except KafkaError as error:
-            self._answered(lane, self._refused(error))
+            self._settle_batch(queue, self._not_sent(error))
         else:
-            answer.add_done_callback(lambda answer: self._acknowledged(lane, answer))
+            answer.add_done_callback(lambda answer: self._on_answer(queue, answer))
 
-    def _refused(self, error: KafkaError) -> NotSentError:
+    def _not_sent(self, error: KafkaError) -> NotSentError:
         if not error.retriable and not isinstance(error, _UNSENT):
             self._on_fatal(repr(error))
         return NotSentError(repr(error))
 
-    def _acknowledged(self, lane: Lane, answer: "asyncio.Future[Any]") -> None:
+    def _on_answer(self, queue: PartitionQueue, answer: "asyncio.Future[Any]") -> None:
         error = answer.exception()
         if error is not None:
-            # The sequence numbers of its batch are spent: the broker takes none behind them.
+            # The batch's sequence numbers are used up: the broker accepts none after the gap.
             self._on_fatal(repr(error))
-        self._answered(lane, error)
+        self._settle_batch(queue, error)
 
-    def _answered(self, lane: Lane, error: BaseException | None) -> None:
-        futures, lane.unanswered = lane.unanswered, []
+    def _settle_batch(self, queue: PartitionQueue, error: BaseException | None) -> None:
+        futures, queue.unanswered = queue.unanswered, []
         self._settle(futures, error)
-        if lane.waiting:
-            self._ready.append(lane)
+        if queue.waiting:
+            self._ready.append(queue)
             self._work.set()
 
     def _settle(self, futures: "list[asyncio.Future[Any]]", error: BaseException | None) -> None:
         self._unsettled -= len(futures)
         for future in futures:
-            if future.done():  # somebody cancelled it all the same
+            if future.done():  # cancelled by its owner
                 continue
             if error is None:
                 future.set_result(None)
             else:
                 future.set_exception(copy.copy(error))
-                future.exception()  # whoever asked may have left
+                future.exception()  # marks it as retrieved: its owner may be gone
         if not self._unsettled:
             self._idle.set()
 
-    def _ended(self, task: "asyncio.Task[None]") -> None:
+    def _check_failure(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.critical("the publisher failed", exc_info=error)
+            log.critical("the publisher's send loop failed", exc_info=error)
             self._on_fatal(repr(error))
 
     async def close(self, patience: float) -> bool:
-        """Disconnect once all is acknowledged. False: something still is not, leave as is."""
+        """Disconnect once all is acknowledged; return False if that takes over ``patience`` s."""
         producer = self._producer
         if producer is None or self._sending is None:
             return True
@@ -247,7 +253,7 @@ class KafkaPublisher:
 
 
 class MemoryPublisher:
-    """Keeps records in a list. ``holds``: acknowledges nothing until ``acknowledge``."""
+    """Keeps records in a list. ``holds``: withhold acknowledgements until ``acknowledge``."""
 
     def __init__(self) -> None:
         self.records: list[Record] = []
@@ -256,7 +262,7 @@ class MemoryPublisher:
         self._waiting: list[asyncio.Future[Any]] = []
 
     def send(self, record: Record) -> "asyncio.Future[Any]":
-        """See Publisher; ``refuses`` is the reason of a NotSentError."""
+        """See Publisher. Raises NotSentError with the reason in ``refuses``."""
         if self.refuses is not None:
             raise NotSentError(self.refuses)
         self.records.append(record)
@@ -268,7 +274,7 @@ class MemoryPublisher:
         return future
 
     def acknowledge(self, error: Exception | None = None) -> None:
-        """Settle what is held, with an error if one is given."""
+        """Resolve the withheld futures, with an error if one is given."""
         for future in self._waiting:
             if error is None:
                 future.set_result(None)

@@ -1,4 +1,4 @@
-"""Shops' secrets: references resolved on first use, kept until the shops are read again."""
+"""Shops' secrets: references resolved on first use and cached until the shops are reloaded."""
 
 import os
 import time
@@ -12,7 +12,7 @@ from schemas.shops import Shop
 log = logs.get("hookline.secrets")
 
 RETRY_AFTER = 5.0
-"""Seconds for which a failure to resolve is remembered."""
+"""Seconds after which a failed reference is resolved again."""
 
 
 class SecretsError(ValueError):
@@ -20,9 +20,9 @@ class SecretsError(ValueError):
 
 
 def resolve(reference: str, env: Mapping[str, str] = os.environ) -> bytes:
-    """The secret behind ``env:NAME`` or ``file:PATH``, or the text itself.
+    """Return the secret that ``env:NAME`` or ``file:PATH`` refers to, or the text itself.
 
-    Raises SecretsError for a reference that leads to nothing.
+    Raises SecretsError if the variable or file is missing or empty.
     """
     kind, colon, name = reference.partition(":")
     if colon and kind == "env":
@@ -41,7 +41,7 @@ def resolve(reference: str, env: Mapping[str, str] = os.environ) -> bytes:
 
 
 class SecretBook:
-    """Resolved secrets by shop. ``clear`` forgets them: call it when shops were read again."""
+    """Resolved secrets by shop. Call ``clear`` when the shops were reloaded."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -49,30 +49,30 @@ class SecretBook:
         self._failed: dict[tuple[str, str], tuple[float, str]] = {}
 
     def clear(self) -> None:
-        """Forget all: the next use resolves again."""
+        """Drop all cached secrets; the next use resolves them again."""
         signatures.forget()
         self._resolved.clear()
         self._failed.clear()
 
     def of(self, shop: Shop) -> tuple[bytes, ...]:
-        """The shop's secrets that can be resolved. Raises SecretsError if none can."""
+        """Return the shop's secrets that can be resolved. Raises SecretsError if none can."""
         name = (shop.source, shop.id)
-        if (known := self._resolved.get(name)) is not None:
-            return known
+        if (cached := self._resolved.get(name)) is not None:
+            return cached
         if (failed := self._failed.get(name)) and self._clock() - failed[0] < RETRY_AFTER:
             raise SecretsError(failed[1])
-        found: list[bytes] = []
+        secrets: list[bytes] = []
         problems: list[str] = []
         for reference in shop.secrets:
             try:
-                found.append(resolve(reference))
+                secrets.append(resolve(reference))
             except SecretsError as error:
                 problems.append(str(error))
         if problems:
             metrics.SECRETS_MISSING.labels(*name).inc(len(problems))
             log.error("secrets are missing", source=name[0], shop=name[1], remedy=problems)
-        if not found:
+        if not secrets:
             self._failed[name] = (self._clock(), "; ".join(problems))
             raise SecretsError("; ".join(problems))
-        self._resolved[name] = tuple(found)
+        self._resolved[name] = tuple(secrets)
         return self._resolved[name]

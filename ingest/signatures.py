@@ -1,8 +1,8 @@
-"""Proofs of origin. Pure; a refusal takes the same time whatever is wrong.
+"""Proofs of origin. Every refusal does the same work, so its time reveals nothing.
 
-A scheme gives the proof that a secret makes of a body; verifying makes it and compares in
-constant time. Where there are fewer secrets than may be active, or none (an unknown shop), a
-decoy that nobody knows stands in.
+A scheme computes the proof of a body with a secret; verification computes it and compares in
+constant time. A random decoy fills up to ACTIVE_SECRETS for shops with fewer secrets, or none
+because they are unknown.
 """
 
 import binascii
@@ -18,50 +18,50 @@ Scheme = Callable[[bytes, bytes], bytes]
 
 ACTIVE_SECRETS = 2
 _BLOCK = 64
-"""Bytes that SHA-256 takes at a time."""
+"""Block size of SHA-256, in bytes."""
 _INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
 _DECOY = os.urandom(32).hex().encode()
 
 
-@cache  # for ever: a bound would make refusals of shops beyond it slower than those of others
+@cache  # unbounded: an evicted shop's refusals would be slower than others'
 def _keyed(secret: bytes) -> tuple[Any, Any]:
-    """SHA-256 that has taken the inner pad of a secret, and one that has taken the outer."""
+    """Return SHA-256 states that have hashed the inner and the outer pad of a secret."""
     key = hashlib.sha256(secret).digest() if len(secret) > _BLOCK else secret
     key = key.ljust(_BLOCK, b"\0")
     return hashlib.sha256(key.translate(_INNER)), hashlib.sha256(key.translate(_OUTER))
 
 
 def hmac_sha256(secret: bytes, body: bytes) -> bytes:
-    """HMAC-SHA256 (RFC 2104) of the body, 32 bytes.
+    """Return the HMAC-SHA256 (RFC 2104) of the body, 32 bytes.
 
-    A secret proves many bodies: what it does to the hash is done once. OpenSSL's own looks up
-    its algorithm and takes the secret anew each time, which costs as much as a small body.
+    The pads of a secret are hashed once. OpenSSL's HMAC hashes them for every body, which costs
+    as much as a small body does.
     """
     inner, outer = _keyed(secret)
     inner, outer = inner.copy(), outer.copy()
     inner.update(body)
     outer.update(inner.digest())
-    told: bytes = outer.digest()
-    return told
+    digest: bytes = outer.digest()
+    return digest
 
 
 def forget() -> None:
-    """Keep nothing that was made of a secret."""
+    """Drop all cached hash states of secrets."""
     _keyed.cache_clear()
 
 
 def hmac_base64(secret: bytes, body: bytes) -> bytes:
-    """Base64 of HMAC-SHA256 over the body."""
+    """Return HMAC-SHA256 of the body, in base64."""
     return binascii.b2a_base64(hmac_sha256(secret, body), newline=False)
 
 
 def hmac_hex(secret: bytes, body: bytes) -> bytes:
-    """Lower-case hex of HMAC-SHA256 over the body."""
+    """Return HMAC-SHA256 of the body, in lower-case hex."""
     return hmac_sha256(secret, body).hex().encode()
 
 
 def shared_secret(secret: bytes, _body: bytes) -> bytes:
-    """The secret itself: in a header, or in the URL."""
+    """Return the secret itself, for a proof in a header or in the URL."""
     return secret
 
 
@@ -74,15 +74,15 @@ SCHEMES: dict[str, Scheme] = {
 
 
 def is_proved(scheme: Scheme, secrets: Sequence[bytes], body: bytes, proof: bytes | None) -> bool:
-    """Whether ``proof`` is what one of the secrets (at most two) makes of ``body``.
+    """Whether ``proof`` is the proof of ``body`` with one of the secrets (at most two).
 
-    ``proof`` None: the sender gave none, or more than one.
+    ``proof`` is None if the sender gave none, or more than one.
     """
-    told = b"" if proof is None else proof
+    given = b"" if proof is None else proof
     for secret in (*secrets, _DECOY, _DECOY)[:ACTIVE_SECRETS]:
-        if hmac.compare_digest(scheme(secret, body), told) and proof is not None:
+        if hmac.compare_digest(scheme(secret, body), given) and proof is not None:
             return True
     if scheme is shared_secret:
-        for _ in range(ACTIVE_SECRETS):  # so that no refusal tells which scheme a shop has
-            hmac.compare_digest(hmac_base64(_DECOY, body), told)
+        for _ in range(ACTIVE_SECRETS):  # as slow as HMAC: time must not reveal the scheme
+            hmac.compare_digest(hmac_base64(_DECOY, body), given)
     return False

@@ -1,12 +1,11 @@
-"""The platforms as the ingress sees them: route, proof of origin, event name, entity key."""
+"""The platforms for the ingress: route, proof of origin, event name, entity key."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from ingest import entity_keys
-from ingest.entity_keys import Found
+from ingest.entity_keys import readers
+from ingest.entity_keys.json_ids import Reader, at_paths
 from ingest.signatures import SCHEMES
 from schemas.keys import entity_key
 from schemas.platforms import PLATFORMS, Platform
@@ -15,15 +14,15 @@ from schemas.shops import Shop
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One platform, as the ingress sees it. Header names are lower-case bytes.
+    """What the ingress needs of one platform. Header names are lower-case bytes.
 
-    ``event_headers`` and ``shop_headers``: the first one told counts. ``events_in_url``: the
-    words that may end the URL; none for platforms that name the event elsewhere. ``read``
-    gives event and entity of an inflated body.
+    ``event_headers`` and ``shop_headers``: the first one given counts. ``events_in_url``: the
+    event names that may end the URL; empty for platforms that give the event elsewhere.
+    ``read`` returns event name and entity of a decompressed body.
     """
 
     name: str
-    read: Callable[[str, bytes], Found]
+    read: Reader
     proof_header: bytes | None = None
     event_headers: tuple[bytes, ...] = ()
     shop_headers: tuple[bytes, ...] = ()
@@ -31,27 +30,27 @@ class Source:
 
     @property
     def route(self) -> str:
-        """The route's template, for logs; a shop whose proof is signed has no token."""
+        """The route's template, for logs; platforms with a proof header have no token in it."""
         token = "" if self.proof_header else "/{token}"
         return f"/hooks/{self.name}/{{shop}}{token}" + ("/{event}" if self.events_in_url else "")
 
 
 CIKLIK_EVENTS = PLATFORMS["ciklik"].events_in_url
 
-_READERS: dict[str, Callable[[str, bytes], Found]] = {
-    "run-free": entity_keys.run_free,
-    "shoprocket": entity_keys.shoprocket,
-    "spiffy": entity_keys.spiffy,
-    "ciklik": entity_keys.ciklik,
-    "gooten": entity_keys.gooten,
+_READERS: dict[str, Reader] = {
+    "run-free": readers.run_free,
+    "shoprocket": readers.shoprocket,
+    "spiffy": readers.spiffy,
+    "ciklik": readers.ciklik,
+    "gooten": readers.gooten,
 }
-"""Of the platforms whose event or entity does not stand at one place, as a row says it."""
+"""Readers of the platforms whose event or entity is not at one path given in their row."""
 
 
 def _source(platform: Platform) -> Source:
     return Source(
         platform.name,
-        _READERS.get(platform.name) or entity_keys.at_paths(platform.event, platform.ids),
+        _READERS.get(platform.name) or at_paths(platform.event, platform.ids),
         proof_header=platform.proof_header.encode() if platform.proof_header else None,
         event_headers=tuple(name.encode() for name in platform.event_headers),
         shop_headers=tuple(name.encode() for name in platform.shop_headers),
@@ -63,30 +62,30 @@ SOURCES: dict[str, Source] = {name: _source(row) for name, row in PLATFORMS.item
 
 
 def read(source: Source, shop: str, event: str, body: bytes | None) -> tuple[str, bytes | None]:
-    """The event word and the raw key of an inflated body; the key is None where none is told.
+    """Return the event name and the raw key of a decompressed body; the key is None without an id.
 
-    ``body`` None: it could not be inflated.
+    ``body`` is None if it could not be decompressed.
     """
     if body is None:
         return event, None
-    word, entity = source.read(event, body)
+    name, entity = source.read(event, body)
     if entity is None:
-        return word, None
+        return name, None
     kind, _, native = entity.partition(":")
-    return word, entity_key(source.name, shop, kind, native).encode()
+    return name, entity_key(source.name, shop, kind, native).encode()
 
 
 def hashed_key(source: Source, shop: str, body: bytes) -> bytes:
-    """The raw key of a delivery in which no id can be read: by its bytes as received."""
+    """Return the raw key of a delivery without a readable id: a hash of its body as received."""
     digest = hashlib.blake2b(body, digest_size=16).hexdigest()
     return entity_key(source.name, shop, "body", digest).encode()
 
 
 def prove(shop: Shop, secret: bytes, body: bytes, event: str) -> tuple[str, dict[str, str]]:
-    """The path and headers with which the shop's platform would send ``body``.
+    """Return the path and headers with which the shop's platform would send ``body``.
 
-    ``event`` is the platform's own word. Content-Type is the caller's. Raises ValueError
-    where the shop's proof needs a header that is not named.
+    ``event`` is the platform's event name. Content-Type is not included. Raises ValueError if
+    the shop's proof needs a header that is not named.
     """
     source = SOURCES[shop.source]
     path = f"/hooks/{shop.source}/{shop.id}"
@@ -106,7 +105,7 @@ def prove(shop: Shop, secret: bytes, body: bytes, event: str) -> tuple[str, dict
 
 
 def proof_header(source: Source, shop: Shop) -> bytes | None:
-    """The header that carries the shop's proof, lower-case; the platform's own by default."""
+    """Return the header that carries the shop's proof, lower-case; by default the platform's."""
     if shop.proof_header:
         return shop.proof_header.lower().encode()
     return source.proof_header

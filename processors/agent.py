@@ -1,32 +1,31 @@
-"""The processor stage: raw deliveries in, one verdict each out.
+"""The processor stage: raw deliveries in, one verdict for each out.
 
     parse -> validate -> dedupe -> transform -> emit
 
-``verdicts.py`` decides; here is the order in which it becomes safe: the outcomes first, the
-offset second.
+``decide.py`` makes the verdicts. This module writes them in the order that loses nothing:
+outcomes first, offset second.
 """
 
 import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Self
 
 from aiokafka import AIOKafkaProducer
 
-from processors.decide import Verdict, Verdicts
+from processors.decide import Decider, Verdict
 from processors.index.disk_cache import IndexCache
-from processors.index.outcome_headers import noted
+from processors.index.outcome_headers import parse_outcome_headers
 from processors.index.partition_index import PartitionIndex
-from processors.index.recovery import MARGIN_MS, ReadBack
-from processors.index.run_set import Keyed
+from processors.index.recovery import HORIZON_MARGIN_MS, IndexRecovery
+from processors.index.run_set import IndexRow
 from processors.sources import ADAPTERS
 from processors.sources.contract import Adapter
 from processors.unknown_fields import UnknownFields
 from runtime import logs, metrics
-from runtime.crash_marks import Piece
+from runtime.consumer.crash_marks import Chunk
 from runtime.health import Health
 from runtime.kafka import topics_admin
 from runtime.kafka.producer import Appended, BatchSender, new_producer
@@ -34,7 +33,7 @@ from runtime.process.cpu_limit import Budget
 from runtime.registry import load_codec
 from runtime.settings import Settings, SettingsError
 from runtime.shop_book import ShopBook
-from runtime.stage import Batch, Make, Partition
+from runtime.stage import Batch, Partition, RecordFactory
 from runtime.worker import run_worker
 from schemas.envelopes import Outcome, RawDelivery
 from schemas.topics import WEBHOOKS, Group, Topic
@@ -42,47 +41,44 @@ from schemas.topics import WEBHOOKS, Group, Topic
 log = logs.get("hookline.processors")
 
 STALE = 0.8
-"""Share of the session timeout after which a silent group may have given us up."""
+"""Share of the session timeout without a heartbeat after which the group may have evicted us."""
 
 
 @dataclass(slots=True)
-class Held:
-    """An index and how far back it reaches. ``is_dirty``: somebody else wrote to its logs."""
+class OpenIndex:
+    """An index and how far back it reaches. ``is_stale``: another process may have written."""
 
     index: PartitionIndex
     window_ms: int
-    is_dirty: bool = False
+    is_stale: bool = False
 
-    def serves(self, due: int, window_ms: int) -> bool:
-        """Whether it can be continued by an owner who starts at raw offset ``due``.
+    def is_usable(self, due: int, window_ms: int) -> bool:
+        """Whether processing can start at raw offset ``due`` with this index.
 
-        It has forgotten which outcomes stand below what it settled; its digests reach back
-        over the window that it was opened with.
+        It has forgotten the outcomes of records below its ``committed``, and its digests reach
+        back only over the window that it was opened with.
         """
         return self.index.committed <= due and self.window_ms >= window_ms
 
 
 @dataclass(slots=True)
-class _Made:
-    """What a batch's verdicts come to. ``said`` goes into the index as it is, ``others`` do not.
+class _ChunkOutcomes:
+    """What the verdicts of a chunk add to the index and to the metrics.
 
-    ``kinds`` and ``reasons`` count by source.
+    ``index_rows`` are added as they are, ``others`` by their headers. ``kinds`` and ``reasons``
+    count verdicts by source.
     """
 
-    said: list[Keyed]
-    others: list[Outcome]
-    kinds: Counter[tuple[str, str]]
-    reasons: Counter[tuple[str, str]]
+    index_rows: list[IndexRow] = field(default_factory=list)
+    others: list[Outcome] = field(default_factory=list)
+    kinds: Counter[tuple[str, str]] = field(default_factory=Counter)
+    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    @classmethod
-    def nothing(cls) -> Self:
-        return cls([], [], Counter(), Counter())
-
-    def outcomes(self, verdicts: Iterable[Verdict]) -> Iterator[Outcome]:
-        """The outcomes of these, in order; each verdict is taken in on the way."""
+    def collect(self, verdicts: Iterable[Verdict]) -> Iterator[Outcome]:
+        """Yield the outcomes of the verdicts in order, and note each verdict."""
         for verdict in verdicts:
-            if verdict.said is not None:
-                self.said.append(verdict.said)
+            if verdict.index_row is not None:
+                self.index_rows.append(verdict.index_row)
             else:
                 self.others += verdict.outcomes
             self.kinds[verdict.source, verdict.kind] += 1
@@ -92,23 +88,23 @@ class _Made:
 
 
 class Processors:
-    """The stage that ``runtime.worker`` runs. ``adapters`` are given by tests."""
+    """The stage that ``runtime.worker`` runs. Tests pass other ``adapters``."""
 
     topics: tuple[Topic, ...] = (WEBHOOKS,)
     group = Group.PROCESSORS
 
     def __init__(self, adapters: Mapping[str, Adapter] = ADAPTERS) -> None:
         self._adapters = adapters
-        self._held: dict[int, Held] = {}
+        self._open: dict[int, OpenIndex] = {}
         self._busy: set[int] = set()
-        self._unknown = UnknownFields()
+        self._unknown_fields = UnknownFields()
 
     async def start(self, settings: Settings, health: Health) -> None:
         """Connect: schemas, shops, the producer, the reader of the outcome logs."""
         if not settings.contact_key:
             raise SettingsError(
                 "HOOKLINE_CONTACT_KEY is not set: it keys the hash of e-mail addresses; set the"
-                " same random text for all processors, and keep it for ever"
+                " same random text for all processors, and never change it"
             )
         self._settings, self._health = settings, health
         self._shops = ShopBook(settings.shops_file, health)
@@ -117,10 +113,10 @@ class Processors:
         codec = await load_codec(settings, health)
         self._budget = Budget(settings.record_budget)
         adapters = {
-            source: self._unknown.counting(source, adapter)
+            source: self._unknown_fields.counting(source, adapter)
             for source, adapter in self._adapters.items()
         }
-        self._verdicts = Verdicts(
+        self._decider = Decider(
             codec,
             adapters,
             settings.contact_key.encode(),
@@ -131,91 +127,91 @@ class Processors:
         await self._producer.start()
         self._sender = BatchSender(settings, health, self._producer)
         self._cache = IndexCache(settings, await topics_admin.cluster_id(settings))
-        self._readback = ReadBack(settings, health, self._cache)
-        await self._readback.start()
+        self._recovery = IndexRecovery(settings, health, self._cache)
+        await self._recovery.start()
 
-    def making(self, partition: Partition) -> Make:
-        """Raw deliveries, headers read: names and pairs are two fifths of what is unpacked."""
+    def record_factory(self, partition: Partition) -> RecordFactory:
+        """Make raw deliveries at once: header names and pairs are two fifths of the unpacking."""
         return partial(RawDelivery.of, partition.number)
 
     async def assigned(self, partitions: frozenset[Partition]) -> Mapping[Partition, int]:
-        """Keep the indexes of partitions that stay with us, until they are opened."""
+        """Drop the indexes of partitions that other workers have now."""
         numbers = {partition.number for partition in partitions}
-        self._held = {number: held for number, held in self._held.items() if number in numbers}
+        self._open = {number: opened for number, opened in self._open.items() if number in numbers}
         return {}
 
     async def open(self, partition: Partition, due: int) -> None:
-        """Read the partition's outcome logs back before its first batch.
+        """Recover the partition's index from its outcome logs before its first batch.
 
-        An index that is still valid is continued from where it stands. Raises RefusedError.
+        An index that is still valid is continued. Raises RefusedError.
         """
-        await self._opened(partition.number, due)
+        await self._open_index(partition.number, due)
 
-    async def _opened(self, number: int, due: int) -> Held:
+    async def _open_index(self, number: int, due: int) -> OpenIndex:
         window_ms = self._window_ms()
-        held = self._held.pop(number, None)
+        opened = self._open.pop(number, None)
         if (
-            held is not None
-            and held.serves(due, window_ms)
-            and await self._readback.reaches(number, held.index)
+            opened is not None
+            and opened.is_usable(due, window_ms)
+            and await self._recovery.reaches(number, opened.index)
         ):
-            await self._readback.catch_up(number, held.index)
-            held.is_dirty = False
+            await self._recovery.catch_up(number, opened.index)
+            opened.is_stale = False
         else:
-            held = None  # its memory first
-            held = Held(await self._readback.open(number, due, window_ms), window_ms)
-        self._held[number] = held
-        metrics.INDEX_ENTRIES.set(sum(len(each.index) for each in self._held.values()))
-        return held
+            opened = None  # free its memory before another index is built
+            opened = OpenIndex(await self._recovery.open(number, due, window_ms), window_ms)
+        self._open[number] = opened
+        metrics.INDEX_ENTRIES.set(sum(len(each.index) for each in self._open.values()))
+        return opened
 
     async def revoked(self, partitions: frozenset[Partition]) -> None:
-        """Drop the indexes that a batch in hand may still write to; keep the rest for now."""
+        """Drop the indexes that a batch in flight may still change; keep the others for now."""
         for partition in partitions:
             if partition.number in self._busy:
-                self._held.pop(partition.number, None)
-        self._keep(partition.number for partition in partitions)
+                self._open.pop(partition.number, None)
+        self._save(partition.number for partition in partitions)
 
-    def _keep(self, numbers: Iterable[int]) -> None:
-        """Leave what is in no batch's hand on disk, for who opens it next."""
+    def _save(self, numbers: Iterable[int]) -> None:
+        """Save the indexes to disk for the next owner, unless a batch in flight changes them."""
         for number in numbers:
-            held = self._held.get(number)
-            if held is not None and number not in self._busy:
-                self._cache.offer(number, held.index, held.window_ms, is_left=True)
+            opened = self._open.get(number)
+            if opened is not None and number not in self._busy:
+                self._cache.offer(number, opened.index, opened.window_ms, is_final=True)
 
     async def handle(self, batch: Batch) -> None:
-        """One verdict for each record, written before the batch is acknowledged."""
+        """Write one verdict for each record; the batch is acknowledged after that."""
         number = batch.partition.number
-        held = self._held[number]
+        opened = self._open[number]
         self._busy.add(number)
         try:
-            if held.window_ms < self._window_ms():  # a shop's was widened
-                held = await self._opened(number, batch.offset)
-            for piece in batch.pieces():
+            if opened.window_ms < self._window_ms():  # a shop's window was widened
+                opened = await self._open_index(number, batch.offset)
+            for chunk in batch.chunks():
                 if batch.is_current():
-                    await self._settle(batch, piece, held)
+                    await self._settle(batch, chunk, opened)
         finally:
             self._busy.discard(number)
 
-    async def _settle(self, batch: Batch, piece: Piece, held: Held) -> None:
-        number, index = batch.partition.number, held.index
+    async def _settle(self, batch: Batch, chunk: Chunk, opened: OpenIndex) -> None:
+        number, index = batch.partition.number, opened.index
         while batch.is_current():
             began = time.monotonic()
-            if held.is_dirty:
-                found = await self._readback.catch_up(number, index)
-                metrics.FOREIGN_OUTCOMES.inc(found)
-                held.is_dirty = False
-            async with batch.building(piece):
-                made = _Made.nothing()
-                with self._budget.kept():
-                    verdicts = self._verdicts.deciding(
-                        piece.records, index, self._shops.shops, is_condemned=piece.is_condemned
+            if opened.is_stale:
+                count = await self._recovery.catch_up(number, index)
+                metrics.FOREIGN_OUTCOMES.inc(count)
+                opened.is_stale = False
+            async with batch.building(chunk):
+                decided = _ChunkOutcomes()
+                with self._budget.enforced():
+                    verdicts = self._decider.iter_verdicts(
+                        chunk.records, index, self._shops.shops, is_condemned=chunk.is_condemned
                     )
-                    batches = self._sender.filled(made.outcomes(verdicts))
+                    batches = self._sender.build_batches(decided.collect(verdicts))
             if batch.heartbeat_age() > STALE * self._settings.session_timeout:
-                # Stopped or starved: let a heartbeat tell whose partition this is, read what
-                # another may have written, and build again. It is never dropped while its
-                # generation lasts: later batches would commit over it.
-                held.is_dirty = True
+                # This process was stopped or starved, so the partition may be another's by now.
+                # Wait for a heartbeat, read what the other may have written, and build again.
+                # Dropping the chunk is no way out: later batches would commit over it.
+                opened.is_stale = True
                 self._health.waiting("group", "the group has not heard of us lately")
                 await asyncio.sleep(self._settings.heartbeat_interval)
                 continue
@@ -224,52 +220,55 @@ class Processors:
                 return
             appended = await self._sender.send(number, batches, batch.is_current)
             if not batch.is_current():
-                return  # what stands of them is read back from the logs
-            self._remember(held, made, appended)  # every outcome was sent, and stands
-            self._count(made, appended, time.monotonic() - began)
-            index.settle(piece.end, piece.records[-1].timestamp - held.window_ms - MARGIN_MS)
-            self._cache.offer(number, index, held.window_ms)
+                return  # the next owner reads from the logs what arrived
+            self._add_to_index(opened, decided, appended)
+            self._count(decided, appended, time.monotonic() - began)
+            horizon_ms = chunk.records[-1].timestamp - opened.window_ms - HORIZON_MARGIN_MS
+            index.settle(chunk.end, horizon_ms)
+            self._cache.offer(number, index, opened.window_ms)
             return
         self._health.met("group")
 
     async def stop(self) -> None:
-        """Disconnect. Nothing is unanswered any more, so a flush repeats nothing."""
+        """Disconnect. Every send is answered by now, so the producer's flush repeats nothing."""
         self._watching.cancel()
-        self._keep(self._held)
-        await self._cache.written()
-        await self._readback.stop()
+        self._save(self._open)
+        await self._cache.flush()
+        await self._recovery.stop()
         await self._producer.stop()
 
     def _window_ms(self) -> int:
         shops = self._shops.shops.values()
         return 1000 * max((max(s.window, s.state_retry_window) for s in shops), default=0)
 
-    def _remember(self, held: Held, made: _Made, appended: list[Appended]) -> None:
-        """Take our own acknowledged outcomes in; a gap before them is somebody else's."""
-        index = held.index
-        index.say(made.said)
-        for outcome in made.others:
-            index.add(noted(outcome.headers))
+    def _add_to_index(
+        self, opened: OpenIndex, decided: _ChunkOutcomes, appended: list[Appended]
+    ) -> None:
+        """Add our acknowledged outcomes; offsets between them were written by another process."""
+        index = opened.index
+        index.add_decided(decided.index_rows)
+        for outcome in decided.others:
+            index.add(parse_outcome_headers(outcome.headers))
         for group in appended:
             if group.base == index.upto[group.topic]:
-                upto = group.base + group.count
-                index.moved(group.topic, upto, noted(group.last.headers).name)
+                last = parse_outcome_headers(group.last.headers).record_id
+                index.advance(group.topic, group.base + group.count, last)
             else:
-                held.is_dirty = True
+                opened.is_stale = True
 
-    def _count(self, made: _Made, appended: list[Appended], seconds: float) -> None:
-        for (source, kind), count in made.kinds.items():
+    def _count(self, decided: _ChunkOutcomes, appended: list[Appended], seconds: float) -> None:
+        for (source, kind), count in decided.kinds.items():
             metrics.VERDICTS.labels(source, kind).inc(count)
-        for (source, reason), count in made.reasons.items():
+        for (source, reason), count in decided.reasons.items():
             metrics.REJECTS.labels(source, reason).inc(count)
         for group in appended:
             metrics.EVENTS.labels(group.topic).inc(group.count)
-        for source, event, count in self._unknown.taken():
+        for source, event, count in self._unknown_fields.take():
             metrics.UNKNOWN_FIELDS.labels(source, event).inc(count)
-        metrics.BATCH_RECORDS.labels("processors").observe(made.kinds.total())
+        metrics.BATCH_RECORDS.labels("processors").observe(decided.kinds.total())
         metrics.BATCH_SECONDS.labels("processors").observe(seconds)
 
 
 def run(settings: Settings, stage: Processors | None = None) -> None:
-    """Run a processor until it is told to stop."""
+    """Run a processor until it is asked to stop."""
     run_worker(settings, stage or Processors())

@@ -1,7 +1,7 @@
-"""Canonical events as CloudEvents 1.0: the headers of Kafka's binary content mode.
+"""Canonical events as CloudEvents 1.0, in the binary content mode of the Kafka binding.
 
-The value stays what it is. Attributes stand in ``ce_`` headers as UTF-8 text, and
-``content-type`` is ``datacontenttype``.
+The value is unchanged. Attributes are ``ce_`` headers in UTF-8, and ``content-type`` is
+``datacontenttype``.
 """
 
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ _CONTENT_TYPE = ("content-type", b"application/avro")
 
 
 def headers(topic: Topic, meta: Meta) -> Headers:
-    """The attributes of an event of that topic."""
+    """The CloudEvents attributes of an event of this topic."""
     second, micros = divmod(meta.occurred_at, 1_000_000)
     return [
         _SPECVERSION,
@@ -36,5 +36,5 @@ def _type(topic: str, change: str) -> bytes:
 
 @lru_cache(maxsize=4096)
 def _second(second: int) -> bytes:
-    """RFC 3339 down to the second, without the zone."""
+    """The time in RFC 3339, to the second and without the zone."""
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()

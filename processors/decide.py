@@ -1,7 +1,7 @@
-"""Raw records -> outcomes: parse, dedupe, transform, encode. Pure but for the index it asks.
+"""Raw records -> verdicts: parse, dedupe, transform, encode. Pure, apart from the index it reads.
 
-Each step is done for a hundred records before the next step begins, and they are all decided before
-the next hundred is read: code, tables and what one step made are then still in the core's caches.
+Each step is done for a hundred records before the next step begins, and their verdicts are used
+before the next hundred is parsed: code and intermediate values are then still in the core's caches.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,12 +13,13 @@ from msgspec import structs
 
 from processors import cloudevents as _cloudevents
 from processors import dedupe, outcomes
-from processors.dedupe import Said
-from processors.index.outcome_headers import Written
-from processors.index.partition_index import PartitionIndex, Questions
-from processors.index.run_set import Keyed
-from processors.outcomes import Made
-from processors.parse import Read, Reader, Shops, bug, raw_of
+from processors.dedupe import PriorOutcome
+from processors.index.batch_lookup import BatchLookup
+from processors.index.outcome_headers import LoggedOutcomes
+from processors.index.partition_index import PartitionIndex
+from processors.index.run_set import IndexRow
+from processors.outcomes import EncodedEvent
+from processors.parse import ParsedRecord, RecordParser, Shops, internal_error, raw_of
 from processors.sources.contract import Adapter, Parsed, Rule, Slots
 from runtime.stage import RefusedError
 from schemas.codec import Codec
@@ -28,29 +29,29 @@ from schemas.topics import BY_RECORD as TOPIC_OF_RECORD
 from schemas.topics import WEBHOOKS, Topic
 
 AT_ONCE = 100
-"""Deliveries whose events are built before the first of them is encoded."""
+"""Records for which each step is done before the next step begins."""
 
 _CONTENT = Rule.CONTENT
-"""By itself: to ask an enum for a member each time costs as much as asking the index."""
+"""A global, because reading a member of an enum costs as much as a lookup in the index."""
 
 _TOPIC_OF = {kind: TOPIC_OF_RECORD[name] for kind, name in TOPIC_OF.items()}
-_NOTHING: Headers = []
+_NO_HEADERS: Headers = []
 
-Slotted = dict[str, Made]
+EncodedSlots = dict[str, EncodedEvent]
 """Slot name -> its topic, key and encoded event; the primary one first."""
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
-    """One delivery's outcomes that are still to be written, and what they amount to."""
+    """The outcomes of one delivery that are still to be written, and their classification."""
 
     source: str
     kind: str  # canonical, duplicate or dead-letter
     outcomes: tuple[Outcome, ...]
     reason: str = ""
-    said: Keyed | None = None  # what the index keeps of it, where that is no more
+    index_row: IndexRow | None = None  # all that the index keeps, if it need not keep more
 
 
-class Verdicts:
+class Decider:
     """Decides batches of raw records of one partition, in order.
 
     ``cloudevents``: events carry the headers of CloudEvents beside their own. ``begin`` is called
@@ -67,9 +68,9 @@ class Verdicts:
         begin: Callable[[], None] = lambda: None,
     ) -> None:
         self._codec = codec
-        self._told = _cloudevents.headers if cloudevents else _nothing_more
+        self._extra_headers = _cloudevents.headers if cloudevents else _no_headers
         self._begin = begin
-        self._reader = Reader(adapters, contact_key, begin)
+        self._parser = RecordParser(adapters, contact_key, begin)
 
     def decide(
         self,
@@ -79,10 +80,10 @@ class Verdicts:
         *,
         is_condemned: bool = False,
     ) -> list[Verdict]:
-        """The verdicts that the index does not already know, in offset order: see ``deciding``."""
-        return list(self.deciding(records, index, shops, is_condemned=is_condemned))
+        """Decide a batch at once: see ``iter_verdicts``."""
+        return list(self.iter_verdicts(records, index, shops, is_condemned=is_condemned))
 
-    def deciding(
+    def iter_verdicts(
         self,
         records: Sequence[Any],
         index: PartitionIndex,
@@ -90,202 +91,202 @@ class Verdicts:
         *,
         is_condemned: bool = False,
     ) -> Iterator[Verdict]:
-        """The same as they are decided, ``AT_ONCE`` at a time: what is used up is soon gone.
+        """Yield the verdicts of a batch in offset order, decided ``AT_ONCE`` at a time.
 
-        ``is_condemned``: they killed their worker too often to be built once more. The index
-        may not change before the last is taken. Raises RefusedError where the outcomes that
-        stand are another delivery's.
+        Records whose outcomes are all written are left out. ``is_condemned``: the records killed
+        their worker too often to be built again. The index must not change before the last
+        verdict is taken. Raises RefusedError where the written outcomes are another delivery's.
         """
-        unsettled, begun = _unsettled(records, index.standing)
-        questions = index.questions((), [record.key or b"" for record in unsettled])
-        reader = self._reader
-        read = reader.condemned if is_condemned else partial(reader.read, shops=shops)
-        for first in range(0, len(unsettled), AT_ONCE):
-            here = slice(first, first + AT_ONCE)
-            yield from self._decided(first, read(unsettled[here]), begun[here], questions)
+        pending, logged = _pending(records, index.logged)
+        lookup = index.lookup(record.key or b"" for record in pending)
+        parser = self._parser
+        parse = parser.condemn if is_condemned else partial(parser.parse, shops=shops)
+        for first in range(0, len(pending), AT_ONCE):
+            group = slice(first, first + AT_ONCE)
+            yield from self._decide_group(first, parse(pending[group]), logged[group], lookup)
 
-    # dedupe -> transform
-
-    def _decided(
+    def _decide_group(
         self,
         first: int,
-        reads: Sequence[Read],
-        begun: Sequence[Written | None],
-        questions: Questions,
+        group: Sequence[ParsedRecord],
+        logged: Sequence[LoggedOutcomes | None],
+        lookup: BatchLookup,
     ) -> list[Verdict]:
-        """The verdicts of those that stand at ``first`` of the batch and behind."""
-        questions.about(read.origin.digest for read in reads)
-        none: list[Slotted | Reject | None] = [None] * len(reads)
-        ahead = none if any(begun) else self._ahead(first, reads, questions)
+        """Decide consecutive records, the first of them at position ``first`` of the batch."""
+        lookup.add_digests(record.origin.digest for record in group)
+        built = [None] * len(group) if any(logged) else self._build_new(first, group, lookup)
         return [
-            self._verdict(position, read, written, questions)
-            if made is None
-            else self._whole(position, read, made, questions)
-            for position, (read, written, made) in enumerate(
-                zip(reads, begun, ahead, strict=True), first
+            self._verdict(position, record, written, lookup)
+            if slots is None
+            else self._canonical(position, record, slots, lookup)
+            for position, (record, written, slots) in enumerate(
+                zip(group, logged, built, strict=True), first
             )
         ]
 
-    def _verdict(
-        self, position: int, read: Read, written: Written | None, questions: Questions
-    ) -> Verdict:
-        if written is not None:
-            return self._completed(position, read, written, questions)
-        if isinstance(read.parsed, Reject):
-            return self._dead(read, read.parsed)
-        repeated = self._repeated(position, read, questions)
-        if repeated is not None:
-            duplicate = outcomes.duplicate(read.origin, read.parsed, repeated)
-            return Verdict(read.raw.source, "duplicate", (duplicate,))
-        return self._whole(position, read, self._made(read), questions)
+    def _build_new(
+        self, first: int, group: Sequence[ParsedRecord], lookup: BatchLookup
+    ) -> list[EncodedSlots | Reject | None]:
+        """Build the events of records that repeat nothing; None for the others.
 
-    def _ahead(
-        self, first: int, reads: Sequence[Read], questions: Questions
-    ) -> list[Slotted | Reject | None]:
-        """What is made of those that repeat nothing, whatever the others become; else None.
-
-        That holds for the first of its digest in a batch that the index knows no repeat of.
+        Only the first record of a digest can be known to be new before the group is decided.
         """
-        seen: set[bytes] = set()
+        digests: set[bytes] = set()
         new: list[int] = []
-        for position, read in enumerate(reads):
-            digest = read.origin.digest
+        for number, record in enumerate(group):
+            digest = record.origin.digest
             if (
-                digest not in seen
-                and read.raw.replay_of is None
-                and not isinstance(read.parsed, Reject)
-                and self._repeated(first + position, read, questions) is None
+                digest not in digests
+                and record.raw.replay_of is None
+                and not isinstance(record.parsed, Reject)
+                and self._prior_outcome(first + number, record, lookup) is None
             ):
-                new.append(position)
-            seen.add(digest)
-        ahead: list[Slotted | Reject | None] = [None] * len(reads)
-        built = [self._slots(reads[position]) for position in new]
-        for position, slots in zip(new, built, strict=True):
-            ahead[position] = self._encoded(slots)
-        return ahead
+                new.append(number)
+            digests.add(digest)
+        transformed = [self._transform(group[number]) for number in new]
+        encoded = dict(zip(new, map(self._encode, transformed), strict=True))
+        return [encoded.get(number) for number in range(len(group))]
 
-    def _repeated(self, position: int, read: Read, questions: Questions) -> Said | None:
-        """The outcome that this delivery repeats."""
-        raw, parsed, said = read.raw, read.parsed, read.origin.digest
-        assert isinstance(parsed, Parsed)  # noqa: S101 - asked only of what parsed
-        assert read.delivery is not None  # noqa: S101
-        same = latest = None
+    def _prior_outcome(
+        self, position: int, record: ParsedRecord, lookup: BatchLookup
+    ) -> PriorOutcome | None:
+        """The outcome that a record repeats, if it repeats one."""
+        raw, parsed = record.raw, record.parsed
+        assert isinstance(parsed, Parsed)  # noqa: S101 - only called for what parsed
+        assert record.delivery is not None  # noqa: S101
+        shop = record.delivery.shop
         if raw.replay_of is not None:
+            # A replay can only repeat its own delivery.
             first = raw.original[1] if raw.original else None
-            own = questions.own(position, said, raw.delivery_id, first, raw.offset)
-            window = read.delivery.shop.window
-            return own if own is not None and dedupe.within(own, raw.appended_ms, window) else None
+            own = lookup.same_delivery(position, raw.delivery_id, first, raw.offset)
+            is_repeat = own is not None and dedupe.within(own, raw.appended_ms, shop.window)
+            return own if is_repeat else None
+        same = latest = None
         if parsed.rule is _CONTENT:
-            same = questions.same(position, said, raw.offset)
+            same = lookup.same_digest(position, raw.offset)
         else:
-            latest = questions.latest(position, raw.key, raw.offset)
-        if same is latest:  # None: nothing that it could repeat
-            return None
-        shop = read.delivery.shop
+            latest = lookup.latest_state(position, raw.offset)
+        if same is None and latest is None:
+            return None  # the usual case
+        digest, retry = record.origin.digest, shop.state_retry_window
         return dedupe.repeats(
-            parsed.rule, said, raw.appended_ms, same, latest, shop.window, shop.state_retry_window
+            parsed.rule, digest, raw.appended_ms, same, latest, shop.window, retry
         )
 
-    def _slots(self, read: Read) -> Slots | Reject:
-        """The events that the adapter gives."""
-        if isinstance(read.parsed, Reject):
-            return read.parsed
-        assert read.delivery is not None  # noqa: S101 - parsed means that there is one
-        assert read.adapter is not None  # noqa: S101
-        self._begin()
-        try:
-            return read.adapter.events(read.delivery, read.parsed)
-        except Exception:  # noqa: BLE001 - as in parse
-            return bug("transform")
-
-    def _made(self, read: Read) -> Slotted | Reject:
-        return self._encoded(self._slots(read))
-
-    def _encoded(self, slots: Slots | Reject) -> Slotted | Reject:
-        """Everything that the adapter gives, encoded."""
-        if isinstance(slots, Reject):
-            return slots
-        made: Slotted = {}
-        encode, told = self._codec.encode, self._told
-        try:
-            for name, event in slots.items():
-                topic, meta = _TOPIC_OF[type(event)], event.meta
-                made[name] = topic, meta.entity.encode(), encode(event), told(topic, meta)
-        except Exception:  # noqa: BLE001 - as in parse
-            return bug("transform")
-        return made
-
-    def _whole(
-        self, position: int, read: Read, made: Slotted | Reject, questions: Questions
+    def _verdict(
+        self,
+        position: int,
+        record: ParsedRecord,
+        written: LoggedOutcomes | None,
+        lookup: BatchLookup,
     ) -> Verdict:
-        """Every slot, or none."""
-        if isinstance(made, Reject):
-            return self._dead(read, made)
-        slots, events = tuple(made), []
-        for slot, each in made.items():
-            event = outcomes.event(read.origin, slot, each, slots)
+        if written is not None:
+            return self._complete(position, record, written, lookup)
+        if isinstance(record.parsed, Reject):
+            return self._dead_letter(record, record.parsed)
+        prior = self._prior_outcome(position, record, lookup)
+        if prior is not None:
+            duplicate = outcomes.duplicate(record.origin, record.parsed, prior)
+            return Verdict(record.raw.source, "duplicate", (duplicate,))
+        built = self._encode(self._transform(record))
+        return self._canonical(position, record, built, lookup)
+
+    def _canonical(
+        self, position: int, record: ParsedRecord, built: EncodedSlots | Reject, lookup: BatchLookup
+    ) -> Verdict:
+        """All slots become events, or the delivery becomes a dead letter."""
+        if isinstance(built, Reject):
+            return self._dead_letter(record, built)
+        slots, events = tuple(built), []
+        for slot, encoded in built.items():
+            event = outcomes.event(record.origin, slot, encoded, slots)
             if isinstance(event, Reject):
-                return self._dead(read, event)
+                return self._dead_letter(record, event)
             events.append(event)
-        raw = read.raw
-        said = questions.claim(position, raw, read.origin.digest)
-        return Verdict(raw.source, "canonical", tuple(events), "", said)
+        row = lookup.claim(position, record.raw, record.origin.digest)
+        return Verdict(record.raw.source, "canonical", tuple(events), "", row)
 
-    def _completed(
-        self, position: int, read: Read, written: Written, questions: Questions
+    def _complete(
+        self, position: int, record: ParsedRecord, written: LoggedOutcomes, lookup: BatchLookup
     ) -> Verdict:
-        """The slots that a crash left out, of a delivery that is canonical and stays it.
+        """Write the slots that a crash left out of a canonical delivery, which stays canonical.
 
-        The first copy in the log wins, and so do its list of slots and its digest. What
-        cannot be made any more gets a dead letter in its place, so that the delivery is whole.
+        The first copy in the log wins, with its list of slots and its digest. A slot that can no
+        longer be built gets a dead letter instead, so that the delivery is complete.
         """
-        made = self._made(read)
-        origin, slots = structs.replace(read.origin, digest=written.digest), written.plain_slots
-        settled, reason = [], ""
+        built = self._encode(self._transform(record))
+        origin = structs.replace(record.origin, digest=written.digest)
+        slots = written.canonical_slots
+        added, reason = [], ""
         for slot in written.missing:
             outcome: Outcome | Reject
-            if isinstance(made, Reject):
-                outcome = made
-            elif slot in made:
-                outcome = outcomes.event(origin, slot, made[slot], slots)
+            if isinstance(built, Reject):
+                outcome = built
+            elif slot in built:
+                outcome = outcomes.event(origin, slot, built[slot], slots)
             else:
                 outcome = Reject(
                     Reason.INTERNAL_ERROR,
                     slot,
                     f"{slot} was to be written by another adapter version than"
-                    f" {origin.adapter_version}, which gives only {', '.join(made)}",
+                    f" {origin.adapter_version}, which gives only {', '.join(built)}",
                 )
             if isinstance(outcome, Reject):
                 reason = outcome.reason
-                outcome = outcomes.letter(origin, outcome, slot, slots)
-            settled.append(outcome)
-        questions.claim(position, read.raw, origin.digest)
-        return Verdict(read.raw.source, "canonical", tuple(settled), reason)
+                outcome = outcomes.dead_letter(origin, outcome, slot, slots)
+            added.append(outcome)
+        lookup.claim(position, record.raw, origin.digest)
+        return Verdict(record.raw.source, "canonical", tuple(added), reason)
 
-    def _dead(self, read: Read, reject: Reject) -> Verdict:
-        letter = outcomes.letter(read.origin, reject)
-        return Verdict(read.raw.source, "dead-letter", (letter,), reject.reason)
+    def _dead_letter(self, record: ParsedRecord, reject: Reject) -> Verdict:
+        letter = outcomes.dead_letter(record.origin, reject)
+        return Verdict(record.raw.source, "dead-letter", (letter,), reject.reason)
+
+    def _transform(self, record: ParsedRecord) -> Slots | Reject:
+        """Let the adapter make the events."""
+        if isinstance(record.parsed, Reject):
+            return record.parsed
+        assert record.delivery is not None  # noqa: S101 - there is one for all that parsed
+        assert record.adapter is not None  # noqa: S101
+        self._begin()
+        try:
+            return record.adapter.events(record.delivery, record.parsed)
+        except Exception:  # noqa: BLE001 - a bug in an adapter must not stop the partition
+            return internal_error("transform")
+
+    def _encode(self, slots: Slots | Reject) -> EncodedSlots | Reject:
+        if isinstance(slots, Reject):
+            return slots
+        built: EncodedSlots = {}
+        encode, extra_headers = self._codec.encode, self._extra_headers
+        try:
+            for slot, event in slots.items():
+                topic, meta = _TOPIC_OF[type(event)], event.meta
+                built[slot] = topic, meta.entity.encode(), encode(event), extra_headers(topic, meta)
+        except Exception:  # noqa: BLE001 - as in _transform
+            return internal_error("transform")
+        return built
 
 
-def _unsettled(
-    records: Sequence[Any], standing: Mapping[int, Written]
-) -> tuple[Sequence[Any], Sequence[Written | None]]:
-    """Records of which not every outcome stands, and beside each what does."""
-    if not standing:
+def _pending(
+    records: Sequence[Any], logged: Mapping[int, LoggedOutcomes]
+) -> tuple[Sequence[Any], Sequence[LoggedOutcomes | None]]:
+    """The records that lack an outcome, and for each the outcomes that are already written."""
+    if not logged:
         return records, [None] * len(records)
-    unsettled: list[Any] = []
-    begun: list[Written | None] = []
+    pending: list[Any] = []
+    partly: list[LoggedOutcomes | None] = []
     for record in records:
-        written = standing.get(record.offset)
+        written = logged.get(record.offset)
         if written is not None:
-            _same_delivery(record, written)
+            _check_same_delivery(record, written)
         if written is None or not written.is_complete:
-            unsettled.append(record)
-            begun.append(written)
-    return unsettled, begun
+            pending.append(record)
+            partly.append(written)
+    return pending, partly
 
 
-def _same_delivery(record: Any, written: Written) -> None:
+def _check_same_delivery(record: Any, written: LoggedOutcomes) -> None:
     delivery_id = raw_of(record).delivery_id
     if delivery_id != written.delivery_id:
         raise RefusedError(
@@ -295,5 +296,5 @@ def _same_delivery(record: Any, written: Written) -> None:
         )
 
 
-def _nothing_more(_topic: Topic, _meta: Meta) -> Headers:
-    return _NOTHING
+def _no_headers(_topic: Topic, _meta: Meta) -> Headers:
+    return _NO_HEADERS

@@ -1,7 +1,7 @@
 """When a delivery is a repeat: the pure rule.
 
-Every answer is as of the record's own offset, so a replay decides as the first time did.
-Ages compare broker append times (milliseconds), never a clock.
+Every answer is as of the record's own offset, so processing a record again decides the same.
+Ages compare the broker's append times (ms), never a clock.
 """
 
 import hashlib
@@ -15,8 +15,8 @@ DIGEST_BYTES = 16
 _CONTENT = Rule.CONTENT
 
 
-class Said(msgspec.Struct, frozen=True, gc=False):
-    """A canonical outcome that an earlier record already has."""
+class PriorOutcome(msgspec.Struct, frozen=True, gc=False):
+    """The canonical outcome of an earlier record, which a delivery may repeat."""
 
     raw_offset: int
     appended_ms: int
@@ -24,50 +24,50 @@ class Said(msgspec.Struct, frozen=True, gc=False):
 
 
 def digest(source: str, shop: str, event: str, query_identifiers: str, body: bytes) -> bytes:
-    """16 bytes that say what a delivery says: blake2b over length-prefixed parts."""
+    """Hash the content of a delivery: BLAKE2b over length-prefixed parts and the body."""
     if query_identifiers:
         query = query_identifiers.encode()
-        state = _told(source, shop, event).copy()
+        state = _prefix(source, shop, event).copy()
         state.update(len(query).to_bytes(4, "big") + query)
     else:
-        state = _told(source, shop, event, "").copy()
+        state = _prefix(source, shop, event, "").copy()
     state.update(body)
     return state.digest()
 
 
 @lru_cache(maxsize=256)
-def _told(*parts: str) -> "hashlib.blake2b":
-    """What deliveries begin with, hashed: not to be changed, only copied."""
-    raw = [part.encode() for part in parts]
-    prefixed = b"".join(len(part).to_bytes(4, "big") + part for part in raw)
+def _prefix(*parts: str) -> "hashlib.blake2b":
+    """The hash state after the length-prefixed parts. Copy it before an update: it is cached."""
+    encoded = [part.encode() for part in parts]
+    prefixed = b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
     return hashlib.blake2b(prefixed, digest_size=DIGEST_BYTES)
 
 
 def repeats(
     rule: Rule,
-    said: bytes,
+    digest: bytes,
     appended_ms: int,
-    same: Said | None,
-    latest: Said | None,
+    same: PriorOutcome | None,
+    latest: PriorOutcome | None,
     window_s: int,
     state_retry_window_s: int,
-) -> Said | None:
-    """The outcome that a delivery repeats, or None where it says something new.
+) -> PriorOutcome | None:
+    """The outcome that a delivery repeats, or None if the delivery is new.
 
     ``same``: the canonical outcome with this digest and the greatest raw offset below the
-    record's. ``latest``: the entity's canonical outcome with the greatest raw offset below.
+    record's. ``latest``: the entity's canonical outcome with the greatest raw offset below it.
     """
     if rule is _CONTENT:
         return same if same is not None and within(same, appended_ms, window_s) else None
     if (
         latest is not None
-        and latest.digest == said
+        and latest.digest == digest
         and within(latest, appended_ms, state_retry_window_s)
     ):
         return latest
     return None
 
 
-def within(said: Said, appended_ms: int, window_s: int) -> bool:
-    """Whether what was said is at most ``window_s`` older than a record appended then."""
-    return appended_ms - said.appended_ms <= window_s * 1000
+def within(prior: PriorOutcome, appended_ms: int, window_s: int) -> bool:
+    """Whether an outcome is at most ``window_s`` older than a record appended at this time."""
+    return appended_ms - prior.appended_ms <= window_s * 1000

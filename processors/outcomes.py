@@ -1,37 +1,37 @@
-"""The records that a verdict appends: events, duplicates, dead letters, with their headers."""
+"""The records that a verdict appends, with their headers: events, duplicates, dead letters."""
 
 import msgspec
 
-from processors.dedupe import Said
+from processors.dedupe import PriorOutcome
 from processors.sources.contract import Parsed
 from schemas import envelopes
-from schemas.codegen.bounded_cache import Remembered
+from schemas.codegen.bounded_cache import BoundedCache
 from schemas.envelopes import Headers, Outcome, RawDelivery, Reason, Reject
 from schemas.topics import CANONICAL, DEAD_LETTERS, DUPLICATES, WEBHOOKS, Topic
 
 DETAIL_BYTES = 8192
 _ROOM = min(topic.max_message_bytes for topic in CANONICAL)
 SURELY_FITS = (_ROOM - WEBHOOKS.max_message_bytes) // 8
-"""Bytes of an event that fits if it is its delivery's only one. Its key, its slot and what
-CloudEvents repeat stand in it too, seven times at most; the rest is of the raw record, which
-its own topic bounds."""
+"""Bytes of an event that is certain to fit its topic if it is the only one of its delivery. Its
+key, its slot and the CloudEvents headers repeat parts of it, seven times at most; everything else
+comes from the raw record, whose own topic bounds it."""
 
-_numbers: Remembered[int, bytes] = Remembered(lambda number: b"%d" % number, 1_000)
-"""Those that many outcomes share: versions, and times, which records of one batch have as one."""
+_numbers: BoundedCache[int, bytes] = BoundedCache(lambda number: b"%d" % number, 1_000)
+"""Encoded numbers that many outcomes share: versions, and the append time of a whole batch."""
 
-Made = tuple[Topic, bytes, bytes, Headers]
-"""One slot's topic, key and encoded event, and headers beside those of the index."""
+EncodedEvent = tuple[Topic, bytes, bytes, Headers]
+"""One slot's topic, key and encoded event, and its headers beside those of the index."""
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
-    """What every outcome of a delivery says of where it came from."""
+    """Where the outcomes of a delivery come from, as their headers name it."""
 
     raw: RawDelivery
     adapter_version: int
     digest: bytes
 
     def headers(self, slot: str, slots: tuple[str, ...]) -> Headers:
-        """The index headers: the dedupe state."""
+        """The index headers of one slot: from them the dedupe index is recovered."""
         raw, name = self.raw, slot.encode()
         headers = [
             (envelopes.RAW_OFFSET, b"%d" % raw.offset),
@@ -48,11 +48,13 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
         return headers
 
 
-def event(origin: Origin, slot: str, made: Made, slots: tuple[str, ...]) -> Outcome | Reject:
-    """One slot's event, unless its topic cannot take it."""
-    topic, key, value, more = made
+def event(
+    origin: Origin, slot: str, encoded: EncodedEvent, slots: tuple[str, ...]
+) -> Outcome | Reject:
+    """Make one slot's event, or a reject if it exceeds what its topic takes."""
+    topic, key, value, extra_headers = encoded
     headers = origin.headers(slot, slots)
-    headers += more
+    headers += extra_headers
     outcome = Outcome(topic.name, key, value, headers)
     if (len(slots) == 1 and len(value) <= SURELY_FITS) or not too_large(topic, outcome):
         return outcome
@@ -61,15 +63,15 @@ def event(origin: Origin, slot: str, made: Made, slots: tuple[str, ...]) -> Outc
 
 
 def too_large(topic: Topic, outcome: Outcome) -> bool:
-    """Whether a record, with its key and headers, is beyond what its topic takes."""
+    """Whether a record, with its key and headers, exceeds what its topic takes."""
     size = len(outcome.key) + len(outcome.value) + 1024
     for name, value in outcome.headers:
         size += len(name) + len(value) + 4
     return size > topic.max_message_bytes
 
 
-def duplicate(origin: Origin, parsed: Parsed, repeated: Said) -> Outcome:
-    """A small record that names what a delivery repeats."""
+def duplicate(origin: Origin, parsed: Parsed, prior: PriorOutcome) -> Outcome:
+    """Make the small record that names the outcome a delivery repeats."""
     raw, slot = origin.raw, envelopes.DUPLICATE_SLOT
     record = {
         "source": raw.source,
@@ -80,25 +82,25 @@ def duplicate(origin: Origin, parsed: Parsed, repeated: Said) -> Outcome:
         "raw_partition": raw.partition,
         "raw_offset": raw.offset,
         "rule": parsed.rule,
-        "repeats_raw_offset": repeated.raw_offset,
-        "repeats_appended_ms": repeated.appended_ms,
+        "repeats_raw_offset": prior.raw_offset,
+        "repeats_appended_ms": prior.appended_ms,
     }
     return Outcome(
         DUPLICATES.name, raw.key, msgspec.json.encode(record), origin.headers(slot, (slot,))
     )
 
 
-def letter(
+def dead_letter(
     origin: Origin,
     reject: Reject,
     slot: str = envelopes.DEAD_SLOT,
     slots: tuple[str, ...] = (envelopes.DEAD_SLOT,),
 ) -> Outcome:
-    """A dead letter: of a whole delivery, or in the place of one slot of a canonical one."""
+    """Make the dead letter of a whole delivery, or of one slot of a canonical delivery."""
     raw = origin.raw
-    ours = origin.headers(slot, slots)
-    named = {name for name, _ in ours}
-    kept = [(name, value) for name, value in raw.headers if name not in named]
+    index_headers = origin.headers(slot, slots)
+    replaced = {name for name, _ in index_headers}
+    kept = [(name, value) for name, value in raw.headers if name not in replaced]
     detail = reject.detail.encode(errors="replace")[:DETAIL_BYTES]
     connect = {
         "topic": WEBHOOKS.name.encode(),
@@ -116,7 +118,7 @@ def letter(
         raw.body,
         [
             *kept,
-            *ours,
+            *index_headers,
             (envelopes.RAW_PARTITION, b"%d" % raw.partition),
             (envelopes.STAGE, reject.stage.encode()),
             (envelopes.REASON, reject.reason.encode()),

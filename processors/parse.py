@@ -1,4 +1,4 @@
-"""Raw records, read and parsed, before anybody asks whether one repeats another."""
+"""Raw records, parsed by the adapters of their platforms."""
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -22,8 +22,11 @@ _PLAIN = ("", "identity")
 Shops = Mapping[tuple[str, str], Shop]
 
 
-class Read(msgspec.Struct, frozen=True, gc=False):
-    """A raw record and what its adapter makes of it; ``delivery`` is what that was asked."""
+class ParsedRecord(msgspec.Struct, frozen=True, gc=False):
+    """A raw record and what its adapter parsed; ``delivery`` is what the adapter was given.
+
+    ``delivery`` is None where ``parsed`` is a reject.
+    """
 
     raw: RawDelivery
     origin: Origin
@@ -32,11 +35,8 @@ class Read(msgspec.Struct, frozen=True, gc=False):
     adapter: Adapter | None
 
 
-class Reader:
-    """Reads records of the raw topic by the adapters of their platforms.
-
-    ``begin`` is called before each is parsed.
-    """
+class RecordParser:
+    """Parses records of the raw topic. ``begin`` is called before each is parsed."""
 
     def __init__(
         self, adapters: Mapping[str, Adapter], contact_key: bytes, begin: Callable[[], None]
@@ -45,22 +45,22 @@ class Reader:
         self._contact_key = contact_key
         self._begin = begin
 
-    def read(self, records: Sequence[Any], shops: Shops) -> list[Read]:
-        """All records, in order; each step is done for all of them before the next begins."""
+    def parse(self, records: Sequence[Any], shops: Shops) -> list[ParsedRecord]:
+        """Parse all records in order, each step for all of them before the next step begins."""
         raws = [raw_of(record) for record in records]
-        asked = [self._asked(raw, shops) for raw in raws]
-        parsed = [self._parsed(delivery) for delivery in asked]
-        return [self._read(*each) for each in zip(raws, asked, parsed, strict=True)]
+        deliveries = [self._delivery(raw, shops) for raw in raws]
+        parsed = [self._parse(delivery) for delivery in deliveries]
+        return [self._record(*parts) for parts in zip(raws, deliveries, parsed, strict=True)]
 
-    def condemned(self, records: Sequence[Any]) -> list[Read]:
-        """All records, refused and not looked into: they killed their worker."""
+    def condemn(self, records: Sequence[Any]) -> list[ParsedRecord]:
+        """Reject all records unparsed: they killed their worker."""
         detail = "its worker died each time that this delivery was built"
         reject = Reject(Reason.KILLED_WORKER, "", detail, "parse")
         raws = [raw_of(record) for record in records]
-        return [self._refused(raw, raw.body, reject) for raw in raws]
+        return [self._rejected(raw, raw.body, reject) for raw in raws]
 
-    def _asked(self, raw: RawDelivery, shops: Shops) -> Delivery | Reject:
-        body = raw.body if raw.content_encoding in _PLAIN else inflated(raw)
+    def _delivery(self, raw: RawDelivery, shops: Shops) -> Delivery | Reject:
+        body = raw.body if raw.content_encoding in _PLAIN else inflated_body(raw)
         if isinstance(body, Reject):
             return body
         shop = shops.get((raw.source, raw.shop))
@@ -69,34 +69,36 @@ class Reader:
             return Reject(Reason.INVALID_PAYLOAD, envelopes.SHOP, detail, "parse")
         return Delivery(raw, shop, body, self._contact_key)
 
-    def _parsed(self, delivery: Delivery | Reject) -> Parsed | Reject:
+    def _parse(self, delivery: Delivery | Reject) -> Parsed | Reject:
         if isinstance(delivery, Reject):
             return delivery
         self._begin()
         try:
             return self._adapters[delivery.raw.source].parse(delivery)
         except Exception:  # noqa: BLE001 - a bug in an adapter is a dead letter, not a stuck partition
-            return bug("parse")
+            return internal_error("parse")
 
-    def _read(self, raw: RawDelivery, asked: Delivery | Reject, parsed: Parsed | Reject) -> Read:
-        if isinstance(asked, Reject):
-            body = inflated(raw)
-            return self._refused(raw, raw.body if isinstance(body, Reject) else body, asked)
+    def _record(
+        self, raw: RawDelivery, delivery: Delivery | Reject, parsed: Parsed | Reject
+    ) -> ParsedRecord:
+        if isinstance(delivery, Reject):
+            body = inflated_body(raw)
+            return self._rejected(raw, raw.body if isinstance(body, Reject) else body, delivery)
         if isinstance(parsed, Reject):
-            return self._refused(raw, asked.body, parsed)
+            return self._rejected(raw, delivery.body, parsed)
         adapter, query = self._adapters[raw.source], parsed.query_identifiers
-        said = dedupe.digest(raw.source, raw.shop, parsed.event, query, asked.body)
-        return Read(raw, Origin(raw, adapter.version, said), asked, parsed, adapter)
+        digest = dedupe.digest(raw.source, raw.shop, parsed.event, query, delivery.body)
+        return ParsedRecord(raw, Origin(raw, adapter.version, digest), delivery, parsed, adapter)
 
-    def _refused(self, raw: RawDelivery, body: bytes, reject: Reject) -> Read:
+    def _rejected(self, raw: RawDelivery, body: bytes, reject: Reject) -> ParsedRecord:
         adapter = self._adapters.get(raw.source)
         version = adapter.version if adapter else NO_ADAPTER_VERSION
-        said = dedupe.digest(raw.source, raw.shop, raw.event, raw.query, body)
-        return Read(raw, Origin(raw, version, said), None, reject, adapter)
+        digest = dedupe.digest(raw.source, raw.shop, raw.event, raw.query, body)
+        return ParsedRecord(raw, Origin(raw, version, digest), None, reject, adapter)
 
 
 def raw_of(record: Any) -> RawDelivery:
-    """A consumer record of the raw topic, its headers read, if they were not read already."""
+    """The delivery of a consumer record of the raw topic; one that is read already is returned."""
     if type(record) is RawDelivery:
         return record
     return RawDelivery.of(
@@ -109,8 +111,8 @@ def raw_of(record: Any) -> RawDelivery:
     )
 
 
-def inflated(raw: RawDelivery) -> bytes | Reject:
-    """The body without its content encoding, at most ``MAX_BODY`` bytes of it."""
+def inflated_body(raw: RawDelivery) -> bytes | Reject:
+    """Decode the body's content encoding; more than ``MAX_BODY`` bytes are a reject."""
     if raw.content_encoding in _PLAIN:
         return raw.body
     if raw.content_encoding != "gzip":
@@ -125,7 +127,7 @@ def inflated(raw: RawDelivery) -> bytes | Reject:
         return Reject(Reason.TOO_LARGE, "", f"more than {MAX_BODY} bytes inflated", "inflate")
 
 
-def bug(stage: str) -> Reject:
-    """The exception in hand as a reject: a bug of ours, with its traceback."""
+def internal_error(stage: str) -> Reject:
+    """Make a reject of the exception being handled: a bug of ours, with its traceback."""
     text = traceback.format_exc()[-DETAIL_BYTES:]
     return Reject(Reason.INTERNAL_ERROR, "", text, stage)

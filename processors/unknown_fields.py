@@ -1,4 +1,4 @@
-"""How much of each event no canonical field holds: what shows that a platform has changed."""
+"""Counts fields that no canonical field takes: their number shows that a platform has changed."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -9,21 +9,20 @@ from schemas.envelopes import Reject
 from schemas.events import Cart, Event, Order
 from schemas.keys import slug
 
-_LINED = (Cart, Order)
-"""Events that have lines of their own."""
+_WITH_ITEMS = (Cart, Order)
 OTHER = "other"
-"""Stands for the words of an open family that are not among the usual ones."""
+"""Label of event names that an adapter takes without listing them."""
 
 
 class UnknownFields:
-    """How many fields were kept as attributes, by source and event, since it was last asked."""
+    """Counts the fields kept as attributes, by source and event, since ``take`` was last called."""
 
     def __init__(self) -> None:
         self._counts: dict[str, dict[str, int]] = {}
 
     def counting(self, source: str, adapter: Adapter) -> Adapter:
-        """The same adapter; what it keeps as attributes is counted."""
-        labels = {word: slug(word) for word in adapter.known}
+        """Wrap an adapter so that the fields it keeps as attributes are counted."""
+        labels = {name: slug(name) for name in adapter.event_names}
         counts = self._counts[source] = defaultdict[str, int](int)
         events = adapter.events
 
@@ -32,23 +31,23 @@ class UnknownFields:
             if type(slots) is dict:
                 label = labels.get(parsed.event, OTHER)
                 for event in slots.values():
-                    counts[label] += kept(event)
+                    counts[label] += count_attributes(event)
             return slots
 
         return replace(adapter, events=counted)
 
-    def taken(self) -> Iterator[tuple[str, str, int]]:
-        """(source, event's slug, fields) of what came; they are here no more."""
+    def take(self) -> Iterator[tuple[str, str, int]]:
+        """Yield (source, slug of the event name, fields) and reset the counts."""
         for source, counts in self._counts.items():
             for label, count in counts.items():
                 yield source, label, count
             counts.clear()
 
 
-def kept(event: Event) -> int:
-    """The attributes of an event and of its lines; a shipment only repeats its order's."""
+def count_attributes(event: Event) -> int:
+    """Count the attributes of an event and its items; a shipment's only repeat its order's."""
     count = len(event.attributes)
-    if isinstance(event, _LINED):
-        for line in event.items or ():
-            count += len(line.attributes)
+    if isinstance(event, _WITH_ITEMS):
+        for item in event.items or ():
+            count += len(item.attributes)
     return count

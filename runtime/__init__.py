@@ -1,1 +1,1 @@
-"""The floor that every stage stands on. Knows no platform and no table."""
+"""The layer under all stages. Depends on no platform and no table."""

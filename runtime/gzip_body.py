@@ -1,41 +1,41 @@
-"""Gzip bodies, inflated within a bound."""
+"""Gzip bodies, decompressed up to a limit."""
 
 import zlib
 
 _GZIP = zlib.MAX_WBITS | 16
 
 MAX_MEMBERS = 100
-"""Members of one gzip stream: each costs a copy of what is behind it."""
+"""Members of one gzip stream; decompressing one copies all bytes after it."""
 
 
 class BodyTooLargeError(Exception):
-    """More bytes than a body may have."""
+    """The body exceeds its size limit."""
 
 
 class MalformedGzipError(ValueError):
-    """Not a whole gzip stream. Content: it is stored and becomes a dead letter."""
+    """Not a complete gzip stream: an error of content, so the delivery becomes a dead letter."""
 
 
 def inflate(body: bytes, limit: int) -> bytes:
-    """A gzip body's content, all its members, in at most ``limit`` bytes.
+    """Decompress a gzip body, all its members, into at most ``limit`` bytes.
 
-    Raises BodyTooLargeError beyond that, MalformedGzipError where it is no whole gzip stream.
+    Raises BodyTooLargeError beyond that, MalformedGzipError for an incomplete or invalid stream.
     """
     out: list[bytes] = []
-    room = limit + 1
-    rest = body
-    while rest:
+    remaining = limit + 1
+    compressed = body
+    while compressed:
         if len(out) == MAX_MEMBERS:
             raise MalformedGzipError(f"more than {MAX_MEMBERS} gzip members")
         stream = zlib.decompressobj(_GZIP)
         try:
-            out.append(stream.decompress(rest, room))
+            out.append(stream.decompress(compressed, remaining))
         except zlib.error as error:
             raise MalformedGzipError(str(error)) from error
-        room -= len(out[-1])
-        if room <= 0:
+        remaining -= len(out[-1])
+        if remaining <= 0:
             raise BodyTooLargeError
         if not stream.eof:
             raise MalformedGzipError("the gzip stream ends before its end")
-        rest = stream.unused_data
+        compressed = stream.unused_data
     return out[0] if len(out) == 1 else b"".join(out)

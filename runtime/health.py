@@ -1,9 +1,10 @@
-"""Whether this process is alive and ready, and why not: /healthz, /readyz, /metrics."""
+"""Liveness, readiness and metrics of this process: /healthz, /readyz, /metrics."""
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import uvicorn
 from starlette.applications import Starlette
@@ -16,59 +17,88 @@ from runtime.settings import Settings
 
 log = logs.get("hookline.health")
 
+Result = TypeVar("Result")
+
 
 @dataclass(slots=True)
 class Health:
-    """Named conditions; ready when none is unmet.
+    """Named conditions; ready when none is unmet or stopped.
 
-    ``unmet`` maps a condition's name to what it waits for, in words for an operator;
-    ``halted`` holds those that only an operator can end. ``answers`` counts what services have
-    answered, so that long work is told from a hang. ``warnings`` are to be mended, but the work
-    goes on. ``port`` is where ``serve`` listens, once it does.
+    ``unmet`` and ``stopped`` map a condition's name to the reason, written for an operator: the
+    first end by waiting, the second only by the operator. ``warnings`` do not affect readiness.
+    ``answers`` counts answers of services, so that long work differs from a hang. ``port`` is where
+    ``serve`` listens, once it does.
     """
 
     unmet: dict[str, str] = field(default_factory=dict)
-    halted: dict[str, str] = field(default_factory=dict)
+    stopped: dict[str, str] = field(default_factory=dict)
     warnings: dict[str, str] = field(default_factory=dict)
     answers: int = 0
     port: int | None = None
 
     def waiting(self, name: str, reason: str) -> None:
-        """Not ready while ``name`` is unmet."""
+        """Mark ``name`` as unmet: not ready until ``met``."""
         self.unmet[name] = reason
 
     def met(self, name: str) -> None:
-        """``name`` holds again."""
+        """Mark ``name`` as met again."""
         self.unmet.pop(name, None)
 
-    def halt(self, name: str, reason: str) -> None:
-        """Not ready until an operator has done what ``reason`` says."""
-        self.halted[name] = reason
+    def stop(self, name: str, reason: str) -> None:
+        """Mark ``name`` as stopped: not ready until an operator acts on ``reason``."""
+        self.stopped[name] = reason
 
     def resumed(self, name: str) -> None:
-        """``name`` is no longer halted."""
-        self.halted.pop(name, None)
+        """Mark ``name`` as no longer stopped."""
+        self.stopped.pop(name, None)
 
     def warn(self, name: str, reason: str) -> None:
-        """Ready all the same; somebody must look at ``name``."""
+        """Show a warning about ``name``; readiness is not affected."""
         self.warnings[name] = reason
 
-    def mended(self, name: str) -> None:
-        """``name`` is as it should be again."""
+    def clear_warning(self, name: str) -> None:
+        """Remove the warning about ``name``."""
         self.warnings.pop(name, None)
 
     def answered(self) -> None:
-        """A service did a step of the work in hand."""
+        """Count one answer of a service to the batch being handled."""
         self.answers += 1
 
     @property
     def is_ready(self) -> bool:
-        """True when nothing is waited for."""
-        return not (self.unmet or self.halted)
+        """Whether no condition is unmet or stopped."""
+        return not (self.unmet or self.stopped)
+
+
+async def wait_until(
+    health: Health,
+    condition: str,
+    attempt: Callable[[], Awaitable[Result]],
+    away: type[Exception] | tuple[type[Exception], ...],
+    reason: Callable[[Exception], str],
+    *,
+    longest_pause: float = 1.0,
+) -> Result:
+    """Repeat ``attempt`` until it raises none of ``away``; ``condition`` is unmet meanwhile.
+
+    The pause before the next attempt doubles from 0.5 s up to ``longest_pause`` seconds.
+    """
+    pause = 0.5
+    while True:
+        try:
+            result = await attempt()
+        except away as error:
+            health.waiting(condition, reason(error))
+            log.warning("waiting", condition=condition, error=repr(error))
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, longest_pause)
+        else:
+            health.met(condition)
+            return result
 
 
 def routes(health: Health) -> list[Route]:
-    """The three pages of a process: 200, or 503 with what is waited for."""
+    """Build the three pages of a process; /readyz is 503 with the reasons while not ready."""
 
     async def healthz(_request: Request) -> Response:
         return JSONResponse({"alive": True})
@@ -77,7 +107,7 @@ def routes(health: Health) -> list[Route]:
         return JSONResponse(
             {
                 "ready": health.is_ready,
-                "waiting": {**health.unmet, **health.halted},
+                "waiting": {**health.unmet, **health.stopped},
                 "warnings": health.warnings,
             },
             status_code=200 if health.is_ready else 503,
@@ -95,21 +125,21 @@ def routes(health: Health) -> list[Route]:
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server that leaves signals to whoever runs the loop."""
+    """A uvicorn server that leaves signal handling to the owner of the loop."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
+        """Install no signal handlers."""
         yield
 
     @property
     def port(self) -> int:
-        """Where it listens, once it has started."""
+        """The port it listens on, once started."""
         port: int = self.servers[0].sockets[0].getsockname()[1]
         return port
 
     async def wait_started(self) -> None:
-        """Return once it listens. Raises RuntimeError if it ended before."""
+        """Wait until it listens. Raises RuntimeError where it ended before."""
         while not self.started:
             if self.should_exit:
                 raise RuntimeError("the server ended before it listened")
@@ -156,7 +186,7 @@ async def serve(settings: Settings, health: Health) -> None:
 async def _served(server: Server, settings: Settings) -> None:
     try:
         await server.serve()
-    except SystemExit as exit_:  # uvicorn's way of saying that it cannot bind
+    except SystemExit as exit_:  # uvicorn exits where it cannot bind
         raise OSError(
             f"{settings.host}:{settings.health_port} is taken; set HOOKLINE_HEALTH_PORT"
         ) from exit_

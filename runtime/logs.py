@@ -1,7 +1,7 @@
 """Logs: key=value for people at a terminal, one JSON object a line for machines.
 
-``configure`` is called once per process; libraries' own logs pass through the same pipe. What
-looks like a secret, a token in a URL or an e-mail address never leaves it.
+``configure`` is called once per process; the logs of libraries pass through the same processors.
+Values that look like a secret, a token in a URL or an e-mail address are redacted.
 """
 
 import logging
@@ -32,8 +32,8 @@ _SCRUBS = (
         r"\1" + REDACTED,
     ),
 )
-# They tell keys and bodies at DEBUG, or their own access lines with whole URLs.
-_TALKATIVE = {
+# At lower levels they log keys and bodies, or access lines with whole URLs.
+_MINIMUM_LEVELS = {
     "aiokafka": logging.INFO,
     "asyncio": logging.INFO,
     "httpcore": logging.WARNING,
@@ -45,7 +45,7 @@ _TALKATIVE = {
 
 
 def scrubbed(text: str) -> str:
-    """Text without tokens in URLs, passwords in connection strings and e-mail addresses."""
+    """Redact tokens in URLs, passwords in connection strings and e-mail addresses."""
     if "/" not in text and "@" not in text and "=" not in text:
         return text
     for pattern, replacement in _SCRUBS:
@@ -69,7 +69,7 @@ def _clean(value: Any) -> Any:
 
 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
-    """The structlog step that drops secrets and personal data, by key and by pattern."""
+    """Redact secrets and personal data, by key and by pattern: a structlog processor."""
     cleaned: dict[str, Any] = {}
     for key, value in event.items():
         if key.startswith("_"):  # structlog's own record
@@ -80,7 +80,7 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> dict[
 
 
 def configure(settings: Settings, stage: str, stream: TextIO | None = None) -> None:
-    """Send all logs of this process to ``stream`` (stderr), each naming its ``stage``.
+    """Send all logs of this process to ``stream`` (stderr), each with its ``stage``.
 
     Raises SettingsError for a format or level that does not exist.
     """
@@ -132,10 +132,10 @@ def configure(settings: Settings, stage: str, stream: TextIO | None = None) -> N
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name, least in _TALKATIVE.items():
-        logging.getLogger(name).setLevel(max(level, least))
+    for name, minimum in _MINIMUM_LEVELS.items():
+        logging.getLogger(name).setLevel(max(level, minimum))
 
 
 def get(name: str) -> Any:
-    """A logger: ``log.info("what happened", key=value)``."""
+    """Return a logger: ``log.info("what happened", key=value)``."""
     return structlog.stdlib.get_logger(name)

@@ -1,4 +1,4 @@
-"""Every metric family, by stage. Labels are few and bounded: never an entity, a URL or a host."""
+"""All metric families, by stage. Labels are bounded: never an entity, a URL or a host."""
 
 from prometheus_client import (
     CollectorRegistry,
@@ -12,7 +12,7 @@ from prometheus_client import (
 )
 
 REGISTRY = CollectorRegistry()
-"""This process's families, and nothing that a library registered on its own."""
+"""This process's families, without those that libraries register by default."""
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 ProcessCollector(registry=REGISTRY)
@@ -22,11 +22,11 @@ GCCollector(registry=REGISTRY)
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 # Every process.
-READY = Gauge("hookline_ready", "1 while nothing is waited for.", registry=REGISTRY)
-SHOPS = Gauge("hookline_shops", "Shops in force.", registry=REGISTRY)
+READY = Gauge("hookline_ready", "1 while the process is ready.", registry=REGISTRY)
+SHOPS = Gauge("hookline_shops", "Configured shops.", registry=REGISTRY)
 SHOPS_STALE = Gauge(
     "hookline_shops_file_broken",
-    "1 while the shops file cannot be used and the settings before it are in force.",
+    "1 while the shops file cannot be used and the previous shops stay in force.",
     registry=REGISTRY,
 )
 SHOPS_RELOADS = Counter(
@@ -35,7 +35,7 @@ SHOPS_RELOADS = Counter(
 
 # Ingest.
 ANSWERS = Counter(
-    "hookline_ingress_answers", "Answers to senders.", ["source", "status"], registry=REGISTRY
+    "hookline_ingress_answers", "Responses to senders.", ["source", "status"], registry=REGISTRY
 )
 ACCEPTED = Counter(
     "hookline_ingress_accepted",
@@ -45,18 +45,18 @@ ACCEPTED = Counter(
 )
 IN_FLIGHT = Gauge(
     "hookline_ingress_in_flight_bytes",
-    "Bytes read or handed to Kafka and not yet acknowledged.",
+    "Bytes read or sent to Kafka and not yet acknowledged.",
     registry=REGISTRY,
 )
 ACKNOWLEDGE_SECONDS = Histogram(
     "hookline_ingress_acknowledge_seconds",
-    "From handing a delivery to Kafka until its acknowledgement.",
+    "From sending a delivery to Kafka until its acknowledgement.",
     buckets=_FAST,
     registry=REGISTRY,
 )
 UNACKNOWLEDGED = Counter(
     "hookline_ingress_unacknowledged",
-    "Deliveries answered 503, by what was known of them: unsent or unknown.",
+    "Deliveries answered 503, by whether they were sent: unsent or unknown.",
     ["outcome"],
     registry=REGISTRY,
 )
@@ -85,20 +85,20 @@ EVENTS = Counter(
 )
 UNKNOWN_FIELDS = Counter(
     "hookline_unknown_fields",
-    "Fields that no canonical field holds, kept as attributes: a jump is a platform's change.",
+    "Fields without a canonical field, kept as attributes: a jump means that a platform changed.",
     ["source", "event"],
     registry=REGISTRY,
 )
 FOREIGN_OUTCOMES = Counter(
     "hookline_foreign_outcomes",
-    "Outcomes found in our partitions that somebody else wrote.",
+    "Outcomes found in our partitions that another process wrote.",
     registry=REGISTRY,
 )
 INDEX_ENTRIES = Gauge(
     "hookline_index_entries", "Entries of the dedupe index in memory.", registry=REGISTRY
 )
 INDEX_SECONDS = Gauge(
-    "hookline_index_read_seconds", "How long the last read-back took.", registry=REGISTRY
+    "hookline_index_read_seconds", "Seconds that the last index recovery took.", registry=REGISTRY
 )
 
 # Every consumer.
@@ -111,20 +111,20 @@ BATCH_RECORDS = Histogram(
 )
 BATCH_SECONDS = Histogram(
     "hookline_batch_seconds",
-    "From a batch's arrival until its outcomes were safe.",
+    "From a batch's arrival until its outcomes were acknowledged.",
     ["stage"],
     buckets=_FAST,
     registry=REGISTRY,
 )
 LAG_RECORDS = Gauge(
     "hookline_lag_records",
-    "Records behind the end of the log, by topic and partition.",
+    "Records between the acknowledged offset and the end of the log.",
     ["stage", "topic", "partition"],
     registry=REGISTRY,
 )
 LAG_SECONDS = Gauge(
     "hookline_lag_seconds",
-    "Age of the last record that is safe while others wait behind it, else 0.",
+    "Age of the last acknowledged record while others wait after it, else 0.",
     ["stage", "topic", "partition"],
     registry=REGISTRY,
 )
@@ -136,18 +136,18 @@ LAG_OF_RETENTION = Gauge(
 )
 PAUSED = Gauge(
     "hookline_partitions_stopped",
-    "Partitions that wait for an operator (a hole in the log, a log recreated).",
+    "Partitions that wait for an operator (a gap in the log, a recreated log).",
     ["stage"],
     registry=REGISTRY,
 )
 LOSSES_ACCEPTED = Counter(
     "hookline_losses_accepted",
-    "Raw records that were gone and that processing went on without, as an operator decided.",
+    "Lost raw records that an operator accepted, so that processing went on.",
     registry=REGISTRY,
 )
 UNCLEAN_ENDS = Counter(
     "hookline_unclean_ends",
-    "Partitions taken over from an owner that died.",
+    "Partitions whose previous owner exited uncleanly.",
     ["stage"],
     registry=REGISTRY,
 )
@@ -160,7 +160,7 @@ TRANSACTIONS = Counter(
     registry=REGISTRY,
 )
 SINK_REJECTS = Counter(
-    "hookline_sink_rejects", "Records put aside in sink_rejects.", ["topic"], registry=REGISTRY
+    "hookline_sink_rejects", "Records set aside in sink_rejects.", ["topic"], registry=REGISTRY
 )
 WATERMARK = Gauge(
     "hookline_watermark_timestamp_seconds",
@@ -182,5 +182,5 @@ SIGNALS_WAITING = Gauge(
 
 
 def render() -> bytes:
-    """All families in the Prometheus text format."""
+    """Render all families in the Prometheus text format."""
     return generate_latest(REGISTRY)

@@ -1,4 +1,4 @@
-"""Settings, read once from ``HOOKLINE_*``, frozen, passed in."""
+"""Settings: read once from the ``HOOKLINE_*`` environment variables, then passed on."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from typing import Any
 from schemas.topics import MAX_BODY, MIB, Topic
 
 LONGEST_SESSION = 90.0
-"""Seconds that Faust's own request timeout leaves for a session."""
+"""Seconds; a longer session would exceed Faust's own request timeout."""
 
 
 class SettingsError(ValueError):
@@ -20,12 +20,13 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything but the shops. Each field ``x`` is the variable ``HOOKLINE_X``.
+    """All settings but the shops. Field ``x`` is the variable ``HOOKLINE_X``.
 
-    Times are seconds, sizes bytes. ``prefix`` stands before every topic, group and subject
-    and before the SQL schema. ``contact_key`` keys the hash of e-mail addresses: the same for
-    all processors, and for ever. ``share_port``: other ingresses may listen on ``port`` too
-    (SO_REUSEPORT). ``cloudevents``: canonical records carry the ``ce_`` headers of CloudEvents.
+    Times are in seconds, sizes in bytes. ``prefix`` precedes the names of topics, groups,
+    subjects and the SQL schema. ``contact_key`` keys the hash of e-mail addresses; it must be the
+    same for all processors and never change. ``share_port``: other ingresses may listen on
+    ``port`` too (SO_REUSEPORT). ``cloudevents``: canonical records carry the ``ce_`` headers of
+    CloudEvents.
     """
 
     brokers: str = "localhost:9092"
@@ -65,7 +66,7 @@ class Settings:
     log_level: str = "info"
 
     def topic(self, topic: Topic) -> str:
-        """The topic's name on the broker."""
+        """Return the topic's name on the broker."""
         return topic.named(self.prefix)
 
     @property
@@ -74,11 +75,11 @@ class Settings:
         return f"{self.prefix}hookline"
 
     def kafka(self) -> dict[str, Any]:
-        """Connection arguments that every aiokafka client takes."""
+        """Return the connection arguments of every aiokafka client."""
         arguments: dict[str, Any] = {"bootstrap_servers": self.brokers}
         if self.security_protocol == "PLAINTEXT":
             return arguments
-        import ssl  # noqa: PLC0415 - only where it is used
+        import ssl  # noqa: PLC0415 - most processes need none
 
         arguments["security_protocol"] = self.security_protocol
         if "SSL" in self.security_protocol:
@@ -92,7 +93,7 @@ class Settings:
         return arguments
 
     def environment(self) -> dict[str, str]:
-        """These settings as variables, for a child process."""
+        """Return the settings as environment variables, for a child process."""
         return {
             f"HOOKLINE_{item.name.upper()}": str(getattr(self, item.name))
             for item in fields(self)
@@ -100,32 +101,32 @@ class Settings:
         }
 
 
-def _flag(told: str) -> bool:
-    read = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-    if told.lower() not in read:
-        raise ValueError(told)
-    return read[told.lower()]
+def _parse_bool(text: str) -> bool:
+    values = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    if text.lower() not in values:
+        raise ValueError(text)
+    return values[text.lower()]
 
 
-_READ: dict[str, tuple[Callable[[str], Any], str]] = {
+_PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "int": (int, "a number"),
     "float": (float, "a number"),
-    "bool": (_flag, "true or false"),
+    "bool": (_parse_bool, "true or false"),
 }
-"""Type -> how it is read, and what to write."""
+"""By type: the parser, and what an operator may write."""
 
 
 def from_env(env: Mapping[str, str] = os.environ) -> Settings:
-    """Settings of an environment. Raises SettingsError for a value that cannot be read."""
+    """Read the settings. Raises SettingsError for a value that cannot be used."""
     values: dict[str, Any] = {}
     for item in fields(Settings):
         name = f"HOOKLINE_{item.name.upper()}"
         if name not in env:
             continue
         kind = str(getattr(item.type, "__name__", item.type))
-        read, remedy = _READ.get(kind, (str, ""))
+        parse, remedy = _PARSERS.get(kind, (str, ""))
         try:
-            values[item.name] = read(env[name])
+            values[item.name] = parse(env[name])
         except ValueError as error:
             raise SettingsError(f"{name}={env[name]!r}: write {remedy}") from error
     settings = Settings(**values)

@@ -1,21 +1,21 @@
-"""What a Faust stage is to the worker that runs it: batches in, safe outcomes or an exception."""
+"""The contract between a Faust stage and its worker: batches in, acknowledged outcomes out."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from runtime import crash_marks
-from runtime.crash_marks import Custody, Piece
+from runtime.consumer import crash_marks
+from runtime.consumer.crash_marks import Chunk, CommitMetadata
 from runtime.health import Health
 from runtime.settings import Settings
 from schemas.topics import Group, Topic
 
-Make = Callable[
+RecordFactory = Callable[
     [int, int, bytes | None, bytes | None, Sequence[tuple[str, bytes]]],
     Any,
 ]
-"""Makes a record of its offset, timestamp (ms), key, value and headers."""
+"""Makes a record from its offset, timestamp (ms), key, value and headers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +26,18 @@ class Partition:
     number: int
 
 
-async def _unmarked(_piece: Piece | None) -> None:
-    """Where nobody keeps marks."""
+async def _no_mark(_chunk: Chunk | None) -> None:
+    """Mark nothing: for batches without a consumer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Consecutive records of one partition, in order, as fetched.
 
-    A record is a ``runtime.consumer.fetched_records.Record`` unless the stage makes its own
-    (``MakesRecords``).
-    ``offset`` is where delivery stood before the batch: the first record may lie beyond it where
-    the broker skipped offsets. ``end`` is the offset behind the last record. ``is_current`` turns
-    false for good once the partition may belong to somebody else.
+    A record is aiokafka's ``ConsumerRecord`` unless the stage has a record factory. ``offset`` is
+    the partition's next offset before the batch; the first record may lie beyond it where the
+    broker skipped offsets. ``end`` is the offset after the last record. ``is_current`` turns
+    false for good once the partition may belong to another worker.
     """
 
     partition: Partition
@@ -48,44 +47,44 @@ class Batch:
     generation: int
     is_current: Callable[[], bool]
     heartbeat_age: Callable[[], float] = field(default=lambda: 0.0)
-    custody: Custody = field(default_factory=Custody)
-    mark: Callable[[Piece | None], Awaitable[None]] = _unmarked
+    commit_metadata: CommitMetadata = field(default_factory=CommitMetadata)
+    mark: Callable[[Chunk | None], Awaitable[None]] = _no_mark
 
-    def pieces(self) -> Iterator[Piece]:
-        """The batch as the partition's past asks for it: in one piece where nobody died."""
-        return crash_marks.pieces(self.custody, self.records, self.end)
+    def chunks(self) -> Iterator[Chunk]:
+        """Split the batch as the crash marks require: one chunk after a clean exit."""
+        return crash_marks.chunks(self.commit_metadata, self.records, self.end)
 
     @asynccontextmanager
-    async def building(self, piece: Piece) -> AsyncIterator[None]:
-        """Around what a record can kill the process with: neither send nor wait inside."""
-        if piece.is_marked:
-            await self.mark(piece)
+    async def building(self, chunk: Chunk) -> AsyncIterator[None]:
+        """Keep the chunk marked while it is built. Neither send nor wait inside the block."""
+        if chunk.is_marked:
+            await self.mark(chunk)
             yield
-            await self.mark(None)
+            await self.mark(None)  # no finally: an error ends the process, and its mark must remain
         else:
             yield
 
 
 class MovedError(Exception):
-    """The batch was not taken: delivery of its partition goes on at ``offset``."""
+    """The batch was not taken: the partition continues at ``offset``."""
 
     def __init__(self, offset: int) -> None:
-        super().__init__(f"delivery goes on at {offset}")
+        super().__init__(f"the partition continues at offset {offset}")
         self.offset = offset
 
 
 class RefusedError(Exception):
-    """A partition cannot be trusted: it stops until somebody does what the message says."""
+    """A partition cannot be trusted; it stays stopped until an operator acts on the message."""
 
 
 class Stage(Protocol):
     """A stage. All methods run in the worker's event loop.
 
-    ``handle`` returns only when every outcome of the batch is safe; the worker then
-    acknowledges it. It waits out services that are away (saying so on ``health``), raises
-    ``MovedError`` to be given other offsets, ``RefusedError`` to stop the partition, and may
-    return early, unacknowledged, once the batch is no longer current. Any other exception
-    ends the process.
+    ``handle`` returns only when every outcome of the batch is stored; the worker then
+    acknowledges the batch. It waits for services that are away (marking that on ``health``),
+    raises ``MovedError`` to continue at another offset and ``RefusedError`` to stop the
+    partition, and may return early, unacknowledged, once the batch is no longer current. Any
+    other exception ends the process.
     """
 
     topics: tuple[Topic, ...]
@@ -95,50 +94,50 @@ class Stage(Protocol):
         """Connect; called once before the worker joins its group."""
 
     async def assigned(self, partitions: frozenset[Partition]) -> Mapping[Partition, int]:
-        """Prepare for these; give the offset to start from where it is not Kafka's commit."""
+        """Prepare for these partitions; return start offsets where they differ from the commit."""
         ...
 
     async def revoked(self, partitions: frozenset[Partition]) -> None:
-        """Forget these: what was in hand is acknowledged or will be somebody else's."""
+        """Drop the state of these partitions; another worker may own them now."""
 
     async def handle(self, batch: Batch) -> None:
-        """Make the batch's outcomes safe."""
+        """Store the batch's outcomes."""
 
     async def stop(self) -> None:
-        """Let go of connections; nothing is in hand any more."""
+        """Disconnect; no batch is in flight any more."""
 
 
 @runtime_checkable
-class HandlesTogether(Protocol):
-    """A stage that makes batches of several partitions safe at once: that costs it less.
+class HandlesBatchesTogether(Protocol):
+    """A stage that stores batches of several partitions at once, which costs it less.
 
-    What comes next is prepared while what was prepared before is handled.
+    The next batches are prepared while the previous ones are handled.
     """
 
     async def prepare(self, batches: Sequence[Batch]) -> Any:
-        """What can be done for batches of different partitions without any other service.
+        """Do the work on batches of different partitions that needs no service.
 
-        Raises RefusedError; then each of them is handled by itself.
+        Raises RefusedError; then each of the batches is handled by itself.
         """
 
     async def handle_prepared(self, prepared: Any) -> None:
-        """Make the outcomes of all safe. Where it raises what ``handle`` may, of none."""
+        """Store the outcomes of all batches; of none where it raises what ``handle`` may."""
 
 
 @runtime_checkable
-class MakesRecords(Protocol):
-    """A stage with records of its own, which have an ``offset`` and a ``timestamp``.
+class HasRecordFactory(Protocol):
+    """A stage with record objects of its own, which have an ``offset`` and a ``timestamp``.
 
-    They are made in the consumer's thread, as they are unpacked.
+    They are made in the consumer's thread while a fetch is unpacked.
     """
 
-    def making(self, partition: Partition) -> Make:
-        """What makes them. Of what it raises an exception for, a ``Record`` is given."""
+    def record_factory(self, partition: Partition) -> RecordFactory:
+        """Return the factory. Where it raises, the stage receives a ``ConsumerRecord``."""
 
 
 @runtime_checkable
-class OpensEach(Protocol):
-    """A stage that prepares partitions one by one: each is delivered as soon as it is open."""
+class OpensPartitions(Protocol):
+    """A stage that opens partitions one by one; each is delivered as soon as it is open."""
 
-    async def open(self, partition: Partition, due: int) -> None:
-        """Prepare for delivery from offset ``due``. Raises RefusedError."""
+    async def open(self, partition: Partition, next_offset: int) -> None:
+        """Prepare for delivery from ``next_offset``. Raises RefusedError."""

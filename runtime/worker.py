@@ -1,8 +1,8 @@
-"""A Faust app as we run it: one agent, whole batches, no tables, no web server of Faust's.
+"""The Faust app of a stage: one agent that receives whole batches; no tables, no web server.
 
-Nothing may escape the agent: Faust would restart it behind the batch it was given. So every
-error that a stage does not settle itself ends the process without acknowledging; the next
-owner reads back what arrived.
+No exception may leave the agent: Faust would restart it after the failed batch, which would then
+be skipped. So an error that the stage does not handle ends the process without acknowledging; the
+next owner reads back what was appended.
 """
 
 import asyncio
@@ -17,13 +17,14 @@ import uvloop
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from faust import streams
+from faust.transport.drivers import aiokafka as driver
 from faust.types import StreamT
 
 from runtime import health as health_server
 from runtime import logs
-from runtime.consumer.batch_consumer import BatchConsumer, Transport
+from runtime.consumer.batch_consumer import BatchConsumer
 from runtime.consumer.watchdog import Watchdog
-from runtime.health import Health
+from runtime.health import Health, wait_until
 from runtime.kafka import topics_admin
 from runtime.kafka.topic_checks import retention_ms
 from runtime.process import gc, malloc
@@ -37,20 +38,26 @@ EXIT_CRASHED = 70
 MAX_POLL_RECORDS = 2000
 BUFFERED_BATCHES = 8
 FETCH_BYTES = MIB // 2
-"""Of a partition at a time, or one record: what waits longer has left the processor's caches."""
+"""Bytes of a partition per fetch, or one larger record; small enough for the CPU's caches."""
 NEVER_IDLE = 10 * 365 * 86400.0
-"""Seconds until a member that fetches nothing leaves: waiting out a service is no reason to."""
+"""Seconds without a fetch until a member leaves; a stage may wait for a service for hours."""
 
 
-class Untouched(faust.Schema):  # type: ignore[misc]
-    """Hands the agent what the consumer delivered: a batch, not a decoded message."""
+class Transport(driver.Transport):  # type: ignore[misc]
+    """aiokafka with the batch consumer."""
+
+    Consumer = BatchConsumer
+
+
+class PassThroughSchema(faust.Schema):  # type: ignore[misc]
+    """Gives the agent the consumer's batch as it is: there is no message to decode."""
 
     def loads_key(self, app: Any, message: Any, **kwargs: Any) -> Any:  # noqa: ARG002
-        """The key as it is."""
+        """Return the key unchanged."""
         return message.key
 
     def loads_value(self, app: Any, message: Any, **kwargs: Any) -> Any:  # noqa: ARG002
-        """The batch as it is."""
+        """Return the batch unchanged."""
         return message.value
 
 
@@ -88,24 +95,24 @@ class Worker(faust.App):  # type: ignore[misc]
         )
         self.transport = Transport(self.conf.broker_consumer, self, loop=self.loop)
         names = [settings.topic(topic) for topic in stage.topics]
-        channel = self.topic(*names, schema=Untouched(key_type=bytes, value_type=bytes))
+        channel = self.topic(*names, schema=PassThroughSchema(key_type=bytes, value_type=bytes))
         self.agent(channel, name="batches")(self._batches)
 
     async def _batches(self, stream: StreamT[Any]) -> None:
         stream.enable_acks = False  # the compiled iterator would acknowledge by itself
         consumer: BatchConsumer = self.consumer
-        waiting = stream.channel.queue
+        queue = stream.channel.queue
         async for fetched in stream:
-            taken = [(stream.current_event.message, fetched)]
+            delivered = [(stream.current_event.message, fetched)]
             count = len(fetched.records)
-            while count < MAX_POLL_RECORDS and not waiting.empty():
-                event = waiting.get_nowait()
-                taken.append((event.message, event.value))
+            while count < MAX_POLL_RECORDS and not queue.empty():
+                event = queue.get_nowait()
+                delivered.append((event.message, event.value))
                 count += len(event.value.records)
-            await consumer.take(taken)
+            await consumer.take(delivered)
 
     async def on_start(self) -> None:
-        """Be visible first, then wait for Kafka, then let the stage connect."""
+        """Serve the health pages first, then wait for Kafka, then let the stage connect."""
         self.health.waiting("partitions", "joining the group")
         self._spawn(health_server.serve(self.settings, self.health))
         try:
@@ -115,23 +122,23 @@ class Worker(faust.App):  # type: ignore[misc]
             await super().on_start()
             self._spawn(self._watch())
         except Exception as error:  # noqa: BLE001 - Faust would stop with exit code 0
-            self.die("the stage cannot start", error)
+            self.die("the stage cannot start; exiting", error)
 
     async def on_stop(self) -> None:
-        """Let the stage let go once nothing is in hand."""
+        """Stop the stage once no batch is in flight."""
         if self._consumer is not None:
-            self._consumer.stop_opening()
+            self._consumer.stop_assignment()
         await super().on_stop()
         await self.stage.stop()
         for task in self._background:
             task.cancel()
 
     async def _watch(self) -> None:
-        found = await topics_admin.find_topics(self.settings)
+        topics = await topics_admin.find_topics(self.settings)
         names = [self.settings.topic(topic) for topic in self.stage.topics]
-        kept = {name: retention_ms(found[name]) / 1000 for name in names}
+        retentions = {name: retention_ms(topics[name]) / 1000 for name in names}
         limits = self.settings.stall_timeout, self.conf.broker_rebalance_timeout
-        await Watchdog(self.consumer, *limits, kept).run()
+        await Watchdog(self.consumer, *limits, retentions).run()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
@@ -140,14 +147,14 @@ class Worker(faust.App):  # type: ignore[misc]
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            self.die("a background task ended", error)
+            self.die("a background task failed; exiting", error)
 
     async def _on_agent_error(self, agent: Any, exc: BaseException) -> None:  # noqa: ARG002
-        self.die("the stage could not settle a batch", exc)
+        self.die("unhandled error in the stage; exiting", exc)
 
-    def die(self, what: str, error: BaseException) -> NoReturn:
-        """End the process without acknowledging: the supervisor starts it again."""
-        log.critical(what, exc_info=error)
+    def die(self, reason: str, error: BaseException) -> NoReturn:
+        """Exit without acknowledging; the supervisor restarts the process."""
+        log.critical(reason, exc_info=error)
         logging.shutdown()
         os._exit(EXIT_CRASHED)
 
@@ -169,29 +176,31 @@ def _credentials(settings: Settings) -> Any:
 
 async def wait_for_kafka(settings: Settings, health: Health) -> None:
     """Return once a broker answers; Faust itself would end the process instead."""
-    while True:
-        probe = AIOKafkaClient(**settings.kafka())
+
+    async def bootstrap() -> None:
+        client = AIOKafkaClient(**settings.kafka())
         try:
-            await probe.bootstrap()
-        except (KafkaError, OSError) as error:
-            health.waiting("kafka", f"no broker answers at {settings.brokers}")
-            log.warning("waiting for kafka", brokers=settings.brokers, error=str(error))
-            await asyncio.sleep(1.0)
-        else:
-            health.met("kafka")
-            return
+            await client.bootstrap()
         finally:
-            await probe.close()
+            await client.close()
+
+    await wait_until(
+        health,
+        "kafka",
+        bootstrap,
+        (KafkaError, OSError),
+        lambda _: f"no broker answers at {settings.brokers}",
+    )
 
 
 def run_worker(settings: Settings, stage: Stage) -> None:
-    """Run a stage until SIGTERM or SIGINT. Does not return before the process may end."""
-    malloc.settle()
+    """Run a stage until SIGTERM or SIGINT; returns when the process may end."""
+    malloc.configure()
     logs.configure(settings, stage.group.rpartition(".")[2])
     Path(settings.state_dir).mkdir(parents=True, exist_ok=True)
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     app = Worker(settings, stage, Health())
-    gc.pace()
+    gc.configure()
     worker = faust.Worker(
         app,
         loglevel=settings.log_level,

@@ -1,9 +1,9 @@
-"""Canonical records <-> bytes: Avro in the Confluent wire format.
+"""Encodes and decodes canonical records: Avro in the Confluent wire format.
 
-A zero byte, the schema's id in the registry (4 bytes, big-endian), the Avro body. Records
-hold times as integers, so the ``timestamp-micros`` annotation is left out of the schemas
-that fastavro works with: the bytes are the same and no datetime is built. fastavro reads what
-earlier versions wrote; the current ones have readers and writers of their own.
+A zero byte, the schema's id in the registry (4 bytes, big-endian), the Avro body. Records of the
+current schemas are encoded and decoded by generated code, records of earlier versions are decoded
+by fastavro. Records hold times as integers, so the ``timestamp-micros`` annotation is removed from
+the schemas given to fastavro: the bytes are the same and no datetime is built.
 """
 
 import io
@@ -18,14 +18,16 @@ import fastavro
 import msgspec
 
 from schemas import events
-from schemas.codegen import reader, writer
+from schemas.codegen.reader import compile_reader
+from schemas.codegen.writer import compile_writer
 from schemas.events import RECORDS, TOPIC_OF, Record
 
 AVRO = Path(__file__).parent / "avro"
 _FRAME = 5
 _SHARED = frozenset({"ShopSettings"})
+"""Record types of which few different ones recur in many events."""
 _REPEATED = frozenset({"source", "shop", "slot", "source_event", "currency", "status_word"})
-"""Records, and fields of text, of which the same few stand in many events."""
+"""Fields with few different texts."""
 MAX_MONEY = Decimal("99999999999999.9999")
 """The largest amount that decimal(18,4) holds."""
 
@@ -35,7 +37,7 @@ class UnframedError(ValueError):
 
 
 class UnknownSchemaError(LookupError):
-    """A schema id that this codec was not given: no fault of the record that carries it."""
+    """A schema id that this codec was not given; the record itself may be valid."""
 
 
 @cache
@@ -44,7 +46,7 @@ def _types() -> dict[str, Any]:
 
 
 def _inlined(node: Any, seen: set[str]) -> Any:
-    """The schema with each named type written out where it first stands."""
+    """Replace each named type by its definition where it first occurs."""
     if isinstance(node, str) and node in _types() and node not in seen:
         seen.add(node)
         return _inlined(_types()[node], seen)
@@ -60,18 +62,18 @@ def _inlined(node: Any, seen: set[str]) -> Any:
 
 @cache
 def schema(name: str) -> dict[str, Any]:
-    """The record schema called ``name`` (``carts``), self-contained."""
+    """Return the record schema called ``name`` (``carts``), self-contained."""
     inlined: dict[str, Any] = _inlined(json.loads((AVRO / f"{name}.avsc").read_text()), set())
     return inlined
 
 
 def schema_text(name: str) -> str:
-    """The record schema as the registry is given it: JSON without spare spaces."""
+    """Return the record schema as it is registered: JSON without optional spaces."""
     return json.dumps(schema(name), separators=(",", ":"), ensure_ascii=False)
 
 
 def history(name: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The committed versions of a record schema, oldest first."""
+    """Yield the committed versions of a record schema, oldest first."""
     for path in sorted((AVRO / "history" / name).glob("*.avsc"), key=lambda p: int(p.stem)):
         yield int(path.stem), json.loads(path.read_text())
 
@@ -94,7 +96,7 @@ class Codec:
     """Encodes and decodes canonical records, given the registry's ids.
 
     ``ids``: record name -> id of the current schema. ``older``: id -> schema of earlier
-    versions that may still stand in the log.
+    versions that the log may still contain.
     """
 
     def __init__(
@@ -102,13 +104,13 @@ class Codec:
     ) -> None:
         self.ids = dict(ids)
         self._writers = {
-            name: writer.compiled(
+            name: compile_writer(
                 schema(name), b"\0" + schema_id.to_bytes(4, "big"), _SHARED, _REPEATED
             )
             for name, schema_id in self.ids.items()
         }
         self._readers = {
-            schema_id: reader.compiled(schema(name), vars(events), _FRAME, _SHARED, _REPEATED)
+            schema_id: compile_reader(schema(name), vars(events), _FRAME, _SHARED, _REPEATED)
             for name, schema_id in self.ids.items()
         }
         self._older = {
@@ -118,13 +120,14 @@ class Codec:
         }
 
     def encode(self, record: Record) -> bytes:
-        """A record's framed bytes. Amounts must be checked before: see ``MAX_MONEY``."""
+        """Return a record's framed bytes. Amounts must be within ``MAX_MONEY``."""
         return self._writers[TOPIC_OF[type(record)]](record)
 
     def decode(self, data: bytes) -> Record:
-        """The record in framed bytes, read with the schema it was written with.
+        """Return the record in framed bytes, decoded with the schema it was encoded with.
 
-        Raises UnframedError or UnknownSchemaError, and what ``reader``, fastavro or msgspec raise.
+        Raises UnframedError or UnknownSchemaError, and the errors of ``codegen.reader``, fastavro
+        and msgspec for an invalid body.
         """
         if len(data) < _FRAME or data[0] != 0:
             raise UnframedError("these bytes are not in the Confluent wire format")
@@ -133,7 +136,7 @@ class Codec:
             record: Record = read(data)
             return record
         if schema_id not in self._older:
-            raise UnknownSchemaError(f"schema id {schema_id} is not one of ours")
+            raise UnknownSchemaError(f"schema id {schema_id} is none of this project's")
         name, written, current = self._older[schema_id]
         body = io.BytesIO(data)
         body.seek(_FRAME)

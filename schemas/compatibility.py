@@ -1,6 +1,6 @@
-"""Whether data survives a change of schema: the rules of Avro resolution, and stricter.
+"""Checks compatibility of schemas by the rules of Avro resolution, and more strictly.
 
-A logical type, its precision and its scale never change: the bytes would still decode, to
+A logical type, its precision and its scale must not change: the bytes would still decode, but to
 another number.
 """
 
@@ -18,14 +18,15 @@ _PROMOTIONS = {
 _NAMED = frozenset({"record", "enum", "fixed"})
 _LOGICAL = ("logicalType", "precision", "scale")
 _SILENT = frozenset({"doc", "order", "namespace"})
-"""Attributes that change no meaning; the namespace goes into the name."""
+"""Attributes without effect on the data; the namespace becomes part of the name."""
 
 
 def canonical(schema: Any, namespace: str = "") -> Any:
-    """A schema without what changes no meaning: two are the same exactly if these are equal.
+    """Normalise a schema: two schemas mean the same exactly if their results are equal.
 
-    Names are full, documentation is left out, ``{"type": "string"}`` is ``"string"``. A
-    registry may hand a schema back with its keys in another order or its names shortened.
+    Names become full names, documentation is left out, ``{"type": "string"}`` becomes
+    ``"string"``. Needed because a registry may return a schema with its keys in another order or
+    its names shortened.
     """
     if isinstance(schema, str):
         return schema if schema in PRIMITIVES else _full(schema, namespace)
@@ -56,9 +57,9 @@ def _full(name: str, namespace: str) -> str:
 
 
 def breaks(current: Any, committed: Iterable[Any]) -> list[str]:
-    """Why ``current`` is not FULL_TRANSITIVE over the ``committed`` versions; empty if it is.
+    """Return why ``current`` is not FULL_TRANSITIVE over the ``committed`` versions.
 
-    Each reason starts with the path of the field.
+    The list is empty if it is. Each reason starts with the path of the field.
     """
     reasons: dict[str, None] = {}
     for number, older in enumerate(committed, start=1):
@@ -70,7 +71,7 @@ def breaks(current: Any, committed: Iterable[Any]) -> list[str]:
 
 
 def unreadable(reader: Any, writer: Any) -> list[str]:
-    """Why data written with ``writer`` cannot be read with ``reader``; empty if it can."""
+    """Return why data written with ``writer`` cannot be read with ``reader``; empty if it can."""
     return list(_Resolution(canonical(reader), canonical(writer)).reasons())
 
 
@@ -88,6 +89,8 @@ def _definitions(node: Any) -> Iterator[tuple[str, Any]]:
 
 
 class _Resolution:
+    """Compares a reader's schema with a writer's, node by node."""
+
     def __init__(self, reader: Any, writer: Any) -> None:
         self._roots = reader, writer
         self._readers = dict(_definitions(reader))
@@ -111,7 +114,7 @@ class _Resolution:
             yield from self._single(reader, writer, path)
 
     def _branch(self, reader: list[Any], writer: Any, path: str) -> Iterator[str]:
-        """The first branch that reads it takes it, as in Avro resolution."""
+        """Try the branches in order: the first that can read the data is used, as in Avro."""
         seen = set(self._seen)
         tried = []
         for branch in reader:
@@ -128,23 +131,23 @@ class _Resolution:
         yield from alike[0] if alike else [f"{path or '.'}: no branch takes {_kind(writer)}"]
 
     def _single(self, reader: Any, writer: Any, path: str) -> Iterator[str]:
-        here = path or "."
+        field = path or "."
         kind, written = _kind(reader), _kind(writer)
         if kind != written and kind not in _PROMOTIONS.get(written, ()):
-            yield f"{here}: {written} cannot become {kind}"
+            yield f"{field}: {written} cannot become {kind}"
             return
-        yield from _other_logic(reader, writer, here)
+        yield from _other_logic(reader, writer, field)
         if kind in _NAMED:
             names = {reader["name"], *(reader.get("aliases") or ())}
             if writer["name"] not in names:
-                yield f"{here}: {writer['name']} cannot become {reader['name']}"
+                yield f"{field}: {writer['name']} cannot become {reader['name']}"
                 return
         if kind == "record":
             yield from self._record(reader, writer, path)
         elif kind == "enum":
-            yield from _unknown_symbol(reader, writer, here)
+            yield from _unknown_symbol(reader, writer, field)
         elif kind == "fixed" and reader["size"] != writer["size"]:
-            yield f"{here}: size is {reader['size']} here and {writer['size']} there"
+            yield f"{field}: size is {reader['size']} here and {writer['size']} there"
         elif kind == "array":
             yield from self._pair(reader["items"], writer["items"], f"{path}[]")
         elif kind == "map":
@@ -166,17 +169,17 @@ class _Resolution:
                 yield f"{inner}: has no default and is not in the other"
 
 
-def _other_logic(reader: Any, writer: Any, here: str) -> Iterator[str]:
+def _other_logic(reader: Any, writer: Any, field: str) -> Iterator[str]:
     for attribute in _LOGICAL:
         ours, theirs = _attribute(reader, attribute), _attribute(writer, attribute)
         if ours != theirs:
-            yield f"{here}: {attribute} is {ours!r} here and {theirs!r} there"
+            yield f"{field}: {attribute} is {ours!r} here and {theirs!r} there"
 
 
-def _unknown_symbol(reader: Any, writer: Any, here: str) -> Iterator[str]:
+def _unknown_symbol(reader: Any, writer: Any, field: str) -> Iterator[str]:
     unknown = [symbol for symbol in writer["symbols"] if symbol not in reader["symbols"]]
     if unknown and "default" not in reader:
-        yield f"{here}: symbol {unknown[0]} is unknown and there is no default"
+        yield f"{field}: symbol {unknown[0]} is unknown and there is no default"
 
 
 def _kind(schema: Any) -> str:
@@ -189,6 +192,6 @@ def _kind(schema: Any) -> str:
 def _attribute(schema: Any, name: str) -> Any:
     if isinstance(schema, str):
         return None
-    # Avro's default; schemas may leave it out.
+    # A scale may be omitted: Avro's default is 0.
     default = 0 if name == "scale" and schema.get("logicalType") == "decimal" else None
     return schema.get(name, default)

@@ -1,10 +1,10 @@
-"""What an operator decided, kept on hookline.decisions as JSON: read by workers, never trimmed."""
+"""Operators' decisions on hookline.decisions, as JSON: read by workers, kept for ever."""
 
 import msgspec
 
 
 class AcceptedLoss(msgspec.Struct, frozen=True, kw_only=True, tag="accepted-loss"):
-    """Raw records that are gone and that processing goes on without.
+    """Raw records that are lost; processing continues without them.
 
     ``partition`` of the raw topic; the offsets from ``first`` up to ``until`` (excluded);
     ``at`` microseconds on the operator's clock.
@@ -17,7 +17,7 @@ class AcceptedLoss(msgspec.Struct, frozen=True, kw_only=True, tag="accepted-loss
 
     @property
     def count(self) -> int:
-        """Records that were given up."""
+        """Number of records given up."""
         return self.until - self.first
 
 
@@ -26,15 +26,15 @@ _decoder = msgspec.json.Decoder(AcceptedLoss)
 
 
 def key(decision: AcceptedLoss) -> bytes:
-    """The record's key."""
+    """Return the record's key."""
     return f"accepted-loss/{decision.partition}".encode()
 
 
 def encode(decision: AcceptedLoss) -> bytes:
-    """The record's value."""
+    """Return the record's value."""
     return _encoder.encode(decision)
 
 
 def decode(value: bytes) -> AcceptedLoss:
-    """The decision in a record's value. Raises msgspec.MsgspecError for anything else."""
+    """Return the decision in a record's value. Raises msgspec.MsgspecError for anything else."""
     return _decoder.decode(value)

@@ -1,6 +1,6 @@
-"""What travels around the canonical events: headers of raw records, outcomes, rejects.
+"""Raw records and outcomes: their headers, their types, reasons of rejection.
 
-Header names are the contract; every value is bytes (ASCII numbers, UTF-8 words).
+Header names are a contract; every value is bytes (numbers in ASCII, text in UTF-8).
 """
 
 import hashlib
@@ -18,25 +18,25 @@ Headers = list[tuple[str, bytes]]
 DELIVERY = "hookline-delivery"  # UUIDv7
 SOURCE = "hookline-source"
 SHOP = "hookline-shop"
-EVENT = "hookline-event"  # the platform's own word; empty where the body hides it
+EVENT = "hookline-event"  # the platform's own event name; empty if unreadable
 RECEIVED_US = "hookline-received-us"  # the ingress's clock, microseconds
 CONTENT_TYPE = "hookline-content-type"
 CONTENT_ENCODING = "hookline-content-encoding"  # identity or gzip
 QUERY = "hookline-query"  # URL-encoded, secrets removed
-SHOP_HEADER = "hookline-shop-header"  # the platform's own shop header where it differs
+SHOP_HEADER = "hookline-shop-header"  # the platform's own shop header if it differs
 TRACEPARENT = "traceparent"
 REPLAY_OF = "hookline-replay-of"  # partition:offset of the dead letter
 ORIGINAL = "hookline-original"  # partition:offset:append-ms of a replayed delivery's first record
 
-# Headers of an outcome (canonical, duplicate, dead letter): the dedupe state.
+# Headers of an outcome (canonical event, duplicate, dead letter): the dedupe state.
 RAW_OFFSET = "hookline-raw-offset"
 RAW_TIME = "hookline-raw-time"  # append time of the raw record, milliseconds
 SLOT = "hookline-slot"
-SLOTS = "hookline-slots"  # all names of this delivery, comma-separated
+SLOTS = "hookline-slots"  # all slots of this delivery, comma-separated
 ENTITY = "hookline-entity"
 DIGEST = "hookline-digest"  # 16 bytes of blake2b
 ADAPTER = "hookline-adapter"
-# Headers of a dead letter beside them, and Kafka Connect's.
+# Further headers of a dead letter, and the prefix of Kafka Connect's.
 STAGE = "hookline-stage"
 REASON = "hookline-reason"
 FIELD_PATH = "hookline-field-path"
@@ -66,30 +66,30 @@ class Reason(StrEnum):
     INTERNAL_ERROR = "internal-error"
 
 
-class _Words(dict[bytes, str]):
-    """Texts of bytes that come again and again."""
+class _Texts(dict[bytes, str]):
+    """Bytes of a header -> its text: the same few recur. Senders choose some, so it is bounded."""
 
     def __missing__(self, raw: bytes) -> str:
-        word = raw.decode(errors="replace")
-        if len(raw) <= _LONGEST_WORD:
-            if len(self) >= _MOST_WORDS:
+        text = raw.decode(errors="replace")
+        if len(raw) <= _LONGEST_TEXT:
+            if len(self) >= _MAX_TEXTS:
                 self.clear()
-            self[raw] = word
-        return word
+            self[raw] = text
+        return text
 
 
-_LONGEST_WORD, _MOST_WORDS = 100, 1000
-_words = _Words()
+_LONGEST_TEXT, _MAX_TEXTS = 100, 1000
+_texts = _Texts()
 _USUAL = (DELIVERY, SOURCE, SHOP, EVENT, RECEIVED_US, CONTENT_TYPE, CONTENT_ENCODING, QUERY)
 """The headers of most raw records, as the ingress orders them."""
 
 
 class RawDelivery(msgspec.Struct, frozen=True, gc=False):
-    """A record of the raw topic, its headers read.
+    """A record of the raw topic, its headers parsed.
 
-    ``body`` holds the bytes as received (``content_encoding`` says how). Times: microseconds
-    for ``received_at``, milliseconds (the broker's) for ``appended_ms``. All of the
-    record's headers are kept, unread ones too; most records have the same names.
+    ``body`` holds the bytes as received, encoded as ``content_encoding``. ``received_at`` is in
+    microseconds, ``appended_ms`` is the broker's timestamp in milliseconds. All headers of the
+    record are kept, unknown ones too; their names apart, since most records share them.
     """
 
     partition: int
@@ -112,22 +112,22 @@ class RawDelivery(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def headers(self) -> Headers:
-        """The record's headers, in order."""
+        """Return the record's headers, in order."""
         return list(zip(self.header_names, self.header_values, strict=True))
 
     @property
     def timestamp(self) -> int:
-        """The append time, as every record names it."""
+        """Return the append time, under the name that Kafka records give it."""
         return self.appended_ms
 
     @property
     def entity(self) -> str:
-        """The entity for ordering and dedupe: the raw key."""
+        """Return the entity for ordering and dedupe: the raw key."""
         return self.key.decode()
 
     @property
     def version_origin(self) -> tuple[int, int, int]:
-        """(partition, offset, append ms) that the version counts: a replay keeps its first."""
+        """Return (partition, offset, append ms) for the version; those of the first if a replay."""
         return self.original or (self.partition, self.offset, self.appended_ms)
 
     @classmethod
@@ -140,28 +140,28 @@ class RawDelivery(msgspec.Struct, frozen=True, gc=False):
         value: bytes | None,
         headers: Iterable[tuple[str, bytes]],
     ) -> "RawDelivery":
-        told = tuple(headers)
+        pairs = tuple(headers)
         replay_of = original = None
         names: tuple[str, ...] = ()
         values: tuple[bytes, ...]
-        if len(told) == len(_USUAL):
-            # Compared in place: a dict would hash each name, made anew for each record.
+        if len(pairs) == len(_USUAL):
+            # Unpacked and compared: a dict would hash every name, new objects in each record.
             (
                 (a, delivery), (b, source), (c, shop), (d, event),
                 (e, received), (f, kind), (g, encoding), (h, query),
-            ) = told  # fmt: skip
+            ) = pairs  # fmt: skip
             names = a, b, c, d, e, f, g, h
         if names == _USUAL:
             names = _USUAL
             values = delivery, source, shop, event, received, kind, encoding, query
         else:
-            names, values = tuple([name for name, _ in told]), tuple([value for _, value in told])
-            said: Mapping[str, bytes] = dict(told)
-            delivery, source, shop = said[DELIVERY], said[SOURCE], said[SHOP]
-            event, received = said.get(EVENT, b""), said[RECEIVED_US]
-            kind = said.get(CONTENT_TYPE, b"")
-            encoding, query = said.get(CONTENT_ENCODING, b"identity"), said.get(QUERY, b"")
-            replay_of, original = said.get(REPLAY_OF), said.get(ORIGINAL)
+            names, values = tuple([name for name, _ in pairs]), tuple([value for _, value in pairs])
+            given: Mapping[str, bytes] = dict(pairs)
+            delivery, source, shop = given[DELIVERY], given[SOURCE], given[SHOP]
+            event, received = given.get(EVENT, b""), given[RECEIVED_US]
+            kind = given.get(CONTENT_TYPE, b"")
+            encoding, query = given.get(CONTENT_ENCODING, b"identity"), given.get(QUERY, b"")
+            replay_of, original = given.get(REPLAY_OF), given.get(ORIGINAL)
         parts = tuple(int(part) for part in original.split(b":")) if original else None
         return cls(
             partition,
@@ -172,11 +172,11 @@ class RawDelivery(msgspec.Struct, frozen=True, gc=False):
             delivery.decode(),
             source.decode(),
             shop.decode(),
-            _words[event],
+            _texts[event],
             int(received),
-            _words[kind],
-            _words[encoding],
-            _words[query],
+            _texts[kind],
+            _texts[encoding],
+            _texts[query],
             replay_of.decode() if replay_of else None,
             (parts[0], parts[1], parts[2]) if parts else None,
             names,
@@ -186,7 +186,7 @@ class RawDelivery(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """Why no event can be made of a delivery: an outcome, not a bug.
+    """Why a delivery cannot become an event: an outcome, not a bug.
 
     ``path`` names the offending field (``data.items[0].cost``), or the byte offset where a
     body does not parse (``@17``).
@@ -199,7 +199,7 @@ class Reject:
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """One record to append for a delivery, ready to send.
+    """A record to append for a delivery, ready to send.
 
     ``topic`` is a base name; ``headers`` hold the index headers of this module.
     """
@@ -211,7 +211,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
 
 def event_id(delivery_id: str, slot: str) -> str:
-    """UUIDv5 of the delivery and the slot: the same at every attempt."""
+    """Return the UUIDv5 of the delivery and the slot: the same for every attempt."""
     name = _NAMESPACE + f"{delivery_id}/{slot}".encode()
-    told = hashlib.sha1(name, usedforsecurity=False).hexdigest()
-    return f"{told[:8]}-{told[8:12]}-5{told[13:16]}-{_VARIANT[told[16]]}{told[17:20]}-{told[20:32]}"
+    # Not uuid.uuid5, which builds an object only to format it.
+    sha = hashlib.sha1(name, usedforsecurity=False).hexdigest()
+    return f"{sha[:8]}-{sha[8:12]}-5{sha[13:16]}-{_VARIANT[sha[16]]}{sha[17:20]}-{sha[20:32]}"

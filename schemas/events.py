@@ -1,9 +1,9 @@
-"""The canonical events as frozen typed records.
+"""The canonical events as immutable typed records.
 
-The contract is ``avro/*.avsc``, which documents every field; a test holds these records
-against it field by field. Times are microseconds since the epoch (UTC), money is
-``Decimal`` with at most 14 digits before the point and 4 behind it. ``None`` means that
-the platform did not tell; an empty value means that it told emptiness.
+The contract is ``avro/*.avsc``, which documents every field; a test compares these records
+with it field by field. Times are microseconds since the epoch (UTC), money is ``Decimal`` with at
+most 14 digits before the decimal point and 4 after it. ``None`` means that the platform did not
+give the value; an empty value was given as empty.
 """
 
 from decimal import Decimal
@@ -16,11 +16,11 @@ Micros = int
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
-    """Base of all canonical records: immutable, built by keyword, never part of a cycle."""
+    """Base of all canonical records: immutable, built by keyword, not tracked by the collector."""
 
 
 class Change(StrEnum):
-    """What the event says happened to its entity."""
+    """What happened to the event's entity."""
 
     UNKNOWN = "UNKNOWN"
     CREATED = "CREATED"
@@ -55,7 +55,7 @@ class Scope(StrEnum):
 
 
 class OrderStatus(StrEnum):
-    """How far an order is as money. PLACED where the platform tells no status."""
+    """How far an order is in terms of money. PLACED if the platform gives no status."""
 
     UNKNOWN = "UNKNOWN"
     PLACED = "PLACED"
@@ -69,7 +69,7 @@ class OrderStatus(StrEnum):
 
 
 class SubscriptionStatus(StrEnum):
-    """How a subscription stands."""
+    """The state of a subscription."""
 
     UNKNOWN = "UNKNOWN"
     ACTIVE = "ACTIVE"
@@ -79,7 +79,7 @@ class SubscriptionStatus(StrEnum):
 
 
 class PaymentKind(StrEnum):
-    """What kind of money movement or claim this is."""
+    """The kind of money movement or claim."""
 
     UNKNOWN = "UNKNOWN"
     TRANSACTION = "TRANSACTION"
@@ -123,7 +123,7 @@ class SignalKind(StrEnum):
 
 
 class ShopSettings(Record, frozen=True, kw_only=True):
-    """The shop's settings in force at processing that change what the tables say."""
+    """The shop's settings that affect the tables, as they were at processing."""
 
     currency: str | None = None
     timezone: str
@@ -135,10 +135,10 @@ class ShopSettings(Record, frozen=True, kw_only=True):
 
 
 class Meta(Record, frozen=True):
-    """Where an event comes from, when it happened and how it orders in its entity.
+    """Where an event comes from, when it happened, and its order among its entity's events.
 
-    It and the order may be built by position: each keyword is looked for among all fields,
-    which for so many takes longer than all else of building one.
+    Meta and Order may be built by position: msgspec searches all fields for each keyword, which
+    dominates the cost of a record with so many.
     """
 
     event_id: str
@@ -200,7 +200,7 @@ class ReportedTotals(Record, frozen=True, kw_only=True):
 
 
 class Contact(Record, frozen=True, kw_only=True):
-    """Personal data: stands in this one record and nowhere else."""
+    """Personal data, contained in no other record."""
 
     title: str | None = None
     first_name: str | None = None
@@ -211,7 +211,7 @@ class Contact(Record, frozen=True, kw_only=True):
 
 
 class Cart(Record, frozen=True, kw_only=True):
-    """A cart as its platform tells it, at one moment."""
+    """A cart at one moment, as reported by its platform."""
 
     meta: Meta
     cart_id: str
@@ -228,7 +228,7 @@ class Cart(Record, frozen=True, kw_only=True):
 
 
 class Order(Record, frozen=True):
-    """An order as its platform tells it, at one moment. By position only for the reader."""
+    """An order at one moment, as reported by its platform. Only the codec builds it by position."""
 
     meta: Meta
     order_id: str
@@ -265,7 +265,7 @@ class Order(Record, frozen=True):
 
 
 class Customer(Record, frozen=True, kw_only=True):
-    """A customer as a platform tells it, at one moment."""
+    """A customer at one moment, as reported by its platform."""
 
     meta: Meta
     customer_id: str
@@ -284,7 +284,7 @@ class Customer(Record, frozen=True, kw_only=True):
 
 
 class Subscription(Record, frozen=True, kw_only=True):
-    """A subscription as its platform tells it, at one moment."""
+    """A subscription at one moment, as reported by its platform."""
 
     meta: Meta
     subscription_id: str
@@ -310,7 +310,7 @@ class Subscription(Record, frozen=True, kw_only=True):
 
 
 class Payment(Record, frozen=True, kw_only=True):
-    """A transaction, an invoice or a credit. Net revenue never comes from here."""
+    """A transaction, an invoice or a credit. Net revenue is not computed from these."""
 
     meta: Meta
     payment_id: str
@@ -348,7 +348,7 @@ class Shipment(Record, frozen=True, kw_only=True):
 
 
 class Consent(Record, frozen=True, kw_only=True):
-    """A customer's word on being contacted."""
+    """A customer's consent to be contacted, or its withdrawal."""
 
     meta: Meta
     consent_id: str
@@ -362,7 +362,7 @@ class Consent(Record, frozen=True, kw_only=True):
 
 
 class CartSignal(Record, frozen=True, kw_only=True):
-    """What the sinks found out about an abandoned cart. Sent once, ordered per cart."""
+    """A change in the life of an abandoned cart, found by the sinks. Sent once, ordered by cart."""
 
     signal_id: str
     kind: SignalKind = SignalKind.UNKNOWN
@@ -397,7 +397,7 @@ RECORDS: dict[str, type[Record]] = {
     "consents": Consent,
     "cart-signals": CartSignal,
 }
-"""Topic's base name -> its record."""
+"""Base name of a topic -> its record."""
 
 TOPIC_OF: dict[type[Record], str] = {record: name for name, record in RECORDS.items()}
 """Record -> the base name of the topic it goes to."""

@@ -1,4 +1,4 @@
-"""What an ingress says of itself on hookline.ingress, as JSON."""
+"""The heartbeats of ingress processes on hookline.ingress, as JSON."""
 
 import msgspec
 
@@ -7,8 +7,8 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     """One heartbeat of one ingress process.
 
     ``started`` and ``at`` are microseconds on its own clock; ``accepted`` counts deliveries
-    since ``started`` by ``source/shop``; ``in_flight`` is bytes. ``healthy``: what it handed
-    to Kafka since its last heartbeat was acknowledged in time.
+    since ``started`` by ``source/shop``; ``in_flight`` is bytes. ``healthy``: Kafka acknowledged
+    in time everything that was sent since the last heartbeat.
     """
 
     ingress: str
@@ -24,10 +24,10 @@ _decoder = msgspec.json.Decoder(Heartbeat)
 
 
 def encode(heartbeat: Heartbeat) -> bytes:
-    """The record's value."""
+    """Return the record's value."""
     return _encoder.encode(heartbeat)
 
 
 def decode(value: bytes) -> Heartbeat:
-    """The heartbeat in a record's value. Raises msgspec.MsgspecError for anything else."""
+    """Return the heartbeat in a record's value. Raises msgspec.MsgspecError for anything else."""
     return _decoder.decode(value)

@@ -1,4 +1,4 @@
-"""The platforms, one row each: what every stage must know of one. The rest is its adapter."""
+"""The platforms, one row each: what every stage must know. All else is in their adapters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,38 +9,38 @@ PROOFS = ("token", "hmac-sha256-base64", "hmac-sha256-hex", "header")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
-    """One platform. Its adapter is ``processors/sources/<name>.py``, dashes as underscores."""
+    """One platform. Its adapter is ``processors/sources/<name>``, with underscores for dashes."""
 
     name: str
 
-    # What its shops need, and their defaults.
+    # Requirements and defaults of its shops.
     names_currency: bool
-    """False: payloads name none, so every shop must."""
+    """False: payloads name no currency, so every shop must."""
     proof: str = "token"
     proof_header: str | None = None
     counts_as_sale: bool = True
 
-    # Where a delivery names its event and its entity, for the ingress's one cheap look.
+    # Where a delivery names its event and its entity; the ingress reads no more than that.
     event_headers: tuple[str, ...] = ()
-    """Headers that name the event, the first one told counts."""
+    """Headers that name the event; the first one present counts."""
     shop_headers: tuple[str, ...] = ()
     """Headers that name the shop, likewise."""
     events_in_url: frozenset[str] = frozenset()
-    """The words that may end the URL; none where the event is named elsewhere."""
+    """Event names that may end the URL; none where the event is named elsewhere."""
     event: str = ""
-    """Dotted path of the event's word in a JSON body; empty where a header or the URL names it."""
+    """Dotted path of the event name in a JSON body; empty where a header or the URL names it."""
     ids: Mapping[str, str] = field(default_factory=dict)
-    """Noun that an event's word begins with, which is the kind of entity, -> its id's path."""
+    """First part of an event name, which is the kind of entity, -> path of the entity's id."""
 
-    # What its deliveries tell at all: where they do not, a figure is unknown and not zero.
-    tells: frozenset[str] = frozenset()
-    """Of ``carts``, ``payments``, ``refunds`` and ``subscriptions``."""
+    # Kinds of data in its deliveries: figures of other kinds are unknown in the tables, not zero.
+    provides: frozenset[str] = frozenset()
+    """Some of ``carts``, ``payments``, ``refunds`` and ``subscriptions``."""
     carts_named_by: tuple[str, ...] = ("cart_id",)
     """How orders name carts: ``cart_id``, ``cart_token``, ``customer_id``, ``email_hash``."""
 
 
-def _tells(words: str) -> frozenset[str]:
-    return frozenset(words.split())
+def _provides(kinds: str) -> frozenset[str]:
+    return frozenset(kinds.split())
 
 
 _CIKLIK_EVENTS = frozenset(
@@ -63,13 +63,13 @@ PLATFORMS: dict[str, Platform] = {
         Platform(
             name="run-free",
             names_currency=False,
-            tells=_tells("carts payments"),
+            provides=_provides("carts payments"),
             carts_named_by=("cart_id", "customer_id"),
         ),
         Platform(
             name="shoprocket",
             names_currency=True,
-            tells=_tells("carts payments refunds"),
+            provides=_provides("carts payments refunds"),
         ),
         Platform(
             name="spiffy",
@@ -78,14 +78,14 @@ PLATFORMS: dict[str, Platform] = {
             proof_header="x-spiffy-hmac-sha256",
             event_headers=("x-spiffy-topic", "x-spiffy-stores-topic"),
             shop_headers=("x-spiffy-shop-domain", "x-spiffy-stores-shop-domain"),
-            tells=_tells("carts payments refunds"),
+            provides=_provides("carts payments refunds"),
             carts_named_by=("cart_id", "cart_token"),
         ),
         Platform(
             name="ciklik",
             names_currency=False,
             events_in_url=_CIKLIK_EVENTS,
-            tells=_tells("carts payments subscriptions"),
+            provides=_provides("carts payments subscriptions"),
             carts_named_by=("cart_id", "customer_id", "email_hash"),
         ),
         Platform(
@@ -96,9 +96,9 @@ PLATFORMS: dict[str, Platform] = {
         ),
     )
 }
-"""Name -> row, in the order in which they are listed everywhere."""
+"""Name -> row, in the order of every list."""
 
 
-def telling(what: str) -> frozenset[str]:
-    """The platforms whose deliveries tell this."""
-    return frozenset(name for name, row in PLATFORMS.items() if what in row.tells)
+def providing(kind: str) -> frozenset[str]:
+    """Return the platforms whose deliveries contain this kind of data."""
+    return frozenset(name for name, row in PLATFORMS.items() if kind in row.provides)

@@ -1,7 +1,7 @@
-"""Which shops exist and what they mean (shops.toml).
+"""The shops and their settings (shops.toml).
 
-Secrets stay references here (``env:NAME``, ``file:PATH`` or the value itself): only the
-ingress resolves them.
+Secrets are references here (``env:NAME``, ``file:PATH`` or the value itself): only the ingress
+resolves them.
 """
 
 import re
@@ -23,7 +23,7 @@ _LONGEST = 3650 * 86400
 
 
 class ShopsError(ValueError):
-    """shops.toml cannot be used; the message says where and what to write instead."""
+    """shops.toml is invalid; the message names the field and what to write instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +53,14 @@ _DURATIONS = ("abandon_after", "expire_after", "checkout_grace", "window", "stat
 
 
 def seconds(value: Any, where: str) -> int:
-    """Whole seconds of ``90``, ``"90s"``, ``"60m"``, ``"72h"`` or ``"30d"``."""
-    told = -1
+    """Convert ``90``, ``"90s"``, ``"60m"``, ``"72h"`` or ``"30d"`` to whole seconds."""
+    result = -1
     if isinstance(value, int) and not isinstance(value, bool):
-        told = value
+        result = value
     elif isinstance(value, str) and (match := re.fullmatch(r"([0-9]{1,9})([smhd])", value)):
-        told = int(match[1]) * _UNITS[match[2]]
-    if 0 <= told <= _LONGEST:
-        return told
+        result = int(match[1]) * _UNITS[match[2]]
+    if 0 <= result <= _LONGEST:
+        return result
     raise ShopsError(
         f'{where}: write a duration such as "60m", "72h" or "30d" (at most 3650d), not {value!r}'
     )
@@ -80,7 +80,7 @@ def _check_source(raw: dict[str, Any], where: str) -> str:
         raise ShopsError(f"{where}: unknown key {unknown[0]!r}; known: {', '.join(sorted(known))}")
     source = raw.get("source")
     if source not in SOURCES:
-        raise ShopsError(f"{where}.source: {source!r} is none of {', '.join(SOURCES)}")
+        raise ShopsError(f"{where}.source: {source!r} is not one of {', '.join(SOURCES)}")
     if not isinstance(raw.get("id"), str) or not _ID.fullmatch(raw["id"]):
         raise ShopsError(f"{where}.id: use lower-case letters, digits, '.', '_' and '-'")
     return str(source)
@@ -93,7 +93,7 @@ def _check_proof(values: dict[str, Any], where: str) -> None:
     if not all(isinstance(secret, str) and secret for secret in secrets):
         raise ShopsError(f'{where}.secrets: each is text, "env:NAME" or "file:PATH"')
     if values["proof"] not in PROOFS:
-        raise ShopsError(f"{where}.proof: {values['proof']!r} is none of {', '.join(PROOFS)}")
+        raise ShopsError(f"{where}.proof: {values['proof']!r} is not one of {', '.join(PROOFS)}")
     is_open = values["proof"] != "token" and PLATFORMS[values["source"]].proof_header is None
     header = values.get("proof_header")
     if is_open and not header:
@@ -139,21 +139,21 @@ def _shop(raw: dict[str, Any], where: str) -> Shop:
 
 
 def survey(text: str) -> tuple[dict[tuple[str, str], Shop], list[ShopsError]]:
-    """The shops that can be used, and what is wrong with each of the others.
+    """Return the valid shops, and the problem of each invalid one.
 
-    Raises ShopsError where the text as a whole cannot be read.
+    Raises ShopsError if the text as a whole cannot be parsed.
     """
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ShopsError(f"not TOML: {error}") from error
     except RecursionError as error:
-        raise ShopsError("not TOML that anybody meant: nested too deeply") from error
+        raise ShopsError("not usable TOML: nested too deeply") from error
     if unknown := sorted(set(raw) - {"shops"}):
-        raise ShopsError(f"unknown table {unknown[0]!r}: shops stand under [[shops]]")
+        raise ShopsError(f"unknown table {unknown[0]!r}: shops are listed under [[shops]]")
     entries = raw.get("shops", [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise ShopsError("shops: begin each shop with [[shops]], in two pairs of brackets")
+        raise ShopsError("shops: begin each shop with [[shops]], in double brackets")
     shops: dict[tuple[str, str], Shop] = {}
     problems = []
     for number, entry in enumerate(entries, start=1):
@@ -163,15 +163,15 @@ def survey(text: str) -> tuple[dict[tuple[str, str], Shop], list[ShopsError]]:
             problems.append(error)
             continue
         if (shop.source, shop.id) in shops:
-            twice = f"shops[{number}]: {shop.source}/{shop.id} stands here twice"
-            problems.append(ShopsError(twice))
+            duplicate = f"shops[{number}]: {shop.source}/{shop.id} is listed twice"
+            problems.append(ShopsError(duplicate))
         else:
             shops[shop.source, shop.id] = shop
     return shops, problems
 
 
 def parse(text: str) -> dict[tuple[str, str], Shop]:
-    """Shops by (source, id). Raises ShopsError with the first place and the remedy."""
+    """Return the shops by (source, id). Raises ShopsError for the first problem."""
     shops, problems = survey(text)
     if problems:
         raise problems[0]
@@ -179,12 +179,12 @@ def parse(text: str) -> dict[tuple[str, str], Shop]:
 
 
 def load(path: Path) -> dict[tuple[str, str], Shop]:
-    """Shops of a file. Raises ShopsError, also where the file cannot be read."""
+    """Return the shops of a file. Raises ShopsError, also if the file cannot be read."""
     return parse(read(path))
 
 
 def read(path: Path) -> str:
-    """The text of a shops file. Raises ShopsError where it cannot be read."""
+    """Return the text of a shops file. Raises ShopsError if it cannot be read."""
     try:
         return path.read_text()
     except OSError as error:

@@ -1,6 +1,6 @@
 """Every topic and consumer group, declared once.
 
-A name here is a base name: the settings' prefix stands before it (``Topic.named``).
+Names are base names: the prefix of the settings is put before them (``Topic.named``).
 """
 
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from enum import StrEnum
 
 MIB = 1 << 20
 MAX_BODY = MIB
-"""Bytes of a delivery's body that the ingress accepts, also after inflating."""
+"""Largest body that the ingress accepts, in bytes, also after decompression."""
 
 RAW_RETENTION = timedelta(days=30)
 OUTCOME_RETENTION = timedelta(days=34)
-"""Raw retention + the dedupe window + a day: an outcome outlives what it answers for."""
+"""Raw retention + the dedupe window + a day: an outcome outlives its delivery."""
 
 
 class Group(StrEnum):
@@ -25,12 +25,12 @@ class Group(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic: what it carries, who writes it, who reads it, how long it lasts.
+    """One topic: its content, writer, readers and retention.
 
     ``record`` is the base name of its Avro record under ``avro/``, None for raw bytes.
-    ``retention`` None keeps records for ever. ``log_append_time``: the broker dates records.
-    ``pipeline``: has the pipeline's partition count, and an outcome keeps the partition of
-    its raw record.
+    ``retention`` None keeps records for ever. ``log_append_time``: the broker sets timestamps.
+    ``pipeline``: the topic has the pipeline's partition count, and an outcome has the partition
+    of its raw record.
     """
 
     name: str
@@ -45,11 +45,11 @@ class Topic:
     pipeline: bool = True
 
     def named(self, prefix: str) -> str:
-        """The topic's name on the broker."""
+        """Return the topic's name on the broker."""
         return f"{prefix}{self.name}"
 
     def subject(self, prefix: str) -> str:
-        """The registry's subject for its values (TopicNameStrategy)."""
+        """Return the registry's subject for its values (TopicNameStrategy)."""
         return f"{self.named(prefix)}-value"
 
 
@@ -66,7 +66,7 @@ def _canonical(noun: str, description: str, readers: str = "sinks, your services
 
 WEBHOOKS = Topic(
     name="hookline.webhooks",
-    description="Deliveries as received, after proof: original bytes, headers hookline-*.",
+    description="Deliveries as received, with proven origin: original bytes, headers hookline-*.",
     key="source/shop/kind:id",
     writer="ingest",
     readers="processors",
@@ -85,7 +85,7 @@ INGRESS = Topic(
 )
 DECISIONS = Topic(
     name="hookline.decisions",
-    description="What operators decided: raw records that were lost and given up (JSON).",
+    description="Operators' decisions: raw records that were lost and given up (JSON).",
     key="kind/partition",
     writer="hookline accept-loss",
     readers="processors, hookline audit",
@@ -109,15 +109,15 @@ DUPLICATES = Topic(
     retention=OUTCOME_RETENTION,
     max_message_bytes=MIB,
 )
-CARTS = _canonical("carts", "Carts as their platforms tell them.")
-ORDERS = _canonical("orders", "Orders as their platforms tell them.")
+CARTS = _canonical("carts", "Carts as reported by their platforms.")
+ORDERS = _canonical("orders", "Orders as reported by their platforms.")
 CUSTOMERS = _canonical("customers", "Customers; the one topic with contact data.")
-SUBSCRIPTIONS = _canonical("subscriptions", "Subscriptions as their platforms tell them.")
+SUBSCRIPTIONS = _canonical("subscriptions", "Subscriptions as reported by their platforms.")
 PAYMENTS = _canonical(
     "payments", "Transactions, invoices, credits; secondary events order by version, not offset."
 )
 SHIPMENTS = _canonical("shipments", "Shipments; secondary events order by version, not offset.")
-CONSENTS = _canonical("consents", "Customers' word on being contacted.")
+CONSENTS = _canonical("consents", "Customers' consents to be contacted.")
 CART_SIGNALS = Topic(
     name="hookline.cart-signals",
     description="Carts abandoned, recovered, retracted, expired: found by the sinks, sent once.",
@@ -128,10 +128,10 @@ CART_SIGNALS = Topic(
 )
 
 CANONICAL = (CARTS, ORDERS, CUSTOMERS, SUBSCRIPTIONS, PAYMENTS, SHIPMENTS, CONSENTS)
-"""What processors write and sinks read."""
+"""Topics that processors write and sinks read."""
 
 OUTCOMES = (*CANONICAL, DUPLICATES, DEAD_LETTERS)
-"""Where a delivery's verdict may stand."""
+"""Topics that hold the outcomes of deliveries."""
 
 ALL = (WEBHOOKS, INGRESS, DECISIONS, *OUTCOMES, CART_SIGNALS)
 

@@ -1,4 +1,4 @@
-"""The sinks: decode -> fold -> one transaction -> acknowledge."""
+"""The sinks stage: decode, merge, write in one transaction, acknowledge."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from runtime import logs
-from runtime.health import Health
+from runtime.health import Health, wait_until
 from runtime.kafka import topics_admin
 from runtime.registry import load_codec
 from runtime.settings import Settings
@@ -20,28 +20,25 @@ from runtime.worker import EXIT_CRASHED, run_worker
 from schemas.codec import Codec
 from schemas.events import Micros
 from schemas.topics import CANONICAL, Group, Topic
-from sinks import log_identity
 from sinks.log import Log
-from sinks.log_identity import StrangeLogError
 from sinks.outbox.relay import Relay
 from sinks.postgres.migrate import check
 from sinks.postgres.session import Database
-from sinks.store import stored_offsets
-from sinks.store.batch_writer import Prepared, Writer
+from sinks.store import log_identity, stored_offsets
+from sinks.store.batch_writer import DecodedBatches, Writer
+from sinks.store.log_identity import LogMismatchError
 from sinks.watermark.sweep import Sweep
 
 log = logs.get("hookline.sinks")
 
-_PAUSE = 1.0
-
 
 def now() -> Micros:
-    """This host's clock."""
+    """Return the time of this host."""
     return time.time_ns() // 1000
 
 
 class Sinks:
-    """The stage that keeps the tables. ``codec`` and ``clock`` are given by tests."""
+    """The stage that writes the tables. Tests pass ``codec`` and ``clock``."""
 
     topics: tuple[Topic, ...] = CANONICAL
     group = Group.SINKS
@@ -58,11 +55,11 @@ class Sinks:
         self._in_background = in_background
         self._tasks: list[asyncio.Task[None]] = []
         self._cluster_id: str | None = None
-        self._strange: Mapping[Partition, str] = {}
+        self._mismatches: Mapping[Partition, str] = {}
         self._writer: Writer | None = None
 
     async def start(self, settings: Settings, health: Health) -> None:
-        """Connect; waits for database and registry. Raises UnmigratedError or TopicsError."""
+        """Connect, waiting for database and registry. Raises UnmigratedError or TopicsError."""
         self._settings, self._health = settings, health
         self._database = Database(settings, health, f"hookline-sinks-{uuid.uuid4().hex[:12]}")
         await self._database.run(lambda connection: check(connection, settings.sql_schema))
@@ -75,41 +72,44 @@ class Sinks:
             self._spawn(Relay(settings, health, self._codec).run())
 
     async def assigned(self, partitions: frozenset[Partition]) -> Mapping[Partition, int]:
-        """Take the partitions over: the fences to start from."""
+        """Take the partitions over; return their stored offsets, from which to continue."""
         order = sorted(partitions, key=lambda p: (p.topic, p.number))
-        held = await self._database.run(
+        stored = await self._database.run(
             lambda connection: stored_offsets.take_over(connection, order, self._database.name)
         )
-        while True:
-            try:
-                async with Log(self._settings) as kafka:
-                    self._cluster_id = await kafka.cluster_id()
-                    self._strange = await log_identity.differences(kafka, held, self._cluster_id)
-            except (KafkaError, OSError) as error:
-                self._health.waiting("kafka", f"the log cannot be compared: {error}")
-                await asyncio.sleep(_PAUSE)
-            else:
-                self._health.met("kafka")
-                return {partition: fence.next_offset for partition, fence in held.items()}
 
-    async def open(self, partition: Partition, due: int) -> None:  # noqa: ARG002 - the fence said it
-        """Raises StrangeLogError where the log is not the one that the tables were made of."""
-        if (said := self._strange.get(partition)) is not None:
-            raise StrangeLogError(said)
+        async def compare() -> None:
+            async with Log(self._settings) as kafka:
+                self._cluster_id = await kafka.cluster_id()
+                self._mismatches = await log_identity.mismatches(kafka, stored, self._cluster_id)
+
+        await wait_until(
+            self._health,
+            "kafka",
+            compare,
+            (KafkaError, OSError),
+            lambda error: f"the log cannot be compared: {error}",
+        )
+        return {partition: offset.next_offset for partition, offset in stored.items()}
+
+    async def open(self, partition: Partition, due: int) -> None:  # noqa: ARG002 - already given
+        """Raise LogMismatchError where the log is not the one that the tables were built from."""
+        if (mismatch := self._mismatches.get(partition)) is not None:
+            raise LogMismatchError(mismatch)
 
     async def revoked(self, partitions: frozenset[Partition]) -> None:
-        """Nothing is kept between batches."""
+        """Do nothing: no state is kept between batches."""
 
     async def handle(self, batch: Batch) -> None:
-        """One batch, one transaction. Raises MovedError where the fence stands elsewhere."""
+        """Store a batch in one transaction. Raises MovedError where its start is not due."""
         await self._ready.store([batch], self._cluster_id)
 
-    async def prepare(self, batches: Sequence[Batch]) -> Prepared:
-        """Decode and plan, while an earlier transaction waits for the database."""
+    async def prepare(self, batches: Sequence[Batch]) -> DecodedBatches:
+        """Decode and plan batches while an earlier transaction waits for the database."""
         return await self._ready.prepare(batches)
 
-    async def handle_prepared(self, prepared: Prepared) -> None:
-        """All in one transaction: statements and commits cost more than the rows of a few."""
+    async def handle_prepared(self, prepared: DecodedBatches) -> None:
+        """Store several batches in one transaction: one commit costs less than many."""
         await self._ready.write(prepared, self._cluster_id)
 
     @property
@@ -119,7 +119,7 @@ class Sinks:
         return self._writer
 
     async def stop(self) -> None:
-        """Let go of connections and background work."""
+        """Cancel the background work and close the connections."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -128,10 +128,10 @@ class Sinks:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.append(task)
-        task.add_done_callback(_ended)
+        task.add_done_callback(_exit_if_failed)
 
 
-def _ended(task: asyncio.Task[None]) -> None:
+def _exit_if_failed(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         log.critical("background work of the sinks ended", exc_info=error)
         logging.shutdown()

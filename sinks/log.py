@@ -1,187 +1,147 @@
-"""What the sinks ask of Kafka beside their batches: ends, commits, heartbeats, identity."""
+"""The sinks' requests to Kafka apart from their batches: offsets, commits, heartbeats, identity."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping
-from types import TracebackType
+from contextlib import AsyncExitStack
 from typing import Any, Self
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import TopicPartition
 
 from runtime import logs
-from runtime.kafka.topics_admin import partition_count
+from runtime.kafka import log_reader
+from runtime.kafka.topic_checks import partition_count
+from runtime.kafka.topics_admin import admin_client
 from runtime.settings import Settings
 from runtime.stage import Partition
 from schemas import envelopes, heartbeats
-from schemas.topics import CANONICAL, CART_SIGNALS, INGRESS, MIB, WEBHOOKS, Group, Topic
+from schemas.topics import CANONICAL, CART_SIGNALS, INGRESS, WEBHOOKS, Group, Topic
 
 log = logs.get("hookline.sinks.log")
 
-_FETCH_BYTES = 5 * MIB
-_ROUND = 10_000
-"""Records held at a time."""
-_WAIT_MS = 500
-
 
 class Log:
-    """A look at the log, without a group. Use as an async context manager.
+    """Reads Kafka without a consumer group. Use as an async context manager.
 
     Every method may raise KafkaError or OSError while Kafka is away.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._admin = AIOKafkaAdminClient(**settings.kafka())
-        self._consumer = AIOKafkaConsumer(
-            **settings.kafka(),
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=_FETCH_BYTES,
-            fetch_max_bytes=4 * _FETCH_BYTES,
-        )
+        self._connections = AsyncExitStack()
         self._topics: dict[str, list[TopicPartition]] = {}
+        for topic in (WEBHOOKS, INGRESS, CART_SIGNALS, *CANONICAL):
+            name = settings.topic(topic)
+            numbers = range(partition_count(topic, settings))
+            self._topics[name] = [TopicPartition(name, number) for number in numbers]
 
     async def __aenter__(self) -> Self:
-        try:
-            await self._admin.start()
-            await self._consumer.start()
-            for topic in (WEBHOOKS, INGRESS, CART_SIGNALS, *CANONICAL):
-                name = self._settings.topic(topic)
-                numbers = range(partition_count(topic, self._settings))
-                self._topics[name] = [TopicPartition(name, number) for number in numbers]
-            everything = [place for places in self._topics.values() for place in places]
-            self._consumer.assign(everything)
-            self._consumer.pause(*everything)  # nothing is fetched but what is asked for
-        except BaseException:
-            await self.close()
-            raise
+        async with AsyncExitStack() as connections:
+            self._admin = await connections.enter_async_context(admin_client(self._settings))
+            self._consumer = await connections.enter_async_context(
+                log_reader.consumer(self._settings)
+            )
+            # All at once, so that metadata is fetched once; paused until something is read.
+            assigned = [tp for partitions in self._topics.values() for tp in partitions]
+            self._consumer.assign(assigned)
+            self._consumer.pause(*assigned)
+            self._connections = connections.pop_all()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def close(self) -> None:
-        """Let go of the connections."""
-        await self._consumer.stop()
-        await self._admin.close()
+        """Close the connections."""
+        await self._connections.aclose()
 
     async def cluster_id(self) -> str:
-        """Which cluster this is."""
+        """Ask for the cluster's id."""
         return str((await self._admin.describe_cluster())["cluster_id"])
 
     async def starts(self, *topics: Topic) -> dict[Partition, int]:
-        """Where the logs begin."""
-        found = await self._consumer.beginning_offsets(self._places(*topics))
-        return {Partition(place.topic, place.partition): at for place, at in found.items()}
+        """Ask for the first offset that each partition still holds."""
+        return _by_partition(
+            await log_reader.beginning_offsets(self._consumer, self._partitions(*topics))
+        )
 
     async def ends(self, *topics: Topic) -> dict[Partition, int]:
-        """Where the next record will stand."""
-        found = await self._consumer.end_offsets(self._places(*topics))
-        return {Partition(place.topic, place.partition): at for place, at in found.items()}
+        """Ask for the offset after the last record of each partition."""
+        return _by_partition(
+            await log_reader.end_offsets(self._consumer, self._partitions(*topics))
+        )
+
+    async def since(self, topic: Topic, milliseconds: int) -> dict[Partition, int]:
+        """Find the first offset appended at or after a broker time; the end where there is none."""
+        return _by_partition(
+            await log_reader.offsets_since(self._consumer, self._partitions(topic), milliseconds)
+        )
 
     async def commits(self, group: Group) -> dict[Partition, int]:
-        """The group's commits; partitions without one are left out."""
-        found = await self._admin.list_consumer_group_offsets(f"{self._settings.prefix}{group}")
-        return {
-            Partition(place.topic, place.partition): told.offset
-            for place, told in found.items()
-            if told.offset >= 0
-        }
+        """Ask for the group's commits; partitions without one are left out."""
+        return _by_partition(await log_reader.group_offsets(self._admin, self._settings, group))
 
     async def heartbeats(
         self, offsets: Mapping[int, int]
     ) -> tuple[list[tuple[int, bool]], dict[int, int]]:
-        """Heartbeats from ``offsets`` (by partition) on: (append ms, healthy), oldest first.
+        """Read heartbeats from ``offsets`` (by partition) on: (append ms, healthy), oldest first.
 
-        Returns them with the offsets to go on from. What is no heartbeat is passed over: it
-        says nothing good, so it ends no silence.
+        Returns them with the offsets to continue from. A record that is no heartbeat counts as an
+        unhealthy one.
         """
         ends, starts = await self.ends(INGRESS), await self.starts(INGRESS)
-        following = {place: max(offsets.get(place.number, 0), at) for place, at in starts.items()}
+        following = {tp: max(offsets.get(tp.number, 0), start) for tp, start in starts.items()}
         beats: list[tuple[int, bool]] = []
         async for fetched in self.read(following, ends):
-            for place, records in fetched.items():
+            for tp, records in fetched.items():
                 beats += [(record.timestamp, _is_healthy(record.value)) for record in records]
-                following[place] = records[-1].offset + 1
-        return sorted(beats), {place.number: at for place, at in following.items()}
-
-    async def since(self, topic: Topic, milliseconds: int) -> dict[Partition, int]:
-        """The first offset appended at or after a broker time; the end where there is none."""
-        places = self._places(topic)
-        ends = await self._consumer.end_offsets(places)
-        found = await self._consumer.offsets_for_times(dict.fromkeys(places, milliseconds))
-        return {
-            Partition(place.topic, place.partition): (
-                found[place].offset if found[place] else ends[place]
-            )
-            for place in places
-        }
+                following[tp] = records[-1].offset + 1
+        return sorted(beats), {tp.number: offset for tp, offset in following.items()}
 
     async def read(
         self, start: Mapping[Partition, int], end: Mapping[Partition, int]
     ) -> AsyncIterator[dict[Partition, list[Any]]]:
-        """All records from ``start`` up to ``end`` (exclusive), as they are fetched.
+        """Yield all records from ``start`` up to ``end`` (exclusive), fetch by fetch.
 
-        What is yielded holds each partition's records in order, never none.
+        Each partition's records are in order and never empty. Waits however long Kafka is away.
         """
-        due = {
-            TopicPartition(place.topic, place.number): end[place]
-            for place, at in start.items()
-            if at < end[place]
-        }
-        for place in due:
-            self._consumer.seek(place, start[Partition(place.topic, place.partition)])
-        self._consumer.resume(*due)
-        try:
-            while due:
-                fetched = await self._consumer.getmany(
-                    *due, timeout_ms=_WAIT_MS, max_records=_ROUND
-                )
-                wanted = {
-                    Partition(place.topic, place.partition): kept
-                    for place, records in fetched.items()
-                    if (kept := [record for record in records if record.offset < due[place]])
-                }
-                if wanted:
-                    yield wanted
-                for place in [*due]:
-                    if await self._consumer.position(place) >= due[place]:
-                        self._consumer.pause(place)
-                        del due[place]
-        finally:
-            self._consumer.pause(*due)
+        offsets = _by_tp(start), _by_tp(end)
+        async for fetched in log_reader.batches(self._consumer, *offsets, float("inf")):
+            yield {Partition(*tp): list(records) for tp, records in fetched.items()}
 
     async def event_id(self, partition: Partition, offset: int) -> str | None:
-        """Event id of one record; None where it stands there no more, or names none."""
-        place = TopicPartition(partition.topic, partition.number)
-        starts = await self._consumer.beginning_offsets([place])
-        if offset < starts[place]:
+        """Return the event id of one record; None where it was trimmed or has no event id."""
+        tp = TopicPartition(partition.topic, partition.number)
+        starts = await self._consumer.beginning_offsets([tp])
+        if offset < starts[tp]:
             return None
-        self._consumer.seek(place, offset)
-        self._consumer.resume(place)
+        self._consumer.seek(tp, offset)
+        self._consumer.resume(tp)
         try:
-            record = await self._consumer.getone(place)
+            record = await self._consumer.getone(tp)
         finally:
-            self._consumer.pause(place)
+            self._consumer.pause(tp)
         return event_id(record.headers)
 
-    def _places(self, *topics: Topic) -> list[TopicPartition]:
-        return [place for topic in topics for place in self._topics[self._settings.topic(topic)]]
+    def _partitions(self, *topics: Topic) -> list[TopicPartition]:
+        return [tp for topic in topics for tp in self._topics[self._settings.topic(topic)]]
+
+
+def _by_partition(offsets: Mapping[TopicPartition, int]) -> dict[Partition, int]:
+    return {Partition(*tp): offset for tp, offset in offsets.items()}
+
+
+def _by_tp(offsets: Mapping[Partition, int]) -> dict[TopicPartition, int]:
+    return {TopicPartition(tp.topic, tp.number): offset for tp, offset in offsets.items()}
 
 
 def event_id(headers: Iterable[tuple[str, bytes]]) -> str | None:
-    """Event id of a canonical record, by its headers alone; None where they name none."""
-    said = dict(headers)
-    if envelopes.DELIVERY not in said or envelopes.SLOT not in said:
+    """Return the event id of a canonical record by its headers; None where it has none."""
+    values = dict(headers)
+    if envelopes.DELIVERY not in values or envelopes.SLOT not in values:
         return None
     return envelopes.event_id(
-        said[envelopes.DELIVERY].decode(errors="replace"),
-        said[envelopes.SLOT].decode(errors="replace"),
+        values[envelopes.DELIVERY].decode(errors="replace"),
+        values[envelopes.SLOT].decode(errors="replace"),
     )
 
 
@@ -189,5 +149,5 @@ def _is_healthy(value: bytes | None) -> bool:
     try:
         return heartbeats.decode(value or b"").healthy
     except msgspec.MsgspecError as error:
-        log.warning("no heartbeat", error=str(error))
+        log.warning("record is no heartbeat", error=str(error))
         return False

@@ -1,6 +1,6 @@
 """Writes the tables of ``docs/capacity.md``: ``python -m tests.capacity_page``.
 
-They are what ``hookline capacity`` says with the package's own figures.
+They are the output of ``hookline capacity`` with the packaged figures.
 """
 
 import sys
@@ -11,7 +11,7 @@ from hookline.capacity import measurements
 from hookline.capacity.load import Load
 from hookline.capacity.measurements import Figures
 from hookline.capacity.plan import plan
-from hookline.capacity.report import COLUMNS, UNKNOWN, breaks, doubts, first, rows
+from hookline.capacity.report import COLUMNS, UNKNOWN, caveats, find_limits, first_limit, rows
 
 PAGE = Path(__file__).parents[1] / "docs" / "capacity.md"
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
@@ -19,27 +19,27 @@ RATES = (100, 10_000, 1_000_000)
 
 
 def tables(figures: Figures) -> str:
-    """What stands between the markers."""
+    """The text between the markers."""
     parts = [""]
     for rate in RATES:
-        made = plan(Load(rate=rate), figures)
+        estimate = plan(Load(rate=rate), figures)
         parts += [
             f"### {rate:,} deliveries a second",
             f"`hookline capacity --rate {rate}`",
             "",
-            *_table(COLUMNS, rows(made)),
+            *_table(COLUMNS, rows(estimate)),
             "",
-            first(made, breaks(made, figures)),
+            first_limit(estimate, find_limits(estimate, figures)),
             "",
         ]
     of_one = plan(Load(rate=RATES[0]), figures)
     ends = (
         (UNKNOWN if each.at is None else f"{each.at:,.0f}/s", each.what, each.remedy)
-        for each in breaks(of_one, figures)
+        for each in find_limits(of_one, figures)
     )
-    parts += ["## How far one goes", *_table(("up to", "what ends", "then"), ends), ""]
+    parts += ["## Limits of single parts", *_table(("up to", "limit", "remedy"), ends), ""]
     parts += ["## The figures", *_table(*_figures(figures)), ""]
-    parts += [f"- {line[0].upper()}{line[1:]}." for line in doubts(figures)]
+    parts += [f"- {line[0].upper()}{line[1:]}." for line in caveats(figures)]
     return "\n".join([*parts, ""])
 
 
@@ -68,13 +68,13 @@ def _table(columns: Sequence[str], cells: Iterable[Sequence[str]]) -> Iterator[s
 
 
 def page() -> str:
-    """The whole page, its tables as they must be."""
+    """The whole page with current tables."""
     before, _, rest = PAGE.read_text().partition(BEGIN)
     return before + BEGIN + tables(measurements.read()) + END + rest.partition(END)[2]
 
 
 def main() -> int:
-    """Rewrites the page."""
+    """Rewrite the page."""
     PAGE.write_text(page())
     return 0
 

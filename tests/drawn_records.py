@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from schemas import events
 from schemas.codec import schema
-from schemas.codegen.emitter import Source, kind_of
+from schemas.codegen.emitter import CodeEmitter, kind_of
 from schemas.events import RECORDS
 
 PLACES = Decimal("0.0001")
@@ -15,7 +15,7 @@ AMOUNTS = st.integers(1 - 10**18, 10**18 - 1).map(lambda unscaled: Decimal(unsca
 TEXT = st.text(max_size=5) | st.builds("é".__mul__, st.integers(0, 700))
 
 
-def values(node: Any, source: Source) -> st.SearchStrategy[Any]:
+def values(node: Any, source: CodeEmitter) -> st.SearchStrategy[Any]:
     """Anything that a node can hold, as our records hold it."""
     node = source.resolved(node)
     match kind_of(node):
@@ -40,4 +40,4 @@ def values(node: Any, source: Source) -> st.SearchStrategy[Any]:
     }[kind_of(node)]
 
 
-RECORDS_OF = {name: values(schema(name), Source()) for name in RECORDS}
+RECORDS_OF = {name: values(schema(name), CodeEmitter()) for name in RECORDS}

@@ -15,7 +15,7 @@ import msgspec
 from hookline.send import examples, sender
 from ingest.app import create_app
 from ingest.publisher import MemoryPublisher
-from processors.decide import Verdicts
+from processors.decide import Decider
 from processors.index.partition_index import PartitionIndex
 from processors.sources import ADAPTERS
 from runtime.health import Health
@@ -34,7 +34,7 @@ async def sent(book: ShopBook, platform: str, example: str, shop: str | None = N
     publisher = MemoryPublisher()
     app = create_app(Settings(), book, publisher, Health())
     chosen = next(s for s in book.shops.values() if s.source == platform and shop in (None, s.id))
-    sample = sender.with_query(examples.sample(platform, example))
+    sample = sender.with_query(examples.load(platform, example))
     url, headers, body = sender.request(URL, chosen, sample)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as client:
         (await client.post(url, content=body, headers=headers)).raise_for_status()
@@ -45,7 +45,7 @@ async def sent(book: ShopBook, platform: str, example: str, shop: str | None = N
 def outcomes(book: ShopBook, record: Record) -> list[dict[str, Any]]:
     """What the processor appends for a raw record: topic, slot, and the record or the reason."""
     codec = Codec({name: number for number, name in enumerate(RECORDS, start=1)})
-    verdicts = Verdicts(codec, ADAPTERS, b"key").decide([record], PartitionIndex(), book.shops)
+    verdicts = Decider(codec, ADAPTERS, b"key").decide([record], PartitionIndex(), book.shops)
     told = []
     for outcome in (outcome for verdict in verdicts for outcome in verdict.outcomes):
         headers = dict(outcome.headers)

@@ -1,8 +1,8 @@
 """Writes the tables of ``docs/platforms.md``: ``python -m tests.platforms_page``.
 
-What becomes of a field is tried, not declared: each one of each example is taken away and
-changed, and its adapter is asked again. If an event changes (or there is none any more) the field
-is used; if only the attributes change it is kept; else it is left out.
+How a field is treated is tried, not declared: each field of each example is removed and changed,
+and the adapter is called again. If an event changes (or there is none any more) the field is used;
+if only the attributes change it is kept; else it is left out.
 """
 
 import copy
@@ -28,13 +28,13 @@ PAGE = Path(__file__).parents[1] / "docs" / "platforms.md"
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 NOTHING = "-"
 OF_THIS_RUN = {"event_id", "delivery_id", "received_at", "raw_partition", "raw_offset"}
-"""Fields of meta that no payload decides."""
+"""Fields of meta that do not depend on the payload."""
 
-Place = tuple[str | int, ...]
+FieldPath = tuple[str | int, ...]
 
 
 class Fate(IntEnum):
-    """What becomes of a field, the strongest last."""
+    """How a field is treated, the strongest last."""
 
     LEFT_OUT = 0
     KEPT = 1
@@ -42,20 +42,20 @@ class Fate(IntEnum):
 
 
 def fates(example: Example) -> Iterator[tuple[str, Fate]]:
-    """Every field that an example tells, in its order, and what becomes of it."""
+    """Yield every field of an example, in its order, and how it is treated."""
     delivery = example.delivery()
     document = json.loads(example.body)
-    before = _said(_with_body(delivery, document))
-    for place in _leaves(document):
+    before = _events(_with_body(delivery, document))
+    for path in _leaves(document):
         fate = Fate.LEFT_OUT
-        for changed in _variants(document, place):
+        for changed in _variants(document, path):
             if fate is Fate.USED:
                 break
-            fate = max(fate, _difference(before, _said(_with_body(delivery, changed))))
-        yield _spelled(place), fate
+            fate = max(fate, _difference(before, _events(_with_body(delivery, changed))))
+        yield _spelled(path), fate
     if delivery.raw.query:
         bare = structs.replace(delivery, raw=structs.replace(delivery.raw, query=""))
-        yield "query.orderid", _difference(before, _said(_with_body(bare, document)))
+        yield "query.orderid", _difference(before, _events(_with_body(bare, document)))
 
 
 def _with_body(delivery: Delivery, document: Any) -> Delivery:
@@ -69,12 +69,12 @@ def _difference(before: Any, after: Any) -> Fate:
     return Fate.KEPT if before[1] != after[1] else Fate.LEFT_OUT
 
 
-def _said(delivery: Delivery) -> tuple[Any, Any] | None:
-    """The events without their attributes, and the attributes; None where it is rejected."""
-    made = verdict(delivery)
-    if isinstance(made, Reject):
+def _events(delivery: Delivery) -> tuple[Any, Any] | None:
+    """Return the events without their attributes, and the attributes; None if it is rejected."""
+    result = verdict(delivery)
+    if isinstance(result, Reject):
         return None
-    events = msgspec.to_builtins(made[1], builtin_types=(Decimal,))
+    events = msgspec.to_builtins(result[1], builtin_types=(Decimal,))
     attributes: list[Any] = []
     for event in events.values():
         for holder in (event, *(event.get("items") or ())):
@@ -82,28 +82,28 @@ def _said(delivery: Delivery) -> tuple[Any, Any] | None:
     return events, attributes
 
 
-def _leaves(value: Any, place: Place = ()) -> Iterator[Place]:
+def _leaves(value: Any, path: FieldPath = ()) -> Iterator[FieldPath]:
     pairs: Any = ()
     if isinstance(value, dict):
         pairs = value.items()
     elif isinstance(value, list):
         pairs = enumerate(value)
-    if not pairs and place:
-        yield place
+    if not pairs and path:
+        yield path
     for key, inner in pairs:
-        yield from _leaves(inner, (*place, key))
+        yield from _leaves(inner, (*path, key))
 
 
-def _variants(document: Any, place: Place) -> Iterator[Any]:
-    """The document without a field, then with other values in its place."""
-    *path, last = place
-    told = document
-    for key in place:
-        told = told[key]
-    for other in (..., *_others(told)):
+def _variants(document: Any, path: FieldPath) -> Iterator[Any]:
+    """Yield the document without a field, then with other values of it."""
+    *parents, last = path
+    value = document
+    for key in path:
+        value = value[key]
+    for other in (..., *_others(value)):
         changed = copy.deepcopy(document)
         holder = changed
-        for key in path:
+        for key in parents:
             holder = holder[key]
         if other is ...:
             holder[last] = None
@@ -114,53 +114,53 @@ def _variants(document: Any, place: Place) -> Iterator[Any]:
         yield changed
 
 
-def _others(told: Any) -> tuple[Any, ...]:
-    if isinstance(told, bool):
-        return (not told,)
-    if isinstance(told, int | float):
-        return (told + 1,)
-    if isinstance(told, str) and told:
-        return (f"{told}9", "test")
+def _others(value: Any) -> tuple[Any, ...]:
+    if isinstance(value, bool):
+        return (not value,)
+    if isinstance(value, int | float):
+        return (value + 1,)
+    if isinstance(value, str) and value:
+        return (f"{value}9", "test")
     return ("2020-01-01T00:00:00Z", "1.00", "test", True)
 
 
-def _spelled(place: Place) -> str:
-    return ".".join("[]" if isinstance(key, int) else key for key in place).replace(".[]", "[]")
+def _spelled(path: FieldPath) -> str:
+    return ".".join("[]" if isinstance(key, int) else key for key in path).replace(".[]", "[]")
 
 
 def _grouped(fields: list[str]) -> str:
-    """Field paths by the object they stand in."""
+    """Group field paths by their object."""
     groups: dict[str, list[str]] = defaultdict(list)
     for field in fields:
         holder, _, name = field.rpartition(".")
         groups[holder].append(name)
-    told = [
+    rows = [
         (f"`{holder}`: " if holder else "") + ", ".join(names) for holder, names in groups.items()
     ]
-    return "<br>".join(told) or NOTHING
+    return "<br>".join(rows) or NOTHING
 
 
 def events_table(platform: str, choice: list[Example]) -> Iterator[str]:
-    """One row for each event of a platform."""
+    """Yield a row for each event of a platform."""
     yield "| event | becomes | rule | used | kept as attributes | left out |"
     yield "|---|---|---|---|---|---|"
-    for word in sorted(ADAPTERS[platform].known):
-        shown = [e for e in choice if (e.platform, e.told["event"]) == (platform, word)]
-        found: dict[str, Fate] = {}
+    for name in sorted(ADAPTERS[platform].event_names):
+        shown = [e for e in choice if (e.platform, e.told["event"]) == (platform, name)]
+        fate_of: dict[str, Fate] = {}
         for example in shown:
             if example.path.suffix == ".json":
                 for field, fate in fates(example):
-                    found[field] = max(fate, found.get(field, fate))
+                    fate_of[field] = max(fate, fate_of.get(field, fate))
         columns = [
-            _grouped([field for field, fate in found.items() if fate is wanted])
+            _grouped([field for field, fate in fate_of.items() if fate is wanted])
             for wanted in (Fate.USED, Fate.KEPT, Fate.LEFT_OUT)
         ]
         rules = sorted({e.told["rule"] for e in shown})
-        yield f"| {' | '.join([word, _becomes(shown), ' or '.join(rules), *columns])} |"
+        yield f"| {' | '.join([name, _becomes(shown), ' or '.join(rules), *columns])} |"
 
 
 def _becomes(shown: list[Example]) -> str:
-    """Slots and topics, the primary one first; a slot's number is left out."""
+    """List slots and topics, the primary one first, without the numbers of slots."""
     slots: dict[str, None] = {}
     for example in shown:
         for event in example.told["events"]:
@@ -171,7 +171,7 @@ def _becomes(shown: list[Example]) -> str:
 
 
 def samples_table(choice: list[Example]) -> Iterator[str]:
-    """One row for each event of each published sample."""
+    """Yield a row for each event of each published sample."""
     yield "| sample | key | topic | amounts | fields |"
     yield "|---|---|---|---|---|"
     for example in choice:
@@ -183,12 +183,12 @@ def samples_table(choice: list[Example]) -> Iterator[str]:
                 if isinstance(value, str) and re.fullmatch(r"-?\d+\.\d{4}", value)
             ]
             key = record["meta"]["entity"].split("/", 2)[2]
-            told = ", ".join(amounts) or NOTHING
-            yield f"| {example.name} | {key} | {event['topic']} | {told} | {_count(record)} |"
+            listed = ", ".join(amounts) or NOTHING
+            yield f"| {example.name} | {key} | {event['topic']} | {listed} | {_count(record)} |"
 
 
 def _count(value: Any) -> int:
-    """Fields of a record that its payload decides."""
+    """Count the fields of a record that depend on its payload."""
     if isinstance(value, dict):
         return sum(_count(inner) for name, inner in value.items() if name not in OF_THIS_RUN)
     if isinstance(value, list):
@@ -197,7 +197,7 @@ def _count(value: Any) -> int:
 
 
 def tables() -> str:
-    """What stands between the markers."""
+    """Return the text between the markers."""
     choice = examples()
     published = sum(example.told["published"] for example in choice)
     parts = ["", "## Events", ""]
@@ -206,7 +206,8 @@ def tables() -> str:
     parts += [
         "## The published samples",
         f"{published} samples, sent over HTTP as their platform would, are read back from the",
-        "topics by another client and held field by field against what stands in `tests/examples`.",
+        "topics by another client and compared field by field with the expectations in",
+        "`tests/examples`.",
         "",
         *samples_table(choice),
         "",
@@ -215,13 +216,13 @@ def tables() -> str:
 
 
 def page() -> str:
-    """The whole page, its tables as they must be."""
+    """Return the whole page with its tables up to date."""
     before, _, rest = PAGE.read_text().partition(BEGIN)
     return before + BEGIN + tables() + END + rest.partition(END)[2]
 
 
 def main() -> int:
-    """Rewrites the page."""
+    """Rewrite the page."""
     PAGE.write_text(page())
     return 0
 

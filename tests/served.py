@@ -1,4 +1,4 @@
-"""The ingress behind its real server and a real socket, with the publisher in memory."""
+"""The ingress with its real server on a real socket, and a publisher in memory."""
 
 import asyncio
 import contextlib
@@ -36,13 +36,13 @@ class Served:
                 await writer.wait_closed()
 
     async def exchange(self, request: bytes) -> bytes:
-        """What the server says to ``request`` until it closes, or falls silent."""
+        """The first answer to ``request``."""
         reader, writer = await self.open()
         writer.write(request)
         return await self.read(reader)
 
-    async def all_said(self, request: bytes, patience: float = 3.0) -> bytes:
-        """All that the server says to ``request`` until it closes. Raises TimeoutError."""
+    async def exchange_all(self, request: bytes, patience: float = 3.0) -> bytes:
+        """All bytes that the server sends until it closes. Raises TimeoutError."""
         reader, writer = await self.open()
         writer.write(request)
         async with asyncio.timeout(patience):
@@ -54,8 +54,8 @@ class Served:
         answer = b""
         try:
             async with asyncio.timeout(patience):
-                while not is_whole(answer) and (piece := await reader.read(65536)):
-                    answer += piece
+                while not is_whole(answer) and (chunk := await reader.read(65536)):
+                    answer += chunk
         except ConnectionResetError:
             pass
         return answer

@@ -20,7 +20,9 @@ def line(passed: Iterable[str], failed: Iterable[str]) -> str | None:
     if not any(node.startswith(_EXAMPLES) for node in good | bad):
         return None
     words: dict[tuple[str, str], bool] = {
-        (platform, word): True for platform, adapter in ADAPTERS.items() for word in adapter.known
+        (platform, word): True
+        for platform, adapter in ADAPTERS.items()
+        for word in adapter.event_names
     }
     told = dict.fromkeys(words, 0)
     for example in examples():

@@ -249,8 +249,8 @@ class Tables:
             " ON CONFLICT (is_only) DO UPDATE SET at = excluded.at",
             watermark,
         )
-        closed = await due_carts.close_due(self.database, watermark, lambda: self.now)
-        await due_carts.refresh(self.database, lambda: self.now)
+        closed = await due_carts.fold_due(self.database, watermark, lambda: self.now)
+        await due_carts.refresh_customers(self.database)
         return closed
 
     def execute(self, query: str, *values: Any) -> None:
@@ -266,7 +266,7 @@ class Tables:
     async def digest(self) -> dict[str, str]:
         """A digest of every table's rows; when and how often it was written left aside."""
         return await self.database.run(
-            lambda connection: table_digest.tables(connection, self.settings.sql_schema)
+            lambda connection: table_digest.digests(connection, self.settings.sql_schema)
         )
 
     def _connect(self) -> psycopg.Connection[Any]:

@@ -1,6 +1,6 @@
 """Writes the data dictionary of ``docs/tables.md``: ``python -m tests.tables_page``.
 
-It is what the COMMENTs of a migrated database say. Beside it the page holds ready queries,
+It consists of the COMMENTs of a migrated database. The rest of the page holds ready queries,
 which a test runs.
 """
 
@@ -18,7 +18,7 @@ from hookline.local.process import free_port
 from hookline.local.servers.postgres import Postgres
 from runtime.settings import Settings
 from sinks.postgres.migrate import migrate
-from sinks.rebuild.table_digest import FOLDED
+from sinks.rebuild.table_digest import DERIVED
 
 PAGE = Path(__file__).parents[1] / "docs" / "tables.md"
 BEGIN, END = "<!-- dictionary: begin -->", "<!-- dictionary: end -->"
@@ -45,13 +45,13 @@ class Query:
 
 
 def queries() -> list[Query]:
-    """All of them, in order."""
-    found = _QUERY.finditer(PAGE.read_text())
-    return [Query(int(match[1]), match[2], match[4]) for match in found]
+    """Return the ready queries in order."""
+    matches = _QUERY.finditer(PAGE.read_text())
+    return [Query(int(match[1]), match[2], match[4]) for match in matches]
 
 
 def dictionary(connection: psycopg.Connection[Any], schema: str) -> str:
-    """What stands between the markers."""
+    """Return the text between the markers."""
     kinds: dict[str, list[str]] = {"The two tables": [], "Views": [], "Working tables": []}
     kinds["What the sinks and operators keep"] = []
     tables: dict[str, list[Any]] = {}
@@ -62,7 +62,7 @@ def dictionary(connection: psycopg.Connection[Any], schema: str) -> str:
             heading = "The two tables"
         elif rows[0][1] == "v":
             heading = "Views"
-        elif name in FOLDED and name != "sink_rejects":
+        elif name in DERIVED and name != "sink_rejects":
             heading = "Working tables"
         else:
             heading = "What the sinks and operators keep"
@@ -79,7 +79,7 @@ def _table(name: str, rows: list[Any]) -> Iterator[str]:
     yield f"### {name}"
     yield _cell(rows[0][2])
     yield ""
-    yield "| column | type | says |"
+    yield "| column | type | meaning |"
     yield "|---|---|---|"
     for _, kind, _, column, type_, is_required, comment in rows:
         may = "" if is_required or kind == "v" else ", may be null"
@@ -96,13 +96,13 @@ def _cell(text: str | None) -> str:
 
 
 def page(connection: psycopg.Connection[Any], schema: str) -> str:
-    """The whole page, its dictionary as it must be."""
+    """Return the whole page with a dictionary that matches the database."""
     before, _, rest = PAGE.read_text().partition(BEGIN)
     return before + BEGIN + dictionary(connection, schema) + END + rest.partition(END)[2]
 
 
 def main() -> int:
-    """Rewrites the page, with a PostgreSQL of its own."""
+    """Rewrite the page, with a temporary PostgreSQL."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)  # the server runs as another user
         server = Postgres(Path(folder) / "postgres", free_port())

@@ -1,8 +1,8 @@
-"""A platform for tests of the processors: a body says which rule, slots and faults it has.
+"""A platform for tests of the processors: a body names its rule, slots and faults.
 
 content 1             one cart; ``state 1``: the same under the state rule
 content 1 two         a consent too; ``three``: and a customer
-?                     rejected;  ``!`` a bug in parse;  ``boom`` a bug behind it
+?                     rejected;  ``!`` a bug in parse;  ``boom`` a bug in events
 new-only, old-only    rejected by the first, by the next adapter version
 fewer, more           the next version gives no consent, gives a customer too
 """

@@ -15,21 +15,21 @@ TRAPS: dict[str, dict[str, tuple[str, ...]]] = {
             "test_a_cart_is_its_customers_open_cart",
         ),
         "an empty list of items is a cart emptied": (
-            "test_an_emptied_cart_is_told_empty_and_a_cart_without_items_is_not_told",
+            "test_an_emptied_cart_has_no_items_and_items_that_are_missing_are_null",
         ),
         "guest carts are unknown": ("test_a_cart_of_nobody_is_refused",),
         "an order tells no status and no later cancellation": (
-            "test_an_order_tells_no_status_and_is_placed",
+            "test_an_order_has_no_status_and_is_placed",
         ),
         "an order has no total, and its shipping is an address": (
-            "test_the_sample_order_stands_for_104_net",
+            "test_the_sample_order_is_worth_104_net",
         ),
         "a gift card is tender, not a discount": (
             "test_a_gift_card_spent_is_tender_and_its_number_goes_nowhere",
         ),
         "cost is the price of a unit or of a line; the items' sum says which": (
-            "test_the_subtotal_tells_whether_cost_is_of_a_unit_or_of_a_line",
-            "test_a_cost_that_fits_nothing_is_kept_as_told",
+            "test_the_subtotal_decides_whether_cost_is_of_a_unit_or_of_a_line",
+            "test_a_cost_that_fits_nothing_is_kept_as_given",
         ),
         "latitude -1 is a sentinel": (
             "test_the_sentinel_latitude_and_all_that_an_address_says_go_nowhere",
@@ -55,26 +55,26 @@ TRAPS: dict[str, dict[str, tuple[str, ...]]] = {
             "test_an_order_at_14_37_utc_and_its_item_at_20_07_in_kolkata_are_one_sale",
         ),
         "any one of three places makes a delivery a test": (
-            "test_any_one_of_three_places_makes_a_test",
-            "test_a_test_in_the_newer_envelope_is_told_by_its_livemode",
+            "test_any_one_of_three_fields_makes_a_test",
+            "test_a_test_in_the_newer_envelope_is_marked_by_its_livemode",
         ),
-        "updated_at may be null": ("test_an_update_that_tells_its_time_is_content_and_else_state",),
+        "updated_at may be null": ("test_an_update_with_its_time_is_content_and_else_state",),
         "cart_session looks like a store key": (
             "test_the_cart_session_links_nothing_and_goes_nowhere",
         ),
         "payment_pending is not revenue": (
             "test_the_sample_is_a_pending_test_order_of_12_and_9_95_shipping",
-            "sinks/lifetime/test_customers.py::test_pending_revenue_is_not_net",
+            "repository/test_lifetime_reference.py::test_pending_revenue_is_not_net",
         ),
         "a newer envelope comes by shape, and nothing of it is rejected silently": (
-            "test_the_newer_envelope_tells_money_in_the_smallest_unit_of_its_currency",
-            "test_an_unknown_word_of_either_format_is_an_unknown_event",
+            "test_the_newer_envelope_has_money_in_the_smallest_unit_of_its_currency",
+            "test_an_unknown_name_in_either_format_is_an_unknown_event",
         ),
     },
     "spiffy": {
         "a cart carries no customer, currency or time; its id is its token": (
             "test_the_sample_cart_is_worth_59_97",
-            "test_a_cart_tells_no_time_and_is_dated_by_its_receipt",
+            "test_a_cart_has_no_time_and_is_dated_by_its_receipt",
         ),
         "a line's identity is its key, not its id": (
             "test_a_line_is_known_by_its_key_and_large_ids_keep_every_digit",
@@ -91,7 +91,7 @@ TRAPS: dict[str, dict[str, tuple[str, ...]]] = {
             "test_the_platforms_own_totals_ride_on_the_customer",
         ),
         "a customer credit has no id, amount, topic or sign": (
-            "test_a_customer_credit_tells_neither_amount_nor_sign_nor_order",
+            "test_a_customer_credit_has_neither_amount_nor_sign_nor_order",
             "ingest/test_sources.py::test_an_event_without_sample_is_keyed_by_the_ids_that_are_there",
         ),
         "no order number is parsed out of a credit's text": (
@@ -112,10 +112,10 @@ TRAPS: dict[str, dict[str, tuple[str, ...]]] = {
         'price 50, "50.00" and "50.000"': (
             "test_a_price_is_the_same_amount_in_each_of_its_spellings",
         ),
-        "tax on two levels": ("test_a_tax_on_two_levels_is_kept_as_told_and_taken_for_none",),
+        "tax on two levels": ("test_a_tax_on_two_levels_is_kept_as_given_and_taken_for_none",),
         "coupon is [] or an object": ("test_a_coupon_is_an_empty_list_or_an_object",),
         '"20,00€" is display text, redeem_by epoch seconds': (
-            "test_display_text_and_epoch_seconds_are_kept_as_told_and_never_read",
+            "test_display_text_and_epoch_seconds_are_kept_as_given_and_never_read",
             "test_what_cannot_be_is_refused_with_its_path",
         ),
         "App\\Plan": ("test_a_backslash_in_a_type_is_one",),
@@ -130,15 +130,15 @@ TRAPS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "created dates an object's creation and never its change": (
             "test_a_creation_time_dates_a_creation_and_never_an_update",
-            "test_only_a_creation_that_tells_its_time_is_content",
+            "test_only_a_creation_with_its_time_is_content",
         ),
         "running totals of two scopes, never summed": (
             "test_totals_keep_their_scope",
             (
-                "sinks/lifetime/test_customers.py::"
+                "repository/test_lifetime_reference.py::"
                 "test_reported_totals_are_the_newest_of_each_figure_and_never_summed"
             ),
-            "sinks/lifetime/test_customers.py::test_only_customer_scope_totals_are_the_customers",
+            "repository/test_lifetime_reference.py::test_only_customer_scope_totals_are_the_customers",
         ),
         "total_paid holds tax and shipping: it is not net": (
             "test_what_was_paid_is_not_the_orders_total_nor_its_net",
@@ -151,24 +151,24 @@ TRAPS: dict[str, dict[str, tuple[str, ...]]] = {
             ),
         ),
         "an abandoned cart is already abandoned; created is its creation, item is text": (
-            "test_a_cart_told_abandoned_has_a_creation_an_owner_and_no_value",
+            "test_an_abandoned_cart_has_a_creation_an_owner_and_no_value",
         ),
         "profile answers are sensitive and go nowhere": ("test_profile_answers_go_nowhere",),
     },
     "gooten": {
         "items carry no id, and a SKU may repeat": (
-            "test_a_repeated_sku_is_two_lines_that_no_id_tells_apart",
+            "test_a_repeated_sku_is_two_lines_without_ids",
         ),
         "statuses are compared without case": (
             "test_statuses_are_compared_without_case",
-            "test_items_that_tell_one_status_in_three_cases_tell_one_word",
+            "test_items_with_one_status_in_three_spellings_have_one_status_text",
             "repository/test_examples.py::test_the_items_of_an_order_go_from_new_to_delivered_in_any_case",
         ),
         "the newest is by arrival, and no lower status is dropped": (
             "test_a_status_that_goes_back_is_an_event_and_the_newest_by_its_arrival",
         ),
         "a price is of a unit or of a line": (
-            "test_the_total_tells_whether_a_price_is_of_a_unit_or_of_a_line",
+            "test_the_total_decides_whether_a_price_is_of_a_unit_or_of_a_line",
         ),
         "no tax field: null, not 0; 108.91 is 93.30 of items and 15.61 of shipping": (
             "test_the_sample_is_93_30_of_items_and_15_61_of_shipping",
@@ -201,20 +201,20 @@ TRAPS: dict[str, dict[str, tuple[str, ...]]] = {
             "processors/test_dedupe.py::test_content_asks_for_the_same_digest_and_state_for_the_latest_one",
         ),
         "money as text, whole number and fraction, never rounded": (
-            "processors/sources/readers/test_money.py::test_an_amount_is_what_was_told",
+            "processors/sources/readers/test_money.py::test_an_amount_is_what_was_given",
             "processors/sources/test_any_body.py::test_no_amount_is_ever_rounded",
         ),
         "naive times in the folds and gaps of daylight saving": (
             "processors/sources/readers/test_times.py::test_a_naive_time_is_of_the_shops_zone",
         ),
         "sentinels for no time": (
-            "processors/sources/readers/test_times.py::test_a_time_not_told_is_null",
+            "processors/sources/readers/test_times.py::test_a_time_not_given_is_null",
         ),
         "personal data stand nowhere but in contact": (
             "repository/test_examples.py::test_no_personal_data_stands_outside_of_contact",
             (
                 "processors/sources/readers/test_attributes.py::"
-                "test_what_stands_under_a_name_that_tells_nothing_is_left_out"
+                "test_a_value_under_a_name_too_general_to_judge_is_left_out"
             ),
         ),
     },

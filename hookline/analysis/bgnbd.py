@@ -1,4 +1,4 @@
-"""Who buys again, how often and for how much: BG/NBD and Gamma-Gamma. Pure.
+"""Predicts who buys again, how often and for how much: BG/NBD and Gamma-Gamma. Pure.
 
 BG/NBD: P. Fader, B. Hardie, K. Lee, "Counting Your Customers" the Easy Way: An Alternative to
 the Pareto/NBD Model, Marketing Science 24 (2005), 275-284. A customer buys at a Poisson rate
@@ -7,9 +7,9 @@ probability (beta distributed: a, b). Gamma-Gamma: P. Fader, B. Hardie, The Gamm
 Monetary Value, 2013. A purchase's value is gamma distributed (shape p) about the customer's own
 scale (gamma distributed: shape q, scale gamma), whatever the frequency.
 
-Arrays hold one customer a place: ``x`` repeat purchases, ``recency`` from the first to the last,
-``age`` from the first until today, ``value`` the mean of the repeat purchases. Times are in the
-unit in which the model was fitted; money is in one currency. Figures are floats: estimates.
+Arrays hold one element per customer: ``x`` repeat purchases, ``recency`` from the first to the
+last, ``age`` from the first until today, ``value`` the mean of the repeat purchases. Times are in
+the unit in which the model was fitted; money is in one currency. Results are floats: estimates.
 """
 
 from collections.abc import Callable
@@ -23,18 +23,18 @@ from scipy.special import betaln, expit, gammaln, hyp2f1
 Floats = NDArray[np.float64]
 
 _PENALTY = 1e-6
-"""Keeps parameters from running away along a ridge where the likelihood is flat; no estimate
-that has a maximum moves by a thousandth."""
-_CLOSE = 1e-6
-"""To a singular point that is none of the limit: there the limit is taken beside it."""
-_FAR = 12.0
-"""Logarithm beyond which a parameter has run away: there is no such maximum."""
-_NOWHERE = 1e10
+"""Keeps parameters from diverging along a ridge where the likelihood is flat; an estimate that
+has a maximum changes by less than a thousandth."""
+_NEAR_ONE = 1e-6
+"""Closer than this to the removable singularity at a = 1, the formula is evaluated beside it."""
+_MAX_LOG = 12.0
+"""Logarithm beyond which a parameter has diverged: the likelihood has no maximum."""
+_INFINITE_LOSS = 1e10
 """Loss where the likelihood is not finite."""
 
 
 class NoFitError(ValueError):
-    """The likelihood has no maximum in reach: the model does not suit these customers."""
+    """The likelihood has no finite maximum: the model does not suit these customers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class BgNbd:
     b: float
 
     def log_likelihood(self, x: Floats, recency: Floats, age: Floats) -> Floats:
-        """Of each customer: equation 6 of the paper, in logarithms."""
+        """Return each customer's log-likelihood: equation 6 of the paper."""
         r, alpha, a, b = self.r, self.alpha, self.a, self.b
         shared = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + betaln(a, b + x) - betaln(a, b)
         stays = -(r + x) * np.log(alpha + age)
@@ -55,12 +55,12 @@ class BgNbd:
         return np.asarray(shared + stays + left, dtype=np.float64)
 
     def alive(self, x: Floats, recency: Floats, age: Floats) -> Floats:
-        """Probability that the customer still buys; 1 where nothing was bought again yet."""
+        """Return the probability that the customer still buys; 1 without repeat purchases."""
         return expit(-self._left(x, recency, age))
 
     def purchases(self, x: Floats, recency: Floats, age: Floats, ahead: float) -> Floats:
-        """Expected purchases in the next ``ahead``: equation 10 of the paper."""
-        a = self.a if abs(self.a - 1) > _CLOSE else 1 + _CLOSE  # a limit, finite on both sides
+        """Return the expected purchases in the next ``ahead``: equation 10 of the paper."""
+        a = self.a if abs(self.a - 1) > _NEAR_ONE else 1 + _NEAR_ONE  # finite on both sides
         r, alpha, b = self.r, self.alpha, self.b
         ratio = ahead / (alpha + age + ahead)
         stays = (r + x) * np.log1p(-ratio)
@@ -69,7 +69,7 @@ class BgNbd:
         return np.asarray(np.maximum(expected, 0) * self.alive(x, recency, age), dtype=np.float64)
 
     def _left(self, x: Floats, recency: Floats, age: Floats) -> Floats:
-        """Logarithm of the odds of having left since the last purchase."""
+        """Return the log odds of having left since the last purchase."""
         odds = (
             np.log(self.a)
             - np.log(self.b + np.maximum(x, 1) - 1)
@@ -87,7 +87,7 @@ class GammaGamma:
     gamma: float
 
     def log_likelihood(self, x: Floats, value: Floats) -> Floats:
-        """Of each customer with ``x`` > 0 and ``value`` > 0: the note's marginal distribution."""
+        """Return the marginal log-likelihood of each customer with ``x`` > 0 and ``value`` > 0."""
         p, q, gamma = self.p, self.q, self.gamma
         return np.asarray(
             gammaln(p * x + q)
@@ -102,38 +102,38 @@ class GammaGamma:
 
     @property
     def has_mean(self) -> bool:
-        """Whether an average customer's value is finite."""
+        """Whether the mean over all customers is finite."""
         return self.q > 1
 
     def mean_value(self, x: Floats, value: Floats) -> Floats:
-        """Expected value of a purchase: the note's conditional expectation.
+        """Return the expected value of a purchase: the conditional expectation of the 2013 note.
 
-        Between the customer's own mean and everybody's; the latter where ``x`` is 0. Asks for
-        ``has_mean``.
+        Between the customer's own mean and that of all customers; the latter where ``x`` is 0.
+        Requires ``has_mean``.
         """
         return self.p * (self.gamma + x * value) / (self.p * x + self.q - 1)
 
 
 def fit_purchases(x: Floats, recency: Floats, age: Floats) -> BgNbd:
-    """The most likely model of these customers. Raises NoFitError.
+    """Fit the model of purchases by maximum likelihood. Raises NoFitError.
 
-    Customers alike are counted, not repeated: a million take no longer than their kinds.
+    Time grows with the number of distinct customers, since equal ones are counted.
     """
-    kinds, counts = np.unique(np.column_stack((x, recency, age)), axis=0, return_counts=True)
-    scale = float(kinds[:, 2].max()) or 1.0  # in which all parameters are of like size
+    distinct, counts = np.unique(np.column_stack((x, recency, age)), axis=0, return_counts=True)
+    scale = float(distinct[:, 2].max()) or 1.0  # brings all parameters to a similar size
 
     def likelihood(logs: Floats) -> float:
         model = BgNbd(*np.exp(logs))
-        return float(counts @ model.log_likelihood(kinds[:, 0], *kinds[:, 1:].T / scale))
+        return float(counts @ model.log_likelihood(distinct[:, 0], *distinct[:, 1:].T / scale))
 
     r, alpha, a, b = _most_likely(likelihood, 4, float(counts.sum()))
     return BgNbd(r, alpha * scale, a, b)
 
 
 def fit_values(x: Floats, value: Floats) -> GammaGamma:
-    """The most likely model of these customers' values. Raises NoFitError.
+    """Fit the model of values by maximum likelihood. Raises NoFitError.
 
-    Takes those with ``x`` > 0 and ``value`` > 0 only: leave the others out before.
+    Every customer must have ``x`` > 0 and ``value`` > 0.
     """
     scale = float(value.mean())
 
@@ -147,12 +147,12 @@ def fit_values(x: Floats, value: Floats) -> GammaGamma:
 def _most_likely(
     likelihood: Callable[[Floats], float], parameters: int, customers: float
 ) -> tuple[float, ...]:
-    """Parameters with the greatest likelihood, sought in logarithms: all are positive."""
+    """Return the parameters of greatest likelihood, searched as logarithms: all are positive."""
 
     def loss(logs: Floats) -> float:
-        with np.errstate(all="ignore"):  # far out nothing is finite; there it is just bad
-            found = likelihood(logs) / customers
-        return -found + _PENALTY * float(logs @ logs) if np.isfinite(found) else _NOWHERE
+        with np.errstate(all="ignore"):  # far from the maximum it is not finite
+            mean = likelihood(logs) / customers
+        return -mean + _PENALTY * float(logs @ logs) if np.isfinite(mean) else _INFINITE_LOSS
 
     starts = (np.full(parameters, start) for start in (0.0, -1.0, 1.0))
     rough = [minimize(loss, start, method="Nelder-Mead") for start in starts]
@@ -162,6 +162,6 @@ def _most_likely(
         method="Nelder-Mead",
         options={"maxiter": 8000, "xatol": 1e-7, "fatol": 1e-12},
     )
-    if best.fun >= _NOWHERE or np.abs(best.x).max() > _FAR:
-        raise NoFitError("no maximum of the likelihood in reach")
+    if best.fun >= _INFINITE_LOSS or np.abs(best.x).max() > _MAX_LOG:
+        raise NoFitError("the likelihood has no finite maximum")
     return tuple(float(each) for each in np.exp(best.x))

@@ -1,4 +1,4 @@
-"""A shop's customers in one currency, predicted: whom a model suits, and what it says. Pure."""
+"""Predicts a shop's customers in one currency, where a model fits. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from hookline.analysis.bgnbd import BgNbd, Floats, GammaGamma, NoFitError, fit_p
 WEEK = 7.0
 """Days of the unit in which models are fitted, as in the papers."""
 AHEAD = (30, 90, 365)
-"""Days for which is predicted."""
+"""Horizons of the predictions, in days."""
 CUSTOMERS, REPEATS = 100, 30
-"""Customers, and repeat customers, that a model is fitted to at least: four parameters of a
-mixture say nothing about fewer."""
+"""Customers, and repeat customers, that a model needs: four parameters cannot be estimated from
+fewer."""
 _STEP = 30
-_PLACES = Decimal("0.0001")
+_FOUR_DECIMALS = Decimal("0.0001")
 
 
 class Customer(NamedTuple):
-    """What a model asks of one customer: columns of ``customer_lifetime_value``, in days."""
+    """One customer: columns of ``customer_lifetime_value``, times in days."""
 
     customer_key: str
     frequency: int
@@ -32,7 +32,7 @@ class Customer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Of one customer. Purchases and values in the order of ``AHEAD``; None = no value known."""
+    """One customer's prediction, purchases and values by ``AHEAD``; None = value unknown."""
 
     customer_key: str
     alive: float
@@ -43,10 +43,10 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a model says, and why it says nothing.
+    """The predictions of a model, or the reason why there are none.
 
     ``reason``: too-few-customers, too-few-repeat-customers, no-fit. ``value_reason``, where
-    there are purchases but no values: too-few-values, no-fit, no-mean-value. ``correlation`` is
+    purchases are predicted but no values: too-few-values, no-fit, no-mean-value. ``correlation`` is
     that of frequency and value over repeat customers, None where it has none.
     """
 
@@ -63,18 +63,18 @@ class Forecast:
 def forecast(
     customers: Sequence[Customer],
     discount_rate: float,
-    at_least: tuple[int, int] = (CUSTOMERS, REPEATS),
+    minimum: tuple[int, int] = (CUSTOMERS, REPEATS),
 ) -> Forecast:
-    """Predictions for customers with a whole history, all of one shop and currency.
+    """Predict customers with a complete history, all of one shop and currency.
 
-    ``discount_rate`` a year (0.1 = 10%); ``at_least``: customers and repeat customers.
+    ``discount_rate`` per year (0.1 = 10%); ``minimum``: customers and repeat customers.
     """
     x = np.array([each.frequency for each in customers], dtype=np.float64)
     recency = np.array([each.recency for each in customers], dtype=np.float64) / WEEK
     age = np.array([each.age for each in customers], dtype=np.float64) / WEEK
     sizes = len(customers), int((x > 0).sum())
-    words = ("too-few-customers", "too-few-repeat-customers")
-    for size, least, reason in zip(sizes, at_least, words, strict=True):
+    reasons = ("too-few-customers", "too-few-repeat-customers")
+    for size, least, reason in zip(sizes, minimum, reasons, strict=True):
         if size < least:
             return Forecast(*sizes, reason=reason)
     try:
@@ -84,37 +84,39 @@ def forecast(
 
     value = np.array([float(each.monetary or 0) for each in customers], dtype=np.float64)
     has_value = (x > 0) & (value > 0)
-    worth, value_reason = _worth(x[has_value], value[has_value], at_least[1])
+    value_model, value_reason = _value_model(x[has_value], value[has_value], minimum[1])
     alive = model.alive(x, recency, age)
     ahead = [model.purchases(x, recency, age, days / WEEK) for days in AHEAD]
-    kept = _discounted(model, x, recency, age, discount_rate)
-    # Who bought again for nothing has no mean of their own, and everybody's is not theirs.
-    each_value = np.full(len(x), np.nan)
-    if worth is not None:
-        suits = has_value | (x == 0)
-        each_value[suits] = worth.mean_value(x[suits], value[suits])
+    discounted = _discounted(model, x, recency, age, discount_rate)
+    # Repeat customers who paid nothing have no mean of their own, and the overall one is wrong.
+    mean_value = np.full(len(x), np.nan)
+    if value_model is not None:
+        is_predictable = has_value | (x == 0)
+        mean_value[is_predictable] = value_model.mean_value(
+            x[is_predictable], value[is_predictable]
+        )
     return Forecast(
         *sizes,
         predictions=[
             Prediction(
-                one.customer_key,
-                float(alive[at]),
-                tuple(float(purchases[at]) for purchases in ahead),
-                tuple(_amount(purchases[at] * each_value[at]) for purchases in ahead),
-                _amount(kept[at] * each_value[at]),
+                customer.customer_key,
+                float(alive[n]),
+                tuple(float(purchases[n]) for purchases in ahead),
+                tuple(_amount(purchases[n] * mean_value[n]) for purchases in ahead),
+                _amount(discounted[n] * mean_value[n]),
             )
-            for at, one in enumerate(customers)
+            for n, customer in enumerate(customers)
         ],
         value_reason=value_reason,
         purchases=model,
-        values=worth,
+        values=value_model,
         correlation=_correlation(x[has_value], value[has_value]),
     )
 
 
-def _worth(x: Floats, value: Floats, at_least: int) -> tuple[GammaGamma | None, str | None]:
-    """The model of values; None with the reason where there is none."""
-    if len(x) < at_least:
+def _value_model(x: Floats, value: Floats, minimum: int) -> tuple[GammaGamma | None, str | None]:
+    """Fit the model of values; None with the reason where it does not fit."""
+    if len(x) < minimum:
         return None, "too-few-values"
     try:
         model = fit_values(x, value)
@@ -126,23 +128,23 @@ def _worth(x: Floats, value: Floats, at_least: int) -> tuple[GammaGamma | None, 
 def _discounted(
     model: BgNbd, x: Floats, recency: Floats, age: Floats, discount_rate: float
 ) -> Floats:
-    """Purchases of the longest time ahead, each worth less the later: in the middle of a step."""
-    total, before = np.zeros(len(x)), np.zeros(len(x))
+    """Return the discounted purchases of the longest horizon, each at the middle of its step."""
+    total, previous = np.zeros(len(x)), np.zeros(len(x))
     last = AHEAD[-1]
     for begin in range(0, last, _STEP):
         end = min(begin + _STEP, last)
         until = model.purchases(x, recency, age, end / WEEK)
-        total += (until - before) / (1 + discount_rate) ** ((begin + end) / 2 / last)
-        before = until
+        total += (until - previous) / (1 + discount_rate) ** ((begin + end) / 2 / last)
+        previous = until
     return total
 
 
 def _correlation(x: Floats, value: Floats) -> float | None:
-    if len(x) < 2 or not (np.ptp(x) and np.ptp(value)):  # noqa: PLR2004 - of one there is none
+    if len(x) < 2 or not (np.ptp(x) and np.ptp(value)):  # noqa: PLR2004 - undefined for one
         return None
     return float(np.corrcoef(x, value)[0, 1])
 
 
 def _amount(value: float) -> Decimal | None:
-    """An estimate as money: four places; None where there is none."""
-    return Decimal(float(value)).quantize(_PLACES) if np.isfinite(value) else None
+    """Round an estimate to four decimals; None where there is none."""
+    return Decimal(float(value)).quantize(_FOUR_DECIMALS) if np.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""Predictions of all shops: read from ``customer_lifetime_value``, and written beside."""
+"""Predicts the customers of all shops, from and into ``customer_lifetime_value``."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -6,19 +6,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from psycopg import AsyncConnection
-
 from hookline.analysis.forecast import CUSTOMERS, REPEATS, Customer, Forecast, Prediction, forecast
-from hookline.console.output import Told
-from hookline.errors import CommandError
-from hookline.tables.session import connected
+from hookline.console.errors import CommandError
+from hookline.console.output import Progress
+from hookline.tables.session import Connection, connected
 from runtime.settings import Settings
-from sinks.postgres.session import AGAIN
+from sinks.postgres.session import RETRYABLE
 from sinks.store import entity_locks
-from sinks.store.write_plan import lock_of
+from sinks.store.write_plan import customer_lock_key
 
-Connection = AsyncConnection[Any]
-_CHUNK = 1000
+_BATCH = 1000
 _ATTEMPTS = 8
 
 _GROUPS = """
@@ -46,29 +43,29 @@ _FIELDS = (
     "discounted_clv",
 )
 _FILL = f"""
-    UPDATE customer_lifetime_value v SET {", ".join(f"{name} = told.{name}" for name in _FIELDS)}
+    UPDATE customer_lifetime_value v SET {", ".join(f"{name} = new.{name}" for name in _FIELDS)}
     FROM unnest(%s::text[], %s::float8[], %s::float8[], %s::float8[], %s::float8[],
         %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[])
-        AS told (customer_key, {", ".join(_FIELDS)})
-    WHERE v.customer_key = told.customer_key AND v.currency = %s
+        AS new (customer_key, {", ".join(_FIELDS)})
+    WHERE v.customer_key = new.customer_key AND v.currency = %s
         AND v.ineligible_reason IS NULL
 """  # noqa: S608 - only names of this module are put in
 _CLEAR = f"""
     UPDATE customer_lifetime_value SET {", ".join(f"{name} = NULL" for name in _FIELDS)}
     WHERE customer_key = ANY(%s) AND currency = %s
 """  # noqa: S608 - only names of this module are put in
-_MODEL = ("r", "alpha", "a", "b")
+_PURCHASES = ("r", "alpha", "a", "b")
 _VALUES = ("p", "q", "gamma")
 _RUN = (
     "source", "shop", "currency", "as_of", "customers", "repeat_customers", "predicted",
-    "reason", "value_reason", *_MODEL, *_VALUES, "correlation", "discount_rate",
+    "reason", "value_reason", *_PURCHASES, *_VALUES, "correlation", "discount_rate",
 )  # fmt: skip
-_NOTE = f"""
+_WRITE_RUN = f"""
     INSERT INTO prediction_runs ({", ".join(_RUN)}) VALUES ({", ".join(["%s"] * len(_RUN))})
     ON CONFLICT (source, shop, currency) DO UPDATE
     SET {", ".join(f"{name} = excluded.{name}" for name in _RUN[3:])}, predicted_at = now()
 """  # noqa: S608 - only names of this module are put in
-_FORGET = """
+_DELETE_STALE_RUNS = """
     DELETE FROM prediction_runs p WHERE NOT EXISTS (
         SELECT FROM customer_lifetime_value v
         WHERE (v.source, v.shop, v.currency) = (p.source, p.shop, p.currency)
@@ -78,26 +75,26 @@ _FORGET = """
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What was predicted for one shop and currency."""
+    """The forecast of one shop and currency."""
 
     source: str
     shop: str
     currency: str
     as_of: Any
-    found: Forecast
+    forecast: Forecast
 
 
 async def predict(
     settings: Settings,
     discount_rate: float,
-    at_least: tuple[int, int] = (CUSTOMERS, REPEATS),
+    minimum: tuple[int, int] = (CUSTOMERS, REPEATS),
     *,
     writes: bool = True,
-    progress: Told = lambda _what, _done, _of: None,
+    progress: Progress = lambda _what, _done, _total: None,
 ) -> list[Run]:
     """Predict for every shop and currency; fill the columns and ``prediction_runs``.
 
-    Rows that no longer suit lose what an earlier run predicted. Sinks may write meanwhile.
+    Predictions of an earlier run are cleared in rows that get none. Sinks may write meanwhile.
     """
     async with connected(settings, "predict") as connection:
         groups = await (await connection.execute(_GROUPS)).fetchall()
@@ -106,34 +103,35 @@ async def predict(
             progress(f"{source}/{shop} {currency}", number, len(groups))
             rows = await connection.execute(_CUSTOMERS, [source, shop, currency])
             customers = [Customer(*row) async for row in rows]
-            found = await asyncio.to_thread(forecast, customers, discount_rate, at_least)
-            run = Run(source, shop, currency, as_of, found)
+            result = await asyncio.to_thread(forecast, customers, discount_rate, minimum)
+            run = Run(source, shop, currency, as_of, result)
             if writes:
                 await _write(connection, run, discount_rate)
             runs.append(run)
         if writes:
-            await connection.execute(_FORGET)
+            await connection.execute(_DELETE_STALE_RUNS)
     return runs
 
 
 async def _write(connection: Connection, run: Run, discount_rate: float) -> None:
-    place = (run.source, run.shop, run.currency)
-    told = run.found.predictions
-    stood = await connection.execute(_PREDICTED, place)
-    gone = sorted({key async for (key,) in stood} - {each.customer_key for each in told})
-    for chunk in _chunks(gone):
-        await _locked(connection, run, chunk, partial(_clear, connection, run, chunk))
-    for part in _chunks(told):
-        keys = [each.customer_key for each in part]
-        await _locked(connection, run, keys, partial(_fill, connection, run, part))
-    found = run.found
-    model = [getattr(found.purchases, name, None) for name in _MODEL]
-    values = [getattr(found.values, name, None) for name in _VALUES]
+    key = (run.source, run.shop, run.currency)
+    forecast = run.forecast
+    predictions = forecast.predictions
+    stored = await connection.execute(_PREDICTED, key)
+    stale = sorted({key async for (key,) in stored} - {each.customer_key for each in predictions})
+    for keys in _batches(stale):
+        await _locked(connection, run, keys, partial(_clear, connection, run, keys))
+    for batch in _batches(predictions):
+        keys = [each.customer_key for each in batch]
+        await _locked(connection, run, keys, partial(_fill, connection, run, batch))
+    purchases = [getattr(forecast.purchases, name, None) for name in _PURCHASES]
+    values = [getattr(forecast.values, name, None) for name in _VALUES]
     await connection.execute(
-        _NOTE,
+        _WRITE_RUN,
         [
-            *place, run.as_of, found.customers, found.repeat_customers, len(told),
-            found.reason, found.value_reason, *model, *values, found.correlation, discount_rate,
+            *key, run.as_of, forecast.customers, forecast.repeat_customers, len(predictions),
+            forecast.reason, forecast.value_reason, *purchases, *values, forecast.correlation,
+            discount_rate,
         ],
     )  # fmt: skip
 
@@ -142,9 +140,9 @@ async def _clear(connection: Connection, run: Run, keys: Sequence[str]) -> None:
     await connection.execute(_CLEAR, [list(keys), run.currency])
 
 
-async def _fill(connection: Connection, run: Run, told: Sequence[Prediction]) -> None:
+async def _fill(connection: Connection, run: Run, predictions: Sequence[Prediction]) -> None:
     columns = zip(
-        *((p.customer_key, p.alive, *p.purchases, *p.values, p.discounted) for p in told),
+        *((p.customer_key, p.alive, *p.purchases, *p.values, p.discounted) for p in predictions),
         strict=True,
     )
     await connection.execute(_FILL, [*map(list, columns), run.currency])
@@ -156,21 +154,23 @@ async def _locked(
     customers: Sequence[str],
     work: Callable[[], Awaitable[None]],
 ) -> None:
-    """Do ``work`` in one transaction, under the locks that batches of the sinks take."""
+    """Run ``work`` in one transaction, under the locks that the sinks' batches take."""
     for _ in range(_ATTEMPTS):
         try:
             async with connection.transaction():
                 await entity_locks.share_shops(connection, [(run.source, run.shop)])
-                await entity_locks.take(connection, {lock_of(key): False for key in customers})
+                await entity_locks.take(
+                    connection, {customer_lock_key(key): False for key in customers}
+                )
                 await work()
-        except AGAIN:
+        except RETRYABLE:
             await asyncio.sleep(1)
         else:
             return
     raise CommandError(
-        "the sinks hold these customers' rows all the time: run `hookline predict` again later"
+        "the sinks kept these customers' rows locked: run `hookline predict` again later"
     )
 
 
-def _chunks(rows: Sequence[Any]) -> list[Any]:
-    return [rows[first : first + _CHUNK] for first in range(0, len(rows), _CHUNK)]
+def _batches(rows: Sequence[Any]) -> list[Any]:
+    return [rows[first : first + _BATCH] for first in range(0, len(rows), _BATCH)]

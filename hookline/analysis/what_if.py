@@ -1,8 +1,7 @@
-"""Other settings tried on what happened: the carts of the log folded anew. Pure but ``groups``.
+"""Folds all carts again with other settings.
 
-The folds take ``cart_activity`` and ``orders``, which hold every cart event and every order's
-state as the log tells them (a rebuild shows it): the same as reading the topics, without
-decoding them, and as of one watermark.
+Reads ``cart_activity`` and ``orders``, which hold every cart event and every order's state: the
+same as reading the topics, without decoding them, and as of one watermark.
 """
 
 from collections import defaultdict
@@ -10,33 +9,34 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from hookline.console.output import Told
+from hookline.console.output import Progress
 from hookline.tables import histories
-from hookline.tables.histories import Asks
+from hookline.tables.histories import QueryReader
 from schemas.events import Micros
-from sinks.carts.activity import CandidateOrder, CartHistory, Detection, Generation, Status, fold
+from sinks.carts.fold import fold
 from sinks.carts.lines import has_items
+from sinks.carts.records import CandidateOrder, CartHistory, CartStatus, Detection, Generation
 
-_AT_ONCE = 2000
-"""Carts whose histories are held at a time."""
+_BATCH_CARTS = 2000
+"""Carts in memory with their histories at a time."""
 
 _CARTS = "SELECT cart_key, links FROM carts WHERE %s::text IS NULL OR source || '/' || shop = %s"
 _ORDERS = """
     SELECT order_key, links FROM orders
     WHERE links <> '{}' AND (%s::text IS NULL OR source || '/' || shop = %s)
 """
-Group = tuple[list[str], list[str]]
+LinkGroup = tuple[list[str], list[str]]
 """Keys of carts and of orders that must be folded together."""
 
 
 @dataclass(slots=True)
-class Outcome:
-    """What one setting would have said of the carts of one currency (None: none is known).
+class WhatIfCounts:
+    """Counts for one setting and the carts of one currency (None: unknown).
 
-    ``carts`` with items were seen; ``abandoned`` of them would have been called so; of these
+    ``carts``: with items. ``abandoned``: of them, would have been called abandoned; of these
     ``came_back`` by themselves afterwards, ``ordered`` of them with an order. ``undecided``:
-    silent, but not yet for long enough up to the watermark. Values are of abandoned carts;
-    ``without_value`` of them tell none.
+    silent, but not yet long enough by the watermark. Values are those of abandoned carts;
+    ``without_value`` of them have none.
     """
 
     carts: int = 0
@@ -50,16 +50,16 @@ class Outcome:
 
     @property
     def stayed_away(self) -> int:
-        """Abandoned and not come back: whom a message could have reached."""
+        """Abandoned carts that did not come back: a message could have reached their customers."""
         return self.abandoned - self.came_back
 
     def add(self, row: Generation) -> None:
         """Count one generation."""
         self.carts += 1
-        self.undecided += row.status is Status.ACTIVE and row.next_due is not None
+        self.undecided += row.status is CartStatus.ACTIVE and row.next_due is not None
         if not row.abandon_count:
             return
-        ordered = row.status is Status.RECOVERED
+        ordered = row.status is CartStatus.RECOVERED
         later = row.last_activity_at is not None and row.last_activity_at > row.abandonments[0]
         self.abandoned += 1
         self.ordered += ordered
@@ -72,25 +72,25 @@ class Outcome:
             self.came_back_value += row.cart_value
 
 
-Outcomes = dict[Micros, dict[str | None, Outcome]]
-"""abandon_after -> currency -> what it would have said."""
+CountsBySetting = dict[Micros, dict[str | None, WhatIfCounts]]
+"""abandon_after -> currency -> counts."""
 
 
-def try_out(
+def count_generations(
     carts: Sequence[CartHistory],
     orders: Sequence[CandidateOrder],
     settings: Iterable[Micros],
     watermark: Micros,
     since: Micros,
-    into: Outcomes,
+    into: CountsBySetting,
 ) -> None:
     """Fold one link group with each ``abandon_after`` (µs) and count its generations.
 
-    Counted are generations first seen at or after ``since``, with items, tests apart, found by
-    our timer: those that a platform reports know no setting.
+    Counts generations first seen at or after ``since``, with items, except tests and those that
+    their platform reports abandoned, which depend on no setting.
     """
     for abandon_after in settings:
-        tried = [
+        changed = [
             replace(
                 cart,
                 activities=tuple(
@@ -99,46 +99,50 @@ def try_out(
             )
             for cart in carts
         ]
-        found = into.setdefault(abandon_after, {})
-        for row in fold(tried, orders, watermark):
+        counts = into.setdefault(abandon_after, {})
+        for row in fold(changed, orders, watermark):
             if (
                 row.detection is Detection.TIMER
                 and not row.is_test
                 and row.first_seen_at >= since
                 and has_items(row.items)
             ):
-                found.setdefault(row.currency, Outcome()).add(row)
+                counts.setdefault(row.currency, WhatIfCounts()).add(row)
 
 
 def backtest(
-    reader: Asks,
+    reader: QueryReader,
     settings: Sequence[Micros],
     since: Micros = 0,
     shop: str | None = None,
-    progress: Told = lambda _what, _done, _of: None,
-) -> Outcomes:
-    """All carts, or those of ``source/shop``, with each setting. Holds keys of all, no more."""
+    progress: Progress = lambda _what, _done, _total: None,
+) -> CountsBySetting:
+    """Count all carts, or those of ``source/shop``, with each setting.
+
+    Keeps only the keys of all carts in memory, and the histories of one batch.
+    """
     now = histories.watermark(reader)
-    everything = groups(reader, shop)
-    total = sum(len(carts) for carts, _ in everything)
-    outcomes: Outcomes = {each: {} for each in settings}
+    all_groups = link_groups(reader, shop)
+    total = sum(len(carts) for carts, _ in all_groups)
+    counts: CountsBySetting = {each: {} for each in settings}
     done = 0
-    for batch in _batches(everything):
+    for batch in _batches(all_groups):
         cart_keys = [key for carts, _ in batch for key in carts]
         order_keys = [key for _, orders in batch for key in orders]
         carts = {each.cart_key: each for each in histories.carts(reader, cart_keys)}
         orders = {each.order_key: each for each in histories.orders(reader, order_keys)}
-        for mine, ours in batch:  # rows may go between the two looks: a rebuild swaps them
-            known = [carts[key] for key in mine if key in carts]
-            candidates = [orders[key] for key in ours if key in orders]
-            try_out(known, candidates, settings, now, since, outcomes)
+        for own_carts, own_orders in batch:
+            # Rows may disappear between the queries: a rebuild swaps tables.
+            cart_histories = [carts[key] for key in own_carts if key in carts]
+            candidates = [orders[key] for key in own_orders if key in orders]
+            count_generations(cart_histories, candidates, settings, now, since, counts)
         done += len(cart_keys)
         progress("carts", done, total)
-    return outcomes
+    return counts
 
 
-class _Joined:
-    """Keys that belong together: each has one root."""
+class _UnionFind:
+    """Disjoint sets of keys; each set has one root."""
 
     def __init__(self) -> None:
         self._parents: dict[str, str] = {}
@@ -156,34 +160,34 @@ class _Joined:
             self._parents[self.root(link)] = self.root(key)
 
 
-def groups(reader: Asks, shop: str | None = None) -> list[Group]:
-    """Carts and orders, as their links put them together; orders without a cart are left out."""
-    joined = _Joined()
-    cart_rows = reader.ask(_CARTS, [shop, shop]).rows
+def link_groups(reader: QueryReader, shop: str | None = None) -> list[LinkGroup]:
+    """Return carts and orders grouped by their links; orders without a cart are left out."""
+    sets = _UnionFind()
+    cart_rows = reader.query(_CARTS, [shop, shop]).rows
     for key, links in cart_rows:
-        joined.join(f"cart {key}", links)
+        sets.join(f"cart {key}", links)
     order_rows = [
         (key, links)
-        for key, links in reader.ask(_ORDERS, [shop, shop]).rows
-        if any(link in joined for link in links)
+        for key, links in reader.query(_ORDERS, [shop, shop]).rows
+        if any(link in sets for link in links)
     ]
     for key, links in order_rows:
-        joined.join(f"order {key}", links)
-    found: defaultdict[str, Group] = defaultdict(lambda: ([], []))
+        sets.join(f"order {key}", links)
+    groups: defaultdict[str, LinkGroup] = defaultdict(lambda: ([], []))
     for key, _ in cart_rows:
-        found[joined.root(f"cart {key}")][0].append(key)
+        groups[sets.root(f"cart {key}")][0].append(key)
     for key, _ in order_rows:
-        found[joined.root(f"order {key}")][1].append(key)
-    return list(found.values())
+        groups[sets.root(f"order {key}")][1].append(key)
+    return list(groups.values())
 
 
-def _batches(groups: Sequence[Group]) -> Iterator[list[Group]]:
-    batch: list[Group] = []
+def _batches(groups: Sequence[LinkGroup]) -> Iterator[list[LinkGroup]]:
+    batch: list[LinkGroup] = []
     size = 0
     for group in groups:
         batch.append(group)
         size += len(group[0])
-        if size >= _AT_ONCE:
+        if size >= _BATCH_CARTS:
             yield batch
             batch, size = [], 0
     if batch:

@@ -1,4 +1,4 @@
-"""The chart of ``hookline what-if`` as a picture."""
+"""Draws the chart of ``hookline what-if``."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from hookline.analysis.what_if import Outcome
+from hookline.analysis.what_if import WhatIfCounts
 
 _SERIES = (
     ("ordered", "#2a9d8f", "came back and ordered"),
@@ -16,13 +16,13 @@ _SERIES = (
 )
 
 
-def save(path: Path, outcomes: Mapping[str, Outcome]) -> None:
-    """Write a PNG file: carts called abandoned by setting, and what became of them."""
-    names = list(outcomes)
+def save(path: Path, counts_by_setting: Mapping[str, WhatIfCounts]) -> None:
+    """Write a PNG file: abandoned carts by setting, split by what their customers did next."""
+    names = list(counts_by_setting)
     counts = {
-        "ordered": [each.ordered for each in outcomes.values()],
-        "returned": [each.came_back - each.ordered for each in outcomes.values()],
-        "stayed_away": [each.stayed_away for each in outcomes.values()],
+        "ordered": [each.ordered for each in counts_by_setting.values()],
+        "returned": [each.came_back - each.ordered for each in counts_by_setting.values()],
+        "stayed_away": [each.stayed_away for each in counts_by_setting.values()],
     }
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     FigureCanvasAgg(figure)

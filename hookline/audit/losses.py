@@ -1,11 +1,11 @@
-"""Raw records that are gone before they were processed: found, and given up by an operator."""
+"""Raw records lost before they were processed: finding them, and accepting the loss."""
 
 import time
 from dataclasses import dataclass
 
 from aiokafka import TopicPartition
 
-from hookline.errors import CommandError
+from hookline.console.errors import CommandError
 from runtime.kafka import log_reader, operator_decisions
 from runtime.settings import Settings
 from schemas.decisions import AcceptedLoss
@@ -13,7 +13,7 @@ from schemas.topics import WEBHOOKS, Group
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class LostRange:
     """Offsets of one raw partition, from ``first`` up to ``until`` (excluded), that are gone."""
 
     topic: str
@@ -23,46 +23,48 @@ class Lost:
 
     @property
     def count(self) -> int:
-        """How many records."""
+        """How many offsets."""
         return self.until - self.first
 
 
-async def find_lost(settings: Settings, partition: int) -> Lost | None:
-    """What is missing where the processors stand in a partition; None where nothing is.
+async def find_lost_range(settings: Settings, partition: int) -> LostRange | None:
+    """Find the records missing at the processors' committed offset; None where none are.
 
-    Raises CommandError where there is no such partition.
+    Raises CommandError where the topic has no such partition.
     """
-    stood = await log_reader.committed(settings, Group.PROCESSORS)
+    committed = await log_reader.committed(settings, Group.PROCESSORS)
     async with log_reader.consumer(settings) as client:
-        places = (await log_reader.places(settings))[WEBHOOKS]
-        place = TopicPartition(settings.topic(WEBHOOKS), partition)
-        if place not in places:
-            raise CommandError(f"{place.topic} has partitions 0 to {len(places) - 1}")
-        start = (await log_reader.begins(client, [place]))[place]
-        end = (await log_reader.ends(client, [place]))[place]
-        due = stood.get(place, start)
-        if due >= end:
+        partitions = (await log_reader.topic_partitions(settings))[WEBHOOKS]
+        tp = TopicPartition(settings.topic(WEBHOOKS), partition)
+        if tp not in partitions:
+            raise CommandError(f"{tp.topic} has partitions 0 to {len(partitions) - 1}")
+        start = (await log_reader.beginning_offsets(client, [tp]))[tp]
+        end = (await log_reader.end_offsets(client, [tp]))[tp]
+        next_offset = committed.get(tp, start)
+        if next_offset >= end:
             return None
-        client.assign([place])
-        client.seek(place, max(due, start))
-        first = int((await client.getone(place)).offset)
-    return Lost(place.topic, partition, due, first) if first > due else None
+        client.assign([tp])
+        client.seek(tp, max(next_offset, start))
+        first = int((await client.getone(tp)).offset)
+    return LostRange(tp.topic, partition, next_offset, first) if first > next_offset else None
 
 
-async def accept(settings: Settings, partition: int, lost: Lost | None, until: int) -> AcceptedLoss:
-    """Keep the decision to go on without what lies before ``until``.
+async def accept(
+    settings: Settings, partition: int, lost: LostRange | None, until: int
+) -> AcceptedLoss:
+    """Record the decision to continue without the offsets below ``until``.
 
-    Raises CommandError where that is not what is lost.
+    Raises CommandError where ``until`` is not the end of the lost range.
     """
     if lost is None:
         raise CommandError(
-            f"nothing is lost where the processors stand in partition {partition}: there is nothing"
-            " to accept"
+            f"no records are lost at the processors' committed offset in partition {partition}:"
+            " there is nothing to accept"
         )
     if until != lost.until:
         raise CommandError(
-            f"offsets {lost.first} to {lost.until - 1} of partition {partition} are lost: say"
-            f" --until {lost.until}, the first that is still there"
+            f"offsets {lost.first} to {lost.until - 1} of partition {partition} are lost: use"
+            f" --until {lost.until}, the first offset that still exists"
         )
     decision = AcceptedLoss(
         partition=partition, first=lost.first, until=until, at=time.time_ns() // 1000

@@ -1,8 +1,8 @@
-"""Reads one raw partition and its outcomes into books, in flat memory.
+"""Reads one raw partition and its outcomes into tallies, in flat memory.
 
-A segment of raw offsets at a time: its raw records, and of each outcome log as much as speaks
-of them. Outcomes follow the order of their raw records but for late ones, so the books of a
-segment that lacks some stay open until the logs end.
+One segment of raw offsets at a time: its raw records, and as much of each outcome log as refers
+to them. Outcomes follow the order of their raw records except for late ones, so the tally of a
+segment with missing outcomes stays open until the logs end.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,21 +12,21 @@ from typing import Any
 import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from hookline.audit.books import Chosen, Glossary, Numbers, Offsets, PartitionBooks, Verdicts
-from runtime.kafka.log_reader import Streams
+from hookline.audit.tally import AuditResult, HeaderIds, Ids, Mask, Offsets, PartitionTally
+from runtime.kafka.log_reader import PartitionStreams
 from schemas import envelopes
 
 SEGMENT = 1 << 18
-"""Raw offsets of one segment; its books take 4 MB."""
+"""Raw offsets of one segment; its tally takes 4 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to read of one partition: raw offsets ``[begin, barrier)``.
 
-    ``committed`` is where the processors stand, ``start`` and ``end`` the offsets to read of
-    each outcome log. ``is_whole``: the logs are read to their ends whatever is found, so that
-    late copies are counted too; else only as far as the range needs.
+    ``committed`` is the processors' committed offset, ``start`` and ``end`` the offsets to read of
+    each outcome log. ``is_whole``: the logs are always read to their ends, so that late copies are
+    counted too; otherwise only as far as the range needs.
     """
 
     raw: TopicPartition
@@ -40,150 +40,153 @@ class Plan:
     @property
     def size(self) -> int:
         """Records to read, at most."""
-        outcomes = sum(self.end[place] - offset for place, offset in self.start.items())
+        outcomes = sum(self.end[tp] - offset for tp, offset in self.start.items())
         return self.barrier - self.begin + outcomes
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """The verdicts on the raw offsets ``[begin, end)`` of one partition."""
+    """The result for raw offsets ``[begin, end)`` of one partition."""
 
     begin: int
     end: int
-    verdicts: Verdicts
+    result: AuditResult
 
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """What a fetched batch says: raw offsets, and numbers of shops or of slots."""
+    """A fetched batch: raw offsets, with the ids of shops (raw records) or of slots (outcomes)."""
 
     offsets: Offsets
-    numbers: Numbers
-    replays: Chosen | None = None  # of raw records alone
+    ids: Ids
+    replays: Mask | None = None  # of raw records only
 
-    def __getitem__(self, chosen: Chosen) -> "_Batch":
-        replays = None if self.replays is None else self.replays[chosen]
-        return _Batch(self.offsets[chosen], self.numbers[chosen], replays)
+    def __getitem__(self, mask: Mask) -> "_Batch":
+        replays = None if self.replays is None else self.replays[mask]
+        return _Batch(self.offsets[mask], self.ids[mask], replays)
 
 
 async def read(
     client: AIOKafkaConsumer, plan: Plan, progress: Callable[[int], None] = lambda _: None
 ) -> list[Segment]:
-    """The partition's segments, in order; ``progress`` is told of records as they are read.
+    """The partition's segments, in order; ``progress`` gets the number of records per batch.
 
-    Raises TimeoutError where a broker goes silent, ValueError for a record that is no outcome.
+    Raises TimeoutError if the broker stops answering, ForeignRecordError for a record that is not
+    an outcome.
     """
-    return await _Reading(client, plan, progress).run() if plan.begin < plan.barrier else []
+    return await _PartitionReader(client, plan, progress).run() if plan.begin < plan.barrier else []
 
 
-class _Reading:
+class _PartitionReader:
+    """Fills open tallies up to ``_frontier``; records above it wait in ``_ahead``."""
+
     def __init__(
         self, client: AIOKafkaConsumer, plan: Plan, progress: Callable[[int], None]
     ) -> None:
         self._plan, self._progress = plan, progress
-        self._glossary = Glossary()
+        self._ids = HeaderIds()
         start, end = {plan.raw: plan.begin, **plan.start}, {plan.raw: plan.barrier, **plan.end}
-        self._streams = Streams(client, start, end)
-        self._ahead: dict[TopicPartition, list[_Batch]] = {place: [] for place in start}
+        self._streams = PartitionStreams(client, start, end)
+        self._ahead: dict[TopicPartition, list[_Batch]] = {tp: [] for tp in start}
         self._frontier = plan.begin
-        self._open: list[PartitionBooks] = []
+        self._open: list[PartitionTally] = []
         self._closed: list[Segment] = []
         self._late = 0
 
     async def run(self) -> list[Segment]:
         plan = self._plan
         while self._frontier < plan.barrier:
-            begin, self._frontier = self._frontier, self._following(self._frontier)
-            self._open.append(PartitionBooks(begin, self._frontier, plan.committed, self._glossary))
+            begin, self._frontier = self._frontier, self._segment_end(self._frontier)
+            self._open.append(PartitionTally(begin, self._frontier, plan.committed, self._ids))
             await self._fill()
-            self._close(lambda books: not books.has_missing)
-        while (plan.is_whole or self._open) and (left := self._left()):
-            await self._more(left)
+            self._close(lambda tally: not tally.has_missing)
+        while (plan.is_whole or self._open) and (unread := self._unread()):
+            await self._fetch(unread)
             if not plan.is_whole:
-                self._close(lambda books: not books.has_missing)
+                self._close(lambda tally: not tally.has_missing)
         self._close(lambda _: True)
-        return self._told()
+        return self._segments()
 
-    def _following(self, begin: int) -> int:
-        """The end of the segment from ``begin``: what may be in flight stands in its own."""
+    def _segment_end(self, begin: int) -> int:
+        """The end of the segment from ``begin``: what may be in flight has a segment of its own."""
         end = min(begin + SEGMENT, self._plan.barrier)
         return self._plan.committed if begin < self._plan.committed < end else end
 
-    def _left(self) -> list[TopicPartition]:
-        return [place for place in self._ahead if self._streams.is_open(place)]
+    def _unread(self) -> list[TopicPartition]:
+        return [tp for tp in self._ahead if self._streams.is_open(tp)]
 
     async def _fill(self) -> None:
-        """Read until every log speaks of what is behind the frontier, or has ended."""
-        for place, held in self._ahead.items():
-            self._ahead[place] = []
-            for batch in held:
-                self._enter(place, batch)
-        while wanted := [place for place in self._left() if not self._ahead[place]]:
-            await self._more(wanted)
+        """Read until every log has passed the frontier, or has ended."""
+        for tp, batches in self._ahead.items():
+            self._ahead[tp] = []
+            for batch in batches:
+                self._enter(tp, batch)
+        while wanted := [tp for tp in self._unread() if not self._ahead[tp]]:
+            await self._fetch(wanted)
 
-    async def _more(self, wanted: Sequence[TopicPartition]) -> None:
-        for place, records in (await self._streams.fetch(wanted)).items():
-            is_raw = place == self._plan.raw
-            self._enter(place, self._raws(records) if is_raw else self._outcomes(records))
+    async def _fetch(self, wanted: Sequence[TopicPartition]) -> None:
+        for tp, records in (await self._streams.fetch(wanted)).items():
+            is_raw = tp == self._plan.raw
+            self._enter(tp, self._raw_batch(records) if is_raw else self._outcome_batch(records))
             self._progress(len(records))
 
-    def _enter(self, place: TopicPartition, batch: _Batch) -> None:
-        """Write a batch into the books; what is behind the frontier waits for its own."""
+    def _enter(self, tp: TopicPartition, batch: _Batch) -> None:
+        """Enter a batch into the open tallies; keep what lies at or above the frontier."""
         ahead = batch.offsets >= self._frontier
         if ahead.any():
-            if not self._ahead[place] or self._frontier < self._plan.barrier:
-                self._ahead[place].append(batch[ahead & (batch.offsets < self._plan.barrier)])
+            if not self._ahead[tp] or self._frontier < self._plan.barrier:
+                self._ahead[tp].append(batch[ahead & (batch.offsets < self._plan.barrier)])
             batch = batch[~ahead]
         entered = int(np.count_nonzero(batch.offsets < self._plan.begin))
-        for books in self._open:
+        for tally in self._open:
             if batch.replays is not None:
-                books.raws(batch.offsets, batch.numbers, batch.replays)
+                tally.add_raw(batch.offsets, batch.ids, batch.replays)
             else:
-                entered += books.outcomes(batch.offsets, batch.numbers)
-        if batch.replays is None:  # the rest speaks of books that were closed complete
+                entered += tally.add_outcomes(batch.offsets, batch.ids)
+        if batch.replays is None:  # the others belong to tallies that were closed complete
             self._late += len(batch.offsets) - entered
 
-    def _raws(self, records: Sequence[Any]) -> _Batch:
+    def _raw_batch(self, records: Sequence[Any]) -> _Batch:
         shops, replays = [], []
         for record in records:
-            said = dict(record.headers)
-            source, shop = said.get(envelopes.SOURCE, b""), said.get(envelopes.SHOP, b"")
-            shops.append(self._glossary.shop(source, shop))
-            replays.append(envelopes.REPLAY_OF in said)
+            headers = dict(record.headers)
+            source, shop = headers.get(envelopes.SOURCE, b""), headers.get(envelopes.SHOP, b"")
+            shops.append(self._ids.shop(source, shop))
+            replays.append(envelopes.REPLAY_OF in headers)
         return _Batch(
             np.array([record.offset for record in records], np.int64),
             np.array(shops, np.int64),
             np.array(replays, np.bool_),
         )
 
-    def _outcomes(self, records: Sequence[Any]) -> _Batch:
+    def _outcome_batch(self, records: Sequence[Any]) -> _Batch:
         offsets, slots = [], []
         for record in records:
-            said = dict(record.headers)
+            headers = dict(record.headers)
             try:
-                offsets.append(int(said[envelopes.RAW_OFFSET]))
-                slots.append(self._glossary.slot(said[envelopes.SLOT], said[envelopes.SLOTS]))
+                offsets.append(int(headers[envelopes.RAW_OFFSET]))
+                slots.append(self._ids.slot(headers[envelopes.SLOT], headers[envelopes.SLOTS]))
             except (KeyError, ValueError) as error:
                 raise ForeignRecordError(
-                    f"{record.topic}:{record.partition}:{record.offset} is no outcome of ours"
-                    f" ({error!r}): who else writes to this topic?"
+                    f"{record.topic}:{record.partition}:{record.offset} is not an outcome of this"
+                    f" pipeline ({error!r}): what else writes to this topic?"
                 ) from error
         return _Batch(np.array(offsets, np.int64), np.array(slots, np.int64))
 
-    def _close(self, is_due: Callable[[PartitionBooks], bool]) -> None:
-        kept = []
-        for books in self._open:
-            if is_due(books):
-                self._closed.append(Segment(books.begin, books.barrier, books.close()))
+    def _close(self, is_due: Callable[[PartitionTally], bool]) -> None:
+        still_open = []
+        for tally in self._open:
+            if is_due(tally):
+                self._closed.append(Segment(tally.begin, tally.end, tally.result()))
             else:
-                kept.append(books)
-        self._open = kept
+                still_open.append(tally)
+        self._open = still_open
 
-    def _told(self) -> list[Segment]:
-        first, *rest = sorted(self._closed, key=lambda segment: segment.begin)
-        late = first.verdicts.late_copies + self._late
-        return [replace(first, verdicts=replace(first.verdicts, late_copies=late)), *rest]
+    def _segments(self) -> list[Segment]:
+        first, *others = sorted(self._closed, key=lambda segment: segment.begin)
+        late = first.result.late_copies + self._late
+        return [replace(first, result=replace(first.result, late_copies=late)), *others]
 
 
 class ForeignRecordError(ValueError):
-    """A record of an outcome topic is none of ours; the message says where it stands."""
+    """A record of an outcome topic that this pipeline did not write; names its coordinates."""

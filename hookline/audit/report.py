@@ -1,8 +1,8 @@
 """``accepted = canonical + duplicates + dead letters``, counted from Kafka itself.
 
-The raw records of a range, up to a barrier (the ends at the start), and the outcomes that stand
-for them. What retention has trimmed is taken from the ledger; what is behind the sinks' fences
-is counted beside it.
+Reads the raw records of a range, up to the end offsets at the start of the audit, and their
+outcomes. What retention has trimmed is taken from the ledger; events that the sinks have not
+stored yet are counted beside it.
 """
 
 from dataclasses import asdict, dataclass, field, replace
@@ -11,11 +11,11 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from hookline.audit import ledger, workers
-from hookline.audit.books import Count
 from hookline.audit.ledger import Entry, Trimmed
 from hookline.audit.reader import Plan, Segment
-from hookline.audit.workers import Progress
-from hookline.errors import CommandError
+from hookline.audit.tally import Count
+from hookline.console.errors import CommandError
+from hookline.console.output import Progress
 from hookline.tables.session import Connection, connected
 from runtime.kafka import log_reader, operator_decisions
 from runtime.settings import Settings
@@ -27,9 +27,9 @@ SLACK_MS = 600_000
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which deliveries: those appended in ``[since_ms, until_ms)``, at offsets ``[first, until)``.
+    """Deliveries appended in ``[since_ms, until_ms)``, at offsets ``[first, until)``.
 
-    Times are the broker's, in milliseconds; ``partition`` None is all of them.
+    Times are the broker's, in milliseconds; None does not limit.
     """
 
     since_ms: int | None = None
@@ -40,7 +40,7 @@ class Scope:
 
     @property
     def is_everything(self) -> bool:
-        """True where nothing is left out."""
+        """True if the scope limits nothing."""
         return self == Scope()
 
 
@@ -49,7 +49,11 @@ EVERYTHING = Scope()
 
 @dataclass(slots=True)
 class SinkState:
-    """How far the tables are. ``beyond``: fences past the end of their log."""
+    """How far the tables are.
+
+    ``behind``: events not stored yet. ``beyond``: stored offsets past the end of their log.
+    ``rejects``: rows of ``sink_rejects``.
+    """
 
     behind: int = 0
     beyond: list[str] = field(default_factory=list)
@@ -58,13 +62,13 @@ class SinkState:
 
 @dataclass(slots=True)
 class Report:
-    """The audit's answer.
+    """The result of an audit.
 
-    ``missing_at`` and ``conflicting_at`` name raw coordinates, ``partition:offset``, of each
-    such delivery. ``trimmed``: deliveries of ``total`` that the ledger answers for. ``unknown``:
+    ``missing_at`` and ``conflicting_at``: raw coordinates, ``partition:offset``, of these
+    deliveries. ``trimmed``: deliveries in ``total`` that come from the ledger. ``unknown``:
     ranges, ``partition:first-last``, that were trimmed before an audit found them settled.
-    ``given_up``: such ranges that an operator accepted as lost. ``recreated``: partitions whose
-    ledger reaches beyond their log.
+    ``given_up``: such ranges that an operator accepted as lost. ``recreated``: partitions with
+    ledger entries beyond the end of their log.
     """
 
     total: Count = field(default_factory=Count)
@@ -86,7 +90,7 @@ class Report:
         return self.total.is_balanced and not beyond
 
     def as_dict(self) -> dict[str, Any]:
-        """For a machine."""
+        """Return the report as plain data, for ``--json``."""
         own = {
             name: getattr(self, name)
             for name in self.__slots__
@@ -101,19 +105,19 @@ class Report:
         }
 
     def line(self) -> str:
-        """The sum as one line."""
+        """Return the sum as one line."""
         t = self.total
         sign = "=" if t.is_balanced else "≠"
-        said = (
+        line = (
             f"accepted {t.accepted} {sign} canonical {t.canonical} + duplicates {t.duplicates} "
             f"+ dead letters {t.dead_letters}"
         )
-        said += f" + in flight {t.in_flight}" if t.in_flight else ""
-        said += f", missing {t.missing}" if t.missing else ""
-        return said + (f", in two classes {t.conflicting}" if t.conflicting else "")
+        line += f" + in flight {t.in_flight}" if t.in_flight else ""
+        line += f", missing {t.missing}" if t.missing else ""
+        return line + (f", in two classes {t.conflicting}" if t.conflicting else "")
 
     def add(self, shops: dict[str, Count]) -> None:
-        """Count these too."""
+        """Add the counts of these shops."""
         for shop, count in shops.items():
             self.shops[shop] = self.shops.get(shop, Count()) + count
             self.total += count
@@ -121,7 +125,7 @@ class Report:
 
 async def audit(
     settings: Settings,
-    progress: Progress = lambda _read, _all: None,
+    progress: Progress = lambda _what, _done, _total: None,
     scope: Scope = EVERYTHING,
     *,
     tables: bool = True,
@@ -130,64 +134,71 @@ async def audit(
 
     ``tables`` False leaves the database out: the sinks' state and the ledger. An audit of
     everything with the database brings the ledger up to date. Raises CommandError where there
-    is no topic or partition, TimeoutError where a broker goes silent.
+    is no topic or partition, TimeoutError if the broker stops answering.
     """
-    # The commits first: whatever lies below them has its outcomes in the ends asked for later.
-    stood = await log_reader.committed(settings, Group.PROCESSORS)
+    # Commits before end offsets: everything below a commit then has its outcomes within the ends.
+    committed = await log_reader.committed(settings, Group.PROCESSORS)
     if not tables:
-        return (await _counted(settings, progress, scope, stood, None))[0]
+        return (await _count(settings, progress, scope, committed, None))[0]
     async with connected(settings, "audit") as connection:
-        books = connection if scope.is_everything else None
-        report, entries = await _counted(settings, progress, scope, stood, books)
+        ledger_connection = connection if scope.is_everything else None
+        report, entries = await _count(settings, progress, scope, committed, ledger_connection)
         for raw, settled in entries.items():
             await ledger.write(connection, settings.sql_schema, raw.topic, raw.partition, settled)
-        report.sinks = await _sinks(connection, settings)
+        report.sinks = await _sink_state(connection, settings)
     return report
 
 
-async def _counted(
+async def _count(
     settings: Settings,
     progress: Progress,
     scope: Scope,
-    stood: dict[TopicPartition, int],
-    books: Connection | None,
+    committed: dict[TopicPartition, int],
+    connection: Connection | None,
 ) -> tuple[Report, dict[TopicPartition, list[Entry]]]:
-    """The report, and by partition what its ledger should hold from now on."""
+    """Return the report, and by partition the entries to store in the ledger.
+
+    ``connection`` None: the ledger is neither read nor written.
+    """
     report, entries = Report(), {}
-    made = await operator_decisions.read(settings)
+    accepted_losses = await operator_decisions.read(settings)
     plans: list[tuple[Plan, Trimmed]] = []
     async with log_reader.consumer(settings) as client:
-        places = await log_reader.places(settings)
-        for raw in _chosen(places[WEBHOOKS], scope):
-            outcomes = [places[topic][raw.partition] for topic in OUTCOMES]
-            known = await ledger.read(books, *raw) if books is not None else []
-            plans.append(await _plan(client, raw, outcomes, scope, stood, known))
-    found = await workers.read(settings, [plan for plan, _ in plans], progress)
-    for (plan, lost), segments in zip(plans, found, strict=True):
+        partitions = await log_reader.topic_partitions(settings)
+        for raw in _in_scope(partitions[WEBHOOKS], scope):
+            outcomes = [partitions[topic][raw.partition] for topic in OUTCOMES]
+            stored = await ledger.read(connection, *raw) if connection is not None else []
+            plans.append(await _plan(client, raw, outcomes, scope, committed, stored))
+    segments_of_plans = await workers.read(
+        settings,
+        [plan for plan, _ in plans],
+        lambda done, total: progress("reading", done, total),
+    )
+    for (plan, lost), segments in zip(plans, segments_of_plans, strict=True):
         number = plan.raw.partition
         for first, end in lost.unknown:
-            accepted, others = operator_decisions.divided(made, number, first, end)
+            accepted, others = operator_decisions.divided(accepted_losses, number, first, end)
             report.given_up += [f"{number}:{start}-{until - 1}" for start, until in accepted]
             report.unknown += [f"{number}:{start}-{until - 1}" for start, until in others]
         for entry in lost.entries:
             report.add(dict(entry.shops))
             report.trimmed += sum(count.accepted for count in entry.shops.values())
-        _enter(report, number, segments)
-        if lost.known_to > plan.barrier:
+        _add_segments(report, number, segments)
+        if lost.audited_to > plan.barrier:
             report.recreated.append(
-                f"{plan.raw.topic}:{number} was audited up to {lost.known_to}, its log ends at"
+                f"{plan.raw.topic}:{number} was audited up to {lost.audited_to}, its log ends at"
                 f" {plan.barrier}"
             )
-        elif books is not None:
-            entries[plan.raw] = [*ledger.joined(lost.entries), *_settled(segments)]
+        elif connection is not None:
+            entries[plan.raw] = [*ledger.merge_adjacent(lost.entries), *_settled(segments)]
     return report, entries
 
 
-def _chosen(raws: list[TopicPartition], scope: Scope) -> list[TopicPartition]:
-    chosen = [raw for raw in raws if scope.partition in (None, raw.partition)]
-    if not chosen:
+def _in_scope(raws: list[TopicPartition], scope: Scope) -> list[TopicPartition]:
+    selected = [raw for raw in raws if scope.partition in (None, raw.partition)]
+    if not selected:
         raise CommandError(f"no partition {scope.partition}: there are 0 to {len(raws) - 1}")
-    return chosen
+    return selected
 
 
 async def _plan(
@@ -195,58 +206,63 @@ async def _plan(
     raw: TopicPartition,
     outcomes: list[TopicPartition],
     scope: Scope,
-    stood: dict[TopicPartition, int],
-    known: list[Entry],
+    committed: dict[TopicPartition, int],
+    stored: list[Entry],
 ) -> tuple[Plan, Trimmed]:
-    log_start = (await log_reader.begins(client, [raw]))[raw]
-    end = await log_reader.ends(client, [raw, *outcomes])
+    """Plan what to read of a raw partition and its outcome logs, given its ledger entries."""
+    log_start = (await log_reader.beginning_offsets(client, [raw]))[raw]
+    end = await log_reader.end_offsets(client, [raw, *outcomes])
     barrier = end.pop(raw)
-    lost = ledger.trimmed(known, log_start) if scope.is_everything else Trimmed(log_start)
+    lost = ledger.trimmed(stored, log_start) if scope.is_everything else Trimmed(log_start)
     begin = max(lost.begin, scope.first or 0)
     barrier = barrier if scope.until is None else min(barrier, scope.until)
     if scope.since_ms is not None:
-        begin = max(begin, (await log_reader.since(client, [raw], scope.since_ms))[raw])
+        since = await log_reader.offsets_since(client, [raw], scope.since_ms)
+        begin = max(begin, since[raw])
     if scope.until_ms is not None:
-        barrier = min(barrier, (await log_reader.since(client, [raw], scope.until_ms))[raw])
-    plan = Plan(raw, begin, barrier, stood.get(raw, log_start), {}, end, scope.is_everything)
+        until = await log_reader.offsets_since(client, [raw], scope.until_ms)
+        barrier = min(barrier, until[raw])
+    plan = Plan(raw, begin, barrier, committed.get(raw, log_start), {}, end, scope.is_everything)
     if begin >= barrier:
         return replace(plan, begin=barrier), lost
     first = await log_reader.appended_at(client, raw, begin)
-    return replace(plan, start=await log_reader.since(client, outcomes, first - SLACK_MS)), lost
+    start = await log_reader.offsets_since(client, outcomes, first - SLACK_MS)
+    return replace(plan, start=start), lost
 
 
-def _enter(report: Report, number: int, segments: list[Segment]) -> None:
+def _add_segments(report: Report, number: int, segments: list[Segment]) -> None:
     for segment in segments:
-        verdicts = segment.verdicts
-        report.add(verdicts.shops)
-        report.late_copies += verdicts.late_copies
-        report.strangers += verdicts.strangers
-        report.missing_at += [f"{number}:{offset}" for offset in verdicts.missing_at]
-        report.conflicting_at += [f"{number}:{offset}" for offset in verdicts.conflicting_at]
+        result = segment.result
+        report.add(result.shops)
+        report.late_copies += result.late_copies
+        report.strangers += result.strangers
+        report.missing_at += [f"{number}:{offset}" for offset in result.missing_at]
+        report.conflicting_at += [f"{number}:{offset}" for offset in result.conflicting_at]
 
 
 def _settled(segments: list[Segment]) -> list[Entry]:
     return [
-        Entry(segment.begin, segment.end, segment.verdicts.shops)
+        Entry(segment.begin, segment.end, segment.result.shops)
         for segment in segments
-        if segment.verdicts.total.is_settled
+        if segment.result.total.is_settled
     ]
 
 
-async def _sinks(connection: Connection, settings: Settings) -> SinkState:
+async def _sink_state(connection: Connection, settings: Settings) -> SinkState:
+    """Compare the sinks' stored offsets (table ``fences``) with the ends of the logs."""
     state = SinkState()
     cursor = await connection.execute("SELECT topic, partition, next_offset FROM fences")
-    at = {TopicPartition(topic, number): offset async for topic, number, offset in cursor}
+    stored = {TopicPartition(topic, number): offset async for topic, number, offset in cursor}
     rejects = await (await connection.execute("SELECT count(*) FROM sink_rejects")).fetchone()
     state.rejects = rejects[0] if rejects else 0
     async with log_reader.consumer(settings) as client:
-        places = await log_reader.places(settings)
-        canonical = [place for topic in CANONICAL for place in places[topic]]
-        for place, end in (await log_reader.ends(client, canonical)).items():
-            fence = at.get(place, 0)
-            state.behind += max(end - fence, 0)
-            if fence > end:
+        partitions = await log_reader.topic_partitions(settings)
+        canonical = [tp for topic in CANONICAL for tp in partitions[topic]]
+        for tp, end in (await log_reader.end_offsets(client, canonical)).items():
+            next_offset = stored.get(tp, 0)
+            state.behind += max(end - next_offset, 0)
+            if next_offset > end:
                 state.beyond.append(
-                    f"{place.topic}:{place.partition} at {fence}, its log ends at {end}"
+                    f"{tp.topic}:{tp.partition} at {next_offset}, its log ends at {end}"
                 )
     return state

@@ -1,6 +1,6 @@
-"""Reads the audit's partitions: here, or, where there is much to read, in processes side by side.
+"""Reads the audit's partitions: in this process, or in several where there is much to read.
 
-Decoding records is what costs, and one process decodes on one core.
+Decoding records dominates, and one process decodes on one core.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ from runtime.kafka import log_reader
 from runtime.settings import Settings
 from schemas.topics import MIB
 
-APART = 200_000
-"""Records from which on processes of their own pay: each takes a second to start."""
-AT_MOST = 4
-"""Processes: each takes about 150 MB, and a broker serves no more than a few at full speed."""
-_LOOK = 0.1
+PARALLEL_FROM = 200_000
+"""Records from which several processes pay off: each takes a second to start."""
+MAX_PROCESSES = 4
+"""Each takes about 150 MB, and a broker serves no more than a few at full speed."""
+_POLL_S = 0.1
 
 Progress = Callable[[int, int], None]
 """(records read, records to read)."""
@@ -33,30 +33,33 @@ Progress = Callable[[int, int], None]
 async def read(
     settings: Settings, plans: Sequence[Plan], progress: Progress
 ) -> list[list[Segment]]:
-    """The segments of each plan. Raises what reading raises, and leaves no process behind."""
-    everything = sum(plan.size for plan in plans)
-    if not everything:
-        return [[] for _ in plans]
-    processes = min(os.cpu_count() or 1, AT_MOST, sum(plan.size > 0 for plan in plans))
-    if everything >= APART and processes > 1:
-        return await _read_apart(settings, plans, processes, lambda n: progress(n, everything))
-    count = 0
+    """Read the segments of each plan.
 
-    def further(records: int) -> None:
-        nonlocal count
-        count += records
-        progress(count, everything)
+    Raises the errors of ``reader.read``, and leaves no process running.
+    """
+    total = sum(plan.size for plan in plans)
+    if not total:
+        return [[] for _ in plans]
+    processes = min(os.cpu_count() or 1, MAX_PROCESSES, sum(plan.size > 0 for plan in plans))
+    if total >= PARALLEL_FROM and processes > 1:
+        return await _read_in_parallel(settings, plans, processes, lambda n: progress(n, total))
+    done = 0
+
+    def advance(records: int) -> None:
+        nonlocal done
+        done += records
+        progress(done, total)
 
     async with log_reader.consumer(settings, MIB) as client:
-        return [await reader.read(client, plan, further) for plan in plans]
+        return [await reader.read(client, plan, advance) for plan in plans]
 
 
-async def _read_apart(
+async def _read_in_parallel(
     settings: Settings, plans: Sequence[Plan], processes: int, progress: Callable[[int], None]
 ) -> list[list[Segment]]:
     context = multiprocessing.get_context("spawn")
-    count, given_up = context.Value("q", 0), context.Event()
-    pool = ProcessPoolExecutor(processes, context, _prepare, (count, given_up))
+    count, cancelled = context.Value("q", 0), context.Event()
+    pool = ProcessPoolExecutor(processes, context, _prepare, (count, cancelled))
     loop = asyncio.get_running_loop()
     try:
         # The longest first: the last one to finish should be a short one.
@@ -65,40 +68,40 @@ async def _read_apart(
         pending: set[asyncio.Future[Any]] = set(work.values())
         while pending:
             done, pending = await asyncio.wait(
-                pending, timeout=_LOOK, return_when=asyncio.FIRST_EXCEPTION
+                pending, timeout=_POLL_S, return_when=asyncio.FIRST_EXCEPTION
             )
-            for each in done:
-                each.result()
+            for future in done:
+                future.result()
             progress(count.value)
         return [work[n].result() for n in range(len(plans))]
     finally:
-        given_up.set()
+        cancelled.set()
         pool.shutdown(cancel_futures=True)
 
 
-# In a process of its own.
+# The rest runs in the worker processes.
 
 _shared: dict[str, Any] = {}
 
 
-def _prepare(count: Any, given_up: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command tells its processes to stop
-    # Records are dropped by reference count; looking for cycles among them costs a third.
+def _prepare(count: Any, cancelled: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command stops its own workers
+    # Records are freed by reference count; the cyclic collector would take a third of the time.
     gc.disable()
-    _shared.update(count=count, given_up=given_up)
+    _shared.update(count=count, cancelled=cancelled)
 
 
 def _read_one(settings: Settings, plan: Plan) -> list[Segment]:
-    def further(records: int) -> None:
-        if _shared["given_up"].is_set():
-            raise InterruptedError("the audit was given up")
+    def advance(records: int) -> None:
+        if _shared["cancelled"].is_set():
+            raise InterruptedError("the audit was cancelled")
         with _shared["count"].get_lock():
             _shared["count"].value += records
 
-    async def reading() -> list[Segment]:
+    async def read_plan() -> list[Segment]:
         async with log_reader.consumer(settings, MIB) as client:
-            return await reader.read(client, plan, further)
+            return await reader.read(client, plan, advance)
 
-    segments = uvloop.run(reading())
+    segments = uvloop.run(read_plan())
     gc.collect()
     return segments

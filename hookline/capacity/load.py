@@ -1,4 +1,4 @@
-"""What comes in, and what one machine may be asked for: said by the operator, checked here."""
+"""The load to plan for, and the limits of one machine, as given by the operator."""
 
 import math
 from dataclasses import dataclass, fields
@@ -9,16 +9,16 @@ DAY = 86_400
 
 
 class CapacityError(ValueError):
-    """A load that cannot be reckoned with; the message names the option."""
+    """A load or limit that is not possible; the message names the option."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What comes in. ``rate``: deliveries a second, on average; ``peak``: the busiest times it.
+    """The incoming load. ``rate``: deliveries per second on average; ``peak``: factor at the peak.
 
-    ``events`` of a delivery and ``body`` (bytes) None: as measured. ``orders``, ``carts`` and
-    ``customers``: new ones for each delivery. ``window_s``: dedupe window; ``retention_s``: of
-    the raw topic.
+    ``events`` per delivery and ``body`` (bytes): None for the measured values. ``orders``,
+    ``carts`` and ``customers``: new ones per delivery. ``window_s``: dedupe window;
+    ``retention_s``: of the raw topic.
     """
 
     rate: float
@@ -33,24 +33,24 @@ class Load:
 
     def __post_init__(self) -> None:
         if self.events is not None:
-            _within("--events-per-delivery", self.events, least=1)
+            _at_least("--events-per-delivery", self.events, least=1)
         if self.body is not None:
-            _within("--body", self.body, least=1)
-        _within("--peak", self.peak, least=1)
-        _above_nothing("--rate", self.rate)
-        _above_nothing("--window", self.window_s)
-        _above_nothing("--retention", self.retention_s)
+            _at_least("--body", self.body, least=1)
+        _at_least("--peak", self.peak, least=1)
+        _positive("--rate", self.rate)
+        _positive("--window", self.window_s)
+        _positive("--retention", self.retention_s)
         for name in ("orders", "carts", "customers"):
-            _within(f"--{name}", getattr(self, name), least=0)
+            _at_least(f"--{name}", getattr(self, name), least=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machines:
-    """What one may be asked for: planning limits of the operator, not measured.
+    """Limits of one machine for planning, chosen by the operator and not measured.
 
-    ``headroom``: share of every core that stays free at the peak. ``process_memory``: bytes of
-    one process. ``postgres_log``: bytes of write-ahead log that one PostgreSQL writes a second;
-    ``broker_bytes``: what one broker writes.
+    ``headroom``: share of every core that stays free at the peak. ``process_memory``: bytes per
+    process. ``postgres_log``: bytes of write-ahead log per second and PostgreSQL server;
+    ``broker_bytes``: bytes written per second and broker.
     """
 
     headroom: float = 0.3
@@ -66,7 +66,7 @@ class Machines:
         if not 0 <= self.headroom < 1:
             raise CapacityError(f"--headroom: a share from 0 to below 1, not {self.headroom:g}")
         for item in fields(self)[1:]:
-            _above_nothing(f"--{item.name.replace('_', '-')}", getattr(self, item.name))
+            _positive(f"--{item.name.replace('_', '-')}", getattr(self, item.name))
 
     @property
     def usable(self) -> float:
@@ -74,11 +74,11 @@ class Machines:
         return 1 - self.headroom
 
 
-def _above_nothing(option: str, value: float) -> None:
+def _positive(option: str, value: float) -> None:
     if not (math.isfinite(value) and value > 0):
         raise CapacityError(f"{option}: a number above 0, not {value:g}")
 
 
-def _within(option: str, value: float, least: float) -> None:
+def _at_least(option: str, value: float, least: float) -> None:
     if not (math.isfinite(value) and value >= least):
         raise CapacityError(f"{option}: {least:g} or more, not {value:g}")

@@ -1,6 +1,6 @@
-"""The measured figures that capacity is reckoned from: one data file, each with its origin.
+"""The measured figures for capacity planning: one data file, with the origin of each figure.
 
-``python -m tests.bench.capacity --write`` makes the file from runs of the bench.
+``python -m tests.bench.capacity --write`` writes the file from runs of the bench.
 """
 
 from importlib import resources
@@ -10,16 +10,16 @@ from typing import Annotated
 import msgspec
 from msgspec import structs
 
-from hookline.errors import CommandError
+from hookline.console.errors import CommandError
 
 FILE = "measurements.json"
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One figure. ``value`` None: nobody has measured it.
+    """One figure. ``value`` None: not measured.
 
-    ``by`` is the command that measures it; ``machine``, ``commit`` and ``at`` say of which run
-    the value is. ``provisional``: of a short run or a busy machine, to be measured again.
+    ``by`` is the command that measures it; ``machine``, ``commit`` and ``at`` identify the run.
+    ``provisional``: from a short run or a busy machine, to be measured again.
     """
 
     value: Annotated[float, msgspec.Meta(gt=0)] | None
@@ -33,7 +33,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All of them. CPU in microseconds of one core, sizes in bytes, take-over in seconds."""
+    """All figures. CPU in microseconds of one core, sizes in bytes, take-over in seconds."""
 
     ingress_cpu: Figure
     processor_cpu: Figure
@@ -56,22 +56,22 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     take_over_cache: Figure
 
     def named(self) -> dict[str, Figure]:
-        """By name, in the order of the file."""
+        """Return the figures by name, in the order of the file."""
         return {name: getattr(self, name) for name in self.__struct_fields__}
 
     @property
     def missing(self) -> list[str]:
-        """Names of those that nobody has measured."""
+        """Names of figures that are not measured."""
         return [name for name, each in self.named().items() if each.value is None]
 
     @property
     def provisional(self) -> list[str]:
-        """Names of those of a short run or a busy machine."""
+        """Names of figures from a short run or a busy machine."""
         return [name for name, each in self.named().items() if each.provisional]
 
 
 def read(path: Path | None = None) -> Figures:
-    """The figures of a file, or those that come with the package. Raises CommandError."""
+    """Read the figures of a file, or those of the package. Raises CommandError."""
     try:
         text = (
             resources.files("hookline.capacity").joinpath(FILE).read_bytes()
@@ -84,12 +84,12 @@ def read(path: Path | None = None) -> Figures:
         return msgspec.json.decode(text, type=Figures)
     except msgspec.DecodeError as error:
         raise CommandError(
-            f"{path or FILE} holds no figures ({error}): begin with a copy of {FILE}, or"
+            f"{path or FILE} is not a file of figures ({error}): start from a copy of {FILE}, or"
             " measure with `make bench`, then `python -m tests.bench.capacity --write --to FILE`"
         ) from error
 
 
-def written(figures: Figures) -> str:
-    """The text of a file."""
+def to_json(figures: Figures) -> str:
+    """Return the text of a file of figures."""
     text = msgspec.json.encode(structs.asdict(figures))
     return msgspec.json.format(text, indent=2).decode() + "\n"

@@ -1,1 +1,1 @@
-"""One module per noun of the command line. What they import of the stages they import late."""
+"""One module for each command. They import stages only when the command runs."""

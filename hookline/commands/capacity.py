@@ -1,4 +1,4 @@
-"""``hookline capacity``: machines for a rate."""
+"""``hookline capacity``: machines needed for a rate of deliveries."""
 
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hookline.commands.options import JsonOption
 from hookline.console import output
 
 if TYPE_CHECKING:
@@ -13,17 +14,14 @@ if TYPE_CHECKING:
     from hookline.capacity.plan import Plan
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(capacity)
-
-
 def capacity(
     rate: Annotated[float, typer.Option(help="Deliveries a second, on average.")],
-    peak: Annotated[float, typer.Option(help="The busiest seconds, times the average.")] = 3.0,
+    peak: Annotated[
+        float, typer.Option(help="Rate of the busiest seconds, as a multiple of the average.")
+    ] = 3.0,
     events_per_delivery: Annotated[
         float | None,
-        typer.Option(help="Canonical events of a delivery. [default: as measured]"),
+        typer.Option(help="Canonical events a delivery. [default: as measured]"),
     ] = None,
     body: Annotated[
         int | None,
@@ -31,34 +29,38 @@ def capacity(
     ] = None,
     window: Annotated[str, typer.Option(help="The shops' dedupe window.")] = "3d",
     retention: Annotated[str, typer.Option(help="How long raw deliveries are kept.")] = "30d",
-    orders: Annotated[float, typer.Option(help="New orders for each delivery.")] = 0.5,
-    carts: Annotated[float, typer.Option(help="New carts for each delivery.")] = 0.125,
-    customers: Annotated[float, typer.Option(help="New customers for each delivery.")] = 0.125,
+    orders: Annotated[float, typer.Option(help="New orders a delivery.")] = 0.5,
+    carts: Annotated[float, typer.Option(help="New carts a delivery.")] = 0.125,
+    customers: Annotated[float, typer.Option(help="New customers a delivery.")] = 0.125,
     headroom: Annotated[
         float,
         typer.Option(help="Share of a core left free at the peak."),
     ] = 0.3,
-    process_memory: Annotated[float, typer.Option(metavar="GB", help="Of one process.")] = 8.0,
-    postgres_cores: Annotated[int, typer.Option(help="Of one PostgreSQL.")] = 32,
+    process_memory: Annotated[
+        float, typer.Option(metavar="GB", help="Memory of one process.")
+    ] = 8.0,
+    postgres_cores: Annotated[int, typer.Option(help="Cores of one PostgreSQL server.")] = 32,
     postgres_log: Annotated[
-        float, typer.Option(metavar="MB/S", help="Write-ahead log that one PostgreSQL writes.")
+        float, typer.Option(metavar="MB/S", help="Write-ahead log of one PostgreSQL server.")
     ] = 200.0,
-    broker_cores: Annotated[int, typer.Option(help="Of one broker.")] = 8,
-    broker_bytes: Annotated[float, typer.Option(metavar="MB/S", help="One broker writes.")] = 50.0,
-    broker_partitions: Annotated[int, typer.Option(help="Replicas that one broker holds.")] = 4000,
+    broker_cores: Annotated[int, typer.Option(help="Cores of one broker.")] = 8,
+    broker_bytes: Annotated[
+        float, typer.Option(metavar="MB/S", help="Bytes one broker writes.")
+    ] = 50.0,
+    broker_partitions: Annotated[int, typer.Option(help="Replicas on one broker.")] = 4000,
     replication: Annotated[int, typer.Option(help="Copies of each partition.")] = 3,
     figures: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Your own figures. [default: those of the package]"),
+        typer.Option(metavar="FILE", help="Your own measurements. [default: the package's]"),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Reckon processes, partitions, brokers and gigabytes for a rate of deliveries.
+    """Compute the processes, partitions, brokers and gigabytes needed for a rate of deliveries.
 
-    From figures that were measured: CPU, memory and bytes of a delivery in every part. Processes
-    are of one core each. A figure that nobody has measured leaves its line open. What a machine
-    may be asked for is yours to say, from --headroom to --replication. docs/capacity.md says how
-    the numbers come about and how to measure on your machines.
+    Uses measured CPU, memory and bytes a delivery for every part. Each process uses one core.
+    Lines without a measurement stay open. The options from --headroom to --replication set the
+    limits of your machines. docs/capacity.md explains the calculation and how to measure on your
+    own machines.
 
     Examples:
       hookline capacity --rate 100
@@ -92,44 +94,40 @@ def capacity(
         broker_partitions=broker_partitions,
         replication=replication,
     )
-    known = measurements.read(figures)
-    made = plan(load, known, machines)
+    measured = measurements.read(figures)
+    result = plan(load, measured, machines)
     if as_json:
-        output.print_json(_told(made, known))
+        output.print_json(_as_dict(result, measured))
         return
     title = f"{rate:,.0f} deliveries/s, {rate * peak:,.0f} at the peak"
-    output.out.print(output.table(title, report.COLUMNS, report.rows(made)))
-    found = report.breaks(made, known)
-    output.out.print(report.first(made, found), markup=False)
-    shown = [
-        (f"{each.at:,.0f}/s" if each.at is not None else report.UNKNOWN, *_words(each))
-        for each in found
+    output.out.print(output.table(title, report.COLUMNS, report.rows(result)))
+    limits = report.find_limits(result, measured)
+    output.out.print(report.first_limit(result, limits), markup=False)
+    rows = [
+        (f"{limit.at:,.0f}/s" if limit.at is not None else report.UNKNOWN, limit.what, limit.remedy)
+        for limit in limits
     ]
-    output.out.print(output.table("how far one goes", ("up to", "what ends", "then"), shown))
-    for line in report.doubts(known):
+    output.out.print(output.table("how far one goes", ("up to", "what ends", "then"), rows))
+    for line in report.caveats(measured):
         output.out.print(line, markup=False)
 
 
-def _words(found: Any) -> tuple[str, str]:
-    return found.what, found.remedy
+def _as_dict(result: "Plan", measured: "Figures") -> dict[str, Any]:
+    from hookline.capacity.report import caveats, find_limits, first_limit
 
-
-def _told(made: "Plan", known: "Figures") -> dict[str, Any]:
-    from hookline.capacity.report import breaks, doubts, first
-
-    found = breaks(made, known)
-    said = {item.name: getattr(made, item.name) for item in fields(made)}
-    whole = {
+    limits = find_limits(result, measured)
+    values = {item.name: getattr(result, item.name) for item in fields(result)}
+    plan = {
         name: value if isinstance(value, int | float | tuple) or value is None else asdict(value)
-        for name, value in said.items()
+        for name, value in values.items()
     }
-    log, cache = made.take_over
+    log, cache = result.take_over
     return {
-        **whole,
+        **plan,
         "take_over": {"from_log": log, "from_cache": cache},
-        "breaks_first": first(made, found),
-        "breaks": [asdict(each) for each in found],
-        "not_measured": known.missing,
-        "provisional": known.provisional,
-        "doubts": doubts(known),
+        "breaks_first": first_limit(result, limits),
+        "breaks": [asdict(limit) for limit in limits],
+        "not_measured": measured.missing,
+        "provisional": measured.provisional,
+        "doubts": caveats(measured),
     }

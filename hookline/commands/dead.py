@@ -1,67 +1,62 @@
-"""``hookline dead``: deliveries that no event could be made of, and what to do with them."""
+"""``hookline dead``: list, show, replay and discard dead letters."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from hookline.commands.options import DataOption, DryRunOption, JsonOption, SinceOption
 from hookline.console import output
-from hookline.errors import CommandError
-from hookline.stack_address import DataOption, find
+from hookline.console.errors import CommandError
+from hookline.stack_address import find_stack
 
 if TYPE_CHECKING:
-    from hookline.dead_letters.letters import Choice, Group, Letter
+    from hookline.dead_letters.letters import DeadLetter, LetterFilter, LetterGroup
     from hookline.dead_letters.marks import Mark
-    from hookline.dead_letters.replay import Progress as Told
     from runtime.settings import Settings
 
-group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+group = typer.Typer(
+    name="dead",
+    help="Dead letters: deliveries that could not become events.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 _COLUMNS = ("letter", "when", "shop", "event", "reason", "path", "detail", "state")
+_GROUP_COLUMNS = ("letters", "shop", "reason", "path", "oldest", "newest", "newest_letter")
 _PAGE = 200
-"""Letters of one table on a terminal: a list of millions is shown as it is read."""
+"""Letters of one table on a terminal: a list of millions is printed while it is read."""
 
-Letters = Annotated[
+LettersArgument = Annotated[
     list[str] | None,
-    typer.Argument(help="partition:offset of letters, as `hookline dead list` says."),
+    typer.Argument(help="partition:offset of letters, as in `hookline dead list`."),
 ]
-Shop = Annotated[str | None, typer.Option(help="Of this shop: source/shop, or the shop alone.")]
-Reason = Annotated[str | None, typer.Option(help="Refused for this reason.")]
-FieldPath = Annotated[
+ShopOption = Annotated[
+    str | None, typer.Option(help="Of this shop: source/shop, or the shop alone.")
+]
+ReasonOption = Annotated[str | None, typer.Option(help="Refused for this reason.")]
+FieldPathOption = Annotated[
     str | None, typer.Option("--path", help="Refused for this field: items[3].cost or items[].cost")
 ]
-Since = Annotated[
-    str | None, typer.Option(help="Since this time, or so long ago: 24h, 7d, 2026-05-01T12:00.")
-]
-Everything = Annotated[bool, typer.Option("--all", help="All letters that are still open.")]
-Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the group of commands."""
-    app.add_typer(group, name="dead", help="Dead letters: deliveries that no event was made of.")
+AllOpenOption = Annotated[bool, typer.Option("--all", help="All letters that are still open.")]
 
 
 @group.command("list")
 def list_letters(
-    shop: Shop = None,
-    reason: Reason = None,
-    path: FieldPath = None,
-    since: Since = None,
+    shop: ShopOption = None,
+    reason: ReasonOption = None,
+    path: FieldPathOption = None,
+    since: SinceOption = None,
     by_group: Annotated[
         bool, typer.Option("--group", help="Count them by shop, reason and field path.")
     ] = False,
     settled: Annotated[
-        bool, typer.Option("--all", help="Those that were replayed or discarded, too.")
+        bool, typer.Option("--all", help="Also those replayed or discarded.")
     ] = False,
-    as_json: Json = False,
+    as_json: JsonOption = False,
     data: DataOption = None,
 ) -> None:
-    """List dead letters that are still open: where, when, whose, why.
+    """List dead letters that are still open: position, time, shop and reason.
 
     Examples:
       hookline dead list
@@ -69,7 +64,7 @@ def list_letters(
       hookline dead list --shop spiffy/johns --reason invalid-payload --since 24h
       hookline dead list --all --json | jq -r '.[].state' | sort | uniq -c
     """
-    settings, choice = find(data).settings, _choice(None, shop, reason, path, since)
+    settings, choice = find_stack(data).settings, _choice(None, shop, reason, path, since)
     if by_group:
         _show_groups(asyncio.run(_groups(settings, choice, settled=settled)), as_json=as_json)
     else:
@@ -78,42 +73,40 @@ def list_letters(
 
 @group.command()
 def show(
-    letter: Annotated[str, typer.Argument(help="partition:offset, as `hookline dead list` says.")],
+    letter: Annotated[str, typer.Argument(help="partition:offset, as in `hookline dead list`.")],
     data: DataOption = None,
 ) -> None:
-    """Show one dead letter: when and by which adapter version it was refused, why, its bytes.
+    """Show one dead letter: reason, time, adapter version and the original body.
 
     Examples:
       hookline dead show 2:0
       hookline dead show 2:0 | jq -r .value
     """
-    from hookline.dead_letters.letters import place_of
+    from hookline.dead_letters.letters import parse_letter_id
 
-    output.print_json(asyncio.run(_found(find(data).settings, place_of(letter))))
+    output.print_json(asyncio.run(_one_letter(find_stack(data).settings, parse_letter_id(letter))))
 
 
 @group.command()
 def replay(
-    letters: Letters = None,
-    shop: Shop = None,
-    reason: Reason = None,
-    path: FieldPath = None,
-    since: Since = None,
-    everything: Everything = False,
+    letters: LettersArgument = None,
+    shop: ShopOption = None,
+    reason: ReasonOption = None,
+    path: FieldPathOption = None,
+    since: SinceOption = None,
+    everything: AllOpenOption = False,
     rate: Annotated[
         float | None, typer.Option(min=0.1, help="At most so many letters a second.")
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be done.")
-    ] = False,
-    as_json: Json = False,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
     data: DataOption = None,
 ) -> None:
-    """Give dead letters to the processors again, after a fix: each is settled once.
+    """Process dead letters again, after a fix: each is settled once.
 
-    A letter whose delivery is canonical by now, or which was replayed before, is left alone: a
-    replay that was interrupted is simply repeated. The event keeps the version of the first
-    delivery, so that what was said since then stays.
+    Letters whose delivery is canonical by now, or which were replayed before, are skipped, so an
+    interrupted replay is simply run again. The event keeps the version of the first delivery:
+    it does not overwrite newer values.
 
     Examples:
       hookline dead replay 2:17 3:4
@@ -121,49 +114,49 @@ def replay(
       hookline dead replay --all --dry-run
       hookline dead replay --all --rate 500
     """
-    from hookline.dead_letters.replay import replay as again
+    from hookline.dead_letters.replay import replay as replay_letters
 
     choice = _choice(letters, shop, reason, path, since, everything=everything)
-    settings = find(data).settings
-    with _bar(shown=not as_json) as progress:
-        done = asyncio.run(again(settings, choice, progress, rate=rate, is_rehearsal=dry_run))
+    settings = find_stack(data).settings
+    with output.progress_bar(shown=not as_json) as progress:
+        done = asyncio.run(replay_letters(settings, choice, progress, rate=rate, dry_run=dry_run))
     if as_json:
         output.print_json({"replayed": done.replayed, "skipped": done.skipped, "dry_run": dry_run})
         return
-    for place, why in done.skipped.items():
-        output.out.print(f"left alone: {place}, {why}", markup=False)
-    words = "would be replayed" if dry_run else "replayed"
-    output.out.print(f"{words}: {len(done.replayed)}, left alone: {len(done.skipped)}")
+    for position, cause in done.skipped.items():
+        output.print_line(f"skipped: {position}, {cause}")
+    verb = "would be replayed" if dry_run else "replayed"
+    output.out.print(f"{verb}: {len(done.replayed)}, skipped: {len(done.skipped)}")
 
 
 @group.command()
 def discard(
-    because: Annotated[str, typer.Option("--because", help="Why, for whoever asks later.")],
-    letters: Letters = None,
-    shop: Shop = None,
-    reason: Reason = None,
-    path: FieldPath = None,
-    since: Since = None,
-    everything: Everything = False,
-    as_json: Json = False,
+    because: Annotated[str, typer.Option("--because", help="The reason, kept with the mark.")],
+    letters: LettersArgument = None,
+    shop: ShopOption = None,
+    reason: ReasonOption = None,
+    path: FieldPathOption = None,
+    since: SinceOption = None,
+    everything: AllOpenOption = False,
+    as_json: JsonOption = False,
     data: DataOption = None,
 ) -> None:
-    """Mark dead letters as not worth a replay: they are no longer listed as open.
+    """Mark dead letters that need no replay: they are no longer listed as open.
 
-    Nothing is deleted; `hookline dead list --all` shows them with the reason.
+    Nothing is deleted; `hookline dead list --all` still shows them, with the reason.
 
     Examples:
       hookline dead discard 2:17 --because 'a test of the sender'
       hookline dead discard --reason malformed-body --since 24h --because 'cut off by a proxy'
     """
-    from hookline.dead_letters.letters import discard as mark
+    from hookline.dead_letters.letters import discard as discard_letters
 
     choice = _choice(letters, shop, reason, path, since, everything=everything)
-    places = asyncio.run(mark(find(data).settings, choice, because))
+    positions = asyncio.run(discard_letters(find_stack(data).settings, choice, because))
     if as_json:
-        output.print_json({"discarded": places})
+        output.print_json({"discarded": positions})
     else:
-        output.out.print(f"discarded: {len(places)}")
+        output.out.print(f"discarded: {len(positions)}")
 
 
 def _choice(
@@ -174,30 +167,33 @@ def _choice(
     since: str | None,
     *,
     everything: bool | None = None,
-) -> "Choice":
-    """The letters meant. ``everything`` None: no choice at all means all of them."""
+) -> "LetterFilter":
+    """Build the filter. With ``everything`` None, no option at all chooses all letters.
+
+    Raises CommandError unless exactly one of letters, filters and --all is given.
+    """
     from hookline.console.time_argument import milliseconds
-    from hookline.dead_letters.letters import Choice, place_of
+    from hookline.dead_letters.letters import LetterFilter, parse_letter_id
 
     is_narrowed = bool(letters or shop or reason or path or since)
     if everything is not None and everything == is_narrowed:
         raise CommandError(
-            "name letters (2:17), narrow them with --shop, --reason, --path or --since, or take"
-            " --all of them: one of the three"
+            "name letters (2:17), filter with --shop, --reason, --path or --since, or choose all"
+            " with --all: exactly one of the three"
         )
-    return Choice(
+    return LetterFilter(
         shop=shop,
         reason=reason,
         path=path,
         since_ms=None if since is None else milliseconds(since),
-        places=frozenset(map(place_of, letters)) if letters else None,
+        ids=frozenset(map(parse_letter_id, letters)) if letters else None,
     )
 
 
-def _said(letter: "Letter", mark: "Mark | None") -> dict[str, Any]:
+def _as_dict(letter: "DeadLetter", mark: "Mark | None") -> dict[str, Any]:
     return {
-        "letter": letter.place,
-        "when": datetime.fromtimestamp(letter.appended_ms / 1000, UTC),
+        "letter": letter.name,
+        "when": output.from_unix_ms(letter.appended_ms),
         "shop": letter.shop,
         "event": letter.event,
         "entity": letter.entity,
@@ -216,82 +212,67 @@ def _said(letter: "Letter", mark: "Mark | None") -> dict[str, Any]:
     }
 
 
-async def _list(settings: "Settings", choice: "Choice", *, settled: bool, as_json: bool) -> None:
-    from hookline.dead_letters.letters import listed
+async def _list(
+    settings: "Settings", choice: "LetterFilter", *, settled: bool, as_json: bool
+) -> None:
+    from hookline.dead_letters.letters import read_letters
 
-    page: list[list[Any]] = []
-    shown = 0
-    async for letter, mark in listed(settings, choice, settled=settled):
-        said = _said(letter, mark)
+    page: list[dict[str, Any]] = []
+    count = 0
+    async for letter, mark in read_letters(settings, choice, settled=settled):
+        row = _as_dict(letter, mark)
         if as_json:
-            # One array, a letter a line, written as it is read.
-            print(",\n" if shown else "[", output.json_of(said), sep="", end="")
+            # One array, a letter a line, printed while it is read.
+            print(",\n" if count else "[", output.to_json(row), sep="", end="")
         else:
-            said["detail"] = letter.detail.strip().rpartition("\n")[2]  # of a traceback its end
-            page.append([said[column] for column in _COLUMNS])
+            # The last line of a traceback names the error.
+            page.append({**row, "detail": letter.detail.strip().rpartition("\n")[2]})
             if len(page) == _PAGE:
-                output.out.print(output.table(None, _COLUMNS, page))
+                output.print_records(_COLUMNS, page)
                 page.clear()
-        shown += 1
+        count += 1
     if as_json:
-        print("]" if shown else "[]")
-    elif page or not shown:
-        output.out.print(output.table(None, _COLUMNS, page))
+        print("]" if count else "[]")
+    elif page or not count:
+        output.print_records(_COLUMNS, page)
 
 
-async def _groups(settings: "Settings", choice: "Choice", *, settled: bool) -> "list[Group]":
-    from hookline.dead_letters.letters import Groups, listed
+async def _groups(
+    settings: "Settings", choice: "LetterFilter", *, settled: bool
+) -> "list[LetterGroup]":
+    from hookline.dead_letters.letters import LetterGroups, read_letters
 
-    groups = Groups()
-    async for letter, _ in listed(settings, choice, settled=settled):
+    groups = LetterGroups()
+    async for letter, _ in read_letters(settings, choice, settled=settled):
         groups.add(letter)
     return list(groups)
 
 
-def _show_groups(groups: "list[Group]", *, as_json: bool) -> None:
-    said = [
+def _show_groups(groups: "list[LetterGroup]", *, as_json: bool) -> None:
+    records = [
         {
             "letters": each.letters,
             "shop": each.shop,
             "reason": each.reason,
             "path": each.path,
-            "oldest": datetime.fromtimestamp(each.oldest_ms / 1000, UTC),
-            "newest": datetime.fromtimestamp(each.newest_ms / 1000, UTC),
+            "oldest": output.from_unix_ms(each.oldest_ms),
+            "newest": output.from_unix_ms(each.newest_ms),
             "newest_letter": each.newest,
         }
         for each in groups
     ]
     if as_json:
-        output.print_json(said)
-        return
-    columns = ("letters", "shop", "reason", "path", "oldest", "newest", "newest_letter")
-    output.out.print(output.table(None, columns, [[each[c] for c in columns] for each in said]))
+        output.print_json(records)
+    else:
+        output.print_records(_GROUP_COLUMNS, records)
 
 
-async def _found(settings: "Settings", place: tuple[int, int]) -> dict[str, Any]:
-    from hookline.dead_letters.letters import Choice, listed, require
-    from hookline.topics import record_at
+async def _one_letter(settings: "Settings", position: tuple[int, int]) -> dict[str, Any]:
+    from hookline.dead_letters.letters import LetterFilter, read_letters, require_found
+    from hookline.topics.records import record_at
     from schemas.topics import DEAD_LETTERS
 
-    choice = Choice(places=frozenset({place}))
-    said = [_said(letter, mark) async for letter, mark in listed(settings, choice)]
-    require(choice, {place} if said else set())
-    return {**said[0], **await record_at(settings, DEAD_LETTERS, *place)}
-
-
-@contextmanager
-def _bar(*, shown: bool) -> "Iterator[Told]":
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        console=output.err,
-        transient=True,
-        disable=not shown or not output.err.is_terminal,
-    ) as bar:
-        task = bar.add_task("reading letters", total=None)
-
-        def progress(what: str, done: int, everything: int) -> None:
-            bar.update(task, description=what, completed=done, total=everything)
-
-        yield progress
+    choice = LetterFilter(ids=frozenset({position}))
+    letters = [_as_dict(letter, mark) async for letter, mark in read_letters(settings, choice)]
+    require_found(choice, {position} if letters else set())
+    return {**letters[0], **await record_at(settings, DEAD_LETTERS, *position)}

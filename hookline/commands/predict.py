@@ -1,13 +1,14 @@
-"""``hookline predict``: who buys again, how often and for how much."""
+"""``hookline predict``: expected purchases and value of customers."""
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hookline.commands.options import DataOption, DryRunOption, JsonOption
 from hookline.console import output
-from hookline.errors import CommandError
-from hookline.stack_address import DataOption, find
+from hookline.console.errors import CommandError
+from hookline.stack_address import find_stack
 
 if TYPE_CHECKING:
     from hookline.analysis.forecast_store import Run
@@ -18,14 +19,9 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(predict)
-
-
 def predict(
     discount: Annotated[
-        float, typer.Option(min=0, max=10, help="Rate a year at which later value counts less.")
+        float, typer.Option(min=0, max=10, help="Yearly discount rate of future value.")
     ] = 0.1,
     at_least: Annotated[
         tuple[int, int],
@@ -34,16 +30,16 @@ def predict(
             help="Fit no shop with fewer customers, or fewer repeat customers.",
         ),
     ] = (100, 30),
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show, write nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
     data: DataOption = None,
 ) -> None:
-    """Predict what customers will buy: a model for each shop and currency, fitted now.
+    """Predict what customers will buy, with a model fitted for each shop and currency.
 
     Fills the predicted columns of customer_lifetime_value (probability alive, expected purchases
-    and net of 30, 90 and 365 days, discounted CLV), and prediction_runs with what they rest on.
-    Takes customers whose whole history is known; says why where nothing is predicted. Models:
-    BG/NBD and Gamma-Gamma. Run it daily; it may run beside the sinks.
+    and net of 30, 90 and 365 days, discounted CLV), and prediction_runs with the fitted models.
+    Uses customers with a complete history; shows why where nothing is predicted. Models: BG/NBD
+    and Gamma-Gamma. Run it daily; the sinks may be running.
 
     Examples:
       hookline predict
@@ -59,54 +55,54 @@ def predict(
             f"predictions need {error.name}: pip install 'hookline[predict]'"
         ) from None
 
-    settings = find(data).settings
-    with output.reading(shown=not as_json) as progress:
+    settings = find_stack(data).settings
+    with output.progress_bar(shown=not as_json) as progress:
         runs = asyncio.run(
             forecast_store.predict(
                 settings, discount, at_least, writes=not dry_run, progress=progress
             )
         )
     if as_json:
-        output.print_json([_told(run) for run in runs])
+        output.print_json([_as_dict(run) for run in runs])
         return
-    rows = [[_shown(run)[column] for column in _COLUMNS] for run in runs]
+    rows = [[_summary(run)[column] for column in _COLUMNS] for run in runs]
     output.out.print(output.table(None, [name.replace("_", " ") for name in _COLUMNS], rows))
     if not runs:
-        output.out.print("customer_lifetime_value holds no row yet")
+        output.out.print("customer_lifetime_value has no rows yet")
 
 
-def _told(run: "Run") -> dict[str, Any]:
-    found = run.found
+def _as_dict(run: "Run") -> dict[str, Any]:
+    forecast = run.forecast
     return {
-        **_shown(run),
+        **_summary(run),
         "as_of": run.as_of,
-        "predicted": len(found.predictions),
-        "reason": found.reason,
-        "value_reason": found.value_reason,
-        "model": found.purchases
-        and {name: getattr(found.purchases, name) for name in ("r", "alpha", "a", "b")},
-        "value_model": found.values
-        and {name: getattr(found.values, name) for name in ("p", "q", "gamma")},
-        "correlation": found.correlation,
+        "predicted": len(forecast.predictions),
+        "reason": forecast.reason,
+        "value_reason": forecast.value_reason,
+        "model": forecast.purchases
+        and {name: getattr(forecast.purchases, name) for name in ("r", "alpha", "a", "b")},
+        "value_model": forecast.values
+        and {name: getattr(forecast.values, name) for name in ("p", "q", "gamma")},
+        "correlation": forecast.correlation,
     }
 
 
-def _shown(run: "Run") -> dict[str, Any]:
-    found = run.found
-    told = found.predictions
-    sums = [sum(each.purchases[at] for each in told) if told else None for at in range(3)]
-    values = [each.values[2] for each in told if each.values[2] is not None]
-    kept = [each.discounted for each in told if each.discounted is not None]
+def _summary(run: "Run") -> dict[str, Any]:
+    forecast = run.forecast
+    predictions = forecast.predictions
+    sums = [sum(p.purchases[at] for p in predictions) if predictions else None for at in range(3)]
+    values = [p.values[2] for p in predictions if p.values[2] is not None]
+    discounted = [p.discounted for p in predictions if p.discounted is not None]
     return {
         "shop": f"{run.source}/{run.shop}",
         "currency": run.currency,
-        "customers": found.customers,
-        "repeat": found.repeat_customers,
-        "alive": round(sum(each.alive for each in told), 1) if told else None,
+        "customers": forecast.customers,
+        "repeat": forecast.repeat_customers,
+        "alive": round(sum(p.alive for p in predictions), 1) if predictions else None,
         "purchases_30d": sums[0] and round(sums[0], 1),
         "purchases_90d": sums[1] and round(sums[1], 1),
         "purchases_365d": sums[2] and round(sums[2], 1),
         "value_365d": sum(values) if values else None,
-        "discounted_clv": sum(kept) if kept else None,
-        "why_not": found.reason or found.value_reason,
+        "discounted_clv": sum(discounted) if discounted else None,
+        "why_not": forecast.reason or forecast.value_reason,
     }

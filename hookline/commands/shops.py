@@ -1,41 +1,29 @@
-"""``hookline shops``: which there are, whether they are well, what changed in what they send."""
+"""``hookline shops``: list and check the shops."""
 
 import asyncio
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hookline.commands import shops_drift, shops_edit
+from hookline.commands.options import DataOption, JsonOption, UrlOption
 from hookline.console import output
-from hookline.errors import CommandError, sentence
-from hookline.stack_address import DataOption, Place, find
+from hookline.console.errors import CommandError, error_message
+from hookline.stack_address import StackAddress, find_stack
 
 if TYPE_CHECKING:
-    from hookline.console.output import Told
-    from hookline.shops.check import Checked
-    from hookline.shops.traffic import Shops
+    from hookline.console.output import Progress
+    from hookline.shops.check import ShopCheck
+    from hookline.shops.traffic import TrafficByShop
 
-group = typer.Typer(no_args_is_help=False, rich_markup_mode=None)
+group = typer.Typer(name="shops", no_args_is_help=False, rich_markup_mode=None)
 
 FileOption = Annotated[
     Path | None, typer.Option(help="Read this file instead of the running stack's.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="As JSON.")]
-BaseOption = Annotated[
-    str | None,
-    typer.Option("--url", metavar="URL", help="What the platforms see before /hooks/."),
-]
 _LISTED = ("shop", "url", "currency", "timezone", "abandon_after_s")
 _CHECKED = ("shop", "well", "url", "last_delivery", "deliveries", "failures")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the group of commands."""
-    app.add_typer(group, name="shops")
-    shops_drift.register(group)
-    shops_edit.register(group)
 
 
 @group.callback(invoke_without_command=True)
@@ -45,7 +33,7 @@ def shops(
     as_json: JsonOption = False,
     data: DataOption = None,
 ) -> None:
-    """List, check and change the shops; say what drifted in their payloads.
+    """List, check and change the shops; show drift in their payloads.
 
     Examples:
       hookline shops
@@ -58,7 +46,7 @@ def shops(
         list_shops(file, as_json, data)
     elif file or as_json or data:
         raise CommandError(
-            f"options stand behind the command: hookline shops {context.invoked_subcommand} …"
+            f"put options after the command: hookline shops {context.invoked_subcommand} …"
         )
 
 
@@ -66,7 +54,7 @@ def shops(
 def list_shops(
     file: FileOption = None, as_json: JsonOption = False, data: DataOption = None
 ) -> None:
-    """List the shops and where their webhooks go. Secrets are never shown.
+    """List the shops and their webhook URLs. Secrets are never shown.
 
     Examples:
       hookline shops list
@@ -76,8 +64,8 @@ def list_shops(
     from hookline.shops import webhook_urls
     from schemas.shops import load
 
-    path, place = _place(file, data)
-    base = place.ingress_url if place else webhook_urls.BASE
+    path, stack = _file_and_stack(file, data)
+    base = stack.ingress_url if stack else webhook_urls.BASE
     listed = [
         {
             "shop": f"{shop.source}/{shop.id}",
@@ -94,28 +82,29 @@ def list_shops(
     if as_json:
         output.print_json(listed)
     else:
-        _print(str(path), _LISTED, listed)
+        output.print_records(_LISTED, listed, str(path))
 
 
 @group.command()
 def check(
     file: FileOption = None,
     since: Annotated[
-        str, typer.Option(help="Deliveries and dead letters since this time, or so long ago.")
+        str,
+        typer.Option(help="Count deliveries and dead letters from this time on, or so long ago."),
     ] = "24h",
     show_secrets: Annotated[
-        bool, typer.Option("--show-secrets", help="Show the tokens in the URLs, to paste them.")
+        bool, typer.Option("--show-secrets", help="Show the tokens in the URLs, for pasting.")
     ] = False,
-    base: BaseOption = None,
+    base: UrlOption = None,
     as_json: JsonOption = False,
     data: DataOption = None,
 ) -> None:
-    """Check each shop: settings, secrets, the URL to paste, its last delivery, its dead letters.
+    """Check each shop: settings, secrets, webhook URL, last delivery, dead letters.
 
-    Ends with 1 if anything is wrong. A secret is wrong if it is worth less than 96 bits, is
-    known from the example, belongs to two shops, or cannot be resolved on this machine. Without
-    Kafka it checks the file alone and says so. Deliveries without proof are refused before it is
-    known whose they are: /metrics counts them by platform, hookline_ingress_answers_total.
+    Exits with 1 if anything is wrong. A secret is wrong if it has less than 96 bits, is one of
+    the example's, belongs to two shops, or cannot be resolved on this machine. Without Kafka,
+    only the file is checked. Deliveries with a wrong proof are refused and stored nowhere:
+    /metrics counts them by platform, hookline_ingress_answers_total.
 
     Examples:
       hookline shops check
@@ -127,93 +116,93 @@ def check(
     from hookline.shops import check, webhook_urls
 
     since_ms = milliseconds(since)
-    path, place = _place(file, data)
+    path, stack = _file_and_stack(file, data)
     checked, broken = check.check(path)
-    seen: Shops | None = None
-    notes = ["a file was named, no stack: deliveries were not looked for"]
-    if place is not None:
-        with output.reading(shown=not as_json) as progress:
-            seen, notes = _look(place, since_ms, progress)
-    url = base or (place.ingress_url if place else webhook_urls.BASE)
-    said = [_said(each, url, seen, show_secrets=show_secrets) for each in checked]
-    is_well = not broken and all(one["well"] for one in said)
+    traffic: TrafficByShop | None = None
+    notes = ["only the file was checked, no stack: deliveries are not known"]
+    if stack is not None:
+        with output.progress_bar(shown=not as_json) as progress:
+            traffic, notes = _traffic(stack, since_ms, progress)
+    url = base or (stack.ingress_url if stack else webhook_urls.BASE)
+    results = [_as_dict(each, url, traffic, show_secrets=show_secrets) for each in checked]
+    is_well = not broken and all(result["well"] for result in results)
     if as_json:
-        told = {"file": str(path), "well": is_well, "problems": broken, "notes": notes}
-        output.print_json({**told, "since": _time(since_ms), "shops": said})
+        summary = {"file": str(path), "well": is_well, "problems": broken, "notes": notes}
+        since_time = output.from_unix_ms(since_ms)
+        output.print_json({**summary, "since": since_time, "shops": results})
     else:
-        _print(str(path), _CHECKED, [{**one, "failures": _spelled(one)} for one in said])
-        for one in said:
-            for word in ("problems", "notes"):
-                for line in one[word]:
-                    output.out.print(f"{one['shop']}: {line}", markup=False, soft_wrap=True)
+        rows = [{**result, "failures": _counts(result["failures"])} for result in results]
+        output.print_records(_CHECKED, rows, str(path))
+        for result in results:
+            for line in (*result["problems"], *result["notes"]):
+                output.print_line(f"{result['shop']}: {line}")
         for line in (*broken, *notes):
-            output.out.print(line, markup=False, soft_wrap=True)
+            output.print_line(line)
     if not is_well:
         raise typer.Exit(1)
 
 
-def _look(place: Place, since_ms: int, progress: "Told") -> "tuple[Shops | None, list[str]]":
-    """What Kafka tells, and what could not be looked at."""
+def _traffic(
+    stack: StackAddress, since_ms: int, progress: "Progress"
+) -> "tuple[TrafficByShop | None, list[str]]":
+    """Deliveries and dead letters by shop, and notes on what could not be read."""
     from hookline.shops import traffic
 
     try:
-        found = asyncio.run(traffic.look(place.settings, since_ms, progress))
+        shops = asyncio.run(traffic.read_traffic(stack.settings, since_ms, progress))
     except Exception as error:
-        if (line := sentence(error)) is None:
+        if (message := error_message(error)) is None:
             raise
-        return None, [f"deliveries could not be looked for: {line}"]
+        return None, [f"deliveries could not be read: {message}"]
     try:
-        asyncio.run(traffic.count_failures(place.settings, since_ms, found))
+        asyncio.run(traffic.add_open_letters(stack.settings, since_ms, shops))
     except Exception as error:
-        if (line := sentence(error)) is None:
+        if (message := error_message(error)) is None:
             raise
-        return found, [f"dead letters could not be looked for: {line}"]
-    return found, []
+        return shops, [f"dead letters could not be read: {message}"]
+    return shops, []
 
 
-def _said(
-    each: "Checked", base: str, seen: "Shops | None", *, show_secrets: bool
+def _as_dict(
+    checked: "ShopCheck", base: str, traffic: "TrafficByShop | None", *, show_secrets: bool
 ) -> dict[str, Any]:
     from hookline.shops import webhook_urls
     from hookline.shops.traffic import Traffic
 
-    name = f"{each.shop.source}/{each.shop.id}"
-    said: dict[str, Any] = {
+    shop = checked.shop
+    name = f"{shop.source}/{shop.id}"
+    result: dict[str, Any] = {
         "shop": name,
-        "url": webhook_urls.url(base, each.shop, each.secret if show_secrets else None),
+        "url": webhook_urls.url(base, shop, checked.secret if show_secrets else None),
         "last_delivery": None,
         "deliveries": None,
         "failures": {},
     }
-    problems = list(each.problems)
-    if seen is not None:
-        observed = seen.get(name, Traffic())
-        said["last_delivery"] = None if observed.last_ms is None else _time(observed.last_ms)
-        said["deliveries"] = observed.deliveries
-        said["failures"] = dict(observed.failures)
+    problems = list(checked.problems)
+    if traffic is not None:
+        observed = traffic.get(name, Traffic())
+        if observed.last_ms is not None:
+            result["last_delivery"] = output.from_unix_ms(observed.last_ms)
+        result["deliveries"] = observed.deliveries
+        result["failures"] = dict(observed.failures)
         if observed.failures:
             problems.append(
                 f"open dead letters: {observed.failures.total()} (hookline dead list --shop {name})"
             )
-    return {**said, "well": not problems, "problems": problems, "notes": each.notes}
+    return {**result, "well": not problems, "problems": problems, "notes": checked.notes}
 
 
-def _spelled(said: dict[str, Any]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in said["failures"].items())
+def _counts(failures: dict[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in failures.items())
 
 
-def _place(file: Path | None, data: Path | None) -> tuple[Path, Place | None]:
-    """The shops file and the stack; none where a file alone was named."""
+def _file_and_stack(file: Path | None, data: Path | None) -> tuple[Path, StackAddress | None]:
+    """The shops file and the stack; no stack if only a file is given."""
     if file is not None and data is None:
         return file, None
-    place = find(data)
-    return file or Path(place.settings.shops_file), place
+    stack = find_stack(data)
+    return file or Path(stack.settings.shops_file), stack
 
 
-def _time(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
-
-
-def _print(title: str, columns: tuple[str, ...], said: list[dict[str, Any]]) -> None:
-    rows = [[one[column] for column in columns] for one in said]
-    output.out.print(output.table(title, columns, rows))
+for command in (shops_drift.drift, shops_edit.add, shops_edit.rotate):
+    group.command()(command)

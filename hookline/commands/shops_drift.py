@@ -1,14 +1,14 @@
-"""``hookline shops drift``: what changed in what the shops send."""
+"""``hookline shops drift``: changes in the payloads of the shops."""
 
 import asyncio
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hookline.console import escaping, output
-from hookline.stack_address import DataOption, find
+from hookline.commands.options import DataOption, JsonOption
+from hookline.console import output
+from hookline.stack_address import find_stack
 
 if TYPE_CHECKING:
     from hookline.shops.payload_drift import Drift
@@ -16,32 +16,27 @@ if TYPE_CHECKING:
 _COLUMNS = ("shop", "event", "what", "path", "kinds", "when", "before", "after", "sure")
 
 
-def register(group: typer.Typer) -> None:
-    """Add the command to ``hookline shops``."""
-    group.command()(drift)
-
-
 def drift(
     shop: Annotated[
-        str | None, typer.Argument(help="source/shop, or the shop alone; all if not told.")
+        str | None, typer.Argument(help="source/shop, or the shop alone; without it, all shops.")
     ] = None,
     since: Annotated[
         str | None,
-        typer.Option(help="Compare what came since then. [default: the middle of the time]"),
+        typer.Option(help="Start of the second period. [default: the middle of the log]"),
     ] = None,
     against: Annotated[
         str | None,
-        typer.Option(help="With what came from then on. [default: as long before --since]"),
+        typer.Option(help="Start of the first period. [default: as long before --since]"),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: JsonOption = False,
     data: DataOption = None,
 ) -> None:
-    """Say what changed in the platforms' payloads: fields new, gone, or of another type.
+    """Show changes in the platforms' payloads: new, missing or differently typed fields.
 
-    Reads the raw deliveries of the time asked for; without --since and --against of all that is
-    kept, and compares the first half of the time with the second. Shows paths and types, never a
-    value. A change is sure where at least five deliveries had to be expected on the side that
-    has none; a field that is seldom told may be missing by chance.
+    Compares the raw deliveries of two periods, from --against to --since and from then until now;
+    without options, the two halves of everything retained. Shows paths and types, never values. A
+    change is sure if at least five deliveries would be expected to have the field where none
+    does; a rare field may be absent by chance.
 
     Examples:
       hookline shops drift
@@ -54,8 +49,8 @@ def drift(
 
     split_ms = None if since is None else milliseconds(since)
     first_ms = None if against is None else milliseconds(against)
-    settings, now_ms = find(data).settings, int(time.time() * 1000)
-    with output.reading(shown=not as_json) as progress:
+    settings, now_ms = find_stack(data).settings, int(time.time() * 1000)
+    with output.progress_bar(shown=not as_json) as progress:
         found = asyncio.run(
             payload_drift.compare(settings, shop, split_ms, first_ms, now_ms, progress)
         )
@@ -79,30 +74,29 @@ def _show_drift(found: "Drift", *, as_json: bool) -> None:
                     "what": change.what,
                     "path": change.path,
                     "kinds": kinds,
-                    "when": _time(change.at_ms),
+                    "when": output.from_unix_ms(change.at_ms),
                     "before": f"{change.before} of {counts['before']}",
                     "after": f"{change.after} of {counts['after']}",
                     "sure": change.is_sure,
                 }
             )
-    span = {"from": _time(found.span.first_ms), "since": _time(found.span.split_ms)}
+    span = {
+        "from": output.from_unix_ms(found.first_ms),
+        "since": output.from_unix_ms(found.split_ms),
+    }
     if as_json:
         more = {"unread": found.unread, "omitted": found.omitted}
         output.print_json({**span, "events": events, "changes": changed, **more})
         return
-    title = f"since {output.shown(span['since'])} (from {output.shown(span['from'])})"
-    rows = [[one[column] for column in _COLUMNS] for one in changed]
-    output.out.print(output.table(title, _COLUMNS, rows))
+    since, first = output.display_text(span["since"]), output.display_text(span["from"])
+    output.print_records(_COLUMNS, changed, f"since {since} (from {first})")
     for one in events:
         if not (one["before"] and one["after"]):
             when = "since" if one["after"] else "before"
-            line = f"{one['shop']} {one['event'] or '(no event)'}: deliveries only {when}"
-            output.out.print(escaping.line(line), markup=False)
+            output.print_line(
+                f"{one['shop']} {one['event'] or '(no event)'}: deliveries only {when}"
+            )
     if not events:
-        output.out.print("no delivery of that shop was kept in that time")
+        output.out.print("no delivery of that shop is retained from that time")
     if found.unread:
-        output.out.print(f"{found.unread} deliveries hold no document that could be read")
-
-
-def _time(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+        output.out.print(f"{found.unread} deliveries could not be read as a document")

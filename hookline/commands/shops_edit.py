@@ -1,4 +1,4 @@
-"""``hookline shops add`` and ``rotate``: changes of the shops file."""
+"""``hookline shops add`` and ``rotate``: edit the shops file."""
 
 import secrets
 from collections.abc import Callable
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hookline.commands.options import DataOption, JsonOption, UrlOption
 from hookline.console import output
-from hookline.errors import CommandError
-from hookline.stack_address import DataOption, find
+from hookline.console.errors import CommandError
+from hookline.stack_address import find_stack
 from schemas.platforms import PLATFORMS
 
 if TYPE_CHECKING:
@@ -23,21 +24,10 @@ SecretOption = Annotated[
     str | None,
     typer.Option(
         help="The platform's signing secret, or env:NAME, or file:PATH. [default: a generated"
-        " token; a signing secret is asked for]",
+        " token; asks for a signing secret]",
         show_default=False,
     ),
 ]
-BaseOption = Annotated[
-    str | None,
-    typer.Option("--url", metavar="URL", help="What the platform sees before /hooks/."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="As JSON.")]
-
-
-def register(group: typer.Typer) -> None:
-    """Add the commands to ``hookline shops``."""
-    group.command()(add)
-    group.command()(rotate)
 
 
 def add(
@@ -46,37 +36,41 @@ def add(
         str | None, typer.Option("--id", help="Your name for the shop: it never changes.")
     ] = None,
     currency: Annotated[
-        str | None, typer.Option(help="ISO 4217; asked for where payloads name none.")
+        str | None, typer.Option(help="ISO 4217 code; asked for if payloads have none.")
     ] = None,
-    timezone: Annotated[str | None, typer.Option(help="The shop's days and months.")] = None,
+    timezone: Annotated[
+        str | None, typer.Option(help="The shop's time zone, for days and months.")
+    ] = None,
     secret: SecretOption = None,
     proof: Annotated[
         str | None,
-        typer.Option(help="token, hmac-sha256-base64, hmac-sha256-hex or header, if not usual."),
+        typer.Option(
+            help="token, hmac-sha256-base64, hmac-sha256-hex or header, if not the usual one."
+        ),
     ] = None,
     proof_header: Annotated[
-        str | None, typer.Option(help="The header that carries the proof, if not the usual one.")
+        str | None, typer.Option(help="The header with the proof, if not the usual one.")
     ] = None,
     naive_times_in: Annotated[
-        str | None, typer.Option(help="The zone of payload times that name none.")
+        str | None, typer.Option(help="Time zone of payload times without an offset.")
     ] = None,
     abandon_after: Annotated[
-        str | None, typer.Option(help="Silence after which a cart is abandoned: 60m.")
+        str | None, typer.Option(help="Inactivity after which a cart is abandoned: 60m.")
     ] = None,
-    quota: Annotated[int | None, typer.Option(help="At most so many deliveries a second.")] = None,
-    is_test: Annotated[
-        bool, typer.Option("--test", help="All of it is a test and counts nowhere.")
-    ] = False,
+    quota: Annotated[
+        int | None, typer.Option(help="At most this many deliveries a second.")
+    ] = None,
+    is_test: Annotated[bool, typer.Option("--test", help="A test shop, counted nowhere.")] = False,
     file: FileOption = None,
-    base: BaseOption = None,
+    base: UrlOption = None,
     as_json: JsonOption = False,
     data: DataOption = None,
 ) -> None:
-    """Add a shop to the shops file and print what to paste into the platform's page.
+    """Add a shop to the shops file and print what to paste into the platform's settings.
 
-    Asks for what was not told as an option. Everything that stands in the file stays, and what
-    could not be read again is not written. A running ingress and running processors take the
-    shop in within a second or two.
+    Asks for what is not given as an option. Keeps everything else in the file, comments included,
+    and writes nothing that would not load. A running ingress and processors reload the file
+    within two seconds.
 
     Examples:
       hookline shops add run-free
@@ -88,10 +82,10 @@ def add(
 
     if platform not in PLATFORMS:
         raise CommandError(f"no platform {platform!r}: there is {', '.join(PLATFORMS)}")
-    path, url = _place(file, data, base)
+    path, url = _file_and_url(file, data, base)
     before = config_file.read(path)
     row = PLATFORMS[platform]
-    told: dict[str, Any] = {"source": platform}
+    fields: dict[str, Any] = {"source": platform}
     optional = {
         "proof": proof,
         "proof_header": proof_header,
@@ -100,33 +94,33 @@ def add(
         "quota": quota,
         "is_test": is_test or None,
     }
-    told |= {name: value for name, value in optional.items() if value is not None}
-    valid = _Valid(told, before)
-    told["id"] = valid.asked("id", shop_id, "The shop's id (lower-case, for ever)")
+    fields |= {name: value for name, value in optional.items() if value is not None}
+    prompt = _FieldPrompt(fields, before)
+    fields["id"] = prompt.value("id", shop_id, "The shop's id (lower-case, for ever)")
     if currency is not None or not row.names_currency:
-        told["currency"] = valid.asked("currency", currency, "Its currency (ISO 4217)")
-    told["timezone"] = valid.asked("timezone", timezone, "Its time zone", default="UTC")
-    told["secrets"] = [_secret(told.get("proof", row.proof), secret)]
-    after = config_file.with_shop(before, told)
+        fields["currency"] = prompt.value("currency", currency, "Its currency (ISO 4217)")
+    fields["timezone"] = prompt.value("timezone", timezone, "Its time zone", default="UTC")
+    fields["secrets"] = [_secret(fields.get("proof", row.proof), secret)]
+    after = config_file.with_shop(before, fields)
     config_file.write(path, before, after)
-    _tell(path, config_file.shop_of(told), url, as_json=as_json, what="added")
+    _show_result(path, config_file.shop_of(fields), url, as_json=as_json, action="added to")
 
 
 def rotate(
     name: Annotated[str, typer.Argument(metavar="SOURCE/ID", help="The shop.")],
     secret: SecretOption = None,
     finish: Annotated[
-        bool, typer.Option("--finish", help="The platform uses the new secret: drop the old one.")
+        bool, typer.Option("--finish", help="The platform uses the new secret: remove the old one.")
     ] = False,
     file: FileOption = None,
-    base: BaseOption = None,
+    base: UrlOption = None,
     as_json: JsonOption = False,
     data: DataOption = None,
 ) -> None:
-    """Give a shop a new secret beside the old one; --finish drops the old one.
+    """Add a new secret to a shop; --finish removes the old one.
 
-    Both are valid in between, so that no delivery is refused while the platform is changed. Only
-    the shop's secrets are touched in the file. A running ingress takes it in within a second.
+    Both are valid in between, so no delivery is refused while the platform is changed. Only the
+    shop's secrets change in the file. A running ingress reloads it within a second.
 
     Examples:
       hookline shops rotate run-free/lakeside
@@ -136,50 +130,49 @@ def rotate(
     from hookline.shops import config_file
     from schemas.shops import parse
 
-    path, url = _place(file, data, base)
+    path, url = _file_and_url(file, data, base)
     before = config_file.read(path)
     source, _, shop_id = name.partition("/")
     key = source, shop_id
     if finish and secret is not None:
-        raise CommandError("--finish takes no secret: it drops the old one")
+        raise CommandError("--finish takes no secret: it removes the old one")
     if finish:
         after = config_file.without_old_secret(before, key)
     else:
-        config_file.with_secret(before, key, secret or "new")  # refuses before anything is asked
+        config_file.with_secret(before, key, secret or "new")  # fails before it asks
         after = config_file.with_secret(before, key, _secret(parse(before)[key].proof, secret))
     config_file.write(path, before, after)
-    what = "has its new secret alone" if finish else "has a new secret beside the old one"
-    _tell(path, parse(after)[key], url, as_json=as_json, what=what)
+    action = "has only its new secret in" if finish else "has a new and an old secret in"
+    _show_result(path, parse(after)[key], url, as_json=as_json, action=action)
     if not finish and not as_json:
-        line = f"When the platform uses it: hookline shops rotate {name} --finish"
-        output.out.print(line, markup=False, soft_wrap=True)
+        output.print_line(f"When the platform uses it: hookline shops rotate {name} --finish")
 
 
-class _Valid:
-    """Asks for one key after the other; each answer is checked as the whole shop would be."""
+class _FieldPrompt:
+    """Asks for missing fields of a shop; checks each answer together with ``fields`` so far."""
 
-    def __init__(self, told: dict[str, Any], text: str) -> None:
-        self._told, self._text = told, text
+    def __init__(self, fields: dict[str, Any], text: str) -> None:
+        self._fields, self._text = fields, text
 
-    def asked(self, key: str, value: str | None, question: str, default: str | None = None) -> str:
-        """The value of an option, or the answer to the question. Raises CommandError."""
+    def value(self, key: str, value: str | None, question: str, default: str | None = None) -> str:
+        """Check the value of an option, or ask for one. Raises CommandError."""
         if value is not None:
             try:
                 return self._checked(key, value)
             except typer.BadParameter as error:
                 raise CommandError(error.message) from error
 
-        def heard(answer: str) -> str:
+        def check(answer: str) -> str:
             return self._checked(key, answer)
 
-        return _ask(question, f"--{key}", default=default, value_proc=heard)
+        return _ask(question, f"--{key}", default=default, value_proc=check)
 
     def _checked(self, key: str, value: str) -> str:
         from hookline.shops import config_file
         from schemas.shops import ShopsError
 
         value = value.strip().upper() if key == "currency" else value.strip()
-        trial = {"id": "x", "currency": "EUR", "secrets": ["x"], **self._told, key: value}
+        trial = {"id": "x", "currency": "EUR", "secrets": ["x"], **self._fields, key: value}
         try:
             if key == "id":
                 config_file.with_shop(self._text, trial)
@@ -191,24 +184,24 @@ class _Valid:
 
 
 def _ask(question: str, option: str, **more: Any) -> str:
-    answer: Callable[..., Any] = typer.prompt
+    prompt: Callable[..., Any] = typer.prompt
     try:
-        return str(answer(question, err=True, **more))
+        return str(prompt(question, err=True, **more))
     except typer.Abort as error:
-        raise CommandError(f"nobody answered: tell it as {option}") from error
+        raise CommandError(f"no answer: give it as {option}") from error
 
 
-def _secret(proof: str, told: str | None) -> str:
-    """As told, generated for a token, else the platform's own, asked for."""
-    if told is not None:
-        return told
+def _secret(proof: str, given: str | None) -> str:
+    """The given secret, else a generated token, else the platform's signing secret, asked for."""
+    if given is not None:
+        return given
     if proof == "token":
         return secrets.token_urlsafe(32)
     return _ask("The platform's signing secret (not shown)", "--secret", hide_input=True)
 
 
-def _place(file: Path | None, data: Path | None, base: str | None) -> tuple[Path, str]:
-    """The file to change, and what stands before ``/hooks/``."""
+def _file_and_url(file: Path | None, data: Path | None, base: str | None) -> tuple[Path, str]:
+    """The file to change, and the part of webhook URLs before ``/hooks/``."""
     from hookline.local.folder import EXAMPLE_SHOPS
     from hookline.shops import webhook_urls
     from runtime.settings import from_env
@@ -216,21 +209,21 @@ def _place(file: Path | None, data: Path | None, base: str | None) -> tuple[Path
     if file is not None:
         return file, base or webhook_urls.BASE
     try:
-        place = find(data)
+        stack = find_stack(data)
     except CommandError:
         if data is not None:
             raise
         return Path(from_env().shops_file), base or webhook_urls.BASE
-    path = Path(place.settings.shops_file)
+    path = Path(stack.settings.shops_file)
     if path.name == EXAMPLE_SHOPS:
         raise CommandError(
             f"the running stack uses the example, {path}: copy it to shops.toml and start the"
             " stack with that, or name the example with --file"
         )
-    return path, base or place.ingress_url
+    return path, base or stack.ingress_url
 
 
-def _tell(path: Path, shop: "Shop", base: str, *, as_json: bool, what: str) -> None:
+def _show_result(path: Path, shop: "Shop", base: str, *, as_json: bool, action: str) -> None:
     from hookline.shops import webhook_urls
     from ingest.secrets import SecretsError, resolve
 
@@ -238,13 +231,15 @@ def _tell(path: Path, shop: "Shop", base: str, *, as_json: bool, what: str) -> N
     try:
         secret = resolve(shop.secrets[0])
     except SecretsError:
-        secret = None  # known where the ingress runs
+        secret = None  # only the ingress can resolve it
     url = webhook_urls.url(base, shop, secret)
-    said = webhook_urls.instructions(shop)
+    instructions = webhook_urls.instructions(shop)
     if as_json:
-        output.print_json({"shop": name, "file": str(path), "url": url, "instructions": said})
+        output.print_json(
+            {"shop": name, "file": str(path), "url": url, "instructions": instructions}
+        )
         return
-    lines = [f"{name} {what} in {path}. Paste into the platform's page:", "", f"  {url}", ""]
-    lines += [*said, "A running ingress reads the file by itself: nothing needs a restart."]
+    lines = [f"{name} {action} {path}. Paste into the platform's settings:", "", f"  {url}", ""]
+    lines += [*instructions, "A running ingress reloads the file: no restart is needed."]
     for line in lines:
-        output.out.print(line, markup=False, soft_wrap=True)
+        output.print_line(line)

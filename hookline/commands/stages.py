@@ -1,4 +1,4 @@
-"""The stages alone, as a container or a service manager runs them."""
+"""``hookline ingest``, ``process``, ``sink``, ``migrate``: single stages, for containers."""
 
 import asyncio
 
@@ -7,8 +7,7 @@ import typer
 from hookline.console import output
 from runtime.settings import Settings, from_env
 
-_PANEL = "Stages alone"
-MOST_WORKERS = 64
+MAX_WORKERS = 64
 
 
 def _settings(stage: str) -> Settings:
@@ -19,78 +18,74 @@ def _settings(stage: str) -> Settings:
     return settings
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
+def ingest(
+    workers: int = typer.Option(
+        1, "--workers", "-w", min=1, max=MAX_WORKERS,
+        help="Processes that share the port; about one a core.",
+    ),
+) -> None:  # fmt: skip
+    """Run the ingress: webhooks in, the raw topic out.
 
-    @app.command(rich_help_panel=_PANEL)
-    def ingest(
-        workers: int = typer.Option(
-            1, "--workers", "-w", min=1, max=MOST_WORKERS,
-            help="Processes that share the port; about one for each core.",
-        ),
-    ) -> None:  # fmt: skip
-        """Run the ingress: webhooks in, the raw topic out.
+    Answers 200 only after Kafka has acknowledged. Settings come from HOOKLINE_*. Each of
+    several workers has its own health pages: at HOOKLINE_HEALTH_PORT and the ports after it,
+    or at free ports, which are logged. Quotas and limits on bytes in flight are per worker.
 
-        Answers 200 only after Kafka has acknowledged. Settings come from HOOKLINE_*. Each of
-        several workers has pages of its own: at HOOKLINE_HEALTH_PORT and the ports behind it,
-        or at free ports that the log tells. Quotas and bytes in flight are each worker's own.
+    Examples:
+      hookline ingest
+      HOOKLINE_PORT=9000 HOOKLINE_BROKERS=kafka:9092 hookline ingest
+      HOOKLINE_HEALTH_PORT=9100 hookline ingest --workers 4
+    """
+    if workers > 1:
+        from hookline.local import ingest_workers
 
-        Examples:
-          hookline ingest
-          HOOKLINE_PORT=9000 HOOKLINE_BROKERS=kafka:9092 hookline ingest
-          HOOKLINE_HEALTH_PORT=9100 hookline ingest --workers 4
-        """
-        if workers > 1:
-            from hookline.local import ingest_workers
+        ingest_workers.run(_settings("ingest"), workers)
+        return
+    from ingest.app import run
 
-            ingest_workers.run(_settings("ingest"), workers)
-            return
-        from ingest.app import run
+    run(_settings("ingest"))
 
-        run(_settings("ingest"))
 
-    @app.command(rich_help_panel=_PANEL)
-    def process() -> None:
-        """Run one processor: the raw topic in, canonical topics out. Start more to share the work.
+def process() -> None:
+    """Run one processor: the raw topic in, canonical topics out. Run several to share the work.
 
-        Examples:
-          hookline process
-          HOOKLINE_HEALTH_PORT=9101 hookline process
-        """
-        from processors.agent import run
+    Examples:
+      hookline process
+      HOOKLINE_HEALTH_PORT=9101 hookline process
+    """
+    from processors.agent import run
 
-        run(_settings("process"))
+    run(_settings("process"))
 
-    @app.command(rich_help_panel=_PANEL)
-    def sink() -> None:
-        """Run one sink: canonical topics in, tables out. Start more to share the work.
 
-        Examples:
-          hookline sink
-          HOOKLINE_DATABASE_URL=postgresql://db/hookline hookline sink
-        """
-        from sinks.agent import run
+def sink() -> None:
+    """Run one sink: canonical topics in, tables out. Run several to share the work.
 
-        run(_settings("sink"))
+    Examples:
+      hookline sink
+      HOOKLINE_DATABASE_URL=postgresql://db/hookline hookline sink
+    """
+    from sinks.agent import run
 
-    @app.command(rich_help_panel=_PANEL)
-    def migrate() -> None:
-        """Bring the database's tables up to this version. Safe to run twice, or at once.
+    run(_settings("sink"))
 
-        Examples:
-          hookline migrate
-        """
-        from sinks.postgres.migrate import migrate as apply
 
-        applied = apply(_settings("migrate"))
-        for name in applied:
-            output.out.print(f"applied {name}")
-        if not applied:
-            output.out.print("the tables are those of this version already")
+def migrate() -> None:
+    """Upgrade the database's tables to this version. Safe to repeat or to run concurrently.
+
+    Examples:
+      hookline migrate
+    """
+    from sinks.postgres.migrate import migrate as run_migrations
+
+    applied = run_migrations(_settings("migrate"))
+    for name in applied:
+        output.out.print(f"applied {name}")
+    if not applied:
+        output.out.print("the tables already have this version")
 
 
 def create_topics() -> None:
-    """Create the topics and register their schemas; change nothing that stands.
+    """Create the missing topics and register their schemas; change no existing topic.
 
     Examples:
       hookline topics create
@@ -102,11 +97,11 @@ def create_topics() -> None:
     settings = _settings("topics")
 
     async def both() -> topics_admin.Created:
-        made = await topics_admin.create_topics(settings)
+        result = await topics_admin.create_topics(settings)
         await registry.register(settings)
-        return made
+        return result
 
-    made = asyncio.run(both())
-    for name in made.created:
+    result = asyncio.run(both())
+    for name in result.created:
         output.out.print(f"created {name}")
-    output.out.print(f"{len(made.unchanged)} topics stood already; schemas are registered")
+    output.out.print(f"{len(result.unchanged)} topics already exist; schemas are registered")

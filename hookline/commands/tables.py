@@ -1,4 +1,4 @@
-"""``hookline tables``: the two tables, as a person wants to see them."""
+"""``hookline tables``: show the two tables or the answer to a query."""
 
 import time
 from collections.abc import Sequence
@@ -10,45 +10,40 @@ from rich.console import Group
 from rich.live import Live
 from typer.core import TyperGroup
 
+from hookline.commands.options import DataOption
 from hookline.commands.tables_export import export
 from hookline.console import output
-from hookline.errors import CommandError
-from hookline.stack_address import DataOption, find
+from hookline.console.errors import CommandError
+from hookline.stack_address import find_stack
 
 if TYPE_CHECKING:
     from hookline.tables.queries import Rows
 
-_WORDS = ("carts", "customers")
+_TABLES = ("carts", "customers")
 
-WatchOption = Annotated[bool, typer.Option(help="Show again every second.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="All columns, as JSON.")]
+WatchOption = Annotated[bool, typer.Option(help="Refresh every second.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print all columns as JSON.")]
 
 
-class _Words(TyperGroup):
-    """Its commands are tables; a word that is none of them gets our own answer."""
+class _TableGroup(TyperGroup):
+    """A command group whose unknown commands are reported as unknown tables."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and args[0] not in self.commands:
             raise CommandError(
-                f"no table {args[0]!r}: there is {', '.join(_WORDS)}; any other with --sql"
+                f"no table {args[0]!r}: there is {', '.join(_TABLES)}; any other with --sql"
             )
         return super().resolve_command(ctx, args)
 
 
-group = typer.Typer(cls=_Words, no_args_is_help=False, rich_markup_mode=None)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the group of commands."""
-    app.add_typer(group, name="tables")
-    group.command("export")(export)
+group = typer.Typer(name="tables", cls=_TableGroup, no_args_is_help=False, rich_markup_mode=None)
 
 
 @group.callback(invoke_without_command=True)
 def tables(
     context: typer.Context,
     watch: WatchOption = False,
-    sql: Annotated[str | None, typer.Option(help="Any query, through the read-only role.")] = None,
+    sql: Annotated[str | None, typer.Option(help="Run any query with the read-only role.")] = None,
     as_json: JsonOption = False,
     data: DataOption = None,
 ) -> None:
@@ -62,7 +57,7 @@ def tables(
       hookline tables export --format csv --out export
     """
     if context.invoked_subcommand is None:
-        _show(_WORDS, watch=watch, query=sql, as_json=as_json, data=data)
+        _show(_TABLES, watch=watch, query=sql, as_json=as_json, data=data)
 
 
 @group.command()
@@ -79,7 +74,7 @@ def carts(
       hookline tables carts --watch
       hookline tables carts --json | jq '.[] | select(.status == "ABANDONED")'
     """
-    _show(("carts",), **_told(context, watch=watch, as_json=as_json, data=data))
+    _show(("carts",), **_options(context, watch=watch, as_json=as_json, data=data))
 
 
 @group.command()
@@ -95,11 +90,11 @@ def customers(
       hookline tables customers
       hookline tables customers --json | jq '.[].net'
     """
-    _show(("customers",), **_told(context, watch=watch, as_json=as_json, data=data))
+    _show(("customers",), **_options(context, watch=watch, as_json=as_json, data=data))
 
 
-def _told(context: typer.Context, **own: Any) -> dict[str, Any]:
-    """Options, told before the table's name or behind it."""
+def _options(context: typer.Context, **own: Any) -> dict[str, Any]:
+    """Options given after the table's name or before it."""
     before = context.parent.params if context.parent is not None else {}
     return {name: value or before.get(name) for name, value in own.items()}
 
@@ -114,29 +109,29 @@ def _show(
 ) -> None:
     from hookline.tables.queries import VIEWS, Reader
 
-    with Reader(find(data)) as reader:
+    with Reader(find_stack(data)) as reader:
         if query is not None:
-            _show_query(reader.ask(query), as_json=as_json)
+            _show_query(reader.query(query), as_json=as_json)
             return
         if as_json:
-            said = {
-                word: reader.ask(f"SELECT * FROM {VIEWS[word][0]}").as_dicts()  # noqa: S608 - our own names
-                for word in chosen
+            rows = {
+                name: reader.query(f"SELECT * FROM {VIEWS[name][0]}").as_dicts()  # noqa: S608 - our own names
+                for name in chosen
             }
-            output.print_json(said if len(chosen) > 1 else said[chosen[0]])
+            output.print_json(rows if len(chosen) > 1 else rows[chosen[0]])
             return
 
-        def drawn() -> Group:
-            found = [(VIEWS[word][0], reader.ask(VIEWS[word][1])) for word in chosen]
-            return Group(*(output.table(t, r.columns, r.rows) for t, r in found))
+        def tables() -> Group:
+            answers = [(VIEWS[name][0], reader.query(VIEWS[name][1])) for name in chosen]
+            return Group(*(output.table(title, a.columns, a.rows) for title, a in answers))
 
         if not watch:
-            output.out.print(drawn())
+            output.out.print(tables())
             return
-        with Live(drawn(), console=output.out, auto_refresh=False) as live:
+        with Live(tables(), console=output.out, auto_refresh=False) as live:
             while True:
                 time.sleep(1)
-                live.update(drawn(), refresh=True)
+                live.update(tables(), refresh=True)
 
 
 def _show_query(answer: "Rows", *, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""``hookline tables export``: the tables as files."""
+"""``hookline tables export``: write the tables to files."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -6,39 +6,43 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hookline.commands.options import DataOption, JsonOption
 from hookline.console import output
-from hookline.errors import CommandError
-from hookline.stack_address import DataOption, find
+from hookline.console.errors import CommandError
+from hookline.stack_address import find_stack
 
 if TYPE_CHECKING:
-    from hookline.tables.export import Opens
+    from hookline.tables.export import OpenFile
 
 
 class Format(StrEnum):
-    """Kinds of files."""
+    """File formats."""
 
     CSV = "csv"
     PARQUET = "parquet"
 
 
 def export(
-    kind: Annotated[Format, typer.Option("--format", help="Kind of files.")] = Format.CSV,
+    kind: Annotated[Format, typer.Option("--format", help="File format.")] = Format.CSV,
     table: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="A table or view; again for more. [default: all]"),
+        typer.Option(metavar="NAME", help="A table or view; repeat for several. [default: all]"),
     ] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the files go.")] = Path("export"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the files.")] = Path(
+        "export"
+    ),
     contacts: Annotated[
-        bool, typer.Option("--contacts", help="Contact data too: names, addresses, telephones.")
+        bool,
+        typer.Option("--contacts", help="Include contact data: names, addresses, phone numbers."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="What was written, as JSON.")] = False,
+    as_json: JsonOption = False,
     data: DataOption = None,
 ) -> None:
-    """Write the tables and views into files, one each, all as of one moment.
+    """Write the tables and views to files, one each, from a single snapshot.
 
-    Amounts are exact, instants UTC, spans of time in seconds, documents JSON; no cell of a CSV
-    file is a formula. Without --contacts there is no contact data in them: that takes the role
-    hookline_contacts_reader (HOOKLINE_CONTACTS_READER_URL where the stack is elsewhere).
+    Amounts are exact, times UTC, durations in seconds, documents JSON; no cell of a CSV file is
+    a formula. Files contain no contact data without --contacts, which uses the role
+    hookline_contacts_reader (HOOKLINE_CONTACTS_READER_URL for a stack elsewhere).
 
     Examples:
       hookline tables export
@@ -49,11 +53,11 @@ def export(
     from hookline.tables.export import export as write
 
     opens = _opens(kind)
-    place = find(data)
-    with output.reading(shown=not as_json) as progress:
+    stack = find_stack(data)
+    with output.progress_bar(shown=not as_json) as progress:
         written = write(
-            place.contacts_reader_url if contacts else place.reader_url,
-            place.settings.sql_schema,
+            stack.contacts_reader_url if contacts else stack.reader_url,
+            stack.settings.sql_schema,
             opens,
             out,
             table or (),
@@ -67,7 +71,7 @@ def export(
     output.out.print(output.table(None, ("file", "rows"), rows))
 
 
-def _opens(kind: Format) -> "tuple[str, Opens]":
+def _opens(kind: Format) -> "tuple[str, OpenFile]":
     if kind is Format.CSV:
         from hookline.tables.export import CSV
 

@@ -1,7 +1,7 @@
-"""``hookline what-if``: another abandon_after, tried on what happened."""
+"""``hookline what-if``: try other values of abandon_after on past carts."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
+from hookline.commands.options import DataOption, JsonOption, SinceOption
 from hookline.console import output
+from hookline.console.errors import CommandError
 from hookline.console.time_argument import milliseconds
-from hookline.errors import CommandError
-from hookline.stack_address import DataOption, find
+from hookline.stack_address import find_stack
 from schemas.shops import ShopsError, seconds
 
 if TYPE_CHECKING:
-    from hookline.analysis.what_if import Outcome
+    from hookline.analysis.what_if import WhatIfCounts
 
 _COLUMNS = (
     "abandon_after", "currency", "carts", "abandoned", "rate", "came_back", "ordered",
@@ -26,33 +27,26 @@ _WIDTH = 48
 _SECOND = 1_000_000
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("what-if")(what_if)
-
-
 def what_if(
     abandon_after: Annotated[
-        str, typer.Option(metavar="TIMES", help="Silences to try, with commas between.")
+        str, typer.Option(metavar="TIMES", help="Values to try, separated by commas.")
     ] = "30m,1h,4h,24h",
-    since: Annotated[
-        str | None, typer.Option(help="Only carts first seen since then. [default: all]")
-    ] = None,
+    since: SinceOption = None,
     shop: Annotated[
         str | None, typer.Option(metavar="SOURCE/SHOP", help="Only this shop. [default: all]")
     ] = None,
     png: Annotated[
-        Path | None, typer.Option("--png", metavar="FILE", help="The chart as a picture.")
+        Path | None, typer.Option("--png", metavar="FILE", help="Also save the chart as an image.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: JsonOption = False,
     data: DataOption = None,
 ) -> None:
-    """Try other settings of abandon_after on all that happened; nothing is changed.
+    """Try other values of abandon_after on past carts; nothing is changed.
 
-    Folds every cart of the log anew with each: how many would have been called abandoned, how
-    many of these came back by themselves afterwards (with an order or without), what lay in
-    them. A short silence calls carts abandoned whose customers were only away for a moment.
-    Carts that their platform reports abandoned know no setting and are left out.
+    Evaluates every cart first seen since --since with each value: how many would have counted as
+    abandoned, how many of these customers came back anyway (with an order or without), and the
+    value in those carts. With a short value, customers who were only away briefly count too.
+    Carts that the platform itself reports as abandoned do not depend on it and are left out.
 
     Examples:
       hookline what-if
@@ -67,36 +61,37 @@ def what_if(
     first = 0 if since is None else milliseconds(since) * 1000
     if png is not None:
         _chart()
-    with Reader(find(data)) as reader, output.reading(shown=not as_json) as progress:
+    with Reader(find_stack(data)) as reader, output.progress_bar(shown=not as_json) as progress:
         outcomes = backtest(reader, list(settings.values()), first, shop, progress)
-    named = {word: outcomes[micros] for word, micros in settings.items()}
-    rows = _rows(named)
-    totals = {word: _total(found.values()) for word, found in named.items()}
+    by_value = {value: outcomes[micros] for value, micros in settings.items()}
+    rows = _rows(by_value)
+    totals = {value: _total(currencies.values()) for value, currencies in by_value.items()}
     if png is not None:
         _chart().save(png, totals)
     if as_json:
         output.print_json(rows)
         return
-    shown = [[row[column] for column in _COLUMNS] for row in rows]
+    cells = [[row[column] for column in _COLUMNS] for row in rows]
     columns = [column.replace("_", " ") for column in _COLUMNS]
-    output.out.print(output.table("would have been called abandoned", columns, shown))
+    output.out.print(output.table("would have counted as abandoned", columns, cells))
     _draw(totals)
     if png is not None:
-        output.out.print(f"{png} is written", markup=False)
+        output.print_line(f"wrote {png}")
 
 
 def _settings(text: str) -> dict[str, int]:
-    found = {}
-    for word in filter(None, (part.strip() for part in text.split(","))):
+    """Parse ``30m,1h`` into microseconds by the text of each value, in ascending order."""
+    settings = {}
+    for value in filter(None, (part.strip() for part in text.split(","))):
         try:
-            found[word] = int(seconds(word, "") * _SECOND)
+            settings[value] = int(seconds(value, "") * _SECOND)
         except ShopsError:
-            found[word] = 0
-        if found[word] <= 0:
-            raise CommandError(f'--abandon-after {word!r}: write times like "30m,1h,24h"')
-    if not found:
+            settings[value] = 0
+        if settings[value] <= 0:
+            raise CommandError(f'--abandon-after {value!r}: write times like "30m,1h,24h"')
+    if not settings:
         raise CommandError('--abandon-after: name at least one time, like "30m,1h,24h"')
-    return dict(sorted(found.items(), key=lambda each: each[1]))
+    return dict(sorted(settings.items(), key=lambda item: item[1]))
 
 
 def _chart() -> Any:
@@ -105,16 +100,14 @@ def _chart() -> Any:
     except ModuleNotFoundError as error:
         if error.name != "matplotlib":
             raise
-        raise CommandError(
-            "a picture needs matplotlib: pip install 'hookline[charts]', or leave --png out"
-        ) from None
+        raise CommandError("--png needs matplotlib: pip install 'hookline[charts]'") from None
     return what_if_chart
 
 
-def _rows(named: "Mapping[str, dict[str | None, Outcome]]") -> list[dict[str, Any]]:
+def _rows(by_value: "Mapping[str, dict[str | None, WhatIfCounts]]") -> list[dict[str, Any]]:
     return [
         {
-            "abandon_after": word,
+            "abandon_after": value,
             "currency": currency,
             "carts": found.carts,
             "abandoned": found.abandoned,
@@ -129,7 +122,7 @@ def _rows(named: "Mapping[str, dict[str | None, Outcome]]") -> list[dict[str, An
             else None,
             "without_value": found.without_value,
         }
-        for word, by_currency in named.items()
+        for value, by_currency in by_value.items()
         for currency, found in sorted(by_currency.items(), key=lambda each: each[0] or "")
     ]
 
@@ -138,24 +131,24 @@ def _share(part: int, whole: int) -> Decimal | None:
     return (Decimal(part) / whole).quantize(Decimal("0.0001")) if whole else None
 
 
-def _total(found: Any) -> "Outcome":
-    """Carts over all currencies: counts add up, values never do."""
-    from hookline.analysis.what_if import Outcome
+def _total(outcomes: "Iterable[WhatIfCounts]") -> "WhatIfCounts":
+    """Sum the counts over all currencies; amounts of different currencies do not add up."""
+    from hookline.analysis.what_if import WhatIfCounts
 
-    total = Outcome()
-    for each in found:
+    total = WhatIfCounts()
+    for each in outcomes:
         for name in ("carts", "abandoned", "came_back", "ordered", "undecided"):
             setattr(total, name, getattr(total, name) + getattr(each, name))
     return total
 
 
-def _draw(totals: "Mapping[str, Outcome]") -> None:
+def _draw(totals: "Mapping[str, WhatIfCounts]") -> None:
     most = max((each.abandoned for each in totals.values()), default=0)
     if not most:
-        output.out.print("no cart would have been called abandoned")
+        output.out.print("no cart would have counted as abandoned")
         return
-    for word, each in totals.items():
-        bar = Text(f"{word:>6}  ")
+    for value, each in totals.items():
+        bar = Text(f"{value:>6}  ")
         for count, style in (
             (each.ordered, "green"),
             (each.came_back - each.ordered, "yellow"),

@@ -1,32 +1,31 @@
-"""What a sender wrote, made harmless for what shows it: spreadsheets and terminals."""
+"""Escapes untrusted text for CSV (formula injection) and terminals (control characters)."""
 
 import re
 import unicodedata
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - as meant
-"""First characters that make a spreadsheet calculate; full-width ones are read as the others."""
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - on purpose
+"""First characters that make a spreadsheet calculate; it reads full-width ones as ASCII."""
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 
 
-def cell(text: str) -> str:
-    """A text as a cell of a CSV file: never a formula; a plain number stays one.
+def csv_cell(text: str) -> str:
+    """Prefix text that a spreadsheet would take for a formula with a single quote (OWASP).
 
-    As OWASP advises for CSV injection: a single quote before what would begin a formula. The
-    quotes and separators of the format itself are the ``csv`` module's to write.
+    Plain numbers stay as they are. Quotes and separators are left to the ``csv`` module.
     """
     if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text):
         return "'" + text
     return text
 
 
-def line(text: str) -> str:
-    """A text for a terminal: what would steer it, or turn its direction, stands as an escape."""
+def terminal_text(text: str) -> str:
+    """Replace control and bidirectional characters, except newlines, by escape sequences."""
     if text.isprintable():
         return text
-    return "".join(_spelled(each) for each in text)
+    return "".join(_escaped(character) for character in text)
 
 
-def _spelled(character: str) -> str:
+def _escaped(character: str) -> str:
     if character != "\n" and unicodedata.category(character)[0] == "C":
         return character.encode("unicode_escape").decode()
     return character

@@ -1,18 +1,18 @@
-"""What a terminal shows: one console for results, one for words beside them."""
+"""Terminal output: results on stdout, messages and progress bars on stderr."""
 
 import json
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from rich import box
+from rich import progress as rich_progress
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -21,18 +21,23 @@ from hookline.console import escaping
 # A command prints a client's error once, as its own line.
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
-_WIDE = None if sys.stdout.isatty() else 150
-"""Columns where nobody looks at a terminal: a file or a pipe has no edge."""
+_WIDTH = None if sys.stdout.isatty() else 150
+"""Columns of a file or a pipe, which has no width of its own."""
 
-out = Console(highlight=False, width=_WIDE)
+out = Console(highlight=False, width=_WIDTH)
 err = Console(stderr=True, highlight=False)
 
-Told = Callable[[str, int, int], None]
-"""Takes progress: what is done, how much of it, of how much."""
+Progress = Callable[[str, int, int], None]
+"""Reports progress: (activity, done, total)."""
 
 
-def plain(value: Any) -> Any:
-    """A value as JSON holds it: amounts and times as text, so that nothing is rounded."""
+def from_unix_ms(milliseconds: int) -> datetime:
+    """A time in UTC."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def json_default(value: Any) -> Any:
+    """Encode what JSON has no type for: amounts and times as text, so that none is rounded."""
     if isinstance(value, Decimal | UUID):
         return str(value)
     if isinstance(value, datetime | date):
@@ -44,18 +49,23 @@ def plain(value: Any) -> Any:
     raise TypeError(f"no JSON for {type(value).__name__}")
 
 
-def json_of(value: Any) -> str:
-    """One JSON document on one line, for a machine."""
-    return json.dumps(value, default=plain, ensure_ascii=False)
+def to_json(value: Any) -> str:
+    """Encode ``value`` as JSON on one line."""
+    return json.dumps(value, default=json_default, ensure_ascii=False)
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON document on one line."""
-    print(json_of(value))
+    """Print ``value`` as JSON on one line."""
+    print(to_json(value))
 
 
-def shown(value: Any) -> str:
-    """A value for a person: nothing for null, amounts without spare zeros, seconds of times."""
+def print_line(text: str, style: str = "") -> None:
+    """Print text of any origin: no markup, no wrapping, control characters escaped."""
+    out.print(escaping.terminal_text(text), markup=False, style=style, soft_wrap=True)
+
+
+def display_text(value: Any) -> str:
+    """A value as a table shows it: null is empty, amounts lose zeros, times have seconds."""
     if value is None:
         return ""
     if isinstance(value, Decimal):
@@ -65,17 +75,17 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict | list):
-        return json.dumps(value, default=plain, ensure_ascii=False)
+        return to_json(value)
     return str(value)
 
 
 def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    """A table as a person wants to see it; numbers to the right.
+    """Build a table with numbers on the right.
 
-    Cells are plain text: markup and control characters in them are shown, never heeded.
+    Cells are plain text: markup is not interpreted, and control characters are escaped.
     """
-    made = list(rows)
-    drawn = Table(
+    all_rows = list(rows)
+    result = Table(
         title=title,
         title_justify="left",
         title_style="bold",
@@ -84,27 +94,45 @@ def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any
         pad_edge=False,
     )
     for index, column in enumerate(columns):
-        numbers = any(isinstance(row[index], int | float | Decimal) for row in made)
-        drawn.add_column(column, justify="right" if numbers else "left", overflow="fold")
-    for row in made:
-        drawn.add_row(*(Text(escaping.line(shown(value))) for value in row))
-    return drawn
+        is_numeric = any(isinstance(row[index], int | float | Decimal) for row in all_rows)
+        result.add_column(column, justify="right" if is_numeric else "left", overflow="fold")
+    for row in all_rows:
+        result.add_row(*(Text(escaping.terminal_text(display_text(value))) for value in row))
+    return result
+
+
+def print_records(
+    columns: Sequence[str], records: Iterable[dict[str, Any]], title: str | None = None
+) -> None:
+    """Print the named columns of ``records`` as a table."""
+    out.print(table(title, columns, [[record[name] for name in columns] for record in records]))
+
+
+class _Rate(rich_progress.ProgressColumn):
+    """Steps a second, over the last 30 s."""
+
+    def render(self, task: rich_progress.Task) -> Text:
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "")
 
 
 @contextmanager
-def reading(*, shown: bool) -> Iterator[Told]:
-    """A bar for long reading, beside the result and gone after it; none where nobody looks."""
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        console=err,
-        transient=True,
-        disable=not shown or not err.is_terminal,
-    ) as bar:
+def progress_bar(*, shown: bool, eta: bool = False) -> Iterator[Progress]:
+    """Show a bar on stderr while the block runs, with ``eta`` also the rate and time remaining.
+
+    Nothing is shown where stderr is not a terminal.
+    """
+    columns: list[rich_progress.ProgressColumn] = [
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(),
+        rich_progress.MofNCompleteColumn(),
+    ]
+    if eta:
+        columns += [_Rate(), rich_progress.TimeRemainingColumn()]
+    is_hidden = not shown or not err.is_terminal
+    with rich_progress.Progress(*columns, console=err, transient=True, disable=is_hidden) as bar:
         task = bar.add_task("reading", total=None)
 
-        def progress(what: str, done: int, everything: int) -> None:
-            bar.update(task, description=what, completed=done, total=everything)
+        def update(activity: str, done: int, total: int) -> None:
+            bar.update(task, description=activity, completed=done, total=total)
 
-        yield progress
+        yield update

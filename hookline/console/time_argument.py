@@ -1,10 +1,10 @@
-"""Moments as an operator writes them: a time, or how long ago."""
+"""Times on the command line: a date and time, or a duration before now."""
 
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from hookline.errors import CommandError
+from hookline.console.errors import CommandError
 from schemas.shops import ShopsError, seconds
 
 
@@ -20,8 +20,8 @@ def milliseconds(text: str, clock: Callable[[], float] = time.time) -> int:
             moment = datetime.fromisoformat(text)
         except ValueError:
             raise CommandError(
-                f'{text!r} is no time: write "90m", "24h" or "7d" ago, or'
-                ' "2026-05-01T12:00" (UTC unless it says otherwise)'
+                f'{text!r} is not a time: write "90m", "24h" or "7d" for that long ago, or'
+                ' "2026-05-01T12:00" (UTC without an offset)'
             ) from None
         return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
     return int((clock() - ago) * 1000)

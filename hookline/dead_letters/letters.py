@@ -1,4 +1,4 @@
-"""Dead letters as they stand in their topic: read, chosen, grouped. Flat: bodies are not kept."""
+"""Reads, filters, groups and discards dead letters, without keeping their bodies in memory."""
 
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -7,9 +7,9 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from hookline.console.errors import CommandError
 from hookline.dead_letters import marks
 from hookline.dead_letters.marks import Mark
-from hookline.errors import CommandError
 from hookline.tables.session import Connection, connected
 from runtime.kafka import log_reader
 from runtime.settings import Settings
@@ -17,20 +17,20 @@ from schemas import envelopes
 from schemas.topics import DEAD_LETTERS
 
 _INDEX = re.compile(r"\[\d+\]|@\d+")
-_PLACE = re.compile(r"(\d{1,9}):(\d{1,18})")
+_LETTER_ID = re.compile(r"(\d{1,9}):(\d{1,18})")
 
-Place = tuple[int, int]
-"""Partition and offset of a letter."""
+LetterId = tuple[int, int]
+"""Partition and offset of a dead letter."""
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetter:
     """One dead letter without its body. Times in milliseconds, the broker's.
 
-    ``shop`` is source/shop. ``raw_offset`` and ``raw_ms`` are those of the raw record that it
-    answers, in the same partition; ``adapter`` the version that refused it. ``slot`` names the
-    one event of an else canonical delivery that could not be made, None for a whole delivery.
-    ``replay_of`` is the letter that was replayed and refused again.
+    ``shop`` is source/shop. ``raw_offset`` and ``raw_ms`` are those of its raw record, in the same
+    partition; ``adapter`` is the version that refused it. ``slot`` names the one event that could
+    not be made of an otherwise canonical delivery, None for a whole delivery. ``replay_of`` names
+    the letter that was replayed and refused again.
     """
 
     partition: int
@@ -51,113 +51,122 @@ class Letter:
     replay_of: str | None
 
     @property
-    def place(self) -> str:
-        """Its name: partition:offset."""
+    def id(self) -> LetterId:
+        """Partition and offset."""
+        return self.partition, self.offset
+
+    @property
+    def name(self) -> str:
+        """The id as commands take it: ``partition:offset``."""
         return f"{self.partition}:{self.offset}"
 
 
-def letter_of(record: Any) -> Letter:
-    """A record of the topic as a letter."""
-    said = {name: value.decode(errors="replace") for name, value in record.headers}
-    slot = said.get(envelopes.SLOT)
-    return Letter(
+def parse_letter(record: Any) -> DeadLetter:
+    """Read a record of the dead-letter topic."""
+    headers = {name: value.decode(errors="replace") for name, value in record.headers}
+    slot = headers.get(envelopes.SLOT)
+    return DeadLetter(
         partition=record.partition,
         offset=record.offset,
         appended_ms=record.timestamp,
-        delivery_id=said.get(envelopes.DELIVERY, ""),
-        shop=f"{said.get(envelopes.SOURCE, '')}/{said.get(envelopes.SHOP, '')}",
-        event=said.get(envelopes.EVENT, ""),
-        entity=said.get(envelopes.ENTITY, ""),
-        stage=said.get(envelopes.STAGE, ""),
-        reason=said.get(envelopes.REASON, ""),
-        path=said.get(envelopes.FIELD_PATH, ""),
-        detail=said.get(envelopes.DETAIL, ""),
-        adapter=said.get(envelopes.ADAPTER, ""),
-        raw_offset=int(said[envelopes.RAW_OFFSET]),
-        raw_ms=int(said[envelopes.RAW_TIME]),
+        delivery_id=headers.get(envelopes.DELIVERY, ""),
+        shop=f"{headers.get(envelopes.SOURCE, '')}/{headers.get(envelopes.SHOP, '')}",
+        event=headers.get(envelopes.EVENT, ""),
+        entity=headers.get(envelopes.ENTITY, ""),
+        stage=headers.get(envelopes.STAGE, ""),
+        reason=headers.get(envelopes.REASON, ""),
+        path=headers.get(envelopes.FIELD_PATH, ""),
+        detail=headers.get(envelopes.DETAIL, ""),
+        adapter=headers.get(envelopes.ADAPTER, ""),
+        raw_offset=int(headers[envelopes.RAW_OFFSET]),
+        raw_ms=int(headers[envelopes.RAW_TIME]),
         slot=None if slot == envelopes.DEAD_SLOT else slot,
-        replay_of=said.get(envelopes.REPLAY_OF),
+        replay_of=headers.get(envelopes.REPLAY_OF),
     )
 
 
-def field_of(path: str) -> str:
-    """A field path without positions: what letters of one cause have in common."""
+def path_pattern(path: str) -> str:
+    """Return a field path without indexes: the same for all letters of one cause."""
     return _INDEX.sub(lambda match: "@" if match[0].startswith("@") else "[]", path)
 
 
-def place_of(text: str) -> Place:
-    """``2:17`` as a place. Raises CommandError for anything else."""
-    if (match := _PLACE.fullmatch(text)) is None:
-        raise CommandError(f"{text!r} names no letter: `hookline dead list` does, as 2:17")
+def parse_letter_id(text: str) -> LetterId:
+    """Parse ``2:17``. Raises CommandError for anything else."""
+    if (match := _LETTER_ID.fullmatch(text)) is None:
+        raise CommandError(
+            f"{text!r} is not a dead letter: `hookline dead list` shows their names, like 2:17"
+        )
     return int(match[1]), int(match[2])
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """Which letters: all that meet every condition that is not None.
+class LetterFilter:
+    """Matches the letters that meet every condition that is not None.
 
-    ``shop`` is source/shop or the shop alone, ``path`` a field path with or without positions.
+    ``shop`` is source/shop or the shop alone, ``path`` a field path with or without indexes.
     """
 
     shop: str | None = None
     reason: str | None = None
     path: str | None = None
     since_ms: int | None = None
-    places: frozenset[Place] | None = None
+    ids: frozenset[LetterId] | None = None
 
-    def takes(self, letter: Letter) -> bool:
-        """Whether a letter is among them."""
+    def matches(self, letter: DeadLetter) -> bool:
+        """Whether a letter meets all conditions."""
         return (
             (self.shop is None or self.shop in (letter.shop, letter.shop.partition("/")[2]))
             and (self.reason is None or self.reason == letter.reason)
-            and (self.path is None or self.path in (letter.path, field_of(letter.path)))
+            and (self.path is None or self.path in (letter.path, path_pattern(letter.path)))
             and (self.since_ms is None or letter.appended_ms >= self.since_ms)
-            and (self.places is None or (letter.partition, letter.offset) in self.places)
+            and (self.ids is None or letter.id in self.ids)
         )
 
 
-EVERY = Choice()
+EVERY = LetterFilter()
 
 
-async def chosen(
+async def matching(
     client: AIOKafkaConsumer,
     connection: Connection,
-    places: Sequence[TopicPartition],
-    choice: Choice,
-) -> AsyncIterator[tuple[Letter, Mark | None]]:
-    """The chosen letters in each partition's order, with what an operator made of them.
+    partitions: Sequence[TopicPartition],
+    wanted: LetterFilter,
+) -> AsyncIterator[tuple[DeadLetter, Mark | None]]:
+    """Yield the letters that match, in each partition's order, with their marks.
 
-    ``places`` are the partitions of the topic.
+    ``partitions`` are those of the dead-letter topic.
     """
-    start, end = await _range(client, places, choice)
-    async for place, batch in log_reader.records(client, start, end):
-        letters = [letter for letter in map(letter_of, batch) if choice.takes(letter)]
-        found = await marks.read(connection, place, [letter.offset for letter in letters])
+    start, end = await _range(client, partitions, wanted)
+    async for tp, batch in log_reader.records(client, start, end):
+        letters = [letter for letter in map(parse_letter, batch) if wanted.matches(letter)]
+        marks_by_offset = await marks.read(connection, tp, [letter.offset for letter in letters])
         for letter in letters:
-            mark = found.get(letter.offset)
+            mark = marks_by_offset.get(letter.offset)
+            # A mark of another delivery is left over from a topic that was recreated.
             yield letter, mark if mark and mark.delivery_id == letter.delivery_id else None
 
 
 async def _range(
-    client: AIOKafkaConsumer, places: Sequence[TopicPartition], choice: Choice
+    client: AIOKafkaConsumer, partitions: Sequence[TopicPartition], wanted: LetterFilter
 ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
-    start = await log_reader.begins(client, places)
-    end = await log_reader.ends(client, places)
-    if choice.since_ms is not None:
-        start = await log_reader.since(client, places, choice.since_ms)
-    if choice.places is not None:
+    """Return the first and the end offset to read of each partition."""
+    start = await log_reader.beginning_offsets(client, partitions)
+    end = await log_reader.end_offsets(client, partitions)
+    if wanted.since_ms is not None:
+        start = await log_reader.offsets_since(client, partitions, wanted.since_ms)
+    if wanted.ids is not None:
         offsets: dict[int, list[int]] = {}
-        for number, offset in choice.places:
+        for number, offset in wanted.ids:
             offsets.setdefault(number, []).append(offset)
-        for place in places:
-            wanted = offsets.get(place.partition, [end[place]])
-            start[place] = max(start[place], min(wanted))
-            end[place] = min(end[place], max(wanted) + 1)
+        for tp in partitions:
+            own = offsets.get(tp.partition, [end[tp]])
+            start[tp] = max(start[tp], min(own))
+            end[tp] = min(end[tp], max(own) + 1)
     return start, end
 
 
 @dataclass(slots=True)
-class Group:
+class LetterGroup:
     """Letters of one shop, reason and field path. Times in milliseconds."""
 
     shop: str
@@ -169,62 +178,61 @@ class Group:
     newest: str = ""
 
 
-class Groups:
-    """Letters counted by shop, reason and field path."""
+class LetterGroups:
+    """Counts letters by shop, reason and field path."""
 
     def __init__(self) -> None:
-        self._groups: dict[tuple[str, str, str], Group] = {}
+        self._groups: dict[tuple[str, str, str], LetterGroup] = {}
 
-    def add(self, letter: Letter) -> None:
+    def add(self, letter: DeadLetter) -> None:
         """Count one letter."""
-        key = letter.shop, letter.reason, field_of(letter.path)
-        group = self._groups.setdefault(key, Group(*key, oldest_ms=letter.appended_ms))
+        key = letter.shop, letter.reason, path_pattern(letter.path)
+        group = self._groups.setdefault(key, LetterGroup(*key, oldest_ms=letter.appended_ms))
         group.letters += 1
         group.oldest_ms = min(group.oldest_ms, letter.appended_ms)
         if letter.appended_ms >= group.newest_ms:
-            group.newest_ms, group.newest = letter.appended_ms, letter.place
+            group.newest_ms, group.newest = letter.appended_ms, letter.name
 
-    def __iter__(self) -> Iterator[Group]:
-        """The largest first."""
+    def __iter__(self) -> Iterator[LetterGroup]:
+        """Yield the groups, largest first."""
         return iter(sorted(self._groups.values(), key=lambda group: -group.letters))
 
 
-async def discard(settings: Settings, choice: Choice, because: str) -> list[str]:
-    """Mark every chosen letter that is still open as not worth a replay; return their names.
+async def discard(settings: Settings, wanted: LetterFilter, because: str) -> list[str]:
+    """Mark every matching letter that is still open as discarded; return their names.
 
-    Raises CommandError where a letter that was named is not there.
+    Raises CommandError where a letter of ``wanted.ids`` does not exist.
     """
     discarded: list[str] = []
-    found: set[Place] = set()
+    existing: set[LetterId] = set()
     async with (
         connected(settings, "discard") as connection,
         log_reader.consumer(settings) as client,
     ):
-        places = (await log_reader.places(settings))[DEAD_LETTERS]
-        async for letter, mark in chosen(client, connection, places, choice):
-            found.add((letter.partition, letter.offset))
+        partitions = (await log_reader.topic_partitions(settings))[DEAD_LETTERS]
+        async for letter, mark in matching(client, connection, partitions, wanted):
+            existing.add(letter.id)
             if mark is None:
-                told = [(letter.offset, letter.delivery_id)]
-                place = places[letter.partition]
-                await marks.write(connection, place, told, marks.DISCARDED, because)
-                discarded.append(letter.place)
-    require(choice, found)
+                tp = partitions[letter.partition]
+                await marks.write(connection, tp, [letter], marks.DISCARDED, because)
+                discarded.append(letter.name)
+    require_found(wanted, existing)
     return discarded
 
 
-def require(choice: Choice, found: set[Place]) -> None:
-    """Raise CommandError where a letter that was named is not there."""
-    if lost := sorted((choice.places or frozenset()) - found):
-        names = ", ".join(f"{number}:{offset}" for number, offset in lost)
-        raise CommandError(f"no dead letter {names}: `hookline dead list --all` names them")
+def require_found(wanted: LetterFilter, existing: set[LetterId]) -> None:
+    """Raise CommandError where a letter of ``wanted.ids`` is not among ``existing``."""
+    if missing := sorted((wanted.ids or frozenset()) - existing):
+        names = ", ".join(f"{number}:{offset}" for number, offset in missing)
+        raise CommandError(f"no dead letter {names}: `hookline dead list --all` shows them")
 
 
-async def listed(
-    settings: Settings, choice: Choice = EVERY, *, settled: bool = True
-) -> AsyncIterator[tuple[Letter, Mark | None]]:
-    """The chosen letters with their marks; without ``settled`` those that have none."""
+async def read_letters(
+    settings: Settings, wanted: LetterFilter = EVERY, *, settled: bool = True
+) -> AsyncIterator[tuple[DeadLetter, Mark | None]]:
+    """Yield the matching letters with their marks; ``settled`` False: only unmarked ones."""
     async with connected(settings, "dead") as connection, log_reader.consumer(settings) as client:
-        places = (await log_reader.places(settings))[DEAD_LETTERS]
-        async for letter, mark in chosen(client, connection, places, choice):
+        partitions = (await log_reader.topic_partitions(settings))[DEAD_LETTERS]
+        async for letter, mark in matching(client, connection, partitions, wanted):
             if settled or mark is None:
                 yield letter, mark

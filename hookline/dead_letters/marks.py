@@ -1,17 +1,21 @@
-"""What operators made of dead letters: replayed, or discarded with a reason.
+"""What operators decided about dead letters: replayed, or discarded with a reason.
 
-A table, not records in the topic of the letters: that topic is the processors' dedupe state, and
-whoever reads it would have to tell marks from verdicts. A mark is a note of an operator: where
-it is lost the letter shows again, and a replay asks Kafka what really stands.
+Marks are a table, not records of the dead-letter topic: that topic is the processors' dedupe
+state, and every reader of it would have to skip the marks. A lost mark does no harm: the
+letter is listed as open again, and a replay asks Kafka whether it was settled.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from aiokafka import TopicPartition
 
 from hookline.tables.session import Connection
+
+if TYPE_CHECKING:
+    from hookline.dead_letters.letters import DeadLetter
 
 REPLAYED, DISCARDED = "replayed", "discarded"
 
@@ -21,8 +25,8 @@ _READ = """
 """
 _WRITE = """
     INSERT INTO letter_marks (topic, partition, letter_offset, delivery_id, mark, reason)
-    SELECT %s, %s, told.at, told.delivery, %s, %s
-    FROM unnest(%s::bigint[], %s::text[]) AS told (at, delivery)
+    SELECT %s, %s, letter.at, letter.delivery, %s, %s
+    FROM unnest(%s::bigint[], %s::text[]) AS letter (at, delivery)
     ON CONFLICT (topic, partition, letter_offset) DO UPDATE SET delivery_id = excluded.delivery_id,
         mark = excluded.mark, reason = excluded.reason, marked_at = now()
 """
@@ -39,26 +43,24 @@ class Mark:
 
 
 async def read(
-    connection: Connection, place: TopicPartition, offsets: Sequence[int]
+    connection: Connection, tp: TopicPartition, offsets: Sequence[int]
 ) -> dict[int, Mark]:
-    """The marks on letters at these offsets of one partition."""
+    """Return the marks of letters at these offsets of one partition."""
     if not offsets:
         return {}
-    cursor = await connection.execute(_READ, [place.topic, place.partition, list(offsets)])
-    return {offset: Mark(*told) async for offset, *told in cursor}
+    cursor = await connection.execute(_READ, [tp.topic, tp.partition, list(offsets)])
+    return {offset: Mark(*values) async for offset, *values in cursor}
 
 
 async def write(
     connection: Connection,
-    place: TopicPartition,
-    letters: Iterable[tuple[int, str]],
+    tp: TopicPartition,
+    letters: "Iterable[DeadLetter]",
     kind: str,
     reason: str,
 ) -> None:
-    """Mark letters, (offset, delivery id) each, of one partition."""
-    told = list(letters)
-    if told:
-        offsets, deliveries = [offset for offset, _ in told], [delivery for _, delivery in told]
-        await connection.execute(
-            _WRITE, [place.topic, place.partition, kind, reason, offsets, deliveries]
-        )
+    """Mark letters of one partition; a letter that has a mark gets this one instead."""
+    deliveries = {letter.offset: letter.delivery_id for letter in letters}
+    if deliveries:
+        offsets, ids = list(deliveries), list(deliveries.values())
+        await connection.execute(_WRITE, [tp.topic, tp.partition, kind, reason, offsets, ids])

@@ -1,11 +1,11 @@
-"""Dead letters appended to the raw topic again: each settled once, however often it is tried.
+"""Appends dead letters to the raw topic again; each is settled once, however often it is tried.
 
-What was replayed is asked of Kafka itself, so a replay that was killed is simply repeated. Two
-replays at the same moment are told apart by the processors: the second is a duplicate.
+Kafka itself shows which letters were replayed already, so a killed replay is simply repeated. Of
+two replays at the same moment the processors make the second a duplicate.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,10 +13,12 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from hookline.console.errors import CommandError
+from hookline.console.output import Progress
 from hookline.dead_letters import letters, marks
-from hookline.dead_letters.letters import Choice, Letter
-from hookline.errors import CommandError
+from hookline.dead_letters.letters import DeadLetter, LetterFilter, LetterId
 from hookline.tables.session import Connection, connected
+from hookline.topics.log_scan import at_offsets, scan
 from runtime.kafka import log_reader
 from runtime.kafka.producer import new_producer
 from runtime.settings import Settings
@@ -25,11 +27,11 @@ from schemas.envelopes import Headers
 from schemas.topics import DEAD_LETTERS, OUTCOMES, WEBHOOKS, Topic
 
 SLACK_MS = 600_000
-"""Brokers' clocks may differ by this: logs are read from so long before the oldest letter."""
-AT_ONCE = 100
+"""Brokers' clocks may differ by this: logs are read from this long before the oldest letter."""
+BATCH = 100
 """Letters that are acknowledged and marked together."""
 
-_OF_THE_LETTER = frozenset(
+_VERDICT_HEADERS = frozenset(
     {
         envelopes.RAW_OFFSET,
         envelopes.RAW_TIME,
@@ -46,201 +48,189 @@ _OF_THE_LETTER = frozenset(
         envelopes.REPLAY_OF,
     }
 )
-"""Headers that say what became of the delivery, not what it is."""
+"""Headers that describe the verdict, not the delivery."""
 
-Progress = Callable[[str, int, int], None]
-"""(what is done, how many of how many)."""
+_APPENDED = "appended to the raw topic"
+_REPLAYED = "a replay of it is in the raw topic"
+_CANONICAL = "its delivery is canonical"
+_DECIDED = "a replay of it has its verdict"
+_PARTIAL = "its delivery is canonical except for this event, which a replay cannot produce"
 
 
 @dataclass(slots=True)
-class Replayed:
-    """What became of the chosen letters: places (partition:offset), and why some were left."""
+class ReplayResult:
+    """Names (partition:offset) of the letters replayed, and why others were skipped."""
 
     replayed: list[str] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
 
 
-def replay_headers(headers: Sequence[tuple[str, bytes]], place: str) -> Headers:
-    """The raw headers of a letter's replay: its delivery's own, and where it comes from.
+def replay_headers(headers: Sequence[tuple[str, bytes]], letter: str) -> Headers:
+    """Return the raw headers of a letter's replay: those of its delivery, and its origin.
 
-    ``place`` is the letter's. The original raw coordinates are those of the very first record,
-    also where a replay was refused again.
+    ``letter`` is its name. The original raw coordinates are always those of the very first
+    record, also when a replay was refused again.
     """
-    said = dict(headers)
+    by_name = dict(headers)
     kept = [
         (name, value)
         for name, value in headers
-        if name not in _OF_THE_LETTER and not name.startswith(envelopes.CONNECT)
+        if name not in _VERDICT_HEADERS and not name.startswith(envelopes.CONNECT)
     ]
-    if envelopes.ORIGINAL not in said:
+    if envelopes.ORIGINAL not in by_name:
         first = [
-            said[name]
+            by_name[name]
             for name in (envelopes.RAW_PARTITION, envelopes.RAW_OFFSET, envelopes.RAW_TIME)
         ]
         kept.append((envelopes.ORIGINAL, b":".join(first)))
-    return [*kept, (envelopes.REPLAY_OF, place.encode())]
+    return [*kept, (envelopes.REPLAY_OF, letter.encode())]
 
 
 async def replay(
     settings: Settings,
-    choice: Choice,
-    progress: Progress = lambda _what, _done, _all: None,
+    wanted: LetterFilter,
+    progress: Progress = lambda _what, _done, _total: None,
     *,
     rate: float | None = None,
-    is_rehearsal: bool = False,
-) -> Replayed:
-    """Append every chosen letter that is still open to the raw topic, and mark it.
+    dry_run: bool = False,
+) -> ReplayResult:
+    """Append every matching letter that is still open to the raw topic, and mark it.
 
-    ``rate``: at most so many letters a second. ``is_rehearsal``: only find out. Raises
-    CommandError where a letter is not there, or Kafka does not acknowledge.
+    ``rate``: letters per second, at most. ``dry_run``: change nothing. Raises CommandError where
+    a letter does not exist, or Kafka does not acknowledge.
     """
-    done = Replayed()
+    result = ReplayResult()
     async with connected(settings, "replay") as connection, log_reader.consumer(settings) as client:
-        places = await log_reader.places(settings)
-        due = await _due(client, connection, places[DEAD_LETTERS], choice, done)
-        for number, chosen in due.items():
-            settled = await _settled(client, places, number, chosen, progress)
-            for kind in set(settled.values()):
-                known = [(o, chosen[o].delivery_id) for o, why in settled.items() if why == kind]
-                done.skipped |= {f"{number}:{offset}": kind for offset, _ in known}
-                if not is_rehearsal and kind != _PART:
-                    place = places[DEAD_LETTERS][number]
-                    await marks.write(connection, place, known, marks.REPLAYED, kind)
-            for offset in settled:
-                del chosen[offset]
-        if is_rehearsal:
-            done.replayed = [letter.place for each in due.values() for letter in each.values()]
-            return done
-        count = sum(map(len, due.values()))
-        async with producer_of(settings) as producer:
-            for number, chosen in due.items():
-                place = places[DEAD_LETTERS][number]
-                async for records in _bodies(client, place, chosen, rate):
+        partitions = await log_reader.topic_partitions(settings)
+        dead = partitions[DEAD_LETTERS]
+        open_letters = await _open_letters(client, connection, dead, wanted, result)
+        for number, by_offset in open_letters.items():
+            settled = await _settled(client, partitions, number, by_offset, progress)
+            for reason in set(settled.values()):
+                done = [by_offset.pop(o) for o, why in settled.items() if why == reason]
+                result.skipped |= {letter.name: reason for letter in done}
+                if not dry_run and reason != _PARTIAL:
+                    await marks.write(connection, dead[number], done, marks.REPLAYED, reason)
+        if dry_run:
+            result.replayed = [
+                letter.name for group in open_letters.values() for letter in group.values()
+            ]
+            return result
+        count = sum(map(len, open_letters.values()))
+        async with replay_producer(settings) as producer:
+            for number, by_offset in open_letters.items():
+                tp = dead[number]
+                async for records in _bodies(client, tp, by_offset, rate):
                     await append(producer, settings.topic(WEBHOOKS), records)
-                    told = [(each.offset, chosen[each.offset].delivery_id) for each in records]
-                    await marks.write(connection, place, told, marks.REPLAYED, _SENT)
-                    done.replayed += [f"{number}:{each.offset}" for each in records]
-                    progress("replaying", len(done.replayed), count)
-    return done
+                    done = [by_offset[record.offset] for record in records]
+                    await marks.write(connection, tp, done, marks.REPLAYED, _APPENDED)
+                    result.replayed += [letter.name for letter in done]
+                    progress("replaying", len(result.replayed), count)
+    return result
 
 
-_SENT = "appended to the raw topic"
-_STANDS = "a replay of it stands in the raw topic"
-_CANONICAL = "its delivery is canonical"
-_ANSWERED = "a replay of it has its verdict"
-_PART = "its delivery is canonical but for this event, which a replay cannot give"
-
-
-async def _due(
+async def _open_letters(
     client: AIOKafkaConsumer,
     connection: Connection,
-    places: Sequence[TopicPartition],
-    choice: Choice,
-    done: Replayed,
-) -> dict[int, dict[int, Letter]]:
-    """Letters that no mark settles: partition -> offset -> letter."""
-    due: dict[int, dict[int, Letter]] = {}
-    found: set[letters.Place] = set()
-    async for letter, mark in letters.chosen(client, connection, places, choice):
-        found.add((letter.partition, letter.offset))
+    partitions: Sequence[TopicPartition],
+    wanted: LetterFilter,
+    result: ReplayResult,
+) -> dict[int, dict[int, DeadLetter]]:
+    """Return the matching letters without a mark: partition -> offset -> letter."""
+    unmarked: dict[int, dict[int, DeadLetter]] = {}
+    existing: set[LetterId] = set()
+    async for letter, mark in letters.matching(client, connection, partitions, wanted):
+        existing.add(letter.id)
         if mark is None:
-            due.setdefault(letter.partition, {})[letter.offset] = letter
-        elif choice.places is not None:
-            done.skipped[letter.place] = f"{mark.kind}: {mark.reason}"
-    letters.require(choice, found)
-    return due
+            unmarked.setdefault(letter.partition, {})[letter.offset] = letter
+        elif wanted.ids is not None:
+            result.skipped[letter.name] = f"{mark.kind}: {mark.reason}"
+    letters.require_found(wanted, existing)
+    return unmarked
 
 
 async def _settled(
     client: AIOKafkaConsumer,
-    places: Mapping[Topic, Sequence[TopicPartition]],
+    partitions: Mapping[Topic, Sequence[TopicPartition]],
     number: int,
-    chosen: Mapping[int, Letter],
+    by_offset: Mapping[int, DeadLetter],
     progress: Progress,
 ) -> dict[int, str]:
-    """Letters of one partition that Kafka shows to be settled: offset -> why."""
-    deliveries: dict[bytes, list[int]] = {}
-    for letter in chosen.values():
-        deliveries.setdefault(letter.delivery_id.encode(), []).append(letter.offset)
-    of_letters = {f"{number}:{offset}".encode(): offset for offset in chosen}
-    logs = [places[topic][number] for topic in (WEBHOOKS, *OUTCOMES)]
-    oldest = min(letter.appended_ms for letter in chosen.values())
-    start = await log_reader.since(client, logs, max(oldest - SLACK_MS, 0))
-    end = await log_reader.ends(client, logs)
-    everything, read = sum(end[place] - start[place] for place in logs), 0
+    """Return the letters of one partition that Kafka shows to be settled: offset -> reason."""
+    offsets_of_delivery: dict[bytes, list[int]] = {}
+    for letter in by_offset.values():
+        offsets_of_delivery.setdefault(letter.delivery_id.encode(), []).append(letter.offset)
+    offset_of_name = {letter.name.encode(): offset for offset, letter in by_offset.items()}
+    raw = partitions[WEBHOOKS][number]
+    logs = [raw, *(partitions[topic][number] for topic in OUTCOMES)]
+    oldest = min(letter.appended_ms for letter in by_offset.values())
+    start = await log_reader.offsets_since(client, logs, max(oldest - SLACK_MS, 0))
+    end = await log_reader.end_offsets(client, logs)
     settled: dict[int, str] = {}
-    async for place, batch in log_reader.records(client, start, end):
-        is_raw = place == places[WEBHOOKS][number]
+    what = f"looking for replays in partition {number}"
+    async for tp, batch in scan(client, start, end, what, progress):
         for record in batch:
-            said = dict(record.headers)
-            replayed = of_letters.get(said.get(envelopes.REPLAY_OF, b""))
+            headers = dict(record.headers)
+            replayed = offset_of_name.get(headers.get(envelopes.REPLAY_OF, b""))
             if replayed is not None:
-                settled[replayed] = _STANDS if is_raw else _ANSWERED
-            elif not is_raw and _is_canonical(said):
-                for offset in deliveries.get(said.get(envelopes.DELIVERY, b""), ()):
-                    settled[offset] = _CANONICAL if chosen[offset].slot is None else _PART
-        read += len(batch)
-        progress(f"looking what stands in partition {number}", read, everything)
+                settled[replayed] = _REPLAYED if tp == raw else _DECIDED
+            elif tp != raw and _is_canonical(headers):
+                for offset in offsets_of_delivery.get(headers.get(envelopes.DELIVERY, b""), ()):
+                    settled[offset] = _CANONICAL if by_offset[offset].slot is None else _PARTIAL
     return settled
 
 
-def _is_canonical(said: Mapping[str, bytes]) -> bool:
-    slot = said.get(envelopes.SLOT, b"").decode()
+def _is_canonical(headers: Mapping[str, bytes]) -> bool:
+    slot = headers.get(envelopes.SLOT, b"").decode()
     is_verdict = slot in (envelopes.DEAD_SLOT, envelopes.DUPLICATE_SLOT)
-    return not is_verdict and envelopes.REASON not in said
+    return not is_verdict and envelopes.REASON not in headers
 
 
 async def _bodies(
     client: AIOKafkaConsumer,
-    place: TopicPartition,
-    chosen: Mapping[int, Letter],
+    tp: TopicPartition,
+    by_offset: Mapping[int, DeadLetter],
     rate: float | None,
 ) -> AsyncIterator[list[Any]]:
-    """The letters' records, a few at a time and no faster than ``rate``."""
-    at_once = AT_ONCE if rate is None else max(1, min(AT_ONCE, int(rate / 10)))
-    pause = 0.0 if rate is None else at_once / rate
-    held: list[Any] = []
-    for first, last in log_reader.runs(sorted(chosen)):
-        async for _, batch in log_reader.records(client, {place: first}, {place: last + 1}):
-            for record in batch:
-                if record.offset in chosen:
-                    held.append(record)
-                if len(held) == at_once:
-                    yield held
-                    held = []
-                    await asyncio.sleep(pause)
-    if held:
-        yield held
+    """Yield the letters' records, a few at a time and no faster than ``rate``."""
+    size = BATCH if rate is None else max(1, min(BATCH, int(rate / 10)))
+    async for records in at_offsets(client, tp, by_offset, size):
+        yield records
+        if rate is not None:
+            await asyncio.sleep(size / rate)
 
 
 async def append(producer: AIOKafkaProducer, topic: str, records: Sequence[Any]) -> None:
-    """Append the replays to the partition of their letters; return once all are acknowledged."""
+    """Append the replays to the partitions of their letters; return once all are acknowledged.
+
+    Raises UnacknowledgedError.
+    """
     try:
-        sent = [
+        futures = [
             await producer.send(
                 topic,
-                value=each.value,
-                key=each.key,
-                partition=each.partition,
-                headers=replay_headers(each.headers, f"{each.partition}:{each.offset}"),
+                value=record.value,
+                key=record.key,
+                partition=record.partition,
+                headers=replay_headers(record.headers, f"{record.partition}:{record.offset}"),
             )
-            for each in records
+            for record in records
         ]
-        await asyncio.gather(*sent)
+        await asyncio.gather(*futures)
     except KafkaError as error:
         raise UnacknowledgedError(
             f"Kafka does not acknowledge ({type(error).__name__}): run the same command again;"
-            " what did arrive is found and not replayed twice"
+            " replays that did arrive are found and not repeated"
         ) from error
 
 
 class UnacknowledgedError(CommandError):
-    """Whether some replays stand is not known."""
+    """It is unknown whether some replays were appended."""
 
 
 @asynccontextmanager
-async def producer_of(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
-    """An idempotent producer, stopped only after work that went well."""
+async def replay_producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
+    """Open an idempotent producer, which is stopped only if the work succeeded."""
     producer = new_producer(settings, linger_ms=2)
     try:
         await producer.start()
@@ -248,6 +238,6 @@ async def producer_of(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
         await producer.stop()
         raise
     yield producer
-    # Only where every answer came: stop() flushes, which after an unknown result could append
-    # a batch again. Else the process ends, and its connections with it.
+    # Only if every answer came: stop() flushes, which after an unknown result could append
+    # a batch again. Otherwise the process ends, and its connections with it.
     await producer.stop()

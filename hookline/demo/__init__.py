@@ -1,1 +1,1 @@
-"""The demo: scripted webhooks on a temporary stack, and the rows they must give."""
+"""The demo: scripted webhooks on a temporary stack, and the rows expected from them."""

@@ -1,4 +1,4 @@
-"""The demo: from nothing to two tables, and every expected figure checked."""
+"""Runs the demo: sends the deliveries, shows the tables, checks every expected figure."""
 
 import asyncio
 import os
@@ -15,92 +15,92 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from hookline import topics
 from hookline.audit import report
 from hookline.console import output
+from hookline.console.errors import CommandError
 from hookline.demo import script
 from hookline.demo.expectations import AFTER_OLD_ORDER, AT_THE_END, BY_TIMER, Expectation
 from hookline.demo.script import Step
 from hookline.demo.temporary_stack import running
-from hookline.errors import CommandError
+from hookline.local.process import wait_until
 from hookline.local.stack import memory
 from hookline.send import examples, sender
 from hookline.send.json_edits import parse_edit
 from hookline.send.sender import Sender
-from hookline.stack_address import Place
+from hookline.stack_address import StackAddress
 from hookline.tables.queries import VIEWS, Reader
+from hookline.topics import records
 from schemas import envelopes
 from schemas.shops import Shop, load
 from schemas.topics import DEAD_LETTERS
 
 ROWS_TIMEOUT = 60.0
 MAX_MEMORY = 1_500_000_000
-"""Bytes that the whole stack may hold."""
+"""Bytes of memory that the whole stack may use."""
 LATE = """
-    SELECT 'the watermark stands at ' || coalesce(at::text, 'no time yet')
+    SELECT 'the watermark is at ' || coalesce(at::text, 'no time yet')
            || CASE holder WHEN '' THEN '' ELSE ', held by ' || holder
               || coalesce(' since ' || since::text, '') END
-           || '; looked at last at ' || updated_at::text || '; it is ' || now()::text
+           || '; last updated at ' || updated_at::text || '; it is now ' || now()::text
       FROM watermark
 """
-"""Says in words why rows may be late."""
+"""Describes the watermark, which explains late rows."""
 LINES = 6
-"""Deliveries shown while the tables fill: both must fit on a screen."""
+"""Deliveries shown above the tables: both must fit on a screen."""
 _MIB = 1 << 20
 
 
 class Demo:
-    """One run. ``once``: check and stop; else show and keep running until Ctrl-C."""
+    """One run of the demo. ``once``: check and stop, else keep running until Ctrl-C."""
 
     def __init__(self, *, once: bool, data: Path | None = None) -> None:
         self.once = once
-        self._given = data
+        self._folder = data
         self._data = Path()
         self._results: list[tuple[str, bool, str]] = []
         self._late: list[str] = []
-        self._log: list[Text] = []
-        self._sent = 0
+        self._lines: list[Text] = []
         self._accepted = 0
 
     def run(self) -> bool:
-        """True when everything expected stood there (and, once, everything was gone)."""
+        """Return True if all expectations hold and, with ``once``, no process is left."""
         began = time.monotonic()
-        if self._given and self._given.exists() and any(self._given.iterdir()):
-            raise CommandError(f"{self._given} is not empty: name a fresh folder")
-        data = self._data = self._given or Path(tempfile.mkdtemp(prefix="hookline-demo-"))
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: stop what runs
+        if self._folder and self._folder.exists() and any(self._folder.iterdir()):
+            raise CommandError(f"{self._folder} is not empty: name an empty folder")
+        data = self._data = self._folder or Path(tempfile.mkdtemp(prefix="hookline-demo-"))
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, it stops the stack
         try:
-            with running(data) as (process, place):
+            with running(data) as (process, stack):
                 family = [process, *process.children(recursive=True)]
-                self._show(place)
+                self._send_all(stack)
                 used = memory(process.pid)
-                self._after(place)
-                self._check("the stack holds less than 1.5 GB of memory", True, used < MAX_MEMORY)
-                took = time.monotonic() - began
-                output.out.print(f"{took:.0f} s, {used / _MIB:.0f} MiB of memory in all processes")
+                self._check_kafka(stack)
+                self._check("the stack uses less than 1.5 GB of memory", True, used < MAX_MEMORY)
+                seconds, mib = time.monotonic() - began, used / _MIB
+                output.out.print(f"{seconds:.0f} s, {mib:.0f} MiB of memory in all processes")
                 if not self.once:
-                    self._rest(data, place, process)
+                    self._wait_for_user(data, stack, process)
             if self.once:
                 left = [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
-                self._check("everything that was started is gone", 0, len(left))
+                self._check("no process is left running", 0, len(left))
         finally:
-            if self._given is None and self._passed:
+            if self._folder is None and self._passed:
                 shutil.rmtree(data, ignore_errors=True)
         return self._summary() if self.once else self._passed
 
-    def _show(self, place: Place) -> None:
-        """Send everything, the tables on the screen meanwhile."""
-        shops = {shop.source: shop for shop in load(Path(place.settings.shops_file)).values()}
+    def _send_all(self, stack: StackAddress) -> None:
+        """Send all deliveries while showing the tables."""
+        shops = {shop.source: shop for shop in load(Path(stack.settings.shops_file)).values()}
         with (
-            Reader(place) as reader,
-            Sender(place.ingress_url, retries=3) as client,
+            Reader(stack) as reader,
+            Sender(stack.ingress_url, retries=3) as client,
             Live(console=output.out, auto_refresh=False, transient=False) as live,
         ):
 
             def draw(lines: int = LINES) -> None:
-                drawn = [(title, reader.ask(query)) for title, query in VIEWS.values()]
-                tables = (output.table(t, r.columns, r.rows) for t, r in drawn)
-                live.update(Group(*self._log[-lines:], *tables), refresh=True)
+                views = [(title, reader.query(query)) for title, query in VIEWS.values()]
+                tables = (output.table(title, a.columns, a.rows) for title, a in views)
+                live.update(Group(*self._lines[-lines:], *tables), refresh=True)
 
             for steps, expected in (
                 (script.FIRST, BY_TIMER),
@@ -111,52 +111,49 @@ class Demo:
                     self._send(client, shops[step.source], step)
                     draw()
                 self._await(reader, expected, draw)
-            draw(len(self._log))
+            draw(len(self._lines))
 
     def _send(self, client: Sender, shop: Shop, step: Step) -> None:
-        sample = sender.edited(
-            examples.sample(step.source, step.sample), [parse_edit(s) for s in step.sets], shop
-        )
-        sample = sender.malformed(sample) if step.malformed else sample
-        answer = client.send(shop, sample, tampered=step.tampered)
-        self._sent += 1
+        edits = [parse_edit(change) for change in step.changes]
+        delivery = sender.edited(examples.load(step.source, step.example), edits, shop)
+        delivery = sender.malformed(delivery) if step.malformed else delivery
+        answer = client.send(shop, delivery, tampered=step.tampered)
         self._accepted += answer.is_accepted
         colour = "green" if answer.is_accepted else "yellow"
-        self._log.append(
-            Text.from_markup(f"[{colour}]{answer.status}[/]  {step.source:<11}{step.says}")
+        self._lines.append(
+            Text.from_markup(f"[{colour}]{answer.status}[/]  {step.source:<11}{step.description}")
         )
         if answer.status != step.status:
-            self._check(f"{step.says}: answered", step.status, answer.status)
+            self._check(f"{step.description}: answered", step.status, answer.status)
 
     def _await(
         self, reader: Reader, expected: Sequence[Expectation], draw: Callable[[], None]
     ) -> None:
-        """Wait until all expectations hold, or long enough; note each, and what was late."""
-        deadline = time.monotonic() + ROWS_TIMEOUT
-        while time.monotonic() < deadline:
-            draw()
-            if all(one.holds(reader) for one in expected):
-                break
-            time.sleep(0.3)
-        else:
-            self._late += [row[0] for row in reader.ask(LATE).rows] or ["there is no watermark"]
-        for one in expected:
-            self._check(one.says, one.expected, one.actual(reader))
+        """Wait until all expectations hold or the time is up; record each result."""
 
-    def _after(self, place: Place) -> None:
-        """What Kafka says: the audit, the duplicate, the dead letter."""
-        report = asyncio.run(self._audited(place))
-        bad = sum(step.malformed for step in script.ALL)
+        def all_hold() -> bool:
+            draw()
+            return all(each.holds(reader) for each in expected)
+
+        if not wait_until(all_hold, ROWS_TIMEOUT, every=0.3):
+            self._late += [row[0] for row in reader.query(LATE).rows] or ["there is no watermark"]
+        for each in expected:
+            self._check(each.description, each.expected, each.actual(reader))
+
+    def _check_kafka(self, stack: StackAddress) -> None:
+        """Check the audit, the duplicate and the dead letter."""
+        report = self._audit(stack)
+        dead = sum(step.malformed for step in script.ALL)
         total = report.total
         counted = (total.accepted, total.duplicates, total.dead_letters, total.canonical)
         self._check(
-            "one duplicate, one dead letter, nothing stored of the tampered one",
-            (self._accepted, 1, bad, self._accepted - 1 - bad),
+            "one duplicate, one dead letter, the tampered delivery not stored",
+            (self._accepted, 1, dead, self._accepted - 1 - dead),
             counted,
         )
-        letters = asyncio.run(self._letters(place))
+        letters = asyncio.run(self._letters(stack))
         self._check(
-            "the dead letter names reason, byte offset and the original bytes",
+            "the dead letter has the reason, byte offset and original body",
             [("malformed-body", True, True)],
             letters,
         )
@@ -164,45 +161,47 @@ class Demo:
         output.out.print(f"\naudit: [bold {colour}]{report.line()}[/]")
         self._check("the audit balances", True, report.is_balanced)
 
-    async def _audited(self, place: Place) -> report.Report:
-        deadline = time.monotonic() + ROWS_TIMEOUT
-        while True:
-            found = await report.audit(place.settings)
-            settled = not found.total.in_flight and not (found.sinks and found.sinks.behind)
-            if settled or time.monotonic() > deadline:
-                return found
-            await asyncio.sleep(0.5)
+    def _audit(self, stack: StackAddress) -> report.Report:
+        """Audit until nothing is in flight or the time is up."""
+        result: report.Report | None = None
 
-    async def _letters(self, place: Place) -> list[tuple[str, bool, bool]]:
+        def is_settled() -> bool:
+            nonlocal result
+            result = asyncio.run(report.audit(stack.settings))
+            return not result.total.in_flight and not (result.sinks and result.sinks.behind)
+
+        wait_until(is_settled, ROWS_TIMEOUT, every=0.5)
+        assert result is not None  # noqa: S101 - for the type checker: it has run at least once
+        return result
+
+    async def _letters(self, stack: StackAddress) -> list[tuple[str, bool, bool]]:
         step = next(step for step in script.ALL if step.malformed)
-        body = sender.malformed(examples.sample(step.source, step.sample)).body.decode()
-        found = []
-        async for letter in topics.tail(
-            place.settings, DEAD_LETTERS, from_start=True, follow=False
+        body = sender.malformed(examples.load(step.source, step.example)).body.decode()
+        letters = []
+        async for letter in records.tail(
+            stack.settings, DEAD_LETTERS, from_start=True, follow=False
         ):
-            said = letter["headers"]
-            path = said.get(envelopes.FIELD_PATH) or ""
+            headers = letter["headers"]
+            path = headers.get(envelopes.FIELD_PATH) or ""
             is_offset = path.startswith("@") and path[1:].isdigit()
-            found.append((said.get(envelopes.REASON), is_offset, letter["value"] == body))
-        return found
+            letters.append((headers.get(envelopes.REASON), is_offset, letter["value"] == body))
+        return letters
 
-    def _check(self, says: str, expected: object, actual: object) -> None:
-        why = f"expected {_words(expected)}; there is {_words(actual)}"
-        self._results.append((says, expected == actual, "" if expected == actual else why))
+    def _check(self, description: str, expected: object, actual: object) -> None:
+        difference = f"expected {_text(expected)}; there is {_text(actual)}"
+        self._results.append((description, expected == actual, difference))
 
     def _summary(self) -> bool:
         if self.once or not all(holds for _, holds, _ in self._results):
-            for says, holds, why in self._results:
+            for description, holds, difference in self._results:
                 mark = "[green]pass[/]" if holds else "[bold red]FAIL[/]"
-                output.out.print(f"{mark}  {says}")
-                if why:
-                    output.out.print(f"      {why}", markup=False)
-        for words in self._late:
-            output.out.print(f"after {ROWS_TIMEOUT:.0f} s {words}", markup=False)
+                output.out.print(f"{mark}  {description}")
+                if not holds:
+                    output.print_line(f"      {difference}")
+        for reason in self._late:
+            output.print_line(f"after {ROWS_TIMEOUT:.0f} s {reason}")
         if not self._passed:
-            output.out.print(
-                f"what each process said stands in {self._data / 'logs'}", markup=False
-            )
+            output.print_line(f"the logs of the processes are in {self._data / 'logs'}")
         passed = sum(holds for _, holds, _ in self._results)
         output.out.print(f"{passed} of {len(self._results)} expectations hold")
         return self._passed
@@ -211,8 +210,8 @@ class Demo:
     def _passed(self) -> bool:
         return all(holds for _, holds, _ in self._results)
 
-    def _rest(self, data: Path, place: Place, process: psutil.Process) -> None:
-        """Say what to try next, and stay until Ctrl-C."""
+    def _wait_for_user(self, data: Path, stack: StackAddress, process: psutil.Process) -> None:
+        """Suggest commands to try, and wait for Ctrl-C."""
         self._summary()
         hookline = "hookline" if shutil.which("hookline") else os.path.relpath(sys.argv[0])
         output.out.print(
@@ -227,10 +226,10 @@ Everything keeps running until Ctrl-C. In another terminal:
   {hookline} dead list
   {hookline} audit
 
-webhooks to   {place.ingress_url}
-Kafka at      {place.settings.brokers}
-registry at   {place.settings.registry_url}
-SQL at        {place.reader_url}
+webhooks to   {stack.ingress_url}
+Kafka at      {stack.settings.brokers}
+registry at   {stack.settings.registry_url}
+SQL at        {stack.reader_url}
 """,
             markup=False,
         )
@@ -240,6 +239,8 @@ SQL at        {place.reader_url}
             output.err.print("stopping ...")
 
 
-def _words(value: object) -> str:
+def _text(value: object) -> str:
     parts = value if isinstance(value, tuple | list) else (value,)
-    return ", ".join("null" if part is None else output.shown(part) for part in parts) or "none"
+    return (
+        ", ".join("null" if part is None else output.display_text(part) for part in parts) or "none"
+    )

@@ -1,4 +1,4 @@
-"""What must stand in the tables after the demo, figure by figure: expected against actual."""
+"""The rows and figures that the tables must hold after the demo."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,45 +10,45 @@ from hookline.demo.script import CART_TOKEN, NEW_ORDER, OLD_ORDER, WANDERER
 D = Decimal
 
 
-class Asks(Protocol):
-    """What answers a query: ``hookline.tables.queries.Reader``, or a fake."""
+class QueryRunner(Protocol):
+    """Runs queries: ``hookline.tables.queries.Reader``, or a fake."""
 
-    def ask(self, query: str, arguments: Sequence[Any] | None = None) -> Any:
-        """The answer; ``rows`` holds its rows."""
+    def query(self, query: str, arguments: Sequence[Any] | None = None) -> Any:
+        """Run a query; ``rows`` of the result holds its rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """One sentence, the query that asks for it, the one row that must answer."""
+    """A query and the only row that it must return, with a description for people."""
 
-    says: str
+    description: str
     query: str
     arguments: tuple[Any, ...]
     expected: tuple[Any, ...]
 
-    def actual(self, reader: Asks) -> tuple[Any, ...] | None:
-        """The row that stands there, None where there is none."""
-        rows = reader.ask(self.query, self.arguments).rows
+    def actual(self, reader: QueryRunner) -> tuple[Any, ...] | None:
+        """The first row of the answer, None if there is none."""
+        rows = reader.query(self.query, self.arguments).rows
         return tuple(rows[0]) if rows else None
 
-    def holds(self, reader: Asks) -> bool:
-        """Whether what stands there is what is expected."""
+    def holds(self, reader: QueryRunner) -> bool:
+        """Whether the actual row is the expected one."""
         return self.actual(reader) == self.expected
 
 
-def _order(says: str, key: str, columns: str, *expected: Any) -> Expectation:
+def _order(description: str, key: str, columns: str, *expected: Any) -> Expectation:
     query = f"SELECT {columns} FROM orders WHERE order_key = %s"  # noqa: S608 - our own names
-    return Expectation(says, query, (key,), expected)
+    return Expectation(description, query, (key,), expected)
 
 
-def _cart(says: str, key: str, columns: str, *expected: Any) -> Expectation:
+def _cart(description: str, key: str, columns: str, *expected: Any) -> Expectation:
     query = f"SELECT {columns} FROM abandoned_carts WHERE cart_key = %s ORDER BY generation DESC"  # noqa: S608 - our own names
-    return Expectation(says, query, (key,), expected)
+    return Expectation(description, query, (key,), expected)
 
 
-def _customer(says: str, key: str, columns: str, *expected: Any) -> Expectation:
+def _customer(description: str, key: str, columns: str, *expected: Any) -> Expectation:
     query = f"SELECT {columns} FROM customer_lifetime_value WHERE customer_key = %s"  # noqa: S608 - our own names
-    return Expectation(says, query, (key,), expected)
+    return Expectation(description, query, (key,), expected)
 
 
 _RUN_FREE = "run-free/lakeside"
@@ -60,7 +60,7 @@ _GOOTEN = "gooten/prints/order:7-501853e1-8d78-4e1e-83a0-be9fb432efe1"
 
 BY_TIMER = (
     _cart(
-        "customer 1's cart is abandoned: found silent by us",
+        "customer 1's cart is abandoned: detected by inactivity",
         _CART_1,
         "status, detection, item_count, cart_value, currency, order_key",
         *("ABANDONED", "TIMER", 1, None, "USD", None),
@@ -72,7 +72,7 @@ BY_TIMER = (
         *("ABANDONED", "TIMER", 3, D("59.97"), "GBP"),
     ),
 )
-"""After the first deliveries and a few seconds of silence."""
+"""After the first deliveries and a few seconds of inactivity."""
 
 AFTER_OLD_ORDER = (
     _customer(
@@ -91,7 +91,7 @@ AFTER_OLD_ORDER = (
 
 AT_THE_END = (
     _order(
-        "Run Free 448725: 130.00 - 26.00 = 104.00 net, tax 8.32 apart, shipping not told",
+        "Run Free 448725: 130.00 - 26.00 = 104.00 net, tax 8.32 apart, no shipping given",
         f"{_RUN_FREE}/order:{OLD_ORDER}",
         _MONEY,
         *("USD", D(130), D(26), D("8.32"), None, D(104)),
@@ -122,7 +122,7 @@ AT_THE_END = (
         (3,),
     ),
     _order(
-        "Shoprocket 716 as published: kept, marked as a test",
+        "Shoprocket 716 as published: stored, marked as a test",
         "shoprocket/corner/order:716",
         "is_test, standing, items_total, shipping_total, total",
         *(True, "TEST", D(12), D("9.95"), D("21.95")),
@@ -146,25 +146,25 @@ AT_THE_END = (
         *("EUR", D(20), D(20), D(0), True),
     ),
     _cart(
-        "a cart that Ciklik reports abandoned: no price told, no value",
+        "a cart that Ciklik reports abandoned: no price given, no value",
         "ciklik/winebox/cart:1042077",
         "status, detection, cart_value, currency",
         *("ABANDONED", "PLATFORM", None, "EUR"),
     ),
     _order(
-        "Gooten's order: kept, no sale",
+        "Gooten's order: stored, not a sale",
         _GOOTEN,
         "standing, total, shipping_total, currency",
         *("NOT_A_SALE", D("108.91"), D("15.61"), "USD"),
     ),
     Expectation(
-        "Gooten's parcel stands in shipments",
+        "Gooten's parcel is in shipments",
         "SELECT count(*) FROM shipments WHERE source = 'gooten' AND tracking_number = %s",
         ("9400115901344442556597",),
         (1,),
     ),
     Expectation(
-        "Gooten stands in no lifetime value",
+        "Gooten is in no lifetime value",
         "SELECT count(*) FROM customer_lifetime_value WHERE source = 'gooten'",
         (),
         (0,),

@@ -1,4 +1,4 @@
-"""What the demo sends, in the order in which it sends it."""
+"""The deliveries of the demo, in the order in which they are sent."""
 
 from dataclasses import dataclass
 
@@ -6,23 +6,23 @@ CART_TOKEN = "eeafa272cebfd4b22385bc4b645e762c"  # noqa: S105 - the example cart
 OLD_ORDER = "448725"
 NEW_ORDER = "448726"
 WANDERER = "2"
-"""Customer whose cart goes A, B, A."""
+"""Customer whose cart changes from A to B and back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One delivery: what it shows, the example, its changes, the answer expected."""
+    """One delivery: an example with changes, as for ``hookline send --set``."""
 
-    says: str
+    description: str
     source: str
-    sample: str
-    sets: tuple[str, ...] = ()
+    example: str
+    changes: tuple[str, ...] = ()
     tampered: bool = False
     malformed: bool = False
 
     @property
     def status(self) -> int:
-        """The HTTP status that the ingress owes this delivery."""
+        """The expected HTTP status."""
         return 401 if self.tampered else 200
 
 
@@ -43,7 +43,7 @@ FIRST = (
         "cart-change",
         (*_WANDERER, "data.items[0].sku=other.002", "data.items[0].productId=2"),
     ),
-    Step("and back to A: no retry, a change", "run-free", "cart-change", _WANDERER),
+    Step("and back to A: a change, not a retry", "run-free", "cart-change", _WANDERER),
     Step("three T-shirts in a cart", "spiffy", "carts-create"),
     Step("an order, a test as published", "shoprocket", "order-created"),
     Step("the same, live and pending", "shoprocket", "order-created", (*_LIVE, "data.id=717")),
@@ -60,7 +60,7 @@ FIRST = (
     Step("a cart that the platform reports abandoned", "ciklik", "abandoned_cart"),
     Step("a fulfilment partner's order", "gooten", "order-item-changed"),
     Step("a delivery with a broken proof", "spiffy", "carts-create", tampered=True),
-    Step("a body cut off in its middle", "shoprocket", "order-created", malformed=True),
+    Step("a body cut in half", "shoprocket", "order-created", malformed=True),
 )
 
 OLD = (

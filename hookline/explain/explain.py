@@ -1,4 +1,4 @@
-"""Stories of carts and customers as plain data, for a screen or a machine."""
+"""Timelines of carts and customers as plain data, for ``hookline why``."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -9,10 +9,12 @@ import msgspec
 
 from hookline.explain import customer_timeline
 from hookline.explain.cart_timeline import TIMES, Moment
-from hookline.tables.histories import Asks
+from hookline.tables.histories import QueryReader
 from schemas.events import Micros
-from sinks.carts.activity import Generation
-from sinks.lifetime.customers import money, order_state
+from sinks.carts.records import Generation
+from sinks.lifetime.order_money import order_money
+from sinks.lifetime.order_state import order_state
+from sinks.merge.event_fields import FIRST
 from sinks.merge.last_writer import Layers, flatten, load
 
 _ROWS = "SELECT * FROM customer_lifetime_value WHERE customer_key = %s ORDER BY currency"
@@ -26,19 +28,16 @@ _SUBSCRIPTIONS = """
     SELECT subscription_key, layers, status, is_active FROM subscriptions
     WHERE customer_key = %s ORDER BY 1
 """
+_META_FIELDS = frozenset({FIRST, "occurred_at", "settings", "is_test"})
+"""Fields that every event gives."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def as_moment(moment: Moment, orders: Mapping[str, Layers]) -> dict[str, Any]:
-    """A moment of a cart; of an order all events that decide its state."""
+def moment_json(moment: Moment, orders: Mapping[str, Layers]) -> dict[str, Any]:
+    """Return a moment of a cart; an order's with all events that decide its state."""
     if moment.event_id is not None:
         events = [
-            {
-                "event_id": moment.event_id,
-                "raw_partition": moment.raw_partition,
-                "raw_offset": moment.raw_offset,
-                "raw_appended_at": _time(moment.appended_at).isoformat(),
-            }
+            _event(moment.event_id, moment.raw_partition, moment.raw_offset, moment.appended_at)
         ]
     else:
         events = _events(orders.get(moment.order_key or "", ()))
@@ -51,53 +50,55 @@ def as_moment(moment: Moment, orders: Mapping[str, Layers]) -> dict[str, Any]:
             {
                 "generation": each.generation,
                 "field": each.name,
-                "before": _plain(each.name, each.before),
-                "after": _plain(each.name, each.after),
+                "before": _plain_value(each.name, each.before),
+                "after": _plain_value(each.name, each.after),
             }
-            for each in moment.moved
+            for each in moment.changes
         ],
         "events": events,
     }
 
 
-def as_row(row: Generation) -> dict[str, Any]:
-    """A generation as its row tells it."""
+def generation_json(row: Generation) -> dict[str, Any]:
+    """Return a generation as its row in the tables."""
     return {
-        each.name: _plain(each.name, getattr(row, each.name))
+        each.name: _plain_value(each.name, getattr(row, each.name))
         for each in fields(row)
         if each.name != "abandonments"
     }
 
 
-def customer(reader: Asks, key: str) -> dict[str, Any]:
-    """A customer's rows, and all that made them."""
-    told_orders, worths = [], []
-    for order_key, source, shop, stored, is_renewal in reader.ask(_ORDERS, [key]).rows:
+def customer(reader: QueryReader, key: str) -> dict[str, Any]:
+    """Return a customer's rows, and the entities and events that they are made of."""
+    orders, with_money = [], []
+    for order_key, source, shop, stored, is_renewal in reader.query(_ORDERS, [key]).rows:
         layers = load(stored)
         state = order_state(order_key, source, shop, flatten(layers))
-        worth = money(state)
-        worths.append((state, worth))
-        rules = customer_timeline.order_rules(state, worth, is_renewal=is_renewal)
-        told_orders.append(_entity(order_key, "order", layers, rules))
-    rows = reader.ask(_ROWS, [key]).as_dicts()
-    stored_customer = reader.ask(_ENTITY, [key]).rows
+        money = order_money(state)
+        with_money.append((state, money))
+        rules = customer_timeline.order_rules(state, money, is_renewal=is_renewal)
+        orders.append(_entity(order_key, "order", layers, rules))
+    rows = reader.query(_ROWS, [key]).as_dicts()
+    stored_customer = reader.query(_ENTITY, [key]).rows
     return {
         "customer_key": key,
-        "rows": [{"row": row, "rules": customer_timeline.row_rules(row, worths)} for row in rows],
-        "orders": told_orders,
+        "rows": [
+            {"row": row, "rules": customer_timeline.row_rules(row, with_money)} for row in rows
+        ],
+        "orders": orders,
         "reported": [
             _entity(total, "reported total", load(layers), ("the newest counts, none is summed",))
-            for total, layers in reader.ask(_REPORTED, [key]).rows
+            for total, layers in reader.query(_REPORTED, [key]).rows
         ],
         "subscriptions": [
             _entity(each, "subscription", load(layers), (f"{status}, active: {is_active}",))
-            for each, layers, status, is_active in reader.ask(_SUBSCRIPTIONS, [key]).rows
+            for each, layers, status, is_active in reader.query(_SUBSCRIPTIONS, [key]).rows
         ],
         "customer": _entity(
             key,
             "customer",
             load(stored_customer[0][0]) if stored_customer else (),
-            ("of every event that names the customer, the newest that tells a field",),
+            ("each field comes from the newest event of the customer that gives it",),
         ),
     }
 
@@ -107,19 +108,34 @@ def _entity(key: str, kind: str, layers: Layers, rules: tuple[str, ...]) -> dict
 
 
 def _events(layers: Layers) -> list[dict[str, Any]]:
-    return [
-        {
-            "event_id": event.event_id,
-            "raw_partition": event.raw_partition,
-            "raw_offset": event.raw_offset,
-            "raw_appended_at": _time(event.appended_at).isoformat(),
-            "decides": event.decides,
-        }
-        for event in customer_timeline.events(layers)
-    ]
+    """Return the events that still decide a field, oldest first."""
+    events = []
+    for layer in reversed(layers):
+        _, _, appended_at, raw_partition, raw_offset = layer.version
+        decides = {name: value for name, value in layer.fields.items() if name not in _META_FIELDS}
+        events.append(
+            _event(layer.event_id, raw_partition, raw_offset, appended_at, decides=decides)
+        )
+    return events
 
 
-def _plain(name: str, value: Any) -> Any:
+def _event(
+    event_id: str,
+    raw_partition: int | None,
+    raw_offset: int | None,
+    appended_at: Micros | None,
+    **more: Any,
+) -> dict[str, Any]:
+    return {
+        "event_id": event_id,
+        "raw_partition": raw_partition,
+        "raw_offset": raw_offset,
+        "raw_appended_at": _time(appended_at).isoformat(),
+        **more,
+    }
+
+
+def _plain_value(name: str, value: Any) -> Any:
     if value is None:
         return None
     if name in TIMES or name == "next_due":

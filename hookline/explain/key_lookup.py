@@ -1,25 +1,25 @@
-"""Which cart or customer somebody means who writes a part of its key."""
+"""Finds a cart or customer by its key or a part of it."""
 
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hookline.errors import CommandError
-from hookline.tables.histories import Asks
+from hookline.console.errors import CommandError
+from hookline.tables.histories import QueryReader
 
-_MANY = 20_000
-"""Keys that are compared with a mistaken one."""
+_MAX_COMPARED = 20_000
+"""Keys that are compared with a mistyped one."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """Where keys of a kind stand: the table, and the column with the platform's own id."""
+    """Where keys of a kind are stored: table, key column, and columns with other ids."""
 
-    word: str
+    noun: str
     table: str
     key: str
-    native: str
-    more: str = "NULL"
+    native_id: str
+    other_id: str
 
 
 KINDS = {
@@ -28,48 +28,52 @@ KINDS = {
 }
 
 
-def meant(reader: Asks, kind: str, text: str) -> str:
-    """The whole key of what ``text`` names: the key, or an id, alone or behind its shop.
+def find_key(reader: QueryReader, kind: str, text: str) -> str:
+    """Return the whole key of what ``text`` names: a key, or an id, alone or after its shop.
 
-    ``eeafa``, ``johns/eeafa``, ``spiffy/johns/eeafa``, ``spiffy/johns/cart:eeafa``. Raises
-    CommandError where there is none, with what comes near, and where there are several.
+    ``eeafa``, ``johns/eeafa``, ``spiffy/johns/eeafa`` or ``spiffy/johns/cart:eeafa``. Raises
+    CommandError where there is none, with similar keys, and where there are several.
     """
     table = KINDS[kind]
-    *place, native = text.strip().split("/")
+    *shop_path, native = text.strip().split("/")
     bare = native.partition(":")[2] if native.startswith(_PREFIXES) else native
-    source, shop = ([None, None, *place])[-2:]
-    found = _keys(
+    source, shop = ([None, None, *shop_path])[-2:]
+    keys = _keys(
         reader,
         f"SELECT {table.key} FROM {table.table} WHERE {table.key} = %s"  # noqa: S608 - our own names
         f" OR ((%s::text IS NULL OR source = %s) AND (%s::text IS NULL OR shop = %s)"
-        f" AND (%s IN ({table.native}, {table.more}))) ORDER BY 1 LIMIT 9",
+        f" AND (%s IN ({table.native_id}, {table.other_id}))) ORDER BY 1 LIMIT 9",
         [text, source, source, shop, shop, bare],
     )
-    if text in found:
+    if text in keys:
         return text
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise CommandError(f"{text!r} may be {', '.join(found)}: name its shop, or the whole key")
-    near = _near(reader, table, text, bare)
-    hint = f"did you mean {', '.join(near)}?" if near else f"`hookline tables {kind}` lists some"
-    raise CommandError(f"no {table.word} {text!r}: {hint}")
+    if len(keys) == 1:
+        return keys[0]
+    if keys:
+        raise CommandError(f"{text!r} may be {', '.join(keys)}: name its shop, or the whole key")
+    similar = _similar(reader, table, text, bare)
+    hint = (
+        f"did you mean {', '.join(similar)}?" if similar else f"`hookline tables {kind}` lists some"
+    )
+    raise CommandError(f"no {table.noun} {text!r}: {hint}")
 
 
 _PREFIXES = ("cart:", "customer:", "guest:")
 
 
-def _near(reader: Asks, table: _Kind, text: str, bare: str) -> list[str]:
+def _similar(reader: QueryReader, table: _Kind, text: str, bare: str) -> list[str]:
     pattern = "%" + bare.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%"
-    within = f"SELECT {table.key} FROM {table.table} WHERE {table.key} ILIKE %s ORDER BY 1 LIMIT 5"  # noqa: S608 - our own names
-    if bare and (found := _keys(reader, within, [pattern])):
-        return found
-    known = _keys(reader, f"SELECT {table.key} FROM {table.table} LIMIT {_MANY}", [])  # noqa: S608 - our own names
-    by_end = {key.rsplit("/", 1)[-1].partition(":")[2]: key for key in known}
-    close = [*difflib.get_close_matches(text, known, 3)]
+    containing = (
+        f"SELECT {table.key} FROM {table.table} WHERE {table.key} ILIKE %s ORDER BY 1 LIMIT 5"  # noqa: S608 - our own names
+    )
+    if bare and (keys := _keys(reader, containing, [pattern])):
+        return keys
+    candidates = _keys(reader, f"SELECT {table.key} FROM {table.table} LIMIT {_MAX_COMPARED}", [])  # noqa: S608 - our own names
+    by_end = {key.rsplit("/", 1)[-1].partition(":")[2]: key for key in candidates}
+    close = [*difflib.get_close_matches(text, candidates, 3)]
     close += [by_end[end] for end in difflib.get_close_matches(bare, by_end, 3)]
     return list(dict.fromkeys(close))[:5]
 
 
-def _keys(reader: Asks, query: str, arguments: Sequence[object]) -> list[str]:
-    return [key for (key,) in reader.ask(query, arguments or None).rows]
+def _keys(reader: QueryReader, statement: str, parameters: Sequence[object]) -> list[str]:
+    return [key for (key,) in reader.query(statement, parameters or None).rows]

@@ -1,1 +1,1 @@
-"""One machine, real parts: Kafka, registry and PostgreSQL without Docker."""
+"""The local stack: Kafka, schema registry and PostgreSQL on one machine, without Docker."""

@@ -12,29 +12,35 @@ from hookline.local.process import tail
 from hookline.local.servers.server import LocalError
 
 
-def start(data: Path, options: Sequence[str], say: Callable[[str], None]) -> dict[str, Any]:
-    """Start `hookline up` in the background; what run.json says once it is up.
+def start(data: Path, arguments: Sequence[str], report: Callable[[str], None]) -> dict[str, Any]:
+    """Start `hookline up` in the background and return its run.json once it is up.
 
-    Raises LocalError with its last words if it ends instead.
+    Raises LocalError with the end of its log if it exits instead.
     """
     folder = Folder(data)
     if (owner := folder.owner()) is not None:
-        raise LocalError(f"a stack runs in {folder.path} already (process {owner})")
+        raise LocalError(f"a stack already runs in {folder.path} (process {owner})")
     log = folder.path / "logs" / "up.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "hookline", "up", "--data", str(folder.path), *options],
+            [sys.executable, "-P", "-m", "hookline", "up", "--data", str(folder.path), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    say(f"starting; its words go to {log}")
-    while process.poll() is None:
-        said = folder.read()
-        if said is not None and said["pid"] == process.pid:
-            process.returncode = 0  # it is meant to outlive us
-            return said
+    report(f"starting; it logs to {log}")
+
+    def started() -> dict[str, Any] | None:
+        if process.poll() is not None:
+            code = process.returncode
+            raise LocalError(f"it exited with {code} while starting:\n{tail(log, 25)}")
+        run = folder.read()
+        return run if run is not None and run["pid"] == process.pid else None
+
+    while (run := started()) is None:
         time.sleep(0.2)
-    raise LocalError(f"it ended with {process.returncode} while starting:\n{tail(log, 25)}")
+    # It outlives us; Popen would warn about a child that is still running.
+    process.returncode = 0
+    return run

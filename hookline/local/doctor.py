@@ -1,4 +1,4 @@
-"""``hookline doctor``: what is missing, what is wrong, what to do."""
+"""``hookline doctor``: checks of this machine and the stack, with advice."""
 
 import asyncio
 import shutil
@@ -9,46 +9,46 @@ from pathlib import Path
 import psycopg
 from aiokafka.errors import KafkaError
 
-from hookline.errors import CommandError
+from hookline.console.errors import CommandError
 from hookline.local.folder import Folder, find_shops
 from hookline.local.servers import fetch, java, postgres
 from hookline.local.servers.server import LocalError
 from runtime.settings import Settings, SettingsError
 from schemas import shops
 
-_ROOM = 2_000_000_000
-_OLDEST = 140000
+_MIN_FREE_BYTES = 2_000_000_000
+_MIN_POSTGRES = 140000
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One look: ``level`` is ``ok``, ``note`` (worth knowing) or ``wrong``.
+    """The result of a check. ``level``: ``ok``, ``note`` (worth knowing) or ``wrong``.
 
-    ``words`` say what was found, and for what is wrong also what to do.
+    The message of what is wrong also advises what to do.
     """
 
     subject: str
     level: str
-    words: str
+    message: str
 
 
 def machine(data: Path, shops_given: Path | None) -> Iterator[Finding]:
-    """What ``hookline up`` needs of this machine."""
-    yield _tried("java", lambda: str(java.java()))
-    yield _tried("postgresql", lambda: str(postgres.binaries()))
+    """Check what ``hookline up`` needs on this machine."""
+    yield _checked("java", lambda: str(java.java()))
+    yield _checked("postgresql", lambda: str(postgres.binaries()))
     for part in fetch.PARTS:
-        if part.is_here:
+        if part.is_cached:
             yield Finding("cache", "ok", f"{part.title} in {part.path}")
         else:
-            words = f"{part.title} is not in {fetch.cache_dir()}: `hookline up` fetches it once"
-            yield Finding("cache", "note", words)
-    yield from _room(data)
-    yield _tried("shops", lambda: _shops(shops_given))
+            message = f"{part.title} is not in {fetch.cache_dir()}: `hookline up` downloads it once"
+            yield Finding("cache", "note", message)
+    yield from _disk_space(data)
+    yield _checked("shops", lambda: _shops(shops_given))
 
 
-def _tried(subject: str, look: Callable[[], str]) -> Finding:
+def _checked(subject: str, check: Callable[[], str]) -> Finding:
     try:
-        return Finding(subject, "ok", look())
+        return Finding(subject, "ok", check())
     except (LocalError, shops.ShopsError, SettingsError) as error:
         return Finding(subject, "wrong", str(error))
 
@@ -58,39 +58,40 @@ def _shops(given: Path | None) -> str:
     return f"{len(shops.load(path))} shops in {path}"
 
 
-def _room(data: Path) -> Iterator[Finding]:
+def _disk_space(data: Path) -> Iterator[Finding]:
     for subject, folder in (("disk of the data", data), ("disk of the cache", fetch.cache_dir())):
         existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
         free = shutil.disk_usage(existing).free
-        words = f"{free / 1e9:.1f} GB free at {existing}"
-        if free < _ROOM:
-            yield Finding(subject, "wrong", f"{words}: make room, {_ROOM / 1e9:.0f} GB are needed")
+        message = f"{free / 1e9:.1f} GB free at {existing}"
+        if free < _MIN_FREE_BYTES:
+            needed = f"{_MIN_FREE_BYTES / 1e9:.0f} GB are needed"
+            yield Finding(subject, "wrong", f"{message}: free some space, {needed}")
         else:
-            yield Finding(subject, "ok", words)
+            yield Finding(subject, "ok", message)
 
 
 def processes(data: Path) -> Iterator[Finding]:
-    """What runs in a data folder, and whether it is well."""
+    """Check the processes of a data folder."""
     folder = Folder(data)
-    said = folder.read()
-    if said is None:
+    run = folder.read()
+    if run is None:
         yield Finding(
             "stack", "note", f"nothing runs in {folder.path}: start it with `hookline up`"
         )
         return
-    for process in said["processes"]:
+    for process in run["processes"]:
         if process["is_looping"]:
-            words = f"ends as soon as it starts (last with {process['last_exit']}): see "
-            yield Finding(process["name"], "wrong", words + process["log"])
+            message = f"crashes on start (last exit: {process['last_exit']}): see {process['log']}"
+            yield Finding(process["name"], "wrong", message)
         elif not process["is_running"]:
-            words = f"is down, a restart is due: see {process['log']}"
-            yield Finding(process["name"], "wrong", words)
+            message = f"is down, about to be restarted: see {process['log']}"
+            yield Finding(process["name"], "wrong", message)
         else:
             yield Finding(process["name"], "ok", f"process {process['pid']}")
 
 
 def services(settings: Settings) -> Iterator[Finding]:
-    """What the stages stand on: topics, registry, tables."""
+    """Check what the stages depend on: topics, brokers, registry, tables."""
     yield from _topics(settings)
     yield from _index(settings)
     yield from _registry(settings)
@@ -106,34 +107,34 @@ def _topics(settings: Settings) -> Iterator[Finding]:
         for problem in error.problems:
             yield Finding("topics", "wrong", problem)
     except (KafkaError, OSError) as error:
-        words = f"no broker answers at {settings.brokers} ({error}): is HOOKLINE_BROKERS right?"
-        yield Finding("kafka", "wrong", words)
+        message = f"no broker answers at {settings.brokers} ({error}): is HOOKLINE_BROKERS right?"
+        yield Finding("kafka", "wrong", message)
         return
     else:
-        yield Finding("topics", "ok", f"stand as declared at {settings.brokers}")
+        yield Finding("topics", "ok", f"exist as declared at {settings.brokers}")
     try:
-        lacking = asyncio.run(topics_admin.advice(settings))
+        problems = asyncio.run(topics_admin.advice(settings))
     except (KafkaError, topics_admin.TopicsError) as error:
-        yield Finding("brokers", "note", f"do not tell their settings: {error}")
+        yield Finding("brokers", "note", f"their settings cannot be read: {error}")
         return
-    for words in lacking:
-        yield Finding("brokers", "wrong", words)
-    if not lacking:
-        words = "keep what is acknowledged"
+    for problem in problems:
+        yield Finding("brokers", "wrong", problem)
+    if not problems:
+        message = "keep acknowledged records"
         if settings.replication_factor == 1:
-            words = "one copy of everything, as HOOKLINE_REPLICATION_FACTOR=1 asks"
-        yield Finding("brokers", "ok", words)
+            message = "one copy of everything, as HOOKLINE_REPLICATION_FACTOR=1 asks"
+        yield Finding("brokers", "ok", message)
 
 
 def _index(settings: Settings) -> Iterator[Finding]:
     from hookline.local import index_size
 
     try:
-        known = shops.load(Path(settings.shops_file)).values()
-        window_s = max((shop.window for shop in known), default=0)
+        all_shops = shops.load(Path(settings.shops_file)).values()
+        window_s = max((shop.window for shop in all_shops), default=0)
         size = asyncio.run(index_size.measure(settings, window_s))
     except (shops.ShopsError, KafkaError, CommandError) as error:
-        yield Finding("dedupe index", "note", f"its size is not known: {error}")
+        yield Finding("dedupe index", "note", f"size unknown: {error}")
     else:
         yield Finding("dedupe index", "ok", str(size))
 
@@ -146,8 +147,8 @@ def _registry(settings: Settings) -> Iterator[Finding]:
     except registry.RegistryError as error:
         yield Finding("registry", "wrong", str(error))
     else:
-        words = f"{len(ids.current)} schemas at {settings.registry_url}"
-        yield Finding("registry", "ok", words)
+        message = f"{len(ids.current)} schemas at {settings.registry_url}"
+        yield Finding("registry", "ok", message)
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
@@ -156,13 +157,13 @@ def _database(settings: Settings) -> Iterator[Finding]:
     try:
         with psycopg.connect(settings.database_url, connect_timeout=3) as connection:
             version = connection.info.server_version
-        if version < _OLDEST:
-            words = f"PostgreSQL {version // 10000} is too old: use 14 or newer"
-            yield Finding("database", "wrong", words)
+        if version < _MIN_POSTGRES:
+            message = f"PostgreSQL {version // 10000} is too old: use 14 or newer"
+            yield Finding("database", "wrong", message)
         check_migrated(settings)
     except psycopg.Error as error:
-        words = f"{str(error).strip().splitlines()[0]}: is HOOKLINE_DATABASE_URL right?"
-        yield Finding("database", "wrong", words)
+        message = f"{str(error).strip().splitlines()[0]}: is HOOKLINE_DATABASE_URL right?"
+        yield Finding("database", "wrong", message)
     except UnmigratedError as error:
         yield Finding("database", "wrong", str(error))
     else:

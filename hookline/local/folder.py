@@ -1,31 +1,31 @@
-"""The data folder of one local stack: who runs in it, with what settings."""
+"""The data folder of a local stack: its lock, its ``run.json``, its settings."""
 
 import fcntl
 import json
 import os
 import secrets
 import signal
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from hookline.local.process import wait_until
 from hookline.local.servers.server import LocalError
 from hookline.local.stack import Stack
 from runtime.settings import Settings, from_env
 
 EXAMPLE_SHOPS = "shops.example.toml"
-_STOPPING = 60.0
+_STOP_TIMEOUT = 60.0
 _LOCAL: dict[str, Any] = {"partitions": 4, "replication_factor": 1, "sender_grace": 0.0}
-"""What one machine has otherwise than production, unless the environment says."""
+"""Defaults that differ from production; environment variables override them."""
 _SERVERS = ("BROKERS", "SECURITY_PROTOCOL", "SASL_", "SSL_", "REGISTRY_", "DATABASE_", "SHOPS_")
-"""Variables for servers elsewhere: not for the ones that we start."""
+"""Variables of external servers, ignored for those that we start."""
 
 
 class Folder:
-    """A data folder. ``run.json`` stands in it while its stack is up."""
+    """A data folder. It holds ``run.json`` while its stack is up, and a locked file ``lock``."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
@@ -33,16 +33,16 @@ class Folder:
         self._run = self.path / "run.json"
 
     @contextmanager
-    def claimed(self) -> Iterator[None]:
-        """Hold the folder. Raises LocalError if another process does."""
+    def locked(self) -> Iterator[None]:
+        """Lock the folder. Raises LocalError if another process has locked it."""
         self.path.mkdir(parents=True, exist_ok=True)
         with self._lock.open("a+") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise LocalError(
-                    f"a stack runs in {self.path} already (process {self.owner()}): see "
-                    "`hookline status`, end it with `hookline down`, or choose another --data"
+                    f"a stack already runs in {self.path} (process {self.owner()}): see "
+                    "`hookline status`, stop it with `hookline down`, or choose another --data"
                 ) from error
             lock.truncate(0)
             lock.write(str(os.getpid()))
@@ -54,7 +54,7 @@ class Folder:
                 lock.truncate(0)
 
     def owner(self) -> int | None:
-        """The process that holds the folder, None if none does."""
+        """The process that has locked the folder, None if none has."""
         try:
             with self._lock.open("r+") as lock:
                 try:
@@ -65,81 +65,85 @@ class Folder:
             return None
         return None
 
-    def end(self) -> bool:
-        """Stop the stack that runs here and wait for its end; False if none does."""
+    def stop(self) -> bool:
+        """Stop the stack of this folder and wait until it has exited; False if none runs."""
         owner = self.owner()
         if owner is None:
             return False
         os.kill(owner, signal.SIGTERM)
-        deadline = time.monotonic() + _STOPPING
-        while self.owner() == owner:
-            if time.monotonic() > deadline:
-                os.kill(owner, signal.SIGKILL)  # the kernel ends its children
-                return True
-            time.sleep(0.1)
+        if not wait_until(lambda: self.owner() != owner, _STOP_TIMEOUT):
+            os.kill(owner, signal.SIGKILL)  # the kernel then kills its children: see tether.py
         return True
 
-    def write(self, said: Mapping[str, Any]) -> None:
-        """Say what runs. Only the owner may read it: it holds passwords."""
-        fresh = self._run.with_suffix(".new")
-        fresh.unlink(missing_ok=True)
-        fresh.touch(mode=0o600)
-        fresh.write_text(json.dumps(said, indent=1))
-        fresh.replace(self._run)
+    def write(self, run: Mapping[str, Any]) -> None:
+        """Replace run.json."""
+        _write_private(self._run, json.dumps(run, indent=1))
 
     def read(self) -> dict[str, Any] | None:
-        """What runs here, None if nothing does (or it is not up yet)."""
+        """Read run.json; None if no stack runs or it is not up yet."""
         if self.owner() is None:
             return None
         try:
-            said: dict[str, Any] = json.loads(self._run.read_text())
+            run: dict[str, Any] = json.loads(self._run.read_text())
         except FileNotFoundError:
             return None
-        return said
+        return run
 
     def contact_key(self) -> str:
-        """The key of e-mail hashes: made once, since other hashes would be other people."""
+        """The key of e-mail hashes, generated once: a new key would give customers new hashes."""
         path = self.path / "contact_key"
         if not path.exists():
-            fresh = path.with_suffix(".new")
-            fresh.unlink(missing_ok=True)
-            fresh.touch(mode=0o600)
-            fresh.write_text(secrets.token_hex(32))
-            fresh.replace(path)
+            _write_private(path, secrets.token_hex(32))
         return path.read_text()
 
     def settings(self, stack: Stack, shops: Path, port: int) -> Settings:
-        """Settings for the stages on ``stack``; the environment's stand where they can."""
-        kept = {
+        """Settings for the stages on ``stack``; environment variables override the rest."""
+        environment = {
             name: value
             for name, value in os.environ.items()
             if not name.removeprefix("HOOKLINE_").startswith(_SERVERS)
         }
         local = {
-            name: value for name, value in _LOCAL.items() if f"HOOKLINE_{name.upper()}" not in kept
+            name: value
+            for name, value in _LOCAL.items()
+            if f"HOOKLINE_{name.upper()}" not in environment
         }
         return replace(
-            from_env(kept),
+            from_env(environment),
             **local,
             brokers=stack.kafka.brokers,
             registry_url=stack.registry.url,
             database_url=stack.postgres.url,
             shops_file=str(shops),
-            contact_key=kept.get("HOOKLINE_CONTACT_KEY") or self.contact_key(),
+            contact_key=environment.get("HOOKLINE_CONTACT_KEY") or self.contact_key(),
             state_dir=str(self.path / "state"),
             port=port,
         )
 
 
+def _write_private(path: Path, text: str) -> None:
+    """Replace a file atomically. Only its owner may read it: the text holds secrets."""
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    fresh.touch(mode=0o600)
+    fresh.write_text(text)
+    fresh.replace(path)
+
+
 def find_shops(given: Path | None) -> Path:
-    """The shops file: given, ./shops.toml, or the example. Raises LocalError for none."""
+    """The given file, ./shops.toml, or the example. Raises LocalError if there is none."""
     if given is not None:
         if not given.is_file():
-            raise LocalError(f"there is no file {given}: see {EXAMPLE_SHOPS} for what it holds")
+            raise LocalError(f"there is no file {given}: see {EXAMPLE_SHOPS} for its format")
         return given.resolve()
-    here = Path("shops.toml")
     packaged = Path(__file__).parents[1]
-    for candidate in (here, packaged / EXAMPLE_SHOPS, packaged.parent / EXAMPLE_SHOPS):
+    for candidate in (
+        Path("shops.toml"),
+        packaged / EXAMPLE_SHOPS,
+        packaged.parent / EXAMPLE_SHOPS,
+    ):
         if candidate.is_file():
             return candidate.resolve()
-    raise LocalError("there is no shops.toml here: write one, or name it with --shops")
+    raise LocalError(
+        "there is no shops.toml in this folder: write one, or name a file with --shops"
+    )

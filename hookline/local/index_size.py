@@ -1,4 +1,4 @@
-"""How much memory the processors' dedupe indexes take: rate x window x bytes."""
+"""Memory of the processors' dedupe indexes: rate x window x bytes a delivery."""
 
 import time
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ HOUR_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class IndexSize:
-    """``rate`` deliveries a second over the last hour; ``window_s`` seconds; ``partitions``."""
+    """``rate``: deliveries a second over the last hour; ``window_s``: dedupe window, seconds."""
 
     rate: float
     window_s: int
@@ -21,7 +21,7 @@ class IndexSize:
 
     @property
     def nbytes(self) -> int:
-        """Bytes in all processors together, at this rate for a whole window."""
+        """Bytes in all processors together after a whole window at this rate."""
         return int(self.rate * self.window_s * ROW_BYTES)
 
     def __str__(self) -> str:
@@ -33,11 +33,11 @@ class IndexSize:
 
 
 async def measure(settings: Settings, window_s: int) -> IndexSize:
-    """From what the raw topic took in the last hour. Raises CommandError, KafkaError."""
+    """Measure the rate of the raw topic in the last hour. Raises CommandError, KafkaError."""
     async with log_reader.consumer(settings) as client:
-        at = (await log_reader.places(settings))[WEBHOOKS]
+        partitions = (await log_reader.topic_partitions(settings))[WEBHOOKS]
         hour_ago = int(time.time() * 1000) - HOUR_MS
-        since = await log_reader.since(client, at, hour_ago)
-        ends = await log_reader.ends(client, at)
-    count = sum(ends[place] - since[place] for place in at)
-    return IndexSize(count / (HOUR_MS / 1000), window_s, len(at))
+        since = await log_reader.offsets_since(client, partitions, hour_ago)
+        ends = await log_reader.end_offsets(client, partitions)
+    count = sum(ends[tp] - since[tp] for tp in partitions)
+    return IndexSize(count / (HOUR_MS / 1000), window_s, len(partitions))

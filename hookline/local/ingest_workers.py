@@ -1,4 +1,4 @@
-"""Several ingresses behind one port: processes that share it, kept running."""
+"""Several ingress processes that share one port, restarted when they exit."""
 
 import os
 import signal
@@ -9,9 +9,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from hookline.errors import CommandError
+from hookline.console.errors import CommandError
 from hookline.local.process import Child, free_port
-from hookline.local.supervisor import Supervisor, stop_all
+from hookline.local.supervisor import State, Supervisor, stop_all
 from ingest.http.sockets import listening
 from runtime import logs
 from runtime.settings import Settings
@@ -19,20 +19,20 @@ from runtime.settings import Settings
 log = logs.get("hookline.ingest")
 
 OUTPUT = Path("/dev/stdout")
-"""Where workers log: beside each other, as this process would."""
+"""Workers log to this process's stdout."""
 
 
 def run(settings: Settings, count: int) -> None:
-    """Keep ``count`` ingresses on ``settings.port`` until SIGTERM or SIGINT.
+    """Keep ``count`` ingresses on ``settings.port`` running until SIGTERM or SIGINT.
 
-    SIGHUP is passed on. Raises CommandError where they could not listen.
+    SIGHUP is passed on. Raises CommandError if the port is taken.
     """
-    _check(settings)
+    _check_port(settings)
     with _signals() as (stopping, hung_up):
         children = [_child(settings, number) for number in range(count)]
-        supervisor = Supervisor(lambda states: _say([s.name for s in states if not s.is_running]))
+        supervisor = Supervisor(_log_exits)
 
-        def until(seconds: float) -> bool:
+        def wait(seconds: float) -> bool:
             if hung_up.is_set():
                 hung_up.clear()
                 for child in children:
@@ -41,59 +41,58 @@ def run(settings: Settings, count: int) -> None:
 
         try:
             supervisor.add(children)
-            supervisor.run(until)
+            supervisor.run(wait)
         finally:
+            # Long enough for the requests that a worker has accepted.
             stop_all(children, settings.body_timeout + 2 * settings.produce_timeout + 5)
 
 
-def pages_port(settings: Settings, number: int) -> int:
-    """Where worker ``number`` serves its own pages: HOOKLINE_HEALTH_PORT and those behind it."""
+def health_port(settings: Settings, number: int) -> int:
+    """The port of worker ``number``'s own pages: HOOKLINE_HEALTH_PORT and those after it."""
     return settings.health_port + number if settings.health_port else free_port(settings.port)
 
 
-def _check(settings: Settings) -> None:
+def _check_port(settings: Settings) -> None:
     if not settings.port:
-        raise CommandError("HOOKLINE_PORT=0 gives each worker another port: choose one")
+        raise CommandError("HOOKLINE_PORT=0 would give each worker another port: choose one")
     try:
         sockets = listening(replace(settings, share_port=True)) or []
     except OSError as error:
         raise CommandError(
             f"{settings.host}:{settings.port} is taken; set HOOKLINE_PORT"
         ) from error
-    for one in sockets:
-        one.close()
+    for opened in sockets:
+        opened.close()
 
 
 def _child(settings: Settings, number: int) -> Child:
-    port = pages_port(settings, number)
+    port = health_port(settings, number)
     log.info("worker", number=number, pages=f"http://{settings.host}:{port}/metrics")
     return Child(
         f"ingest-{number + 1}",
         [sys.executable, "-P", "-m", "hookline", "ingest"],
         OUTPUT,
         environment={**os.environ, "HOOKLINE_SHARE_PORT": "1", "HOOKLINE_HEALTH_PORT": str(port)},
-        death_signal=signal.SIGTERM,  # they finish what they have, however we end
+        death_signal=signal.SIGTERM,  # finish accepted requests even if we are killed
     )
 
 
-def _say(ended: list[str]) -> None:
-    if ended:
-        log.warning("workers ended and are started again", workers=ended)
+def _log_exits(states: list[State]) -> None:
+    if exited := [state.name for state in states if not state.is_running]:
+        log.warning("workers exited and are restarted", workers=exited)
 
 
 @contextmanager
 def _signals() -> Iterator[tuple[threading.Event, threading.Event]]:
-    """Set by what asks us to stop, and by SIGHUP."""
+    """Events set by a signal to stop, and by SIGHUP."""
     stopping, hung_up = threading.Event(), threading.Event()
-    wanted = {
-        signal.SIGTERM: stopping, signal.SIGINT: stopping, signal.SIGHUP: hung_up
-    }  # fmt: skip
-    before = {}
-    for number, event in wanted.items():
-        before[number] = signal.signal(number, lambda *_, event=event: event.set())
+    events = {signal.SIGTERM: stopping, signal.SIGINT: stopping, signal.SIGHUP: hung_up}
+    previous = {}
+    for number, event in events.items():
+        previous[number] = signal.signal(number, lambda *_, event=event: event.set())
     try:
         yield stopping, hung_up
     finally:
-        for number, handler in before.items():
-            with suppress(TypeError):  # one that Python did not set
+        for number, handler in previous.items():
+            with suppress(TypeError):  # None: a handler that was not set from Python
                 signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""A child process: tied to its parent's life, its output in a file, stopped in a known time."""
+"""Child processes that end with their parent, free TCP ports, and waiting."""
 
 import os
 import random
@@ -6,18 +6,22 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 TETHER = Path(__file__).with_name("tether.py")
 
-# The kernel ties a child to the thread that started it: all come from one that never ends
-# before the process does.
+# The kernel sends a child its death signal when the *thread* that started it ends, so that all
+# are started by one thread that lives as long as the process.
 _SPAWNER = ThreadPoolExecutor(1, thread_name_prefix="spawner")
 
 
-def _lent_ports() -> range:
+def _ephemeral_ports() -> range:
     """Ports that the system gives to outgoing connections."""
     try:
         low, high = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
@@ -26,24 +30,24 @@ def _lent_ports() -> range:
     return range(int(low), int(high) + 1)
 
 
-_given: set[int] = set()
+_assigned_ports: set[int] = set()
 
 
 def free_port(*others: int) -> int:
-    """A TCP port that nothing listens on now, and that no connection will be given.
+    """Choose a free TCP port outside the ephemeral range.
 
-    A client's own connection could otherwise take the port while its server is away. Neither
-    one of ``others`` nor one that this process was given before: that server may start later.
+    An outgoing connection could take an ephemeral port while its server is down. Ports in
+    ``others`` or returned before are not chosen: their servers may not have started yet.
     """
-    lent = _lent_ports()
-    own = [
+    ephemeral = _ephemeral_ports()
+    candidates = [
         port
         for port in range(15000, 65536)
-        if port not in lent and port not in _given and port not in others
+        if port not in ephemeral and port not in _assigned_ports and port not in others
     ]
-    for port in random.sample(own, len(own)):
+    for port in random.sample(candidates, len(candidates)):
         if is_free(port):
-            _given.add(port)
+            _assigned_ports.add(port)
             return port
     raise OSError("no TCP port is free")
 
@@ -59,8 +63,18 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
     return True
 
 
+def wait_until(check: Callable[[], T | None], timeout: float, every: float = 0.1) -> T | None:
+    """Call ``check`` every so many seconds; its first true result, or None after ``timeout``."""
+    deadline = time.monotonic() + timeout
+    while not (result := check()):
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(every)
+    return result
+
+
 def tail(path: Path, lines: int = 15) -> str:
-    """The last lines of a log, for an error message."""
+    """The last lines of a log, or a note that it cannot be read."""
     try:
         with path.open("rb") as log:
             log.seek(max(0, path.stat().st_size - 16_384))
@@ -71,10 +85,10 @@ def tail(path: Path, lines: int = 15) -> str:
 
 
 class Child:
-    """One program: started, stopped, paused by name. At most one process of it at a time.
+    """A program that runs as at most one process at a time, its output in a file.
 
-    ``death_signal`` is what the kernel sends it when we end, however we end. ``user`` is the
-    account it takes where we are root.
+    ``death_signal`` is sent by the kernel when this process ends, even by kill -9. ``user`` is
+    the account it runs as if this process is root's.
     """
 
     def __init__(
@@ -100,7 +114,7 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, unless it runs."""
+        """Start it, unless it is running."""
         if self.is_running:
             return
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -108,54 +122,54 @@ class Child:
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         tether = [sys.executable, "-I", "-S", str(TETHER)]
-        tie = [str(int(self.death_signal)), str(os.getpid()), self.user]
+        arguments = [str(int(self.death_signal)), str(os.getpid()), self.user]
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                [*tether, *tie, *self.command],
+                [*tether, *arguments, *self.command],
                 env=self.environment,
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # A terminal's Ctrl-C is for the parent, which stops its children in order.
+                # Ctrl-C must reach only the parent, which stops its children in order.
                 start_new_session=True,
             )
 
     @property
     def pid(self) -> int | None:
-        """The process id, also of one that has ended; None before the first start."""
+        """The process id, also after it has exited; None before the first start."""
         return self._process.pid if self._process else None
 
     @property
     def is_running(self) -> bool:
-        """Whether a process of it lives now (a paused one does)."""
+        """Whether it is running (or paused)."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def exit_code(self) -> int | None:
-        """How the last process ended, negative for a signal; None while it runs."""
+        """Exit code of the last process, negative for a signal; None while it runs."""
         return self._process.poll() if self._process else None
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal, if it runs."""
+        """Send a signal, if it is running."""
         if self._process is not None:
             self._process.send_signal(number)
 
     def kill(self) -> None:
-        """End it at once, as kill -9 does."""
+        """Kill it (SIGKILL) and wait until it has exited."""
         self.signal(signal.SIGKILL)
         if self._process is not None:
             self._process.wait()
 
     def stop(self, grace: float = 30.0) -> None:
-        """Ask it to end; kill it when ``grace`` seconds were not enough."""
+        """Ask it to stop; kill it after ``grace`` seconds."""
         self.signal(self.stop_signal)
-        self.signal(signal.SIGCONT)
-        if not self.ends_within(grace):
+        self.signal(signal.SIGCONT)  # a paused process would not handle the signal
+        if not self.exits_within(grace):
             self.kill()
 
-    def ends_within(self, seconds: float) -> bool:
-        """Wait for its end; False if it still runs after ``seconds``."""
+    def exits_within(self, seconds: float) -> bool:
+        """Wait until it has exited; False if it still runs after ``seconds``."""
         if self._process is None:
             return True
         try:
@@ -165,9 +179,9 @@ class Child:
         return True
 
     def pause(self) -> None:
-        """Freeze it, as a machine that stalls does."""
+        """Suspend it (SIGSTOP)."""
         self.signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let a frozen one go on."""
+        """Resume it (SIGCONT)."""
         self.signal(signal.SIGCONT)

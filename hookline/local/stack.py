@@ -1,4 +1,4 @@
-"""The three servers together, in one folder."""
+"""The three servers of the local stack."""
 
 import json
 import time
@@ -18,29 +18,29 @@ NAMES = ("kafka", "registry", "postgres")
 
 
 def choose_ports(directory: Path, given: dict[str, int]) -> dict[str, int]:
-    """A port for each of ``given``: as given, else as last time, else a free one.
+    """Choose a port for each name in ``given``: the given one, the previous one, or a free one.
 
-    0 stands for not given. Raises LocalError where a given one is taken.
+    0 means not given. Raises LocalError if a given port is taken.
     """
     path = directory / "ports.json"
-    last: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
+    previous: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
     chosen: dict[str, int] = {}
     for name, wanted in given.items():
         if wanted and not is_free(wanted):
             raise LocalError(
-                f"port {wanted} for {name} is taken: choose another, or leave it out for a free one"
+                f"port {wanted} for {name} is taken: choose another, or omit it for a free one"
             )
-        port = wanted or last.get(name, 0)
+        port = wanted or previous.get(name, 0)
         while not port or not is_free(port) or port in chosen.values():
             port = free_port()
         chosen[name] = port
     directory.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**last, **chosen}))
+    path.write_text(json.dumps({**previous, **chosen}))
     return chosen
 
 
 class Stack:
-    """Kafka, registry and PostgreSQL under ``directory``, on the ports given by name."""
+    """Kafka, registry and PostgreSQL in ``directory``, on the ports given by name."""
 
     def __init__(self, directory: Path, ports: dict[str, int]) -> None:
         self.directory = directory.resolve()
@@ -51,9 +51,9 @@ class Stack:
         self.servers: tuple[Server, ...] = (self.kafka, self.registry, self.postgres)
 
     def start(self) -> float:
-        """Start what does not run, all at once; the seconds until all answer.
+        """Start the servers that are not running; the seconds until all answer.
 
-        What is missing is fetched first. Raises LocalError; then none is left running.
+        Downloads missing programs first. Raises LocalError; no server runs then.
         """
         for part in fetch.PARTS:
             fetch.ensure(part)
@@ -64,25 +64,25 @@ class Stack:
                 for started in as_completed(starting):
                     started.result()
             except BaseException:
-                self.stop()  # the others stop waiting, so that the threads end
+                self.stop()  # makes the other threads stop waiting
                 raise
         return time.monotonic() - began
 
     def stop(self) -> None:
-        """End all in order, at the same time."""
+        """Stop all servers at the same time."""
         with ThreadPoolExecutor(len(self.servers)) as threads:
             list(threads.map(lambda server: server.stop(), self.servers))
 
     def memory(self) -> int:
-        """Bytes of memory that the running servers hold."""
+        """Bytes of memory of the running servers."""
         pids = (server.child.pid for server in self.servers if server.child)
         return sum(memory(pid) for pid in pids if pid is not None)
 
 
 def memory(pid: int) -> int:
-    """Bytes held by a process and its children; 0 if it is gone.
+    """Bytes of memory of a process and its children; 0 if it does not exist.
 
-    Proportional (PSS), since PostgreSQL's processes share their buffers, else resident.
+    Proportional (PSS) where available, since PostgreSQL's processes share buffers; else resident.
     """
     total = 0
     try:

@@ -1,4 +1,4 @@
-"""Keeps children running: restarts with back-off, stops in order, kills who does not listen."""
+"""Keeps child processes running: restarts with backoff, ordered stop, kill after a grace period."""
 
 import signal
 import time
@@ -8,25 +8,25 @@ from typing import Any
 
 from hookline.local.process import Child
 
-SHORTEST, LONGEST = 0.5, 30.0
-STEADY = 30.0
-"""Seconds of life after which a child's earlier crashes no longer count."""
-LOOPING = 3
-"""Crashes in a row that are a loop."""
+MIN_BACKOFF, MAX_BACKOFF = 0.5, 30.0
+STABLE_AFTER = 30.0
+"""Seconds of uptime after which a child's earlier crashes no longer count."""
+CRASH_LOOP = 3
+"""Consecutive crashes that are a crash loop."""
 GRACE = 30.0
-"""Seconds from the polite signal to the kill."""
+"""Seconds from the stop signal to the kill."""
 
 
-def pause_after(crashes: int) -> float:
-    """Seconds to wait before the next start, after that many crashes in a row."""
-    return min(SHORTEST * 2.0 ** min(crashes - 1, 16), LONGEST)
+def backoff(crashes: int) -> float:
+    """Seconds to wait before the next start, after this many consecutive crashes."""
+    return min(MIN_BACKOFF * 2.0 ** min(crashes - 1, 16), MAX_BACKOFF)
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A child as ``hookline status`` shows it. ``started_at`` is Unix time, seconds.
+    """The state of a child. ``started_at`` is Unix time in seconds.
 
-    ``last_exit`` is how the process before this one ended (negative: the signal).
+    ``last_exit`` is the exit code of its previous process (negative: the signal).
     """
 
     name: str
@@ -39,43 +39,43 @@ class State:
     log: str
 
     def as_dict(self) -> dict[str, Any]:
-        """For run.json."""
+        """The form of run.json."""
         return asdict(self)
 
 
-class _Kept:
-    """One child and what the supervisor remembers of it."""
+class _Supervised:
+    """A child and its history of crashes."""
 
     def __init__(self, child: Child, clock: Callable[[], float]) -> None:
         self.child = child
         self._clock = clock
-        self._born = clock()
+        self._started = clock()
         self._started_at = time.time()
-        self._due: float | None = None
+        self._restart_at: float | None = None
         self._crashes = 0
         self._restarts = 0
         self._last_exit: int | None = None
 
     def tick(self) -> bool:
-        """Start it if it is due. True if something changed."""
+        """Restart it if its backoff has passed. True if its state changed."""
         if self.child.is_running:
             return False
         now = self._clock()
-        if self._due is None:
-            lived = now - self._born
-            self._crashes = 1 if lived >= STEADY else self._crashes + 1
+        if self._restart_at is None:
+            uptime = now - self._started
+            self._crashes = 1 if uptime >= STABLE_AFTER else self._crashes + 1
             self._last_exit = self.child.exit_code
-            self._due = now + pause_after(self._crashes)
+            self._restart_at = now + backoff(self._crashes)
             return True
-        if now < self._due:
+        if now < self._restart_at:
             return False
         self.child.start()
         self._restarts += 1
-        self._born, self._started_at, self._due = now, time.time(), None
+        self._started, self._started_at, self._restart_at = now, time.time(), None
         return True
 
     def state(self) -> State:
-        is_recent = self._clock() - self._born < STEADY
+        is_recent = self._clock() - self._started < STABLE_AFTER
         return State(
             name=self.child.name,
             pid=self.child.pid,
@@ -83,75 +83,74 @@ class _Kept:
             started_at=self._started_at,
             restarts=self._restarts,
             last_exit=self._last_exit,
-            is_looping=self._crashes >= LOOPING and is_recent,
+            is_looping=self._crashes >= CRASH_LOOP and is_recent,
             log=str(self.child.log),
         )
 
 
 class Supervisor:
-    """Keeps tiers of children running; a tier is what may be stopped at the same time.
+    """Keeps tiers of children running. The children of a tier are stopped at the same time.
 
-    The children given are running or are started by ``add``. ``changed`` is called with all
-    states whenever one of them changed, ``ended`` with that of a child that is to be started
-    again.
+    ``changed`` is called with all states whenever one of them changes, ``exited`` with that of a
+    child that exited and will be restarted.
     """
 
     def __init__(
         self,
         changed: Callable[[list[State]], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
-        ended: Callable[[State], None] = lambda _: None,
+        exited: Callable[[State], None] = lambda _: None,
     ) -> None:
         self._changed = changed
-        self._ended = ended
+        self._exited = exited
         self._clock = clock
-        self._tiers: list[list[_Kept]] = []
+        self._tiers: list[list[_Supervised]] = []
 
     def add(self, children: Iterable[Child]) -> None:
-        """Start a tier and keep it. The tier added last is stopped first."""
-        tier: list[_Kept] = []
+        """Start a tier and supervise it. The tier added last is stopped first."""
+        tier: list[_Supervised] = []
         self._tiers.append(tier)
         for child in children:
             child.start()
-            tier.append(_Kept(child, self._clock))
+            tier.append(_Supervised(child, self._clock))
 
     def states(self) -> list[State]:
-        """All children, in the order in which they were added."""
-        return [kept.state() for tier in self._tiers for kept in tier]
+        """The states of all children, in the order in which they were added."""
+        return [each.state() for tier in self._tiers for each in tier]
 
     def tick(self) -> None:
-        """Look at every child once."""
-        changed = [kept for tier in self._tiers for kept in tier if kept.tick()]
+        """Check every child once."""
+        changed = [each for tier in self._tiers for each in tier if each.tick()]
         if changed:
             self._changed(self.states())
-        for kept in changed:
-            if not kept.child.is_running:
-                self._ended(kept.state())
+        for each in changed:
+            if not each.child.is_running:
+                self._exited(each.state())
 
-    def run(self, until: Callable[[float], bool], every: float = 0.2) -> None:
-        """Keep them until ``until(seconds to wait)`` says so (``threading.Event.wait``)."""
+    def run(self, wait: Callable[[float], bool], every: float = 0.2) -> None:
+        """Supervise until ``wait(seconds)`` returns true, as ``threading.Event.wait`` does."""
         was_looping: list[bool] = []
-        while not until(every):
+        while not wait(every):
             self.tick()
-            # A child that has been steady for a while is no longer in a loop.
+            # A crash loop ends without an event, once the child has been up long enough.
             is_looping = [state.is_looping for state in self.states()]
             if is_looping != was_looping:
                 self._changed(self.states())
                 was_looping = is_looping
 
     def stop(self, grace: float = GRACE) -> None:
-        """End all, tier by tier; who still runs ``grace`` seconds after being asked is killed."""
+        """Stop all children tier by tier; kill those still running after ``grace`` seconds."""
         while self._tiers:
-            stop_all([kept.child for kept in self._tiers[-1]], grace)
+            stop_all([each.child for each in self._tiers[-1]], grace)
             self._tiers.pop()
 
 
 def stop_all(children: Sequence[Child], grace: float = GRACE) -> None:
-    """Ask all at once, then wait for each; the time runs for all of them together."""
+    """Ask all children to stop, then kill those still running after ``grace`` seconds in all."""
     for child in children:
         child.signal(child.stop_signal)
         child.signal(signal.SIGCONT)
     deadline = time.monotonic() + grace
     for child in children:
-        if not child.ends_within(max(0.0, deadline - time.monotonic())):
+        if not child.exits_within(max(0.0, deadline - time.monotonic())):
             child.kill()

@@ -1,11 +1,11 @@
 """Runs a program that cannot outlive its parent: ``python -I -S tether.py SIGNAL PARENT USER CMD``.
 
-The kernel sends SIGNAL to the program when its parent ends, kill -9 included (Linux). The
-program replaces this process, so it keeps the pid and costs no memory. USER is ``-``, or the
-account to take when started by root: for programs that refuse to run as root. It keeps the
-right to open root's files, since the data may lie in a folder that only root can enter.
+The kernel sends SIGNAL to the program when its parent exits, even by kill -9 (Linux only). The
+program replaces this process, so it keeps the pid and needs no extra memory. USER is ``-``, or
+the account to switch to from root, for programs that refuse to run as root. That account can
+still open root's files, since the data may be in a folder that only root can enter.
 
-It imports nothing but the standard library and runs by path, before any environment.
+Started by path and without site-packages, it imports only the standard library.
 """
 
 import ctypes
@@ -37,21 +37,22 @@ def _become(user: str, libc: ctypes.CDLL) -> None:
     data = (ctypes.c_uint32 * 6)(mask, mask, mask, 0, 0, 0)
     _checked(libc.capset(header, data), "keep the right to open files")
     raised = libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0)
-    _checked(raised, "hand on the right to open files")
+    _checked(raised, "pass on the right to open files")
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Become the program, or exit with the reason on stderr."""
+    """Replace this process by the program, or exit with the reason on stderr."""
     death_signal, parent, user, *command = arguments
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         if user != "-" and os.geteuid() == 0:
             _become(user, libc)
-        # After the change of user, which clears it.
+        # After the change of user, which would clear it.
         _checked(libc.prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0), "die with the parent")
+    # It may have exited before prctl.
     if os.getppid() != int(parent):
-        sys.exit("the parent is gone")
-    # Python ignores these for itself; the program starts with the system's defaults.
+        sys.exit("the parent has exited")
+    # Python ignores these signals, and an ignored signal would stay ignored after exec.
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     os.execvp(command[0], command)  # noqa: S606 - the command comes from our own process

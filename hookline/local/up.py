@@ -1,4 +1,4 @@
-"""``hookline up``: the servers, what must stand in them, and the stages, until told to stop."""
+"""``hookline up``: runs the servers and the stages until a signal."""
 
 import asyncio
 import os
@@ -7,115 +7,114 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
 from hookline.local.folder import Folder, find_shops
-from hookline.local.process import Child, tail
+from hookline.local.process import Child, tail, wait_until
 from hookline.local.servers.server import LocalError
 from hookline.local.stack import NAMES, Stack, choose_ports
 from hookline.local.supervisor import State, Supervisor
 from runtime.settings import Settings
 from schemas import shops as shops_file
 
-_READY_WITHIN = 60.0
+_START_TIMEOUT = 60.0
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 class StoppedError(KeyboardInterrupt):
-    """Told to stop while starting."""
+    """A stop signal arrived during the start."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What ``up`` is asked for. Ports by name (``ingest kafka registry postgres``), 0 = free."""
+class UpOptions:
+    """Options of ``up``. Ports by name (``ingest kafka registry postgres``), 0 = free."""
 
     data: Path
     workers: int = 1
     shops: Path | None = None
-    ports: Mapping[str, int] | None = None
+    ports: Mapping[str, int] = field(default_factory=dict)
 
 
-def run(wanted: Wanted, say: Say, ready: Callable[[dict[str, Any]], None]) -> None:
-    """Start everything, call ``ready`` with what run.json says, keep it until a signal.
+def run(options: UpOptions, report: Report, ready: Callable[[dict[str, Any]], None]) -> None:
+    """Start everything, call ``ready`` with the contents of run.json, run until a signal.
 
-    Raises LocalError, TopicsError, RegistryError and their like where something cannot start;
-    nothing is left running then. Call it in the main thread.
+    Raises LocalError, TopicsError, RegistryError and the like if something cannot start; nothing
+    is left running then. Call it in the main thread.
     """
-    folder = Folder(wanted.data)
-    with folder.claimed(), _stop_signals() as stopping:
-        shops = find_shops(wanted.shops)
+    folder = Folder(options.data)
+    with folder.locked(), _StopSignals() as stopping:
+        shops = find_shops(options.shops)
         shops_file.load(shops)
-        names = [*NAMES, "ingest", "sink", *(f"process-{n + 1}" for n in range(wanted.workers))]
-        ports = choose_ports(folder.path, {**dict.fromkeys(names, 0), **(wanted.ports or {})})
+        names = [*NAMES, "ingest", "sink", *(f"process-{n + 1}" for n in range(options.workers))]
+        ports = choose_ports(folder.path, {**dict.fromkeys(names, 0), **options.ports})
         stack = Stack(folder.path, ports)
         supervisor = Supervisor()
         try:
-            took = stack.start()
-            say(f"Kafka, registry and PostgreSQL answer after {took:.1f} s")
+            seconds = stack.start()
+            report(f"Kafka, registry and PostgreSQL answer after {seconds:.1f} s")
             settings = folder.settings(stack, shops, ports["ingest"])
-            prepare(settings, say)
-            said = _said(settings, stack, shops, ports)
+            prepare(settings, report)
+            static = _run_json(settings, stack, shops, ports)
             supervisor = Supervisor(
-                lambda states: folder.write(_with(said, states)),
-                ended=lambda state: say(_ending(state)),
+                lambda states: folder.write(_with_processes(static, states)),
+                exited=lambda state: report(_exit_message(state)),
             )
             supervisor.add(server.child for server in stack.servers if server.child)
             for tier in _stages(settings, ports, folder.path):
                 supervisor.add(tier)
             _wait_until_ready(supervisor, ports)
-            folder.write(_with(said, supervisor.states()))
-            ready(_with(said, supervisor.states()))
+            current = _with_processes(static, supervisor.states())
+            folder.write(current)
+            ready(current)
             supervisor.run(stopping.wait)
         finally:
-            # A second Ctrl-C must not leave half of it running.
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # A second Ctrl-C would interrupt the stop and leave children running.
+            for number in _StopSignals.NUMBERS:
                 signal.signal(number, signal.SIG_IGN)
-            say("stopping")
+            report("stopping")
             supervisor.stop()
             stack.stop()
 
 
-class _stop_signals:  # noqa: N801 - reads as what it does
-    """While starting a signal raises StoppedError; once somebody waits it sets the event."""
+class _StopSignals:
+    """Handles stop signals: they raise StoppedError until ``wait`` is called, then end it."""
 
-    _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-    def __enter__(self) -> "_Stopping":
-        self._before = {number: signal.getsignal(number) for number in self._NUMBERS}
-        stopping = _Stopping()
-        for number in self._NUMBERS:
-            signal.signal(number, stopping.told)
-        return stopping
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-
-class _Stopping:
     def __init__(self) -> None:
         self._event = threading.Event()
-        self._is_waited_for = False
+        self._is_waiting = False
 
-    def told(self, _number: int, _frame: FrameType | None) -> None:
-        self._event.set()
-        if not self._is_waited_for:
-            raise StoppedError
+    def __enter__(self) -> Self:
+        self._previous = {number: signal.getsignal(number) for number in self.NUMBERS}
+        for number in self.NUMBERS:
+            signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
 
     def wait(self, seconds: float) -> bool:
-        self._is_waited_for = True
+        """Wait for a signal; True if one arrived."""
+        self._is_waiting = True
         return self._event.wait(seconds)
 
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        self._event.set()
+        if not self._is_waiting:
+            raise StoppedError
 
-def prepare(settings: Settings, say: Say = lambda _: None) -> None:
-    """Topics, schemas and tables, where they do not stand yet."""
-    # Other layers' parts, and slow to import: only where they are used.
+
+def prepare(settings: Settings, report: Report = lambda _: None) -> None:
+    """Create missing topics, schemas and tables."""
+    # Slow to import, and `hookline.local.up` is also imported for its other functions.
     from runtime import registry
     from runtime.kafka import topics_admin
     from sinks.postgres.migrate import migrate
@@ -123,20 +122,17 @@ def prepare(settings: Settings, say: Say = lambda _: None) -> None:
     topics = asyncio.run(topics_admin.create_topics(settings))
     asyncio.run(registry.register(settings))
     applied = migrate(settings)
-    say(f"{len(topics.created)} topics created, {len(topics.unchanged)} stood")
+    report(f"{len(topics.created)} topics created, {len(topics.unchanged)} already existed")
     if applied:
-        say(f"{len(applied)} migrations applied")
+        report(f"{len(applied)} migrations applied")
 
 
-def _ending(state: State) -> str:
-    return (
-        f"{state.name} ended with {state.last_exit} and is started again; its last words stand in"
-        f" {state.log}"
-    )
+def _exit_message(state: State) -> str:
+    return f"{state.name} exited with {state.last_exit} and will be restarted; see {state.log}"
 
 
 def _stages(settings: Settings, ports: Mapping[str, int], data: Path) -> list[list[Child]]:
-    """Tiers in the order of their start: what accepts webhooks last, and so stopped first."""
+    """Tiers in start order: the ingress starts last, and so is stopped first."""
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith("HOOKLINE_")
     }
@@ -144,7 +140,7 @@ def _stages(settings: Settings, ports: Mapping[str, int], data: Path) -> list[li
     def child(name: str, command: str) -> Child:
         return Child(
             name,
-            # -P: a folder called `ingest` where we were started is not our package.
+            # -P: never import a folder called `ingest` in the current directory.
             [sys.executable, "-P", "-m", "hookline", command],
             data / "logs" / f"{name}.log",
             environment={
@@ -160,12 +156,12 @@ def _stages(settings: Settings, ports: Mapping[str, int], data: Path) -> list[li
 
 
 def health_url(name: str, ports: Mapping[str, int]) -> str | None:
-    """Where a stage says whether it is ready; None for a server."""
+    """The readiness URL of a stage; None for a server."""
     return None if name in NAMES else f"http://127.0.0.1:{ports[name]}/readyz"
 
 
 def is_ready(url: str) -> tuple[bool, str]:
-    """Whether a stage says that it is ready, and its words."""
+    """Whether a stage reports itself ready, and the text of its page."""
     try:
         with httpx.Client(trust_env=False, timeout=2) as client:
             answer = client.get(url)
@@ -175,30 +171,34 @@ def is_ready(url: str) -> tuple[bool, str]:
 
 
 def _wait_until_ready(supervisor: Supervisor, ports: Mapping[str, int]) -> None:
-    deadline = time.monotonic() + _READY_WITHIN
-    waiting = {state.name for state in supervisor.states()} - set(NAMES)
-    while waiting:
+    reasons = {state.name: "" for state in supervisor.states() if state.name not in NAMES}
+
+    def all_ready() -> bool:
         supervisor.tick()
-        waiting = {name for name in waiting if not is_ready(health_url(name, ports) or "")[0]}
+        for name in list(reasons):
+            ready, reasons[name] = is_ready(health_url(name, ports) or "")
+            if ready:
+                del reasons[name]
         for state in supervisor.states():
-            if state.name in waiting and state.is_looping:
+            if state.name in reasons and state.is_looping:
                 raise LocalError(
-                    f"{state.name} ends as soon as it starts; its last words ({state.log}):\n"
+                    f"{state.name} crashes on start; its last output ({state.log}):\n"
                     f"{tail(Path(state.log))}"
                 )
-        if time.monotonic() > deadline:
-            name = min(waiting)
-            words = is_ready(health_url(name, ports) or "")[1]
-            raise LocalError(
-                f"{', '.join(sorted(waiting))}: not ready after {_READY_WITHIN:.0f} s. "
-                f"{name} says: {words}"
-            )
-        time.sleep(0.2)
+        return not reasons
+
+    if not wait_until(all_ready, _START_TIMEOUT, every=0.2):
+        name = min(reasons)
+        raise LocalError(
+            f"{', '.join(sorted(reasons))}: not ready after {_START_TIMEOUT:.0f} s. "
+            f"{name} reports: {reasons[name]}"
+        )
 
 
-def _said(
+def _run_json(
     settings: Settings, stack: Stack, shops: Path, ports: Mapping[str, int]
 ) -> dict[str, Any]:
+    """The contents of run.json, except for the state of the processes."""
     return {
         "pid": os.getpid(),
         "started_at": time.time(),
@@ -214,5 +214,5 @@ def _said(
     }
 
 
-def _with(said: Mapping[str, Any], states: list[State]) -> dict[str, Any]:
-    return {**said, "processes": [state.as_dict() for state in states]}
+def _with_processes(static: Mapping[str, Any], states: list[State]) -> dict[str, Any]:
+    return {**static, "processes": [state.as_dict() for state in states]}

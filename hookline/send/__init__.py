@@ -1,1 +1,1 @@
-"""Sends example webhooks with the proof that their platform gives."""
+"""Sends example webhooks with the signature or token of their platform."""

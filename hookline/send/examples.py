@@ -1,9 +1,9 @@
-"""The platforms' example deliveries: ``tests/examples``, ``hookline/examples`` once installed."""
+"""The platforms' example deliveries: ``tests/examples``, or ``hookline/examples`` if installed."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from hookline.errors import CommandError
+from hookline.console.errors import CommandError
 from ingest.sources import SOURCES, Source
 from schemas.keys import slug
 
@@ -13,8 +13,8 @@ _TYPES = {".json": "application/json", ".xml": "application/xml"}
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """A body to send. ``event`` is the platform's own word, where it is told outside the body."""
+class ExampleDelivery:
+    """A delivery to send. ``event`` is the platform's event name if not given in the body."""
 
     source: str
     name: str
@@ -25,15 +25,15 @@ class Sample:
 
 
 def folder() -> Path:
-    """Where the examples are. Raises CommandError where they were not installed."""
-    for place in _FOLDERS:
-        if place.is_dir():
-            return place
+    """The folder of the examples. Raises CommandError if they are not installed."""
+    for path in _FOLDERS:
+        if path.is_dir():
+            return path
     raise CommandError("the example deliveries are not installed: send your own with --file")
 
 
 def names(source: str) -> list[str]:
-    """The examples of a platform, as ``hookline send`` takes them. Raises CommandError."""
+    """The names of a platform's examples, for ``hookline send``. Raises CommandError."""
     if source not in SOURCES:
         raise CommandError(f"no platform {source!r}: there is {', '.join(SOURCES)}")
     return sorted(_files(source))
@@ -47,36 +47,40 @@ def _files(source: str) -> dict[str, Path]:
     }
 
 
-def event_word(source: Source, name: str) -> str:
-    """The platform's own spelling of the event that ``name`` (``carts-create``) stands for."""
-    known = [word for word in source.events_in_url if name.startswith(slug(word))]
-    if known:
-        return max(known, key=len)
-    noun, _, rest = name.partition("-")
-    # What stands behind a second dash tells examples of one event apart.
-    return f"{noun}/{rest.partition('-')[0]}" if source.event_headers else ""
+def event_name(source: Source, name: str) -> str:
+    """The platform's name (``carts/create``) for the event of an example (``carts-create``)."""
+    events = [event for event in source.events_in_url if name.startswith(slug(event))]
+    if events:
+        return max(events, key=len)
+    noun, _, verb = name.partition("-")
+    # A second dash separates several examples of one event.
+    return f"{noun}/{verb.partition('-')[0]}" if source.event_headers else ""
 
 
-def sample(source: str, name: str, file: Path | None = None) -> Sample:
-    """The example ``name`` of a platform, or the bytes of ``file`` as if it were that example.
+def load(source: str, name: str, file: Path | None = None) -> ExampleDelivery:
+    """Read the example ``name`` of a platform, or ``file`` in its place.
 
-    Raises CommandError naming what there is.
+    Raises CommandError with the names of all examples if there is none of this name.
     """
-    known = names(source)
+    all_names = names(source)
     wanted = slug(name)
-    found = next((k for k in known if slug(k).replace("_", "-") == wanted.replace("_", "-")), None)
+    match = next((n for n in all_names if _dashed(slug(n)) == _dashed(wanted)), None)
     if file is None:
-        if found is None:
-            raise CommandError(f"{source} has no example {name!r}: there is {', '.join(known)}")
-        file = _files(source)[found]
+        if match is None:
+            raise CommandError(f"{source} has no example {name!r}: there is {', '.join(all_names)}")
+        file = _files(source)[match]
     try:
         body = file.read_bytes()
     except OSError as error:
         raise CommandError(f"{file}: {error.strerror}") from error
-    return Sample(
+    return ExampleDelivery(
         source=source,
-        name=found or wanted,
-        event=event_word(SOURCES[source], found or wanted),
+        name=match or wanted,
+        event=event_name(SOURCES[source], match or wanted),
         body=body,
         content_type=_TYPES.get(file.suffix, "application/octet-stream"),
     )
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")

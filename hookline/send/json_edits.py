@@ -1,6 +1,6 @@
-"""Changes to an example before it is sent: ``data.ordered=now-2h``, ``items[0].quantity=3``.
+"""Edits of a JSON example before it is sent: ``data.ordered=now-2h``, ``items[0].quantity=3``.
 
-A value keeps the type and, for a time, the format that the example had there.
+The new value gets the type and, for a time, the format of the example's value.
 """
 
 import json
@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hookline.errors import CommandError
+from hookline.console.errors import CommandError
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _NOW = re.compile(r"now(?:([+-])(\d{1,9})([smhd]))?")
@@ -25,14 +25,14 @@ _EPOCH_DIGITS = {10: 1, 13: 1000}
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """``path=value`` as typed; ``path`` split into names and indices."""
+    """``path=value``, with the path split into names and indices."""
 
     path: tuple[str | int, ...]
     text: str
 
 
 def parse_edit(argument: str) -> Edit:
-    """Read ``path=value``. Raises CommandError with an example of how to write it."""
+    """Parse ``path=value``. Raises CommandError with an example of the syntax."""
     path, equals, text = argument.partition("=")
     segments = [int(index) if index else name for name, index in _SEGMENT.findall(path)]
     if not equals or not segments:
@@ -41,7 +41,7 @@ def parse_edit(argument: str) -> Edit:
 
 
 def moment(text: str, now: datetime) -> datetime | None:
-    """The time that ``now``, ``now-2h`` or ``now+5m`` names, None for any other text."""
+    """Parse ``now``, ``now-2h`` or ``now+5m``; None for any other text."""
     match = _NOW.fullmatch(text)
     if match is None:
         return None
@@ -50,18 +50,18 @@ def moment(text: str, now: datetime) -> datetime | None:
     return now + timedelta(seconds=-seconds if sign == "-" else seconds)
 
 
-def written_like(example: Any, when: datetime, naive_zone: str) -> Any:
-    """``when`` in the format of ``example``: its separator, fraction, offset or epoch number.
+def formatted_like(example: Any, when: datetime, naive_zone: str) -> Any:
+    """Format ``when`` like ``example``: with its separator, fraction and offset, or as epoch.
 
-    A time without a zone is written in ``naive_zone``. An example that is no time gives ISO 8601
-    with milliseconds and Z.
+    A time without an offset is local to ``naive_zone``. If the example is not a time, the result
+    is ISO 8601 with milliseconds and Z.
     """
     if isinstance(example, int) and len(str(example)) in _EPOCH_DIGITS:
         return int(when.timestamp() * _EPOCH_DIGITS[len(str(example))])
     match = _TIME.fullmatch(example) if isinstance(example, str) else None
     if match is None:
         match = _TIME.fullmatch("2000-01-01T00:00:00.000Z")
-        assert match is not None  # noqa: S101 - the line above, for the type checker
+        assert match is not None  # noqa: S101 - for the type checker
     zone = match["zone"]
     if zone is None:
         local = when.astimezone(ZoneInfo(naive_zone))
@@ -78,7 +78,7 @@ def written_like(example: Any, when: datetime, naive_zone: str) -> Any:
 
 
 def _sibling_time(parent: Any) -> Any:
-    """A time beside a null, so that it is written as its document writes times."""
+    """Another time of the same object, whose format a time in a null field takes."""
     values = parent.values() if isinstance(parent, dict) else ()
     return next((v for v in values if isinstance(v, str) and _TIME.fullmatch(v)), None)
 
@@ -88,7 +88,7 @@ def _number(text: str, example: Any, where: str) -> Any:
         return int(text) if re.fullmatch(r"-?\d+", text) else Decimal(text)
     except InvalidOperation as error:
         raise CommandError(
-            f"--set {where}: {example} is a number there, {text!r} is none"
+            f"--set {where}: the example's value {example} is a number, {text!r} is not"
         ) from error
 
 
@@ -107,7 +107,7 @@ def _typed(text: str, example: Any, where: str) -> Any:
         return json.loads(text, parse_float=Decimal)
     except json.JSONDecodeError as error:
         if isinstance(example, dict | list):
-            raise CommandError(f"--set {where}: write JSON there, e.g. {{}} or []") from error
+            raise CommandError(f"--set {where}: write JSON, e.g. {{}} or []") from error
         return text
 
 
@@ -116,21 +116,21 @@ def _step(node: Any, segment: str | int, where: str) -> Any:
         return node[str(segment)]
     if isinstance(node, list) and isinstance(segment, int) and segment < len(node):
         return node[segment]
-    known = (
+    available = (
         ", ".join(node)
         if isinstance(node, dict)
         else f"{len(node)} items, from 0"
         if (isinstance(node, list))
         else f"the value {node!r}"
     )
-    raise CommandError(f"--set {where}: no {segment!r} there; there is {known}")
+    raise CommandError(f"--set {where}: no {segment!r} there; there is {available}")
 
 
 def apply(document: Any, edits: list[Edit], *, now: datetime, naive_zone: str = "UTC") -> None:
-    """Change ``document`` (JSON: dicts and lists) in place.
+    """Change ``document`` (parsed JSON) in place.
 
-    A last name that is not there yet is added to an object. Raises CommandError for a path that
-    leads nowhere and for a value that is not of the type that stood there.
+    The last name of a path may be new and is then added. Raises CommandError for a path that does
+    not exist and for a value of another type than before.
     """
     for edit in edits:
         where = ".".join(map(str, edit.path))
@@ -146,6 +146,6 @@ def apply(document: Any, edits: list[Edit], *, now: datetime, naive_zone: str = 
         when = moment(edit.text, now)
         if when is not None:
             like = old if old is not None else _sibling_time(parent)
-            parent[last] = written_like(like, when, naive_zone)
+            parent[last] = formatted_like(like, when, naive_zone)
         else:
             parent[last] = _typed(edit.text, old, where)

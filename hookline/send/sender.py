@@ -1,8 +1,7 @@
-"""Example deliveries, sent and proved as their platforms send and prove them."""
+"""Sends example deliveries with the signature or token of their platforms."""
 
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,23 +10,22 @@ from typing import Self
 import httpx
 import msgspec
 
-from hookline.errors import CommandError
+from hookline.console.errors import CommandError
 from hookline.send import json_edits, xml_edits
-from hookline.send.examples import Sample
+from hookline.send.examples import ExampleDelivery
 from hookline.send.json_edits import Edit
 from ingest.secrets import SecretsError, resolve
 from ingest.sources import prove
 from schemas.shops import Shop
 
 GOOTEN_QUERY = "orderid"
-_HTTP_UNAVAILABLE = 503
-_HTTP_TOO_MANY = 429
+_RETRY_STATUSES = (429, 503)
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the ingress said. ``delivery`` is its id where the status is 200."""
+    """The answer of the ingress. ``delivery`` is its id if the status is 200."""
 
     status: int
     delivery: str | None
@@ -36,72 +34,73 @@ class Answer:
 
     @property
     def is_accepted(self) -> bool:
-        """True when the ingress promised to keep it."""
+        """Whether the ingress has stored the delivery."""
         return self.status == httpx.codes.OK
 
 
-def edited(sample: Sample, changes: list[Edit], shop: Shop, now: datetime | None = None) -> Sample:
-    """The sample with changes applied; with none, its bytes as they stand.
+def edited(
+    example: ExampleDelivery, edits: list[Edit], shop: Shop, now: datetime | None = None
+) -> ExampleDelivery:
+    """Apply edits to an example; without any, its bytes stay the same.
 
-    Raises CommandError for a change that does not fit.
+    Raises CommandError for an edit that does not fit.
     """
-    if not changes:
-        return sample
+    if not edits:
+        return example
     when = now or datetime.now(UTC)
-    if sample.content_type.endswith("xml"):
-        body = xml_edits.apply(sample.body, changes, now=when, naive_zone=shop.naive_times_in)
-        return replace(sample, body=body)
+    if example.content_type.endswith("xml"):
+        body = xml_edits.apply(example.body, edits, now=when, naive_zone=shop.naive_times_in)
+        return replace(example, body=body)
     try:
-        document = json.loads(sample.body, parse_float=Decimal)
+        document = json.loads(example.body, parse_float=Decimal)
     except ValueError as error:
-        raise CommandError(f"{sample.name} is no JSON: --set cannot change it") from error
-    json_edits.apply(document, changes, now=when, naive_zone=shop.naive_times_in)
-    return replace(sample, body=msgspec.json.format(_encode(document), indent=2))
+        raise CommandError(f"{example.name} is not JSON: --set cannot change it") from error
+    json_edits.apply(document, edits, now=when, naive_zone=shop.naive_times_in)
+    return replace(example, body=msgspec.json.format(_encode(document), indent=2))
 
 
-def malformed(sample: Sample) -> Sample:
-    """The sample, cut off in its middle as a broken connection would."""
-    return replace(sample, body=sample.body[: len(sample.body) // 2])
+def malformed(example: ExampleDelivery) -> ExampleDelivery:
+    """Cut the body in half, as a broken connection would."""
+    return replace(example, body=example.body[: len(example.body) // 2])
 
 
 def request(
-    base_url: str, shop: Shop, sample: Sample, *, tampered: bool = False
+    base_url: str, shop: Shop, example: ExampleDelivery, *, tampered: bool = False
 ) -> tuple[str, dict[str, str], bytes]:
-    """URL, headers and body of the delivery.
+    """Build the URL, headers and body of a delivery.
 
-    Tampered: proved first, changed on its way (where nothing is signed, with another token).
-    Raises CommandError where the shop's secret cannot be resolved.
+    ``tampered``: the body is changed after signing; without a signature, the token is changed.
+    Raises CommandError if the shop's secret cannot be resolved.
     """
     try:
         secret = resolve(shop.secrets[0])
     except SecretsError as error:
         raise CommandError(f"the secret of {shop.source}/{shop.id}: {error}") from error
-    signs = shop.proof.startswith("hmac")
-    if tampered and not signs:
+    is_signed = shop.proof.startswith("hmac")
+    if tampered and not is_signed:
         secret += b"-tampered"
-    path, headers = prove(shop, secret, sample.body, sample.event)
-    headers["content-type"] = sample.content_type
-    body = sample.body + b" " if tampered and signs else sample.body
-    query = f"?{sample.query}" if sample.query else ""
+    path, headers = prove(shop, secret, example.body, example.event)
+    headers["content-type"] = example.content_type
+    body = example.body + b" " if tampered and is_signed else example.body
+    query = f"?{example.query}" if example.query else ""
     return f"{base_url.rstrip('/')}{path}{query}", headers, body
 
 
-def with_query(sample: Sample) -> Sample:
-    """Gooten names the order in the query too."""
-    if sample.source != "gooten":
-        return sample
+def with_query(example: ExampleDelivery) -> ExampleDelivery:
+    """Add Gooten's query, which repeats the order id of the body."""
+    if example.source != "gooten":
+        return example
     try:
-        said = json.loads(sample.body).get("NiceId", "")
+        order_id = json.loads(example.body).get("NiceId", "")
     except (ValueError, AttributeError):
-        return sample
-    return replace(sample, query=str(httpx.QueryParams({GOOTEN_QUERY: said})))
+        return example
+    return replace(example, query=str(httpx.QueryParams({GOOTEN_QUERY: order_id})))
 
 
 class Sender:
-    """Sends deliveries over one connection and, when asked, again like a platform on 503 or 429.
+    """Sends deliveries over one connection.
 
-    ``base_url`` is the ingress; ``retries`` how often an unanswered or refused-for-now delivery
-    is sent again.
+    ``retries``: how often to send a delivery again after no answer, 429 or 503.
     """
 
     def __init__(self, base_url: str, *, retries: int = 0, timeout: float = 15.0) -> None:
@@ -115,19 +114,20 @@ class Sender:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
-    def send(self, shop: Shop, sample: Sample, *, tampered: bool = False) -> Answer:
-        """Send one delivery. Raises httpx.TransportError when no attempt was answered."""
-        url, headers, body = request(self.base_url, shop, with_query(sample), tampered=tampered)
+    def send(self, shop: Shop, example: ExampleDelivery, *, tampered: bool = False) -> Answer:
+        """Send one delivery. Raises httpx.TransportError if the last attempt gets no answer."""
+        url, headers, body = request(self.base_url, shop, with_query(example), tampered=tampered)
         started = time.monotonic()
-        for attempt, last in _attempts(self._retries):
+        for attempt in range(self._retries + 1):
+            is_last = attempt == self._retries
             try:
                 answer = self._client.post(url, headers=headers, content=body)
             except httpx.TransportError:
-                if last:
+                if is_last:
                     raise
                 time.sleep(min(0.5 * 2**attempt, 10))
                 continue
-            if not last and answer.status_code in (_HTTP_UNAVAILABLE, _HTTP_TOO_MANY):
+            if not is_last and answer.status_code in _RETRY_STATUSES:
                 time.sleep(min(float(answer.headers.get("retry-after", 1)), 10))
                 continue
             accepted = answer.status_code == httpx.codes.OK
@@ -138,7 +138,3 @@ class Sender:
                 seconds=time.monotonic() - started,
             )
         raise AssertionError  # the last attempt returns or raises
-
-
-def _attempts(retries: int) -> Iterator[tuple[int, bool]]:
-    return ((attempt, attempt == retries) for attempt in range(retries + 1))

@@ -1,19 +1,19 @@
-"""``--set`` for XML examples: ``line-items[0].quantity=3``; dashes and underscores are one."""
+"""Edits of an XML example: ``line-items[0].quantity=3``; dashes and underscores are equal."""
 
 from datetime import datetime
 from xml.etree.ElementTree import Element, tostring
 
 from defusedxml.ElementTree import fromstring
 
-from hookline.errors import CommandError
-from hookline.send.json_edits import Edit, moment, written_like
+from hookline.console.errors import CommandError
+from hookline.send.json_edits import Edit, formatted_like, moment
 
 
 def apply(body: bytes, changes: list[Edit], *, now: datetime, naive_zone: str = "UTC") -> bytes:
-    """The document with the named elements' texts changed.
+    """Return the document with the text of the given elements changed.
 
-    The root is not named; a number is the place among an element's children, from 0. Raises
-    CommandError for a path that leads nowhere.
+    Paths start below the root; a number is the index among an element's children, from 0. Raises
+    CommandError for a path that does not exist.
     """
     root = fromstring(body)
     for edit in changes:
@@ -22,7 +22,7 @@ def apply(body: bytes, changes: list[Edit], *, now: datetime, naive_zone: str = 
         for segment in edit.path:
             node = _child(node, segment, where)
         when = moment(edit.text, now)
-        node.text = edit.text if when is None else written_like(node.text, when, naive_zone)
+        node.text = edit.text if when is None else formatted_like(node.text, when, naive_zone)
         node.attrib.pop("nil", None)
     return bytes(tostring(root, encoding="utf-8", xml_declaration=True))
 
@@ -35,5 +35,5 @@ def _child(node: Element, segment: str | int, where: str) -> Element:
     for child in children:
         if child.tag.replace("_", "-") == plain:
             return child
-    known = ", ".join(child.tag for child in children) or "no element"
-    raise CommandError(f"--set {where}: no {segment!r} there; there is {known}")
+    available = ", ".join(child.tag for child in children) or "no element"
+    raise CommandError(f"--set {where}: no {segment!r} there; there is {available}")

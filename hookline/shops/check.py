@@ -1,4 +1,4 @@
-"""What can be said of the shops without any server: settings, and how good their secrets are."""
+"""Checks the shops file without any server: settings, and the strength of secrets."""
 
 import math
 from collections.abc import Iterable
@@ -10,16 +10,15 @@ from ingest.secrets import SecretsError, resolve
 from schemas import shops
 from schemas.shops import Shop, ShopsError
 
-BITS = 96
-"""What a secret must be worth at best: characters times the logarithm of how many differ."""
+MIN_BITS = 96
+"""Bits of entropy that a secret must have by ``secret_bits``."""
 
-Key = tuple[str, str]
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 @dataclass(slots=True)
-class Checked:
-    """What was found of one shop. ``secret``: the first one that can be resolved."""
+class ShopCheck:
+    """The findings of one shop. ``secret``: the first one that can be resolved."""
 
     shop: Shop
     secret: bytes | None = None
@@ -27,31 +26,31 @@ class Checked:
     notes: list[str] = field(default_factory=list)
 
 
-def check(path: Path) -> tuple[list[Checked], list[str]]:
-    """Each shop that can be used, and what is wrong with the others.
+def check(path: Path) -> tuple[list[ShopCheck], list[str]]:
+    """Check each usable shop; also return what is wrong with the others.
 
     Raises ShopsError where the file as a whole cannot be read.
     """
-    found, broken = shops.survey(shops.read(path))
-    published = _published()
-    checked = [Checked(shop) for shop in found.values()]
+    usable, broken = shops.survey(shops.read(path))
+    published = _published_secrets()
+    checks = [ShopCheck(shop) for shop in usable.values()]
     users: dict[bytes, list[str]] = {}
-    for each in checked:
+    for each in checks:
         for secret in _resolved(each):
             each.secret = each.secret or secret
             users.setdefault(secret, []).append(_name(each.shop))
             each.problems += _weaknesses(each.shop, secret, published)
         if len(each.shop.secrets) > 1:
             each.notes.append(
-                "two secrets are valid: when the platform uses the new one,"
+                "two secrets are valid: once the platform uses the new one, run"
                 f" `hookline shops rotate {_name(each.shop)} --finish`"
             )
     for names in users.values():
-        _shared(checked, names)
-    return checked, [str(problem) for problem in broken]
+        _report_shared(checks, names)
+    return checks, [str(problem) for problem in broken]
 
 
-def _resolved(each: Checked) -> Iterable[bytes]:
+def _resolved(each: ShopCheck) -> Iterable[bytes]:
     for number, reference in enumerate(each.shop.secrets, start=1):
         try:
             yield resolve(reference)
@@ -61,11 +60,11 @@ def _resolved(each: Checked) -> Iterable[bytes]:
 
 def _weaknesses(shop: Shop, secret: bytes, published: frozenset[bytes]) -> Iterable[str]:
     if secret in published:
-        yield "a secret of the example, which everybody knows: generate one (hookline shops rotate)"
-    elif (worth := bits(secret)) < BITS:
+        yield "a secret of the example, which is published: generate one (hookline shops rotate)"
+    elif (bits := secret_bits(secret)) < MIN_BITS:
         yield (
-            f"a secret of {len(secret)} characters, worth {worth:.0f} bits at best: take at"
-            f" least {BITS}, as `hookline shops rotate` does"
+            f"a secret of {len(secret)} characters, worth {bits:.0f} bits at most: use at"
+            f" least {MIN_BITS}, as `hookline shops rotate` does"
         )
     if shop.proof in ("token", "header") and not _is_visible(secret):
         yield "a secret with characters that a URL or a header cannot carry"
@@ -75,29 +74,31 @@ def _is_visible(secret: bytes) -> bool:
     return all(0x21 <= byte <= 0x7E for byte in secret)  # noqa: PLR2004 - ASCII without spaces
 
 
-def bits(secret: bytes) -> float:
-    """An upper bound of what a guesser must try, in bits: what repeats is worth nothing."""
+def secret_bits(secret: bytes) -> float:
+    """Return an upper bound of a secret's entropy: length times log2 of its distinct bytes."""
     return len(secret) * math.log2(len(set(secret))) if secret else 0.0
 
 
-def _shared(checked: Iterable[Checked], names: list[str]) -> None:
-    for each in checked:
+def _report_shared(checks: Iterable[ShopCheck], names: list[str]) -> None:
+    for each in checks:
         own = _name(each.shop)
         others = sorted(set(names) - {own})
         if own in names and others:
-            each.problems.append(f"shares a secret with {', '.join(others)}: one each")
+            each.problems.append(
+                f"shares a secret with {', '.join(others)}: each shop needs its own"
+            )
         elif names.count(own) > 1:
             each.problems.append("both secrets are the same")
 
 
-def _published() -> frozenset[bytes]:
-    """The secrets of the example that is shipped."""
+def _published_secrets() -> frozenset[bytes]:
+    """Return the secrets of the example file that is shipped."""
     for folder in (_PACKAGE, _PACKAGE.parent):
         try:
-            known = shops.load(folder / EXAMPLE_SHOPS)
+            examples = shops.load(folder / EXAMPLE_SHOPS)
         except ShopsError:
             continue
-        return frozenset(secret.encode() for shop in known.values() for secret in shop.secrets)
+        return frozenset(secret.encode() for shop in examples.values() for secret in shop.secrets)
     return frozenset()
 
 

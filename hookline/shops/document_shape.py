@@ -1,6 +1,6 @@
-"""The shape of documents: which field paths they have, of which types. Values are never kept.
+"""The shape of documents: their field paths and types. Values are never kept.
 
-Positions in lists are left out (``items[].sku``), and names that look like data (an address, a
+Indexes of lists are left out (``items[].sku``), and names that look like data (an address, a
 number as a key) are shown as ``*``.
 """
 
@@ -12,10 +12,10 @@ from typing import Any
 
 MAX_DEPTH = 32
 MAX_PATHS = 2_000
-"""Paths kept of one event; what comes beyond is counted."""
+"""Paths kept of one event; occurrences of further ones are counted as omitted."""
 ROOT = "$"
-ENOUGH = 5
-"""So many were to be expected, had nothing changed: fewer may be chance."""
+MIN_EXPECTED = 5
+"""Occurrences to be expected had nothing changed; with fewer, none may be chance."""
 
 _NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$:.-]{0,63}")
 _DIGITS = re.compile(r"[0-9]")
@@ -24,36 +24,36 @@ _KINDS = {dict: "object", list: "list", str: "text", bool: "flag", type(None): "
 _NUMBERS = (int, float, Decimal)
 
 
-def named(key: str) -> str:
-    """A field's name, ``*`` for a key that may be data itself."""
+def safe_name(key: str) -> str:
+    """Return a field's name, ``*`` for a key that may be data itself."""
     is_name = _NAME.fullmatch(key) and len(_DIGITS.findall(key)) <= _MAX_DIGITS
     return key if is_name else "*"
 
 
 def kind_of(value: Any) -> str:
-    """object, list, text, number, flag or null."""
+    """Return object, list, text, number, flag or null."""
     return _KINDS.get(type(value)) or ("number" if isinstance(value, _NUMBERS) else "other")
 
 
 def fields(document: Any) -> set[tuple[str, str]]:
-    """Every (path, kind) of a document, each once; what is nested deeper is left out."""
-    found = {(ROOT, kind_of(document))}
-    rest: list[tuple[str, Any, int]] = [("", document, 0)]
-    while rest:
-        path, value, depth = rest.pop()
+    """Return the distinct (path, kind) of a document, down to MAX_DEPTH."""
+    paths = {(ROOT, kind_of(document))}
+    pending: list[tuple[str, Any, int]] = [("", document, 0)]
+    while pending:
+        path, value, depth = pending.pop()
         if depth == MAX_DEPTH:
             continue
         for inner_path, inner in _inside(path, value):
-            found.add((inner_path, kind_of(inner)))
+            paths.add((inner_path, kind_of(inner)))
             if type(inner) in (dict, list):
-                rest.append((inner_path, inner, depth + 1))
-    return found
+                pending.append((inner_path, inner, depth + 1))
+    return paths
 
 
 def _inside(path: str, value: Any) -> Iterator[tuple[str, Any]]:
     if type(value) is dict:
         for key, inner in value.items():
-            name = named(key)
+            name = safe_name(key)
             yield f"{path}.{name}" if path else name, inner
     elif type(value) is list:
         for inner in value:
@@ -61,7 +61,7 @@ def _inside(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 @dataclass(slots=True)
-class Seen:
+class Occurrence:
     """How many documents had a (path, kind), and when first and last (milliseconds)."""
 
     count: int = 0
@@ -69,7 +69,7 @@ class Seen:
     last_ms: int = 0
 
     def add(self, at_ms: int) -> None:
-        """One document more."""
+        """Count one document."""
         self.first_ms = min(self.first_ms, at_ms) if self.count else at_ms
         self.last_ms = max(self.last_ms, at_ms)
         self.count += 1
@@ -77,32 +77,32 @@ class Seen:
 
 @dataclass(slots=True)
 class Shape:
-    """What documents of one event looked like. ``omitted``: sightings beyond MAX_PATHS."""
+    """The shape of one event's documents. ``omitted``: occurrences beyond MAX_PATHS."""
 
     documents: int = 0
     omitted: int = 0
-    seen: dict[tuple[str, str], Seen] = field(default_factory=dict)
+    occurrences: dict[tuple[str, str], Occurrence] = field(default_factory=dict)
 
-    def add(self, found: Iterable[tuple[str, str]], at_ms: int) -> None:
-        """Take in one document's ``fields``."""
+    def add(self, paths: Iterable[tuple[str, str]], at_ms: int) -> None:
+        """Add one document, by its ``fields``."""
         self.documents += 1
-        for each in found:
-            known = self.seen.get(each)
-            if known is None:
-                if len(self.seen) >= MAX_PATHS:
+        for path in paths:
+            occurrence = self.occurrences.get(path)
+            if occurrence is None:
+                if len(self.occurrences) >= MAX_PATHS:
                     self.omitted += 1
                     continue
-                known = self.seen[each] = Seen()
-            known.add(at_ms)
+                occurrence = self.occurrences[path] = Occurrence()
+            occurrence.add(at_ms)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A path that documents have only since (``new``), only before (``gone``), or as another kind.
+    """A path that documents have only since (``new``), only before (``gone``), or of another type.
 
-    ``at_ms``: when it was first seen so, of what is gone when last. ``before`` and ``after``
-    count the documents that have it, of a ``type`` those that have it as one of ``kinds``.
-    ``is_sure``: so many were to be expected on the other side that none is no chance.
+    ``what``: new, gone or type. ``at_ms``: when it first occurred, or last if it is gone.
+    ``before`` and ``after`` count the documents that have it, for ``type`` those that have it as
+    one of ``kinds``. ``is_sure``: its absence on the other side is unlikely to be chance.
     """
 
     what: str
@@ -116,15 +116,15 @@ class Change:
 
 
 def changes(before: Shape, after: Shape) -> list[Change]:
-    """What differs, by path. Where a part is new or gone, only its outermost path is named."""
-    paths: dict[str, tuple[dict[str, Seen], dict[str, Seen]]] = {}
+    """Return what differs, by path. Of a part that is new or gone, only the outermost path."""
+    paths: dict[str, tuple[dict[str, Occurrence], dict[str, Occurrence]]] = {}
     for side, shape in enumerate((before, after)):
-        for (path, kind), seen in shape.seen.items():
-            paths.setdefault(path, ({}, {}))[side][kind] = seen
-    found = (_change(path, *sides, before, after) for path, sides in sorted(paths.items()))
+        for (path, kind), occurrence in shape.occurrences.items():
+            paths.setdefault(path, ({}, {}))[side][kind] = occurrence
+    candidates = (_change(path, *sides, before, after) for path, sides in sorted(paths.items()))
     kept: list[Change] = []
     outer: dict[str, str] = {}
-    for change in found:
+    for change in candidates:
         if change is None or _within(change, outer):
             continue
         if change.what != "type":
@@ -134,7 +134,7 @@ def changes(before: Shape, after: Shape) -> list[Change]:
 
 
 def _within(change: Change, outer: dict[str, str]) -> bool:
-    """Whether it is inside of a part that came or went as a whole."""
+    """Whether the path is inside a part that is new or gone as a whole."""
     path = change.path
     while path:
         path = path[: max(path.rfind("."), path.rfind("["), 0)]
@@ -144,30 +144,36 @@ def _within(change: Change, outer: dict[str, str]) -> bool:
 
 
 def _change(
-    path: str, old: dict[str, Seen], now: dict[str, Seen], before: Shape, after: Shape
+    path: str,
+    old: dict[str, Occurrence],
+    new: dict[str, Occurrence],
+    before: Shape,
+    after: Shape,
 ) -> Change | None:
     if not before.documents or not after.documents:
         return None
     if not old:
-        what, kinds, told = "new", now, now.values()
-    elif not now:
-        what, kinds, told = "gone", old, old.values()
+        what, kinds = "new", new
+    elif not new:
+        what, kinds = "gone", old
     else:
-        kinds = {kind: seen for kind, seen in now.items() if kind not in old}
+        kinds = {kind: occurrence for kind, occurrence in new.items() if kind not in old}
         if not kinds:
             return None
-        what, told = "type", kinds.values()
-    count = sum(seen.count for seen in told)
-    here, there = (before, after) if what == "gone" else (after, before)
+        what = "type"
+    occurrences = kinds.values()
+    count = sum(each.count for each in occurrences)
+    having, lacking = (before, after) if what == "gone" else (after, before)
     return Change(
         what=what,
         path=path,
         kinds=tuple(sorted(kinds)),
         kinds_before=tuple(sorted(old)) if what == "type" else (),
-        at_ms=max(seen.last_ms for seen in told)
+        at_ms=max(each.last_ms for each in occurrences)
         if what == "gone"
-        else min(seen.first_ms for seen in told),
+        else min(each.first_ms for each in occurrences),
         before=count if what == "gone" else 0,
         after=0 if what == "gone" else count,
-        is_sure=count * there.documents >= ENOUGH * here.documents and not there.omitted,
+        is_sure=count * lacking.documents >= MIN_EXPECTED * having.documents
+        and not lacking.omitted,
     )

@@ -1,15 +1,17 @@
-"""What changed in the payloads that shops send: raw deliveries of two spans of time, compared."""
+"""Changes in the payloads that shops send: raw deliveries of two periods, compared."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from hookline.errors import CommandError
+from hookline.console.errors import CommandError
+from hookline.console.output import Progress
 from hookline.shops import document_shape
 from hookline.shops.document_shape import Change, Shape
-from processors.parse import inflated, raw_of
+from hookline.topics.log_scan import scan
+from processors.parse import inflated_body, raw_of
 from processors.sources.readers.document import Document, from_json
 from processors.sources.readers.refusals import Refused
 from processors.sources.readers.xml import from_xml
@@ -20,22 +22,12 @@ from schemas.envelopes import RawDelivery, Reject
 from schemas.topics import WEBHOOKS
 
 MAX_EVENTS = 1_000
-"""Events of shops that are told apart; what comes beyond is counted."""
-
-Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """What is compared: deliveries from ``first_ms`` to ``split_ms``, and those since."""
-
-    first_ms: int
-    split_ms: int
+"""Events of shops that are compared; deliveries of further ones are counted as omitted."""
 
 
 @dataclass(slots=True)
-class Pair:
-    """The shapes of one event, before and after."""
+class EventShapes:
+    """The shapes of one event's payloads, before and after."""
 
     before: Shape = field(default_factory=Shape)
     after: Shape = field(default_factory=Shape)
@@ -48,34 +40,39 @@ class Pair:
 
 @dataclass(slots=True)
 class Drift:
-    """What was found. ``events``: (source/shop, event) -> its shapes; ``unread``: no document."""
+    """Compares deliveries from ``first_ms`` up to ``split_ms`` with those since.
 
-    span: Span
-    events: dict[tuple[str, str], Pair] = field(default_factory=dict)
+    ``events``: (source/shop, event) -> its shapes. ``unread``: deliveries whose body is not a
+    readable document.
+    """
+
+    first_ms: int
+    split_ms: int
+    events: dict[tuple[str, str], EventShapes] = field(default_factory=dict)
     unread: int = 0
     omitted: int = 0
 
     def add(self, raw: RawDelivery) -> None:
-        """Take in one delivery; a replay is old news."""
+        """Add one delivery; replays are ignored, since they repeat an old payload."""
         if raw.replay_of is not None:
             return
         key = f"{raw.source}/{raw.shop}", raw.event
-        pair = self.events.get(key)
-        if pair is None:
+        shapes = self.events.get(key)
+        if shapes is None:
             if len(self.events) >= MAX_EVENTS:
                 self.omitted += 1
                 return
-            pair = self.events[key] = Pair()
+            shapes = self.events[key] = EventShapes()
         document = _document(raw)
         if document is None:
             self.unread += 1
             return
-        side = pair.before if raw.appended_ms < self.span.split_ms else pair.after
+        side = shapes.before if raw.appended_ms < self.split_ms else shapes.after
         side.add(document_shape.fields(document), raw.appended_ms)
 
 
 def _document(raw: RawDelivery) -> Document | None:
-    body = inflated(raw)
+    body = inflated_body(raw)
     if isinstance(body, Reject):
         return None
     try:
@@ -94,33 +91,30 @@ async def compare(
 ) -> Drift:
     """Compare what was appended since ``split_ms`` with what was from ``first_ms`` up to it.
 
-    ``shop``: source/shop or the shop alone, None for all. ``split_ms`` None: the middle of the
-    time; ``first_ms`` None: as long before ``split_ms`` as it is ago, or all that is kept.
-    Raises CommandError.
+    ``shop``: source/shop or the shop alone, None for all. ``split_ms`` None: halfway between
+    ``first_ms`` and now. ``first_ms`` None: as long before ``split_ms`` as that is ago; with
+    neither, the oldest delivery kept. Raises CommandError.
     """
     async with log_reader.consumer(settings) as client:
-        places = (await log_reader.places(settings))[WEBHOOKS]
-        end = await log_reader.ends(client, places)
-        begin = await log_reader.begins(client, places)
-        if all(begin[place] == end[place] for place in places):
-            raise CommandError("no delivery is kept in the raw topic: there is nothing to compare")
-        if first_ms is None:
-            first_ms = await _oldest(client, begin, end) if split_ms is None else None
+        partitions = (await log_reader.topic_partitions(settings))[WEBHOOKS]
+        end = await log_reader.end_offsets(client, partitions)
+        begin = await log_reader.beginning_offsets(client, partitions)
+        if begin == end:
+            raise CommandError("the raw topic holds no deliveries: there is nothing to compare")
+        if first_ms is None and split_ms is None:
+            first_ms = await _oldest(client, begin, end)
         if first_ms is None and split_ms is not None:
             first_ms = 2 * split_ms - now_ms
         assert first_ms is not None  # noqa: S101 - one of the two
         split_ms = (first_ms + now_ms) // 2 if split_ms is None else split_ms
         if not first_ms < split_ms < now_ms:
             raise CommandError("--against must be before --since, and both before now")
-        drift = Drift(Span(first_ms, split_ms))
-        start = await log_reader.since(client, places, first_ms)
-        done, everything = 0, sum(end[place] - start[place] for place in places)
-        async for _, batch in log_reader.records(client, start, end):
+        drift = Drift(first_ms, split_ms)
+        start = await log_reader.offsets_since(client, partitions, first_ms)
+        async for _, batch in scan(client, start, end, "reading deliveries", progress):
             for record in batch:
                 if _is_of(record, shop):
                     drift.add(raw_of(record))
-            done += len(batch)
-            progress("reading deliveries", done, everything)
     return drift
 
 
@@ -137,11 +131,11 @@ async def _oldest(
     begin: Mapping[TopicPartition, int],
     end: Mapping[TopicPartition, int],
 ) -> int:
-    """When the oldest delivery that is kept was appended, in ms."""
+    """Return when the oldest delivery that is kept was appended, in ms."""
     return min(
         [
-            await log_reader.appended_at(client, place, first)
-            for place, first in begin.items()
-            if first < end[place]
+            await log_reader.appended_at(client, tp, first)
+            for tp, first in begin.items()
+            if first < end[tp]
         ]
     )

@@ -1,4 +1,4 @@
-"""What is pasted into a platform's page: where it sends, and how it proves its origin."""
+"""Webhook URLs for a platform's settings page, and how its deliveries are authenticated."""
 
 from urllib.parse import quote
 
@@ -6,11 +6,11 @@ from ingest.sources import SOURCES, proof_header
 from schemas.shops import Shop
 
 BASE = "https://<host>"
-"""What stands before ``/hooks/`` where nobody said."""
+"""Placeholder where the public address is unknown."""
 
 
 def url(base: str, shop: Shop, secret: bytes | None = None) -> str:
-    """Where the shop's platform sends. Without ``secret`` a token is shown as ``<token>``."""
+    """Return the URL of a shop's webhooks; without ``secret`` a token is shown as ``<token>``."""
     parts = [base.rstrip("/"), "hooks", shop.source, shop.id]
     if shop.proof == "token":
         parts.append("<token>" if secret is None else quote(secret.decode(), safe=""))
@@ -20,13 +20,14 @@ def url(base: str, shop: Shop, secret: bytes | None = None) -> str:
 
 
 def instructions(shop: Shop) -> list[str]:
-    """What to know beside the URL, a sentence each."""
-    said = []
-    if words := SOURCES[shop.source].events_in_url:
-        said.append(f"One URL for each event, with its name at the end: {', '.join(sorted(words))}")
+    """Return what an operator must know besides the URL, one sentence each."""
+    lines = []
+    if events := SOURCES[shop.source].events_in_url:
+        names = ", ".join(sorted(events))
+        lines.append(f"One URL for each event, with its name at the end: {names}")
     if shop.proof == "token":
-        said.append("The URL holds the token: whoever knows it can send. Do not mail or log it.")
+        lines.append("The URL holds the token: whoever knows it can send. Do not mail or log it.")
     elif header := proof_header(SOURCES[shop.source], shop):
         what = "the secret" if shop.proof == "header" else f"the signature ({shop.proof})"
-        said.append(f"The platform sends {what} in the header {header.decode()}")
-    return said
+        lines.append(f"The platform sends {what} in the header {header.decode()}")
+    return lines

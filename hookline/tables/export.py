@@ -1,4 +1,4 @@
-"""Tables into files: CSV for anything, Parquet for columns; every table as of one moment."""
+"""Exports tables into CSV or Parquet files, all of them as of one snapshot."""
 
 import csv
 import json
@@ -15,15 +15,15 @@ import psycopg
 from psycopg import sql
 
 from hookline.console import escaping, output
-from hookline.errors import CommandError
+from hookline.console.errors import CommandError
 
 CONTACTS = "customer_contacts"
-_APART = frozenset({"sink_rejects", "cart_activity"})
-"""Records whole, and what the fold alone needs."""
-_INNER = frozenset({"layers", "links", "fold", "orders_version"})
-"""Columns that the merge and the fold need, analysts do not."""
-_AT_ONCE = 5000
-"""Rows held at a time."""
+_RAW_RECORDS = frozenset({"sink_rejects", "cart_activity"})
+"""Tables of whole records, which only the sinks need."""
+_INTERNAL_COLUMNS = frozenset({"layers", "links", "fold", "orders_version"})
+"""Columns that only the merge and the fold need."""
+_FETCH_ROWS = 5000
+"""Rows in memory at a time."""
 
 _RELATIONS = """
     SELECT c.relname, greatest(c.reltuples, 0)::bigint,
@@ -34,7 +34,7 @@ _RELATIONS = """
         AND a.attnum > 0 AND NOT a.attisdropped AND a.attname <> ALL(%s)
     GROUP BY c.oid ORDER BY c.relname
 """
-_KEPT_BY_THE_SINKS = (
+_BOOKKEEPING = (
     "audit_ledger", "fences", "letter_marks", "link_keys", "outbox", "schema_migrations",
     "sent_signals", "watermark",
 )  # fmt: skip
@@ -44,7 +44,7 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its name, PostgreSQL's name of its type, digits and places of a numeric."""
+    """A column: its name, PostgreSQL type name, and precision and scale of a numeric."""
 
     name: str
     kind: str
@@ -54,78 +54,79 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A table or view to export. ``estimate``: rows, as the server guesses; 0 = no idea."""
+    """A table or view to export. ``estimate``: rows by the server's statistics; 0 = unknown."""
 
     name: str
     estimate: int
     columns: tuple[Column, ...]
 
 
-class Sheet(Protocol):
-    """A file that takes rows."""
+class RowWriter(Protocol):
+    """Writes rows to an open file."""
 
     def write(self, rows: Sequence[Row]) -> None:
         """Append rows, values in the order of the columns."""
 
 
-Opens = Callable[[Path, Relation], AbstractContextManager[Sheet]]
+OpenFile = Callable[[Path, Relation], AbstractContextManager[RowWriter]]
 
 
 def relations(
     connection: psycopg.Connection[Any], schema: str, *, contacts: bool
 ) -> list[Relation]:
-    """What can be exported: the two tables, the views, the working tables."""
-    left_out = {*_APART, *_KEPT_BY_THE_SINKS} | (set() if contacts else {CONTACTS})
-    found = connection.execute(_RELATIONS, [f'"{schema}"', list(_INNER)])
+    """Return what can be exported: tables and views except the sinks' bookkeeping."""
+    excluded = {*_RAW_RECORDS, *_BOOKKEEPING} | (set() if contacts else {CONTACTS})
+    cursor = connection.execute(_RELATIONS, [f'"{schema}"', list(_INTERNAL_COLUMNS)])
     return [
         Relation(name, estimate, tuple(map(_column, names, kinds, modifiers)))
-        for name, estimate, names, kinds, modifiers in found
-        if name not in left_out
+        for name, estimate, names, kinds, modifiers in cursor
+        if name not in excluded
     ]
 
 
 def export(
     url: str,
     schema: str,
-    opens: tuple[str, Opens],
+    file_format: tuple[str, OpenFile],
     folder: Path,
     wanted: Sequence[str] = (),
     *,
     contacts: bool = False,
-    progress: output.Told = lambda _what, _done, _of: None,
+    progress: output.Progress = lambda _what, _done, _total: None,
 ) -> dict[Path, int]:
-    """Write each table into a file of ``folder``; file -> rows. Memory stays flat.
+    """Write each table into a file of ``folder``; return file -> rows. Memory stays flat.
 
-    ``opens``: a file's ending and what opens it; ``wanted``: names, all if none. A file appears
-    whole or not at all, for its owner alone. Raises CommandError, psycopg.Error, OSError.
+    ``file_format``: file extension and function that opens a file; ``wanted``: names, all if empty.
+    A file appears complete or not at all, readable by its owner only. Raises CommandError,
+    psycopg.Error, OSError.
     """
-    ending, sheet = opens
+    extension, open_file = file_format
     written: dict[Path, int] = {}
     with psycopg.connect(url, application_name="hookline-export", connect_timeout=10) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         connection.execute("SET LOCAL TimeZone TO 'UTC'")
-        chosen = _chosen(relations(connection, schema, contacts=contacts), wanted)
+        selected = _selected(relations(connection, schema, contacts=contacts), wanted)
         folder.mkdir(parents=True, exist_ok=True)
-        for relation in chosen:
-            path = folder / f"{relation.name}.{ending}"
-            with _whole(path) as fresh, sheet(fresh, relation) as file:
+        for relation in selected:
+            path = folder / f"{relation.name}.{extension}"
+            with _atomic(path) as temporary, open_file(temporary, relation) as file:
                 rows = 0
-                for some in _rows(connection, schema, relation):
-                    file.write(some)
-                    rows += len(some)
+                for batch in _rows(connection, schema, relation):
+                    file.write(batch)
+                    rows += len(batch)
                     progress(relation.name, rows, max(rows, relation.estimate))
             written[path] = rows
     return written
 
 
-def _chosen(found: Sequence[Relation], wanted: Sequence[str]) -> list[Relation]:
-    known = {relation.name: relation for relation in found}
-    if CONTACTS in wanted and CONTACTS not in known:
+def _selected(available: Sequence[Relation], wanted: Sequence[str]) -> list[Relation]:
+    by_name = {relation.name: relation for relation in available}
+    if CONTACTS in wanted and CONTACTS not in by_name:
         raise CommandError(f"{CONTACTS} holds personal data: ask for it with --contacts")
-    if unknown := [name for name in wanted if name not in known]:
-        raise CommandError(f"no table {unknown[0]!r} to export: there is {', '.join(known)}")
-    return [known[name] for name in dict.fromkeys(wanted)] if wanted else list(found)
+    if unknown := [name for name in wanted if name not in by_name]:
+        raise CommandError(f"no table {unknown[0]!r} to export: there is {', '.join(by_name)}")
+    return [by_name[name] for name in dict.fromkeys(wanted)] if wanted else list(available)
 
 
 def _rows(
@@ -136,59 +137,60 @@ def _rows(
         cursor.execute(
             sql.SQL("SELECT {} FROM {}").format(names, sql.Identifier(schema, relation.name))
         )
-        while some := cursor.fetchmany(_AT_ONCE):
-            yield some
+        while batch := cursor.fetchmany(_FETCH_ROWS):
+            yield batch
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.touch(mode=0o600)
+def _atomic(path: Path) -> Iterator[Path]:
+    """Give a temporary path, which replaces ``path`` unless the block raises."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.touch(mode=0o600)
     try:
-        yield fresh
-        fresh.replace(path)
+        yield temporary
+        temporary.replace(path)
     finally:
-        fresh.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _column(name: str, kind: str, modifier: int) -> Column:
-    if kind == "numeric" and modifier >= 0:
+    if kind == "numeric" and modifier >= 0:  # ((precision << 16) | scale) + 4
         return Column(name, kind, (modifier - 4) >> 16, (modifier - 4) & 0xFFFF)
     return Column(name, kind)
 
 
-def text(value: Any) -> str:
-    """A value as a cell of a CSV file: exact, in UTC, and never a formula."""
+def csv_text(value: Any) -> str:
+    """Return a value as a CSV cell: exact, in UTC, and never a formula."""
     if value is None:
         return ""
-    plain = _PLAIN.get(type(value))
-    return escaping.cell(str(value)) if plain is None else plain(value)
+    convert = _TEXT.get(type(value))
+    return escaping.csv_cell(str(value)) if convert is None else convert(value)
 
 
 def seconds(value: timedelta) -> Decimal:
-    """A span of time, exactly."""
+    """Return a duration in seconds, exactly."""
     return Decimal(value // timedelta(microseconds=1)).scaleb(-6)
 
 
-def document(value: Any) -> str:
-    """A list or mapping as one JSON text."""
-    return json.dumps(value, default=output.plain, ensure_ascii=False, separators=(",", ":"))
+def json_text(value: Any) -> str:
+    """Return a list or mapping as JSON."""
+    return json.dumps(value, default=output.json_default, ensure_ascii=False, separators=(",", ":"))
 
 
 def _instant(value: datetime) -> str:
     return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
-_PLAIN: dict[type, Callable[[Any], str]] = {
+_TEXT: dict[type, Callable[[Any], str]] = {
     bool: lambda value: "true" if value else "false",
     Decimal: lambda value: f"{value:f}",
     datetime: _instant,
     date: date.isoformat,
     timedelta: lambda value: f"{seconds(value):f}",
-    dict: lambda value: escaping.cell(document(value)),
-    list: lambda value: escaping.cell(document(value)),
+    dict: lambda value: escaping.csv_cell(json_text(value)),
+    list: lambda value: escaping.csv_cell(json_text(value)),
 }
-"""Type -> its text. The others are a sender's words, or numbers as they stand."""
+"""Type -> conversion. Other types are numbers, or text from a sender, which is escaped."""
 
 
 class _Csv:
@@ -197,13 +199,13 @@ class _Csv:
         self._writer.writerow([column.name for column in relation.columns])
 
     def write(self, rows: Sequence[Row]) -> None:
-        self._writer.writerows(map(text, row) for row in rows)
+        self._writer.writerows(map(csv_text, row) for row in rows)
 
 
 @contextmanager
-def _open_csv(path: Path, relation: Relation) -> Iterator[Sheet]:
+def _open_csv(path: Path, relation: Relation) -> Iterator[RowWriter]:
     with path.open("w", encoding="utf-8", newline="") as file:
         yield _Csv(file, relation)
 
 
-CSV: tuple[str, Opens] = ("csv", _open_csv)
+CSV: tuple[str, OpenFile] = ("csv", _open_csv)

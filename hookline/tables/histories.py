@@ -1,4 +1,4 @@
-"""What the tables keep of carts and orders, read as the folds take it; nothing is written."""
+"""Reads carts and orders from the tables as the folds take them. Read-only."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,8 +8,9 @@ import msgspec
 
 from hookline.tables.queries import Rows
 from schemas.events import Micros
-from sinks.carts.activity import Activity, CandidateOrder, CartHistory, Generation
-from sinks.lifetime.customers import candidate, money, order_state
+from sinks.carts.records import Activity, CandidateOrder, CartHistory, Generation
+from sinks.lifetime.order_money import candidate_order, order_money
+from sinks.lifetime.order_state import order_state
 from sinks.merge.last_writer import Layers, flatten, load
 
 _CARTS = """
@@ -24,7 +25,7 @@ _ORDERS = """
     WHERE order_key = ANY(%s) ORDER BY order_key
 """
 _LINKS = "SELECT links FROM carts WHERE cart_key = %s"
-# One look into the index for each key: links && keys costs the square of their number.
+# One index lookup per key: links && keys costs the square of their number.
 _LINKED_CARTS = """
     SELECT linked.cart_key, linked.links FROM unnest(%s::text[]) AS key,
         LATERAL (SELECT cart_key, links FROM carts WHERE links @> ARRAY[key] OFFSET 0) linked
@@ -37,61 +38,61 @@ _GENERATIONS = "SELECT fold FROM cart_generations WHERE cart_key = ANY(%s) ORDER
 _WATERMARK = "SELECT (extract(epoch FROM at) * 1000000)::bigint FROM watermark"
 
 
-class Asks(Protocol):
-    """Answers queries, as ``rows.Reader`` does."""
+class QueryReader(Protocol):
+    """Runs queries, as ``queries.Reader`` does."""
 
-    def ask(self, query: str, arguments: Sequence[Any] | None = None) -> Rows:
-        """The answer to a query."""
+    def query(self, statement: str, parameters: Sequence[Any] | None = None) -> Rows:
+        """Execute a statement and return its rows."""
 
 
-def watermark(reader: Asks) -> Micros:
-    """The watermark in microseconds; 0 before the first barrier has passed."""
-    rows = reader.ask(_WATERMARK).rows
+def watermark(reader: QueryReader) -> Micros:
+    """Return the watermark in microseconds; 0 before the first barrier has passed."""
+    rows = reader.query(_WATERMARK).rows
     return int(rows[0][0]) if rows and rows[0][0] is not None else 0
 
 
-def carts(reader: Asks, keys: Sequence[str]) -> list[CartHistory]:
-    """Carts with all their activities."""
+def carts(reader: QueryReader, keys: Sequence[str]) -> list[CartHistory]:
+    """Return carts with all their activities."""
     activities: dict[str, list[Activity]] = {key: [] for key in keys}
-    for key, stored in reader.ask(_ACTIVITIES, [list(keys)]).rows:
+    for key, stored in reader.query(_ACTIVITIES, [list(keys)]).rows:
         activities[key].append(msgspec.convert(stored, Activity))
-    histories = (CartHistory(**row) for row in reader.ask(_CARTS, [list(keys)]).as_dicts())
+    histories = (CartHistory(**row) for row in reader.query(_CARTS, [list(keys)]).as_dicts())
     return [replace(cart, activities=tuple(activities[cart.cart_key])) for cart in histories]
 
 
-def orders(reader: Asks, keys: Sequence[str]) -> list[CandidateOrder]:
-    """Orders as ones that may close a cart."""
-    found = []
-    for key, source, shop, layers, is_renewal in reader.ask(_ORDERS, [list(keys)]).rows:
+def orders(reader: QueryReader, keys: Sequence[str]) -> list[CandidateOrder]:
+    """Return orders as candidates to close a cart."""
+    candidates = []
+    for key, source, shop, layers, is_renewal in reader.query(_ORDERS, [list(keys)]).rows:
         state = order_state(key, source, shop, flatten(load(layers)))
-        found.append(candidate(state, money(state), is_renewal))
-    return found
+        candidates.append(candidate_order(state, order_money(state), is_renewal))
+    return candidates
 
 
-def generations(reader: Asks, cart_keys: Sequence[str]) -> list[Generation]:
-    """The carts' generations as they stand, ordered by cart and generation."""
-    rows = reader.ask(_GENERATIONS, [list(cart_keys)]).rows
-    found = [msgspec.convert(fold, Generation) for (fold,) in rows]
-    return sorted(found, key=lambda row: (row.cart_key, row.generation))
+def generations(reader: QueryReader, cart_keys: Sequence[str]) -> list[Generation]:
+    """Return the carts' stored generations, ordered by cart and generation."""
+    rows = reader.query(_GENERATIONS, [list(cart_keys)]).rows
+    stored = [msgspec.convert(fold, Generation) for (fold,) in rows]
+    return sorted(stored, key=lambda row: (row.cart_key, row.generation))
 
 
-def group(reader: Asks, cart_key: str) -> tuple[list[CartHistory], list[CandidateOrder]]:
-    """A cart and all carts and orders that must be folded together with it."""
+def group(reader: QueryReader, cart_key: str) -> tuple[list[CartHistory], list[CandidateOrder]]:
+    """Return a cart, with all carts and orders that must be folded together with it."""
     cart_keys, order_keys = {cart_key}, set[str]()
-    frontier = {key for (own,) in reader.ask(_LINKS, [cart_key]).rows for key in own}
+    frontier = {key for (own,) in reader.query(_LINKS, [cart_key]).rows for key in own}
     links: set[str] = set()
     while frontier:
         links |= frontier
-        found: set[str] = set()
+        reached: set[str] = set()
         for query, keys in ((_LINKED_CARTS, cart_keys), (_LINKED_ORDERS, order_keys)):
-            for key, own in reader.ask(query, [sorted(frontier)]).rows:
+            for key, own in reader.query(query, [sorted(frontier)]).rows:
                 keys.add(key)
-                found.update(own)
-        frontier = found - links
+                reached.update(own)
+        frontier = reached - links
     return carts(reader, sorted(cart_keys)), orders(reader, sorted(order_keys))
 
 
-def order_events(reader: Asks, order_keys: Sequence[str]) -> dict[str, Layers]:
-    """What decides each order's state, newest event first."""
-    rows = reader.ask(_ORDERS, [list(order_keys)]).rows
+def order_events(reader: QueryReader, order_keys: Sequence[str]) -> dict[str, Layers]:
+    """Return the events that decide each order's state, newest first."""
+    rows = reader.query(_ORDERS, [list(order_keys)]).rows
     return {key: load(layers) for key, _, _, layers, _ in rows}

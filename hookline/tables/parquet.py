@@ -1,4 +1,4 @@
-"""Parquet files of the tables: amounts as decimals, instants in UTC with microseconds."""
+"""Writes Parquet files: amounts as decimals, instants in UTC with microseconds."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -8,11 +8,11 @@ from typing import Any
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from hookline.errors import CommandError
-from hookline.tables.export import Column, Opens, Relation, Row, Sheet, document, seconds
+from hookline.console.errors import CommandError
+from hookline.tables.export import Column, OpenFile, Relation, Row, RowWriter, json_text, seconds
 
-_DIGITS, _PLACES = 38, 4
-"""Of an amount whose column has no bounds: sums, and averages rounded to four places."""
+_PRECISION, _SCALE = 38, 4
+"""For numeric columns without bounds: sums, and averages rounded to four decimals."""
 
 _TYPES: dict[str, pa.DataType] = {
     "bool": pa.bool_(),
@@ -23,10 +23,10 @@ _TYPES: dict[str, pa.DataType] = {
     "timestamptz": pa.timestamp("us", tz="UTC"),
     "interval": pa.decimal128(18, 6),
 }
-_MADE: dict[str, Callable[[Any], Any]] = {
+_CONVERT: dict[str, Callable[[Any], Any]] = {
     "interval": seconds,
-    "jsonb": document,
-    "_text": document,
+    "jsonb": json_text,
+    "_text": json_text,
     "uuid": str,
 }
 
@@ -34,7 +34,7 @@ _MADE: dict[str, Callable[[Any], Any]] = {
 def _type(column: Column) -> pa.DataType:
     if column.kind == "numeric":
         return pa.decimal128(
-            column.precision or _DIGITS, _PLACES if column.scale is None else column.scale
+            column.precision or _PRECISION, _SCALE if column.scale is None else column.scale
         )
     return _TYPES.get(column.kind, pa.string())
 
@@ -51,8 +51,8 @@ class _Parquet:
         self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=self._schema))
 
     def _array(self, column: Column, values: Sequence[Any]) -> pa.Array:
-        if (make := _MADE.get(column.kind)) is not None:
-            values = [None if value is None else make(value) for value in values]
+        if (convert := _CONVERT.get(column.kind)) is not None:
+            values = [None if value is None else convert(value) for value in values]
         try:
             return pa.array(values, _type(column))
         except pa.ArrowInvalid as error:
@@ -63,10 +63,10 @@ class _Parquet:
 
 
 @contextmanager
-def _open_parquet(path: Path, relation: Relation) -> Iterator[Sheet]:
+def _open_parquet(path: Path, relation: Relation) -> Iterator[RowWriter]:
     schema = pa.schema([(column.name, _type(column)) for column in relation.columns])
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         yield _Parquet(writer, schema, relation)
 
 
-PARQUET: tuple[str, Opens] = ("parquet", _open_parquet)
+PARQUET: tuple[str, OpenFile] = ("parquet", _open_parquet)

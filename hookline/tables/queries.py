@@ -1,4 +1,4 @@
-"""The two tables, read with SQL through the read-only role."""
+"""Reads the tables with SQL, through the read-only role."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, Self
 import psycopg
 from psycopg import sql
 
-from hookline.stack_address import Place
+from hookline.stack_address import StackAddress
 
 TIMEOUT_MS = 30_000
 
@@ -36,31 +36,31 @@ VIEWS = {
         """,  # noqa: S608 - our own names
     ),
 }
-"""Word of the command line -> (table, what a person wants to see of it first)."""
+"""Argument of `hookline tables` -> (table, query of its most useful columns)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A query's answer."""
+    """The result of a query."""
 
     columns: Sequence[str]
     rows: Sequence[tuple[Any, ...]]
 
     def as_dicts(self) -> list[dict[str, Any]]:
-        """One mapping a row, for a machine."""
+        """Return one mapping per row."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
 class Reader:
-    """One read-only connection; every query stands for itself. Raises psycopg.Error."""
+    """A read-only connection; each query is a transaction of its own. Raises psycopg.Error."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, stack: StackAddress) -> None:
         self._connection = psycopg.connect(
-            place.reader_url, autocommit=True, application_name="hookline-tables"
+            stack.reader_url, autocommit=True, application_name="hookline-tables"
         )
         self._connection.execute("SET default_transaction_read_only = on")
         self._connection.execute(
-            sql.SQL("SET search_path TO {}").format(sql.Identifier(place.settings.sql_schema))
+            sql.SQL("SET search_path TO {}").format(sql.Identifier(stack.settings.sql_schema))
         )
         self._connection.execute(
             sql.SQL("SET statement_timeout TO {}").format(sql.Literal(TIMEOUT_MS))
@@ -72,9 +72,9 @@ class Reader:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def ask(self, query: str, arguments: Sequence[Any] | None = None) -> Rows:
-        """The answer to a query; no columns where it has none."""
-        cursor = self._connection.execute(query.encode(), arguments)
+    def query(self, statement: str, parameters: Sequence[Any] | None = None) -> Rows:
+        """Execute a statement and return its rows; no columns if it returns none."""
+        cursor = self._connection.execute(statement.encode(), parameters)
         if cursor.description is None:
             return Rows((), ())
         return Rows([column.name for column in cursor.description], cursor.fetchall())

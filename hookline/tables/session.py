@@ -1,4 +1,4 @@
-"""The tables' database, as commands use it: short sessions that wait for nothing for long."""
+"""Database sessions for commands: short, with a lock timeout."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,9 +14,10 @@ Connection = AsyncConnection[Any]
 
 @asynccontextmanager
 async def connected(settings: Settings, purpose: str) -> AsyncIterator[Connection]:
-    """A session (autocommit) in our schema, which must be this version's.
+    """Open a session (autocommit) in the configured schema.
 
-    Raises psycopg.OperationalError where no server answers, UnmigratedError.
+    Raises psycopg.OperationalError where no server answers, UnmigratedError where the schema is not
+    of this version.
     """
     async with await AsyncConnection.connect(
         settings.database_url,

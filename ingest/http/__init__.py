@@ -1,1 +1,1 @@
-"""The HTTP edge: bounded requests, deadlines, limits and responses."""
+"""HTTP: bounded requests, deadlines, limits and responses."""

@@ -1,4 +1,4 @@
-"""A request's body, read with memory flat."""
+"""Reading a request's body within the limit of bytes in flight."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -10,15 +10,15 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 class BusyError(Exception):
-    """The bytes in flight are at their bound."""
+    """The bytes in flight have reached their limit."""
 
 
 class GoneError(Exception):
-    """The sender left before its body was whole: nothing may be stored."""
+    """The client disconnected before its body was complete: nothing may be stored."""
 
 
 class Body:
-    """Bytes of one request's body, held against the bound until ``release``."""
+    """One request's body, counted as bytes in flight until ``release``."""
 
     __slots__ = ("_in_flight", "held", "whole")
 
@@ -28,9 +28,9 @@ class Body:
         self.whole = False
 
     async def read(self, receive: Receive, limit: int) -> bytes:
-        """The body as received, in one copy.
+        """Return the body as received.
 
-        Raises BodyTooLargeError, BusyError or GoneError. Time is the caller's to bound.
+        Raises BodyTooLargeError, BusyError or GoneError. The caller sets a deadline.
         """
         chunks: list[bytes] = []
         size = 0
@@ -51,12 +51,12 @@ class Body:
                 return b"".join(chunks)
 
     def hold(self, size: int) -> None:
-        """Count more bytes. Raises BusyError at the bound."""
+        """Count more bytes. Raises BusyError at the limit."""
         if not self._in_flight.take(size):
             raise BusyError
         self.held += size
 
     def release(self) -> None:
-        """Count none of its bytes any more."""
+        """Uncount all bytes of the body."""
         self._in_flight.give(self.held)
         self.held = 0

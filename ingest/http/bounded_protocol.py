@@ -1,14 +1,16 @@
-"""uvicorn's httptools protocol with what it leaves open.
+"""uvicorn's httptools protocol with the bounds that it lacks.
 
-The server buffers a head without bound and waits for it for ever: here one that takes more
-than its bytes is answered 431, one that takes more than its time 408. It drops the body of a
-request that offers an upgrade (``Upgrade: h2c``, which some clients send with every first
-request): here the offer is declined and the body read. It takes trailers for headers, without
-bound: here they are dropped, and counted. It queues pipelined requests without bound: here few
-and small ones. It waits for ever for a sender that reads no answers: here not.
+uvicorn buffers a head without bound and waits for it without a deadline: here a head over
+MAX_HEAD is answered 431, a late one 408. It drops the body of a request that offers an upgrade
+(``Upgrade: h2c``, which some clients send with every first request): here the offer is declined
+and the body read. It treats trailers as headers: here they are dropped, and their size bounded.
+It queues any number of pipelined requests: here at most MAX_PIPELINED small ones.
 
-A request that is all there when its head is read is offered to the application at once. What
-that takes needs no task that reads, waits and writes; the rest goes the way of ASGI.
+A request that is complete when its head is parsed is offered to the application as a plain call
+(``FastPath``), which saves the task, ``receive`` and ``send`` of ASGI; all others go by ASGI.
+
+Subclasses a private class of uvicorn: tests/unit/repository/test_private_parts.py names every
+part that is used here and in connection_timers.py.
 """
 
 import asyncio
@@ -17,192 +19,135 @@ from functools import partial
 from typing import Any, NoReturn
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from ingest.http.connection_timers import TimedProtocol
 from ingest.http.responses import Answer
 
 MAX_HEAD = 16 * 1024
 """Bytes of headers and URL; the application counts them exactly."""
 
-MAX_WAITING = 16
-"""Requests of one connection that wait behind the one that is being answered."""
+MAX_PIPELINED = 16
+"""Requests of one connection that wait for the one that is being answered."""
 
 _HEADER_COST = 32
-_MOST = 4 * MAX_HEAD
+_MAX_KEPT = 4 * MAX_HEAD
 """Bytes of one head that are kept until the application has counted them."""
 
-AtOnce = Callable[[Any, bytes, Callable[[Answer], object]], bool]
-"""(scope, body, tell) -> whether it was taken; ``tell`` is then called once, now or later."""
+FastPath = Callable[[Any, bytes, Callable[[Answer], object]], bool]
+"""(scope, body, respond) -> whether it was taken; ``respond`` is then called once, now or later."""
 
 _CLOSE = b"connection: close\r\n\r\n"
 _HOP_HEADERS = frozenset({b"upgrade", b"connection", b"http2-settings"})
 
 
-class _TooMuchError(Exception):
-    """Raised inside the parser, to stop it; ``_status`` says why."""
+class _ParseAbortedError(Exception):
+    """Raised in a parser callback to stop the parser; ``_status`` holds the answer's status."""
 
 
-class BoundedProtocol(HttpToolsProtocol):
-    """One connection. ``bounded`` sets ``head_timeout``, in seconds, and ``at_once``."""
+class BoundedProtocol(TimedProtocol):
+    """One connection. ``protocol_class`` sets ``head_timeout``, in seconds, and ``fast_path``."""
 
-    head_timeout = 10.0
-    at_once: AtOnce
+    fast_path: FastPath
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the clock of the first head."""
+        """Set the state of a new connection."""
         super().connection_made(transport)
         self._in_head = True
-        self._messages = 0
+        self._message_count = 0
         self._head_bytes = 0
         self._kept_bytes = 0
-        self._bare_bytes = 0
+        self._framing_bytes = 0
         self._has_body = False
         self._offers_upgrade = False
-        self._is_spoilt = False
+        self._has_stopped = False
         self._status = 400
-        self._ahead: Any = None
-        self._is_reading = False
-        self._begun: tuple[Any, Any] | None = None
-        self._unread_timer: asyncio.TimerHandle | None = None
-        self._idle_since: float | None = None
-        self._head_timer: asyncio.TimerHandle | None = self.loop.call_later(
-            self.head_timeout, self._refuse, 408
-        )
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clocks."""
-        self._stop_clock()
-        if self.timeout_keep_alive_task is not None:
-            self.timeout_keep_alive_task.cancel()
-        self.resume_writing()
-        super().connection_lost(exc)
-
-    def on_response_complete(self) -> None:
-        """What uvicorn does, but with one timer for all pauses of a connection."""
-        self.server_state.total_requests += 1
-        if self.transport.is_closing():
-            return
-        self.flow.resume_reading()
-        if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
-            return
-        self._idle_since = self.loop.time()
-        if self.timeout_keep_alive_task is None:
-            self._close_idle_in(self.timeout_keep_alive)
-
-    def timeout_keep_alive_handler(self) -> None:
-        """Close the connection if it was idle all the time; else look again."""
-        self.timeout_keep_alive_task = None
-        if self._idle_since is None:  # the end of its answer sets the next timer
-            return
-        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
-        if left > 0:
-            self._close_idle_in(left)
-        else:
-            super().timeout_keep_alive_handler()
-
-    def _close_idle_in(self, seconds: float) -> None:
-        self.timeout_keep_alive_task = self.loop.call_later(
-            seconds, self.timeout_keep_alive_handler
-        )
-
-    def _unset_keepalive_if_required(self) -> None:
-        self._idle_since = None
-
-    def pause_writing(self) -> None:
-        """Start the clock of a sender that does not read what it is answered."""
-        super().pause_writing()
-        self._unread_timer = self.loop.call_later(self.head_timeout, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        """It reads again."""
-        if self._unread_timer is not None:
-            self._unread_timer.cancel()
-            self._unread_timer = None
-        super().resume_writing()
+        self._previous_cycle: Any = None
+        self._is_parsing = False
+        self._deferred: tuple[Any, Any] | None = None
 
     def on_message_begin(self) -> None:
-        """A head begins: what came before in this piece of data is not its."""
+        """Start counting a head; bytes of earlier requests in the same data are not its own."""
         self._in_head = True
-        self._messages += 1
-        self._head_bytes = self._kept_bytes = self._bare_bytes = 0
+        self._message_count += 1
+        self._head_bytes = self._kept_bytes = self._framing_bytes = 0
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
         """Keep a part of the URL."""
         self._kept_bytes += len(url)
-        if self._kept_bytes > _MOST:
-            self._stop(431)
+        if self._kept_bytes > _MAX_KEPT:
+            self._abort_parsing(431)
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header. A trailer is none: what it says was not there to be judged."""
+        """Keep a header; drop a trailer, which the checks of the head never saw."""
         if self._in_head:
             self._kept_bytes += len(name) + len(value) + _HEADER_COST
-            if self._kept_bytes > _MOST:
-                self._stop(431)
-            name = name.lower()  # what follows is uvicorn's: to call it costs as much again
+            if self._kept_bytes > _MAX_KEPT:
+                self._abort_parsing(431)
+            name = name.lower()  # as uvicorn does: a call of super() would double the cost
             if name == b"expect" and value.lower() == b"100-continue":
                 self.expect_100_continue = True
             self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """The head is whole. One that offers an upgrade is read again without the offer."""
+        """Start or queue the request. One that offers an upgrade is parsed again without it."""
         self._in_head = False
         if self.parser.get_http_version() == "0.9":  # no headers, and no body that ends
-            self._stop(505)
+            self._abort_parsing(505)
         self._offers_upgrade = self.parser.should_upgrade()
         if self._offers_upgrade:
             return
-        if len(self.pipeline) == MAX_WAITING:
-            self._stop(400)
-        ahead = self.cycle
+        if len(self.pipeline) == MAX_PIPELINED:
+            self._abort_parsing(400)
+        previous = self.cycle
         super().on_headers_complete()
-        self._ahead = ahead
+        self._previous_cycle = previous
 
     def on_body(self, body: bytes) -> None:
-        """Keep a part of the body: little of one that nobody reads yet."""
+        """Keep a part of the body; only a small one while the request waits in the pipeline."""
         self._has_body = True
         if self.pipeline and len(self.cycle.body) + len(body) > MAX_HEAD:
-            self._stop(400)
+            self._abort_parsing(400)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The body is whole, unless the parser only stopped at an offer."""
+        """Mark the body as complete, unless the parser only stopped at an upgrade offer."""
         if not self._offers_upgrade:
             super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
-        """Read what came; then begin with the request whose head was in it."""
-        if self._is_spoilt:
+        """Parse data, then start the request whose head ended in it."""
+        if self._has_stopped:
             return
-        self._is_reading = True
-        self._read(data)
-        self._is_reading = False
-        if self._begun is not None:
-            (cycle, app), self._begun = self._begun, None
-            self._begin(cycle, app)
+        self._is_parsing = True
+        self._parse(data)
+        self._is_parsing = False
+        if self._deferred is not None:
+            (cycle, app), self._deferred = self._deferred, None
+            self._start(cycle, app)
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
-        if self._is_reading:  # its body may be in the same piece of data
-            self._begun = cycle, app
+        if self._is_parsing:  # wait for the end of this data: it may hold the whole body
+            self._deferred = cycle, app
         else:
             super()._start_asgi_task(cycle, app)
 
-    def _begin(self, cycle: Any, app: Any) -> None:
-        is_whole = not (cycle.more_body or cycle.waiting_for_100_continue)
-        if is_whole and not self.flow.write_paused:
+    def _start(self, cycle: Any, app: Any) -> None:
+        is_complete = not (cycle.more_body or cycle.waiting_for_100_continue)
+        if is_complete and not self.flow.write_paused:
             self.flow.resume_reading()
             try:
-                if self.at_once(cycle.scope, bytes(cycle.body), partial(self._answer, cycle)):
+                if self.fast_path(cycle.scope, bytes(cycle.body), partial(self._respond, cycle)):
                     cycle.body = bytearray()
                     return
-            except Exception as error:  # noqa: BLE001 - a bug: uvicorn logs it and says 500
+            except Exception as error:  # noqa: BLE001 - a bug: uvicorn logs it and answers 500
                 app = partial(_fail, error)
         super()._start_asgi_task(cycle, app)
 
-    def _answer(self, cycle: Any, answer: Answer) -> None:
-        """What ``send`` of a cycle does with an answer, in one piece."""
+    def _respond(self, cycle: Any, answer: Answer) -> None:
+        """Do what ``send`` of a cycle does with an answer, in one write."""
         if cycle.disconnected:
             return
         cycle.response_started = cycle.response_complete = True
@@ -214,68 +159,68 @@ class BoundedProtocol(HttpToolsProtocol):
         if not cycle.keep_alive:
             self.transport.close()
         cycle.on_response()
-        cycle.on_response = _nothing  # it leads back to us
+        cycle.on_response = _nothing  # breaks the reference cycle with this protocol
 
-    def _read(self, data: bytes) -> None:
-        """Feed the parser, then look whether a head is still open."""
-        before = self._messages
+    def _parse(self, data: bytes) -> None:
+        """Feed the parser, then check the bounds of what is still open."""
+        count_before = self._message_count
         self._has_body = False
         self._feed(data)
-        if self._is_spoilt:
+        if self._has_stopped:
             return
-        if self._in_head or self._messages != before:  # empty lines are no sign of life
+        if self._in_head or self._message_count != count_before:  # empty lines keep nothing alive
             self._unset_keepalive_if_required()
         if not self._in_head:
             if self._head_timer is not None:
-                self._stop_clock()
-            self._bounds_rest(len(data))
+                self._stop_head_timer()
+            self._check_framing(len(data))
             return
-        if self._messages == before:  # all of it belonged to one head, and did not end it
+        if self._message_count == count_before:  # all of the data belongs to one open head
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD:
                 self._refuse(431)
                 return
         if self._head_timer is None and not self.transport.is_closing():
-            self._head_timer = self.loop.call_later(self.head_timeout, self._refuse, 408)
+            self._start_head_timer()
 
-    def _bounds_rest(self, size: int) -> None:
-        """Bound what comes of a body and is none: trailers, extensions of a chunk."""
+    def _check_framing(self, size: int) -> None:
+        """Bound data that follows a head and holds no body: trailers, chunk extensions."""
         if self._has_body or self.cycle is None or not self.cycle.more_body:
             return
-        self._bare_bytes += size
-        if self._bare_bytes > MAX_HEAD:
-            self._spoilt(431)
+        self._framing_bytes += size
+        if self._framing_bytes > MAX_HEAD:
+            self._stop_reading(431)
 
     def _feed(self, data: bytes) -> None:
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as stopped:
-            self._decline(data[stopped.args[0] :])
+            self._decline_upgrade(data[stopped.args[0] :])
         except httptools.HttpParserError:
-            self._spoilt(self._status)
+            self._stop_reading(self._status)
 
-    def _stop(self, status: int) -> NoReturn:
+    def _abort_parsing(self, status: int) -> NoReturn:
         """Stop the parser, from one of its callbacks."""
         self._status = status
-        raise _TooMuchError
+        raise _ParseAbortedError
 
-    def _spoilt(self, status: int) -> None:
-        """Read nothing more: answer in order what came whole, else ``status``; then close."""
-        self._stop_clock()
-        self._is_spoilt = True
+    def _stop_reading(self, status: int) -> None:
+        """Ignore further data; answer complete requests in order, then ``status``, then close."""
+        self._stop_head_timer()
+        self._has_stopped = True
         last = self.cycle
-        if self.pipeline and last.more_body:  # it waits, and will never be whole
+        if self.pipeline and last.more_body:  # queued, and will never be complete
             self.pipeline.popleft()
-            last = self._ahead
+            last = self._previous_cycle
         if last is not None and not (last.response_complete or last.more_body):
-            last.keep_alive = False
+            last.keep_alive = False  # its answer closes the connection
             return
         if last is None or last.response_complete or not last.response_started:
-            self._say(status)
+            self._write_status(status)
         self.transport.close()
 
-    def _decline(self, rest: bytes) -> None:
-        """Read the request again as if nothing had been offered; ``rest`` follows its head."""
+    def _decline_upgrade(self, rest: bytes) -> None:
+        """Parse the request again without its upgrade offer; ``rest`` follows its head."""
         method = self.parser.get_method()
         if method == b"CONNECT":
             self._refuse(405)
@@ -286,22 +231,20 @@ class BoundedProtocol(HttpToolsProtocol):
         self.parser = httptools.HttpRequestParser(self)
         self._feed(b"\r\n".join(head) + rest)
 
-    def _stop_clock(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def _on_head_timeout(self) -> None:
+        self._refuse(408)
 
     def _refuse(self, status: int) -> None:
-        self._stop_clock()
+        """Answer an open head with ``status`` and close; only close if nothing was sent yet."""
+        self._stop_head_timer()
         if self.transport.is_closing():
             return
         is_answering = self.cycle is not None and not self.cycle.response_complete
-        is_silent = not self._messages
-        if not is_answering and not is_silent:
-            self._say(status)
+        if not is_answering and self._message_count:
+            self._write_status(status)
         self.transport.close()
 
-    def _say(self, status: int) -> None:
+    def _write_status(self, status: int) -> None:
         self.transport.write(
             STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n"
         )
@@ -315,7 +258,7 @@ def _nothing() -> None:
     pass
 
 
-def bounded(head_timeout: float, at_once: AtOnce) -> type[BoundedProtocol]:
-    """The protocol with its deadline, as uvicorn wants it: a class."""
-    attributes: dict[str, Any] = {"head_timeout": head_timeout, "at_once": staticmethod(at_once)}
+def protocol_class(head_timeout: float, fast_path: FastPath) -> type[BoundedProtocol]:
+    """Return the protocol with its deadline and fast path, as the class that uvicorn asks for."""
+    attributes = {"head_timeout": head_timeout, "fast_path": staticmethod(fast_path)}
     return type("BoundedProtocol", (BoundedProtocol,), attributes)

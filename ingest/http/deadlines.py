@@ -1,4 +1,4 @@
-"""Waiting with a deadline, for the price of one timer at most: a request waits twice."""
+"""Waiting with a deadline, with fewer timers than asyncio's own: this runs for every request."""
 
 import asyncio
 import types
@@ -6,15 +6,16 @@ from collections.abc import Callable, Coroutine, Generator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-Told = Callable[[BaseException | None], object]
+OnResult = Callable[[BaseException | None], object]
+"""Called with None, or with the error."""
 
 
 @types.coroutine
 def within(seconds: float, work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
-    """The result of ``work``; TimeoutError, and ``work`` cancelled, after ``seconds``.
+    """Await ``work``; cancel it and raise TimeoutError after ``seconds``.
 
-    ``asyncio.timeout`` without what a request needs none of: rescheduling, nesting, and a
-    timer where ``work`` never has to wait.
+    Unlike ``asyncio.timeout`` it sets no timer if ``work`` never has to wait, and can be
+    neither rescheduled nor nested.
     """
     try:
         waits_for = work.send(None)
@@ -39,7 +40,7 @@ def _timed(seconds: float, work: Coroutine[Any, Any, T], waits_for: Any) -> Gene
         while True:
             try:
                 yield waits_for
-            except BaseException as error:  # noqa: BLE001 - into the work, which may end by it
+            except BaseException as error:  # noqa: BLE001 - the work decides what it does with it
                 waits_for = work.throw(error)
             else:
                 waits_for = work.send(None)
@@ -55,44 +56,43 @@ def _timed(seconds: float, work: Coroutine[Any, Any, T], waits_for: Any) -> Gene
 
 
 class Deadlines:
-    """What is waited for ``seconds`` at most, all of it with one timer: most never needs one."""
+    """Futures that are waited for at most ``seconds``, with one timer for all of them."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._waiting: dict[asyncio.Future[Any], tuple[float, Told]] = {}
+        self._waiting: dict[asyncio.Future[Any], tuple[float, OnResult]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(
-        self, settling: "asyncio.Future[Any]", then: Callable[[], object], told: Told
+        self, future: "asyncio.Future[Any]", on_done: Callable[[], object], on_result: OnResult
     ) -> None:
-        """Call ``told`` once, with None for a result, or its error; never cancel ``settling``.
+        """Call ``on_result`` once: when ``future`` is done, or with TimeoutError at its deadline.
 
-        With TimeoutError once its time is over. ``then`` is called when it is settled, however
-        late.
+        ``on_done`` is called when ``future`` is done, however late: it is never cancelled.
         """
-        loop = settling.get_loop()
+        loop = future.get_loop()
         waiting = self._waiting
-        waiting[settling] = loop.time() + self._seconds, told
+        waiting[future] = loop.time() + self._seconds, on_result
         if self._timer is None:
-            self._timer = loop.call_later(self._seconds, self._look, loop)
+            self._timer = loop.call_later(self._seconds, self._expire, loop)
 
         def end(_: object) -> None:
-            then()
-            if waiting.pop(settling, None) is not None:
-                told(asyncio.CancelledError() if settling.cancelled() else settling.exception())
+            on_done()
+            if waiting.pop(future, None) is not None:
+                on_result(asyncio.CancelledError() if future.cancelled() else future.exception())
 
-        settling.add_done_callback(end)
+        future.add_done_callback(end)
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Tell those whose time is over; look again when that of the next one is."""
+    def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Report the futures past their deadline; run again at the next deadline."""
         self._timer = None
         now = loop.time()
         late: list[asyncio.Future[Any]] = []
-        for settling, (end, _) in self._waiting.items():  # in the order of their ends
-            if end > now:
-                self._timer = loop.call_at(end, self._look, loop)
+        for future, (deadline, _) in self._waiting.items():  # in order of their deadlines
+            if deadline > now:
+                self._timer = loop.call_at(deadline, self._expire, loop)
                 break
-            late.append(settling)
-        for settling in late:
-            _, told = self._waiting.pop(settling)
-            loop.call_soon(told, TimeoutError())
+            late.append(future)
+        for future in late:
+            _, on_result = self._waiting.pop(future)
+            loop.call_soon(on_result, TimeoutError())

@@ -1,15 +1,15 @@
-"""What one ingress takes on: bytes in flight for all, deliveries a second for each shop."""
+"""Limits of one ingress: bytes in flight in all, deliveries a second for each shop."""
 
 import math
 import time
 from collections.abc import Callable
 
 RECORD_OVERHEAD = 2048
-"""Bytes that a delivery holds in memory beside its body: headers, key, futures."""
+"""Bytes of memory that a delivery takes besides its body: headers, key, futures."""
 
 
 class InFlight:
-    """Bytes read or handed to Kafka and not yet settled, at most ``limit``."""
+    """Counts bytes that were read and are not yet acknowledged by Kafka, at most ``limit``."""
 
     __slots__ = ("held", "limit")
 
@@ -18,26 +18,26 @@ class InFlight:
         self.held = 0
 
     def take(self, size: int) -> bool:
-        """Hold ``size`` more bytes; False, and nothing held, where that passes the limit."""
+        """Count ``size`` more bytes; return False, counting none, if that exceeds the limit."""
         if self.held + size > self.limit:
             return False
         self.held += size
         return True
 
     def give(self, size: int) -> None:
-        """Let go of bytes taken before."""
+        """Uncount bytes."""
         self.held -= size
 
 
 class Quotas:
-    """Deliveries a second of each shop, with bursts of one second's worth."""
+    """Token buckets: deliveries a second of each shop, with bursts of one second's worth."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._buckets: dict[tuple[str, str], tuple[float, float]] = {}
 
     def take(self, shop: tuple[str, str], quota: int) -> int:
-        """0 if the delivery is within the quota, else whole seconds to wait."""
+        """Return 0 if the delivery is within the quota, else whole seconds to wait."""
         now = self._clock()
         tokens, since = self._buckets.get(shop, (float(quota), now))
         tokens = min(float(quota), tokens + (now - since) * quota)

@@ -1,4 +1,4 @@
-"""A request's head: where it leads, and what it says of the body behind it."""
+"""A request's head: its route, and what it declares about the body."""
 
 import re
 from itertools import chain
@@ -23,7 +23,7 @@ _SECRET_PARAMETER = re.compile(
 
 
 class Head(msgspec.Struct, frozen=True, gc=False):
-    """What a request tells before its body. ``headers``: lower-case name -> last value."""
+    """The head of a webhook request. ``headers``: lower-case name -> last value."""
 
     source: Source
     shop: str
@@ -35,14 +35,14 @@ class Head(msgspec.Struct, frozen=True, gc=False):
     query: bytes
 
     def only(self, name: bytes) -> bytes | None:
-        """The header that is told once; None where it is told never, or again."""
+        """Return the value of a header that occurs exactly once, else None."""
         if len(self.headers) == len(self.pairs) or _count(self.pairs, name) == 1:
             return self.headers.get(name)
         return None
 
 
 def read_head(scope: Scope, max_body: int) -> Head:
-    """The head of a request for ``/hooks/``. Raises RefusedError."""
+    """Check and return the head of a request for ``/hooks/``. Raises RefusedError."""
     pairs: Pairs = scope["headers"]
     path: bytes = scope.get("raw_path") or scope["path"].encode()
     query: bytes = scope["query_string"]
@@ -91,7 +91,7 @@ def _count(pairs: Pairs, name: bytes) -> int:
 
 
 def without_secrets(query: bytes, secrets: tuple[bytes, ...]) -> bytes:
-    """The query without parameters that are secret by name, or by holding a secret."""
+    """Return the query without parameters whose name or value is secret."""
     kept = [
         (name, value)
         for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True)

@@ -1,4 +1,4 @@
-"""What the ingress says to senders, and how it says it to one that is still sending."""
+"""The answers of the ingress, and how one is sent to a client that is still sending."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -35,7 +35,7 @@ _DELIVERY_HEAD = _lines(_DELIVERY_HEADERS)
 
 
 class RefusedError(Exception):
-    """A delivery is answered with other than 200."""
+    """A delivery is refused; ``answer`` is what the sender gets."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.status)
@@ -43,11 +43,11 @@ class RefusedError(Exception):
 
 
 def refusal(status: int, reason: str, *headers: tuple[bytes, bytes]) -> Answer:
-    """An answer that says in words what is wrong."""
+    """Return an answer with ``reason`` as the ``error`` of its JSON body."""
     body = b'{"error":"%s"}' % reason.encode()
     length = (b"content-length", str(len(body)).encode())
-    told = [_JSON, length, *headers]
-    return Answer(status, body, told, _lines(told))
+    all_headers = [_JSON, length, *headers]
+    return Answer(status, body, all_headers, _lines(all_headers))
 
 
 def _retry(seconds: int) -> tuple[bytes, bytes]:
@@ -70,38 +70,38 @@ UNACKNOWLEDGED = refusal(503, "not stored for certain; try again", _retry(5))
 
 
 def over_quota(seconds: int) -> Answer:
-    """429 that says when to come back."""
+    """Return a 429 with ``retry-after``."""
     return refusal(429, "over the quota of this shop", _retry(seconds))
 
 
 def accepted(delivery: bytes) -> Answer:
-    """200: the delivery is acknowledged by Kafka."""
+    """Return the 200 of a delivery that Kafka has acknowledged."""
     return Answer(200, _DELIVERY % delivery, _DELIVERY_HEADERS, _DELIVERY_HEAD)
 
 
 async def answer_whole(send: Send, answer: Answer) -> None:
-    """Answer a request whose body was read."""
+    """Answer a request whose body was read to its end."""
     await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
     await send({"type": "http.response.body", "body": answer.body})
 
 
 async def answer_early(send: Send, receive: Receive, answer: Answer) -> None:
-    """Answer a sender that is still sending, then close.
+    """Answer a client that is still sending, then close.
 
     What it sends meanwhile is read and dropped, within bounds: closing at once would reset
-    the connection, and the sender would never read the answer.
+    the connection, and the client would never read the answer.
     """
     headers = [*answer.headers, (b"connection", b"close")]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body, "more_body": True})
-    room = DRAIN_BYTES
+    bytes_left = DRAIN_BYTES
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
-            while room > 0:
+            while bytes_left > 0:
                 message = await receive()
-                room -= len(message.get("body", b""))
+                bytes_left -= len(message.get("body", b""))
                 if message["type"] == "http.disconnect" or not message.get("more_body", False):
                     break
     except TimeoutError:
-        pass  # it had its time: the connection is closed below
+        pass  # the end of the answer closes the connection
     await send({"type": "http.response.body", "body": b""})

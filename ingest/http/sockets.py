@@ -1,4 +1,4 @@
-"""Where an ingress listens."""
+"""The listening socket of an ingress."""
 
 import socket
 
@@ -8,13 +8,13 @@ BACKLOG = 2048
 
 
 def listening(settings: Settings) -> list[socket.socket] | None:
-    """A socket that others may share (SO_REUSEPORT); None where the server makes its own.
+    """Return a socket with SO_REUSEPORT, or None if the server is to open its own.
 
-    The kernel spreads new connections over all that listen. Raises OSError where somebody who
-    shares nothing has the port.
+    The kernel spreads new connections over all processes that listen. Raises OSError if a
+    process without SO_REUSEPORT has the port.
     """
     if not settings.share_port:
         return None
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    place = (settings.host, settings.port)
-    return [socket.create_server(place, family=family, backlog=BACKLOG, reuse_port=True)]
+    address = (settings.host, settings.port)
+    return [socket.create_server(address, family=family, backlog=BACKLOG, reuse_port=True)]

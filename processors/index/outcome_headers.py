@@ -1,5 +1,6 @@
-"""What an outcome record says of itself, and what the records of one delivery come to."""
+"""The index headers of outcome records, and what the records of one delivery add up to."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -9,50 +10,50 @@ from processors.dedupe import DIGEST_BYTES
 from schemas import envelopes
 
 _VERDICT_SLOTS = (envelopes.DEAD_SLOT, envelopes.DUPLICATE_SLOT)
-_MOST = 1 << 63
+_LIMIT = 1 << 63
 
 
 @dataclass(slots=True)
-class Written:
-    """What already stands of a delivery's verdict: the first copy in the log wins.
+class LoggedOutcomes:
+    """The outcomes of one delivery that are already in the logs: the first copy wins.
 
-    ``slots``: all that the delivery was decided to have, the primary one first; where copies
-    of a stopped process named others, all of both. ``digest`` is the one that the first copy
-    claimed.
+    ``slots``: all that the delivery was decided to have, the primary one first; the union where
+    copies of a stopped process named others. ``digest`` is the one that the first copy claimed.
+    ``present``: the slots that a log holds an outcome of.
     """
 
     slots: tuple[str, ...]
     digest: bytes
     delivery_id: str
-    found: set[str] = field(default_factory=set)
+    present: set[str] = field(default_factory=set)
 
     @property
     def missing(self) -> list[str]:
-        """Slots that do not stand yet, in their order."""
-        return [slot for slot in self.slots if slot not in self.found]
+        """Slots without an outcome, in their order."""
+        return [slot for slot in self.slots if slot not in self.present]
 
     @property
     def is_complete(self) -> bool:
-        """Every slot stands in its topic, or has a dead letter in its place."""
-        return self.found.issuperset(self.slots)
+        """Whether each slot has its event, or a dead letter instead."""
+        return self.present.issuperset(self.slots)
 
     @property
-    def plain_slots(self) -> tuple[str, ...]:
-        """Its slots as a canonical delivery, without the verdict of a late copy."""
+    def canonical_slots(self) -> tuple[str, ...]:
+        """The slots of a canonical delivery, without the verdict of a late copy."""
         return tuple(slot for slot in self.slots if slot not in _VERDICT_SLOTS)
 
-    def join(self, outcome: "Noted") -> None:
-        """Take in one more record; which came first among topics makes no difference."""
+    def add(self, outcome: "OutcomeHeaders") -> None:
+        """Add one record. The order in which topics are read makes no difference."""
         if self.slots != outcome.slots:
             self.slots = tuple(sorted({*self.slots, *outcome.slots}))
         self.digest = min(self.digest, outcome.digest)
-        self.found.add(outcome.slot)
+        self.present.add(outcome.slot)
 
 
-class Noted(msgspec.Struct, frozen=True, gc=False):
+class OutcomeHeaders(msgspec.Struct, frozen=True, gc=False):
     """The index headers of one outcome record.
 
-    ``is_rejected``: a dead letter, of a whole delivery or in the place of one slot.
+    ``is_rejected``: a dead letter, of a whole delivery or of one slot.
     """
 
     raw_offset: int
@@ -66,38 +67,49 @@ class Noted(msgspec.Struct, frozen=True, gc=False):
     is_rejected: bool = False
 
     @property
-    def name(self) -> str:
-        """What tells it from other records of its log, but for its own copies."""
+    def record_id(self) -> str:
+        """Identifies the record in its log; only copies of it share the id."""
         return f"{self.raw_offset} {self.slot} {self.delivery_id}"
 
     @property
     def is_canonical(self) -> bool:
-        """Only canonical outcomes claim a digest: a dead letter is no earlier saying."""
+        """Whether the outcome claims its digest: a dead letter must not make a retry a repeat."""
         return not self.is_rejected and self.slot not in _VERDICT_SLOTS
 
 
-def noted(headers: Iterable[tuple[str, bytes]]) -> Noted:
-    """The index headers of an outcome.
+def parse_outcome_headers(headers: Iterable[tuple[str, bytes]]) -> OutcomeHeaders:
+    """Read the index headers of an outcome.
 
-    Raises KeyError, ValueError where a foreign record has none, or others than ours.
+    Raises KeyError, ValueError on a foreign record, whose headers are missing or out of range.
     """
-    said: Mapping[str, bytes] = dict(headers)
-    slot, slots = said[envelopes.SLOT], said[envelopes.SLOTS]
-    outcome = Noted(
-        int(said[envelopes.RAW_OFFSET]),
-        int(said[envelopes.RAW_TIME]),
+    values: Mapping[str, bytes] = dict(headers)
+    slot, slots = values[envelopes.SLOT], values[envelopes.SLOTS]
+    outcome = OutcomeHeaders(
+        int(values[envelopes.RAW_OFFSET]),
+        int(values[envelopes.RAW_TIME]),
         slot.decode(),
         (slot.decode(),) if slot == slots else tuple(slots.decode().split(",")),
-        said[envelopes.ENTITY],
-        said[envelopes.DIGEST],
-        said[envelopes.DELIVERY].decode(),
-        envelopes.REPLAY_OF in said,
-        envelopes.REASON in said,
+        values[envelopes.ENTITY],
+        values[envelopes.DIGEST],
+        values[envelopes.DELIVERY].decode(),
+        envelopes.REPLAY_OF in values,
+        envelopes.REASON in values,
     )
     if not (
-        0 <= outcome.raw_offset < _MOST
-        and 0 <= outcome.raw_time < _MOST
+        0 <= outcome.raw_offset < _LIMIT
+        and 0 <= outcome.raw_time < _LIMIT
         and len(outcome.digest) == DIGEST_BYTES
     ):
         raise ValueError("an offset, a time or a digest that no outcome of ours has")
     return outcome
+
+
+def entity_key(entity: bytes) -> int:
+    """Hash an entity's name to the 64 bits by which the index finds its entries."""
+    return int.from_bytes(hashlib.blake2b(entity, digest_size=8).digest(), "big")
+
+
+def delivery_keys(delivery_id: str) -> tuple[int, int]:
+    """Hash a delivery id to 128 bits, in halves: a replay is found by both."""
+    hashed = hashlib.blake2b(delivery_id.encode(), digest_size=16).digest()
+    return int.from_bytes(hashed[:8], "big"), int.from_bytes(hashed[8:], "big")

@@ -1,4 +1,4 @@
-"""Reads a partition's outcome logs back into its index, or the rest of them into a kept one."""
+"""Recovers a partition's dedupe index from its outcome logs, or brings a saved one up to date."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from processors.index.disk_cache import CacheError, IndexCache
-from processors.index.outcome_headers import noted
+from processors.index.outcome_headers import parse_outcome_headers
 from processors.index.partition_index import PartitionIndex
 from runtime import logs, metrics
 from runtime.health import Health
@@ -22,40 +22,40 @@ from schemas.topics import OUTCOMES, WEBHOOKS
 log = logs.get("hookline.index")
 T = TypeVar("T")
 
-MARGIN_MS = 10 * 60 * 1000
-"""Clock differences between brokers, and records that were long under way."""
+HORIZON_MARGIN_MS = 10 * 60 * 1000
+"""For clocks of brokers that differ, and for records that took long to be appended."""
 FETCH_BYTES = 8 << 20
 
 
 class HorizonError(RefusedError):
-    """An outcome log no longer reaches back far enough to answer for a partition."""
+    """An outcome log no longer reaches back far enough to recognise repeats."""
 
 
 class ForeignLogError(RefusedError):
-    """The outcomes speak of raw records that the raw topic never had."""
+    """There are outcomes of raw records that the raw topic does not have."""
 
 
 def check_horizon(name: str, start: int, retention_ms: float, horizon_ms: int, now_ms: int) -> None:
-    """Raise HorizonError where a log's beginning was deleted within the horizon.
+    """Raise HorizonError if the beginning of a log was deleted within the horizon.
 
-    ``start``: the log's first offset. What retention alone has trimmed is older than that.
+    ``start``: the log's first offset. What retention alone has trimmed is older than the horizon.
     """
     if start > 0 and not retention_ms > now_ms - horizon_ms:
         raise HorizonError(
-            f"{name} keeps records {retention_ms / 3.6e6:.0f} h, but what is processed now asks for"
-            f" {(now_ms - horizon_ms) / 3.6e6:.0f} h: repeats could not be told from news; restore"
+            f"{name} keeps records {retention_ms / 3.6e6:.0f} h, but what is processed now needs"
+            f" {(now_ms - horizon_ms) / 3.6e6:.0f} h: repeats could not be recognised; restore"
             " what was trimmed and raise its retention.ms, or start over under a new prefix"
         )
     if start > 0 and retention_ms == float("inf"):
         raise HorizonError(
             f"{name} no longer starts at 0 though it keeps records for ever: somebody deleted"
-            " some, so repeats cannot be told from news; restore the topic, or start over under"
+            " some, so repeats cannot be recognised; restore the topic, or start over under"
             " a new prefix"
         )
 
 
-class ReadBack:
-    """One groupless reader for all outcome logs of this process."""
+class IndexRecovery:
+    """Reads the outcome logs of all partitions of this process, without a consumer group."""
 
     def __init__(self, settings: Settings, health: Health, cache: IndexCache) -> None:
         self._settings = settings
@@ -73,9 +73,9 @@ class ReadBack:
     async def start(self) -> None:
         """Connect. Kafka must answer."""
         await self._reader.start()
-        found = await topics_admin.find_topics(self._settings)
+        configs = await topics_admin.find_topics(self._settings)
         self._retention_ms = {
-            topic.name: retention_ms(found[self._settings.topic(topic)]) for topic in OUTCOMES
+            topic.name: retention_ms(configs[self._settings.topic(topic)]) for topic in OUTCOMES
         }
 
     async def stop(self) -> None:
@@ -83,41 +83,43 @@ class ReadBack:
         await self._reader.stop()
 
     async def open(self, partition: int, due: int, window_ms: int) -> PartitionIndex:
-        """The index of a partition that is processed from raw offset ``due`` on.
+        """Recover the index of a partition that is processed from raw offset ``due`` on.
 
-        Waits out a broker that is away. Raises HorizonError where a log does not reach back,
-        ForeignLogError where the raw topic is not the one that the outcomes speak of.
+        Waits while the broker is away. Raises HorizonError if a log does not reach back far
+        enough, ForeignLogError if the outcomes are those of another raw topic.
         """
         began = time.monotonic()
-        index = await self._patiently(lambda: self._open(partition, due, window_ms))
+        index = await self._retry(lambda: self._open(partition, due, window_ms))
         metrics.INDEX_SECONDS.set(time.monotonic() - began)
         return index
 
     async def reaches(self, partition: int, index: PartitionIndex) -> bool:
         """Whether the logs still hold everything from ``index.upto`` on."""
         outcome_logs = self._logs(partition)
-        starts = await self._patiently(
+        starts = await self._retry(
             lambda: self._reader.beginning_offsets(list(outcome_logs.values()))
         )
-        return all(starts[key] <= index.upto[name] for name, key in outcome_logs.items())
+        return all(starts[tp] <= index.upto[name] for name, tp in outcome_logs.items())
 
     async def catch_up(self, partition: int, index: PartitionIndex) -> int:
-        """Read what stands beyond ``index.upto``; return how many outcomes that were."""
-        return await self._patiently(lambda: self._catch_up(partition, index))
+        """Read the logs from ``index.upto`` to their ends; return the number of outcomes."""
+        return await self._retry(lambda: self._catch_up(partition, index))
 
-    async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
+    async def _retry(self, read: Callable[[], Awaitable[T]]) -> T:
+        """Repeat a read until Kafka answers. One at a time: they share the reader."""
         async with self._one_at_a_time:
             try:
                 while True:
                     try:
-                        return await work()
+                        return await read()
                     except KafkaError as error:
                         self._reader.assign([])
                         self._health.waiting("index", "Kafka does not let outcomes be read")
                         log.warning("waiting to read the index", error=repr(error))
                         await asyncio.sleep(1.0)
             finally:
-                self._reader.assign([])  # who has partitions without a leader asks without pause
+                # aiokafka asks for metadata without pause while a partition has no leader.
+                self._reader.assign([])
                 self._health.met("index")
 
     def _logs(self, partition: int) -> dict[str, TopicPartition]:
@@ -127,37 +129,45 @@ class ReadBack:
 
     async def _open(self, partition: int, due: int, window_ms: int) -> PartitionIndex:
         self._fetch(partition, {})
-        horizon = await self._anchor(partition, due) - window_ms - MARGIN_MS
-        outcome_logs = self._logs(partition)
-        keys = list(outcome_logs.values())
-        starts = await self._reader.beginning_offsets(keys)
-        ends = await self._reader.end_offsets(keys)
-        found = await self._reader.offsets_for_times(dict.fromkeys(keys, max(horizon, 0)))
-        first = {}
-        for name, key in outcome_logs.items():
-            place = f"{key.topic}/{partition}"
-            now = int(time.time() * 1000)
-            check_horizon(place, starts[key], self._retention_ms[name], horizon, now)
-            at = found[key]
-            first[name] = at.offset if at is not None else ends[key]
-        index = await self._kept(partition, due, window_ms)
+        horizon = await self._anchor(partition, due) - window_ms - HORIZON_MARGIN_MS
+        first = await self._first_offsets(partition, horizon)
+        index = await self._saved(partition, due, window_ms)
         if index is None:
             index = PartitionIndex(due)
-        for name, at in first.items():
-            if at > index.upto.get(name, -1):  # what lies between answers no question any more
-                index.upto[name] = at
+        for name, offset in first.items():
+            if offset > index.upto.get(name, -1):  # no lookup needs the outcomes between
+                index.upto[name] = offset
                 index.last.pop(name, None)
         start = dict(index.upto)
         await self._catch_up(partition, index)
         await self._check_raw(partition, index.newest)
-        unknown = {name: at for name, at in index.upto.items() if name not in index.last}
-        index.last |= await self._right_before(partition, unknown)
+        unknown = {name: upto for name, upto in index.upto.items() if name not in index.last}
+        index.last |= await self._records_before(partition, unknown)
         read = sum(index.upto.values()) - sum(start.values())
         log.info("index opened", partition=partition, entries=len(index), outcomes_read=read)
         return index
 
-    async def _kept(self, partition: int, due: int, window_ms: int) -> PartitionIndex | None:
-        """The index on disk, where it is shown to be one of these very logs; else None."""
+    async def _first_offsets(self, partition: int, horizon_ms: int) -> dict[str, int]:
+        """By outcome topic, the offset of the first record that is not older than the horizon.
+
+        Raises HorizonError.
+        """
+        outcome_logs = self._logs(partition)
+        tps = list(outcome_logs.values())
+        starts = await self._reader.beginning_offsets(tps)
+        ends = await self._reader.end_offsets(tps)
+        at_horizon = await self._reader.offsets_for_times(dict.fromkeys(tps, max(horizon_ms, 0)))
+        first = {}
+        for name, tp in outcome_logs.items():
+            now_ms = int(time.time() * 1000)
+            log_name = f"{tp.topic}/{partition}"
+            check_horizon(log_name, starts[tp], self._retention_ms[name], horizon_ms, now_ms)
+            found = at_horizon[tp]
+            first[name] = found.offset if found is not None else ends[tp]
+        return first
+
+    async def _saved(self, partition: int, due: int, window_ms: int) -> PartitionIndex | None:
+        """The index on disk, if it is shown to be of these very logs."""
         try:
             index = await asyncio.to_thread(self._cache.read, partition, due, window_ms)
         except FileNotFoundError:
@@ -165,53 +175,51 @@ class ReadBack:
         except (CacheError, OSError) as error:
             why = str(error)
         else:
-            why = await self._unlike(partition, index)
+            why = await self._mismatch(partition, index)
             if not why:
                 return index
         log.warning("the index on disk is refused, the logs are read", partition=partition, why=why)
         return None
 
-    async def _unlike(self, partition: int, index: PartitionIndex) -> str:
-        """Why the logs are not those of a kept index, or do not hold what it lacks; else empty."""
+    async def _mismatch(self, partition: int, index: PartitionIndex) -> str:
+        """Why a saved index is not of these logs, or lacks what was trimmed; empty if it fits."""
         outcome_logs = self._logs(partition)
-        keys = list(outcome_logs.values())
-        starts = await self._reader.beginning_offsets(keys)
-        ends = await self._reader.end_offsets(keys)
+        tps = list(outcome_logs.values())
+        starts = await self._reader.beginning_offsets(tps)
+        ends = await self._reader.end_offsets(tps)
         if index.upto.keys() != outcome_logs.keys():
             return "it is of other topics"
-        for name, key in outcome_logs.items():
-            if not starts[key] <= index.upto[name] <= ends[key]:
+        for name, tp in outcome_logs.items():
+            if not starts[tp] <= index.upto[name] <= ends[tp]:
                 return (
-                    f"it was read up to {index.upto[name]} of {key.topic}, which holds"
-                    f" {starts[key]} to {ends[key]}"
+                    f"it was read up to {index.upto[name]} of {tp.topic}, which holds"
+                    f" {starts[tp]} to {ends[tp]}"
                 )
-        for name, said in (await self._right_before(partition, index.upto)).items():
-            if not said or said != index.last.get(name):
+        for name, record_id in (await self._records_before(partition, index.upto)).items():
+            if not record_id or record_id != index.last.get(name):
                 return f"{name} holds another record before {index.upto[name]}"
         return ""
 
-    async def _right_before(self, partition: int, upto: Mapping[str, int]) -> dict[str, str]:
-        """What stands right before these offsets of the outcome logs.
+    async def _records_before(self, partition: int, upto: Mapping[str, int]) -> dict[str, str]:
+        """The ids of the records right before these offsets of the outcome logs.
 
-        A log that was trimmed up to there is left out; what is no outcome of ours has no name.
+        A log that is trimmed up to its offset is left out. The id is empty for a foreign record.
         """
         outcome_logs = self._logs(partition)
         starts = await self._reader.beginning_offsets(list(outcome_logs.values()))
-        missing = {
-            key: name for name, key in outcome_logs.items() if starts[key] < upto.get(name, 0)
-        }
-        self._fetch(partition, {key: upto[name] - 1 for key, name in missing.items()})
-        stands = {}
+        missing = {tp: name for name, tp in outcome_logs.items() if starts[tp] < upto.get(name, 0)}
+        self._fetch(partition, {tp: upto[name] - 1 for tp, name in missing.items()})
+        ids = {}
         while missing:
             fetched = await self._reader.getmany(*missing, timeout_ms=200, max_records=1)
-            for key, (record, *_) in fetched.items():
-                name = missing.pop(key)
+            for tp, (record, *_) in fetched.items():
+                name = missing.pop(tp)
                 try:
-                    said = noted(record.headers).name
+                    record_id = parse_outcome_headers(record.headers).record_id
                 except (KeyError, ValueError):
-                    said = ""
-                stands[name] = said if record.offset == upto[name] - 1 else ""
-        return stands
+                    record_id = ""
+                ids[name] = record_id if record.offset == upto[name] - 1 else ""
+        return ids
 
     async def _anchor(self, partition: int, due: int) -> int:
         """Append time (ms) of the first raw record that may be processed again."""
@@ -227,57 +235,57 @@ class ReadBack:
                 return int(record.timestamp)
 
     def _fetch(self, partition: int, offsets: Mapping[TopicPartition, int]) -> None:
-        """Fetch these from their offsets on.
+        """Fetch these logs from their offsets on.
 
-        All logs of the partition are assigned whatever is wanted, so that their metadata is
-        asked for at once: topic by topic it takes a second.
+        All logs of the partition are assigned, and the others paused, so that aiokafka asks for
+        the metadata of all topics at once: topic by topic takes a second.
         """
         raw = TopicPartition(self._settings.topic(WEBHOOKS), partition)
-        everything = [raw, *self._logs(partition).values()]
-        self._reader.assign(everything)
-        for key in everything:
-            self._reader.seek(key, offsets.get(key, 0))
-        self._reader.pause(*(key for key in everything if key not in offsets))
+        tps = [raw, *self._logs(partition).values()]
+        self._reader.assign(tps)
+        for tp in tps:
+            self._reader.seek(tp, offsets.get(tp, 0))
+        self._reader.pause(*(tp for tp in tps if tp not in offsets))
 
     async def _catch_up(self, partition: int, index: PartitionIndex) -> int:
         outcome_logs = self._logs(partition)
         self._fetch(partition, {})
         ends = await self._reader.end_offsets(list(outcome_logs.values()))
-        behind = {key: name for name, key in outcome_logs.items() if index.upto[name] < ends[key]}
-        if not behind:
+        unread = {tp: name for name, tp in outcome_logs.items() if index.upto[name] < ends[tp]}
+        if not unread:
             return 0
         read = 0
-        self._fetch(partition, {key: index.upto[name] for key, name in behind.items()})
-        while behind:
-            fetched = await self._reader.getmany(*behind, timeout_ms=200, max_records=10_000)
-            for key, records in fetched.items():
+        self._fetch(partition, {tp: index.upto[name] for tp, name in unread.items()})
+        while unread:
+            fetched = await self._reader.getmany(*unread, timeout_ms=200, max_records=10_000)
+            for tp, records in fetched.items():
                 outcome = None
                 for record in records:
                     try:
-                        outcome = noted(record.headers)
-                    except (KeyError, ValueError):  # it answers no question
-                        log.warning("not an outcome of ours", log=key, offset=record.offset)
+                        outcome = parse_outcome_headers(record.headers)
+                    except (KeyError, ValueError):  # no lookup needs it
+                        log.warning("not an outcome of ours", log=tp, offset=record.offset)
                         outcome = None
                         continue
                     index.add(outcome)
                 read += len(records)
-                last = "" if outcome is None else outcome.name
-                index.moved(behind[key], records[-1].offset + 1, last)
-                index.sort()
-                await asyncio.sleep(0)
-            behind = {key: name for key, name in behind.items() if index.upto[name] < ends[key]}
+                last = "" if outcome is None else outcome.record_id
+                index.advance(unread[tp], records[-1].offset + 1, last)
+                index.pack()
+                await asyncio.sleep(0)  # heartbeats go on
+            unread = {tp: name for tp, name in unread.items() if index.upto[name] < ends[tp]}
             if fetched:
-                self._health.waiting("index", f"reading {len(behind)} outcome logs back")
+                self._health.waiting("index", f"reading {len(unread)} outcome logs back")
         await self._check_raw(partition, index.newest)
         return read
 
     async def _check_raw(self, partition: int, newest: int) -> None:
-        """An outcome is never older than its raw record: the raw log must reach beyond it."""
+        """Raise ForeignLogError unless the raw log reaches beyond the newest outcome's record."""
         raw = TopicPartition(self._settings.topic(WEBHOOKS), partition)
         end = (await self._reader.end_offsets([raw]))[raw]
         if newest >= end:
             raise ForeignLogError(
-                f"{raw.topic}/{partition} ends at {end}, but outcomes of its offset {newest} stand:"
-                " the topic was recreated or cut under us; restore it, or start over under a new"
-                " prefix"
+                f"{raw.topic}/{partition} ends at {end}, but there are outcomes of its offset"
+                f" {newest}: the topic was recreated or cut under us; restore it, or start over"
+                " under a new prefix"
             )

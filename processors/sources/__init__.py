@@ -1,4 +1,4 @@
-"""One platform, one adapter: ``ADAPTER`` of the module that bears the platform's name."""
+"""The adapters of all platforms: ``ADAPTER`` of the module named as its platform."""
 
 from importlib import import_module
 

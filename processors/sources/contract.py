@@ -1,4 +1,4 @@
-"""What an adapter is given and what it gives: one platform = one file with these two functions."""
+"""The contract of an adapter: what it receives and what it returns."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from schemas.shops import Shop
 
 
 class Rule(StrEnum):
-    """When an equal body is a repeat (``dedupe.py``)."""
+    """When an equal body counts as a repeat (``processors/dedupe.py``)."""
 
-    CONTENT = "content"  # the body carries a time or number that changes with every change
-    STATE = "state"  # it does not: only a repeat of the entity's latest state, soon after it
+    CONTENT = "content"  # the body has a time or number that changes with every change
+    STATE = "state"  # it has none: only a body equal to the entity's latest, soon after it
 
 
 class Delivery(msgspec.Struct, frozen=True, gc=False):
-    """A delivery as an adapter sees it: the raw record, its shop, the inflated body.
+    """A delivery as an adapter receives it: the raw record, its shop, the decompressed body.
 
     ``contact_key`` keys the hash of e-mail addresses.
     """
@@ -32,10 +32,10 @@ class Delivery(msgspec.Struct, frozen=True, gc=False):
 
 
 class Parsed(msgspec.Struct, frozen=True, gc=False):
-    """A body that parsed and names a known event.
+    """A body that was parsed and has a known event.
 
-    ``event`` is the platform's own word. ``query_identifiers`` is what the query tells of the
-    entity, part of the digest. ``payload`` is the adapter's own typed document.
+    ``event`` is the platform's own event name. ``payload`` is the adapter's parsed document.
+    ``query_identifiers`` holds ids from the URL's query; it is part of the digest.
     """
 
     event: str
@@ -50,14 +50,14 @@ Slots = dict[str, Event]
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A platform: ``parse`` then ``events``, both pure.
+    """A platform's adapter: ``parse``, then ``events``, both pure functions.
 
     Bad input is a returned Reject; an exception is a bug and becomes ``internal-error``.
-    ``version`` goes up with every change of what the adapter gives. ``known``: the event words
-    that it takes, of an open family the usual ones; each has an example.
+    ``version`` goes up with every change of the events. ``event_names``: the events that it
+    accepts (of an open family the usual ones); each has an example.
     """
 
     version: int
     parse: Callable[[Delivery], Parsed | Reject]
     events: Callable[[Delivery, Parsed], Slots | Reject]
-    known: frozenset[str] = frozenset()
+    event_names: frozenset[str] = frozenset()

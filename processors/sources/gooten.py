@@ -1,11 +1,12 @@
 """Gooten (Sensaria hub): one POST per item change, each with the whole order.
 
-Nothing names the event or dates it. Items carry no id, one price and no tax; a parcel is
-known by its tracking number.
+The body neither names the event nor dates it. Items have no id, one price and no tax; a parcel
+is identified by its tracking number.
 """
 
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -19,6 +20,7 @@ from processors.sources.readers.fields import (
     identifier,
     mapping,
     names,
+    read_rows,
     required_id,
     rows,
     text,
@@ -44,7 +46,7 @@ from schemas.events import (
 
 VERSION = 1
 EVENT = "order-item-changed"
-"""Our word: the platform has none."""
+"""Our own name: the platform has none."""
 
 _ORDER = names("Id NiceId Items Total ShippingTotal ShippingAddress BillingAddress")
 _LINE = names(
@@ -64,30 +66,30 @@ _PROGRESS = {
 
 @refusing_parse
 def parse(delivery: Delivery) -> Parsed:
-    """Every delivery is the same event; the query's ``orderid`` is a third identifier."""
+    """Parse the body; the query's ``orderid`` is an identifier beside those in the body."""
     document = from_json(delivery.body)
     order_id = _query_order(delivery)
     return Parsed(EVENT, Rule.STATE, document, f"orderid={order_id}" if order_id else "")
 
 
 def _query_order(delivery: Delivery) -> str | None:
-    told = parse_qs(delivery.raw.query).get("orderid")
-    if told is None:
+    values = parse_qs(delivery.raw.query).get("orderid")
+    if values is None:
         return None
-    if len(told[-1]) > MAX_ID or not told[-1].isprintable():
+    if len(values[-1]) > MAX_ID or not values[-1].isprintable():
         out_of_range("query.orderid", "longer than an id may be, or not printable")
-    return told[-1]
+    return values[-1]
 
 
 @refusing_events
 def events(delivery: Delivery, parsed: Parsed) -> Slots:
-    """``order``, and ``shipment-1`` … per tracking number in the order of the items."""
+    """Build ``order``, and ``shipment-1`` … for the tracking numbers in the order of the items."""
     order = _order(delivery, parsed)
     slots: Slots = {"order": order}
     parcels: dict[str, list[LineItem]] = {}
     items = parsed.payload.get("Items") or ()
-    for index, (told, line) in enumerate(zip(items, order.items or (), strict=True)):
-        number = identifier(told, "TrackingNumber", f"Items[{index}].")
+    for index, (item, line) in enumerate(zip(items, order.items or (), strict=True)):
+        number = identifier(item, "TrackingNumber", f"Items[{index}].")
         if number is not None:
             parcels.setdefault(number, []).append(line)
     for count, (number, lines) in enumerate(parcels.items(), start=1):
@@ -106,16 +108,14 @@ def _order(delivery: Delivery, parsed: Parsed) -> Order:
         _price(line, "DiscountAmount", f"Items[{i}].") for i, line in enumerate(items or ())
     ]
     discount = money.total(discounts, "Items") if items else None
-    told = [
+    priced = [
         (_price(line, "Price", f"Items[{i}]."), units(line, "Quantity", f"Items[{i}]."))
         for i, line in enumerate(items or ())
     ]
-    which = prices.fit(told, _goods(total, shipping, discount))
-    lines = None
-    if items is not None:
-        lines = tuple(_line(line, f"Items[{i}].", which) for i, line in enumerate(items))
+    which = prices.fit(priced, _goods(total, shipping, discount))
+    lines = read_rows(data, "Items", "", partial(_line, which))
     return Order(
-        meta=meta.primary(
+        meta=meta.build(
             delivery,
             slot="order",
             event=parsed.event,
@@ -127,7 +127,7 @@ def _order(delivery: Delivery, parsed: Parsed) -> Order:
         order_number=text(data, "NiceId"),
         customer=_customer(delivery, data),
         status=_status(lines or ()),
-        fulfillment_word=_one_word(lines or ()),
+        fulfillment_word=_common_status(lines or ()),
         items=lines,
         items_total=_items_total(lines),
         discount_total=discount,
@@ -148,7 +148,7 @@ def _order(delivery: Delivery, parsed: Parsed) -> Order:
 def _goods(
     total: Decimal | None, shipping: Decimal | None, discount: Decimal | None
 ) -> Decimal | None:
-    """What the items must sum to, if the total holds nothing but them and the shipping."""
+    """Return what the items must sum to if the total holds only them and the shipping."""
     if total is None or shipping is None:
         return None
     return money.less(total, money.less(shipping, discount or money.ZERO))
@@ -161,55 +161,58 @@ def _items_total(lines: tuple[LineItem, ...] | None) -> Decimal | None:
 
 
 def _status(lines: tuple[LineItem, ...]) -> OrderStatus:
-    """The order itself tells no status: placed, unless every item is cancelled."""
-    told = {_progress(line.status_word) for line in lines}
-    return OrderStatus.CANCELLED if told == {ShipmentStatus.CANCELLED} else OrderStatus.PLACED
+    """Derive a status, which the order itself lacks: PLACED, unless every item is cancelled."""
+    progress = {_progress(line.status_word) for line in lines}
+    return OrderStatus.CANCELLED if progress == {ShipmentStatus.CANCELLED} else OrderStatus.PLACED
 
 
-def _progress(word: str | None) -> ShipmentStatus:
-    """The page names only 'new' and 'delivered'; compared without case and separators."""
-    return _PROGRESS.get(_letters(word), ShipmentStatus.UNKNOWN)
+def _progress(status: str | None) -> ShipmentStatus:
+    """Map an item's status; compared without case and separators.
+
+    The platform's page names only 'new' and 'delivered'.
+    """
+    return _PROGRESS.get(_letters(status), ShipmentStatus.UNKNOWN)
 
 
-def _letters(word: str | None) -> str:
-    return "".join(filter(str.isalpha, word or "")).lower()
+def _letters(status: str | None) -> str:
+    return "".join(filter(str.isalpha, status or "")).lower()
 
 
-def _one_word(lines: Iterable[LineItem]) -> str | None:
-    """The status that all lines tell, in the first one's spelling."""
-    words = [line.status_word for line in lines]
-    return words[0] if len({_letters(word) for word in words}) == 1 else None
+def _common_status(lines: Iterable[LineItem]) -> str | None:
+    """Return the status of all lines, as the first one spells it; None if they differ."""
+    statuses = [line.status_word for line in lines]
+    return statuses[0] if len({_letters(status) for status in statuses}) == 1 else None
 
 
-def _price(told: dict[str, Any], key: str, path: str) -> Decimal | None:
-    return money.amount(mapping(told, key, path), "Price", f"{path}{key}.")
+def _price(values: dict[str, Any], key: str, path: str) -> Decimal | None:
+    return money.amount(mapping(values, key, path), "Price", f"{path}{key}.")
 
 
 def _currency(
     delivery: Delivery, data: dict[str, Any], items: list[dict[str, Any]]
 ) -> tuple[str | None, CurrencySource]:
-    """The one currency of all prices: an order in two cannot be summed."""
+    """Return the one currency of all prices; refuse an order in two, which cannot be summed."""
     named = [(data, key, "") for key in ("Total", "ShippingTotal")]
     named += [
         (line, key, f"Items[{index}].")
         for index, line in enumerate(items)
         for key in ("Price", "DiscountAmount")
     ]
-    found: str | None = None
-    for told, key, path in named:
+    currency: str | None = None
+    for values, key, path in named:
         code, source = money.currency(
-            mapping(told, key, path), "CurrencyCode", f"{path}{key}.", delivery.shop
+            mapping(values, key, path), "CurrencyCode", f"{path}{key}.", delivery.shop
         )
         if source is not CurrencySource.PAYLOAD:
             continue
-        if found is not None and code != found:
-            invalid(f"{path}{key}.CurrencyCode", f"{code} in an order in {found}")
-        found = code
-    return (found, CurrencySource.PAYLOAD) if found else money.of_shop(delivery.shop)
+        if currency is not None and code != currency:
+            invalid(f"{path}{key}.CurrencyCode", f"{code} in an order in {currency}")
+        currency = code
+    return (currency, CurrencySource.PAYLOAD) if currency else money.of_shop(delivery.shop)
 
 
 def _customer(delivery: Delivery, data: dict[str, Any]) -> CustomerRef | None:
-    """A guest, known by the e-mail of who pays, else of who receives."""
+    """Return a guest, identified by the billing e-mail address, else by the shipping one."""
     for key in ("BillingAddress", "ShippingAddress"):
         hashed = email_hash(text(mapping(data, key), "Email", f"{key}."), delivery.contact_key)
         if hashed is not None:
@@ -217,15 +220,15 @@ def _customer(delivery: Delivery, data: dict[str, Any]) -> CustomerRef | None:
     return None
 
 
-def _line(line: dict[str, Any], path: str, which: Fit) -> LineItem:
+def _line(which: Fit, line: dict[str, Any], path: str) -> LineItem:
     price = _price(line, "Price", path)
     quantity = units(line, "Quantity", path)
     unit_price, line_total = prices.readings(price, quantity, which, f"{path}Price.Price")
-    if quantity == 1:  # whatever the order's sum says, one unit is the line
+    if quantity == 1:  # one unit is the line, whatever the order's sum
         unit_price = line_total = price
-    told = attributes(line, _LINE)
+    kept = attributes(line, _LINE)
     if price is not None and line_total is None and unit_price is None:
-        told = merged({"price": str(price)}, told)
+        kept = merged({"price": str(price)}, kept)
     return LineItem(
         product_id=identifier(line, "ProductId", path),
         sku=text(line, "Sku", path),
@@ -235,7 +238,7 @@ def _line(line: dict[str, Any], path: str, which: Fit) -> LineItem:
         line_total=line_total,
         discount=_price(line, "DiscountAmount", path),
         status_word=text(line, "Status", path),
-        attributes=told,
+        attributes=kept,
     )
 
 
@@ -245,10 +248,9 @@ def _shipment(
     slot = f"shipment-{count}"
     progress = {_progress(line.status_word) for line in lines}
     return Shipment(
-        meta=meta.secondary(
+        meta=meta.build(
             delivery,
-            "shipment",
-            number,
+            entity=meta.other_entity(delivery, "shipment", number),
             slot=slot,
             event=EVENT,
             change=Change.UPDATED,
@@ -259,10 +261,10 @@ def _shipment(
         order_id=order.order_id,
         customer=order.customer,
         status=progress.pop() if len(progress) == 1 else ShipmentStatus.UNKNOWN,
-        status_word=_one_word(lines),
+        status_word=_common_status(lines),
         tracking_number=number,
         items=tuple(lines),
     )
 
 
-ADAPTER = Adapter(VERSION, parse, events, known=frozenset({EVENT}))
+ADAPTER = Adapter(VERSION, parse, events, event_names=frozenset({EVENT}))

@@ -1,9 +1,10 @@
 """Run Free Project: customer/created, cart/change, order/created.
 
-A cart has no id of its own: it is the customer's open cart. An order tells no total, no
+A cart has no id of its own: it is the customer's open cart. An order has no total, no
 status and no shipping charge.
 """
 
+from functools import partial
 from typing import Any
 
 from processors.sources.contract import Adapter, Delivery, Parsed, Rule, Slots
@@ -16,6 +17,7 @@ from processors.sources.readers.fields import (
     identifier,
     mapping,
     names,
+    read_rows,
     required_id,
     required_mapping,
     rows,
@@ -24,13 +26,14 @@ from processors.sources.readers.fields import (
 )
 from processors.sources.readers.prices import Fit
 from processors.sources.readers.refusals import refusing_events, refusing_parse, unknown_event
-from processors.sources.readers.times import moment
+from processors.sources.readers.times import Moment, moment
 from schemas.events import (
     Cart,
     Change,
     Customer,
     CustomerRef,
     LineItem,
+    Meta,
     Order,
     OrderStatus,
 )
@@ -56,18 +59,18 @@ _CUSTOMER_PATH = "data.customer."
 
 @refusing_parse
 def parse(delivery: Delivery) -> Parsed:
-    """The body's ``type`` and ``action`` name the event."""
+    """Parse the body; its ``type`` and ``action`` name the event."""
     document = from_json(delivery.body)
-    word = f"{text(document, 'type') or ''}/{text(document, 'action') or ''}"
-    rule = RULES.get(word)
+    event = f"{text(document, 'type') or ''}/{text(document, 'action') or ''}"
+    rule = RULES.get(event)
     if rule is None:
-        unknown_event(word, "type")
-    return Parsed(word, rule, required_mapping(document, "data"))
+        unknown_event(event, "type")
+    return Parsed(event, rule, required_mapping(document, "data"))
 
 
 @refusing_events
 def events(delivery: Delivery, parsed: Parsed) -> Slots:
-    """One event: ``customer``, ``cart`` or ``order``."""
+    """Build one event: ``customer``, ``cart`` or ``order``."""
     if parsed.event == "cart/change":
         return {"cart": _cart(delivery, parsed)}
     if parsed.event == "order/created":
@@ -75,18 +78,24 @@ def events(delivery: Delivery, parsed: Parsed) -> Slots:
     return {"customer": _customer(delivery, parsed)}
 
 
+def _meta(
+    delivery: Delivery, parsed: Parsed, slot: str, change: Change, when: Moment | None
+) -> Meta:
+    return meta.build(
+        delivery,
+        slot=slot,
+        event=parsed.event,
+        change=change,
+        when=when,
+        adapter_version=VERSION,
+    )
+
+
 def _customer(delivery: Delivery, parsed: Parsed) -> Customer:
     data: dict[str, Any] = parsed.payload
     created = moment(data, "created", "data.", delivery.shop)
     return Customer(
-        meta=meta.primary(
-            delivery,
-            slot="customer",
-            event=parsed.event,
-            change=Change.CREATED,
-            when=created,
-            adapter_version=VERSION,
-        ),
+        meta=_meta(delivery, parsed, "customer", Change.CREATED, created),
         customer_id=required_id(data, "id", "data."),
         email_hash=email_hash(text(data, "email", "data."), delivery.contact_key),
         contact=contact(
@@ -114,23 +123,13 @@ def _owner(delivery: Delivery, customer: dict[str, Any]) -> CustomerRef | None:
 def _cart(delivery: Delivery, parsed: Parsed) -> Cart:
     data: dict[str, Any] = parsed.payload
     customer = required_mapping(data, "customer", "data.")
-    items = rows(data, "items", "data.")
     currency, source = money.of_shop(delivery.shop)
     return Cart(
-        meta=meta.primary(
-            delivery,
-            slot="cart",
-            event=parsed.event,
-            change=Change.UPDATED,
-            when=None,
-            adapter_version=VERSION,
-        ),
+        meta=_meta(delivery, parsed, "cart", Change.UPDATED, None),
         cart_id=required_id(customer, "id", _CUSTOMER_PATH),
         customer=_owner(delivery, customer),
         abandoned=False,
-        items=None
-        if items is None
-        else tuple(_line(line, f"data.items[{i}].", Fit.UNKNOWN) for i, line in enumerate(items)),
+        items=read_rows(data, "items", "data.", partial(_line, Fit.UNKNOWN)),
         currency=currency,
         currency_source=source,
         attributes=merged(
@@ -157,21 +156,12 @@ def _order(delivery: Delivery, parsed: Parsed) -> Order:
     )
     currency, source = money.of_shop(delivery.shop)
     return Order(
-        meta=meta.primary(
-            delivery,
-            slot="order",
-            event=parsed.event,
-            change=Change.CREATED,
-            when=ordered,
-            adapter_version=VERSION,
-        ),
+        meta=_meta(delivery, parsed, "order", Change.CREATED, ordered),
         order_id=required_id(data, "id", "data."),
         customer=_owner(delivery, customer),
         status=OrderStatus.PLACED,
         placed_at=ordered.at if ordered else None,
-        items=None
-        if items is None
-        else tuple(_line(line, f"data.items[{i}].", which) for i, line in enumerate(items)),
+        items=read_rows(data, "items", "data.", partial(_line, which)),
         items_total=goods,
         discount_total=money.amount(data, "discount", "data."),
         tax_total=money.amount(data, "taxes", "data."),
@@ -186,13 +176,13 @@ def _order(delivery: Delivery, parsed: Parsed) -> Order:
     )
 
 
-def _line(line: dict[str, Any], path: str, which: Fit) -> LineItem:
+def _line(which: Fit, line: dict[str, Any], path: str) -> LineItem:
     cost = money.amount(line, "cost", path)
     quantity = units(line, "quantity", path)
     unit_price, line_total = prices.readings(cost, quantity, which, path + "cost")
-    told = attributes(line, _LINE)
+    kept = attributes(line, _LINE)
     if cost is not None and unit_price is None and line_total is None:
-        told = merged({"cost": str(cost)}, told)
+        kept = merged({"cost": str(cost)}, kept)
     return LineItem(
         line_id=identifier(line, "id", path),
         product_id=identifier(line, "productId", path),
@@ -203,12 +193,12 @@ def _line(line: dict[str, Any], path: str, which: Fit) -> LineItem:
         line_total=line_total,
         tax=money.amount(line, "taxes", path),
         is_gift_card=_is_gift_card(text(line, "type", path)),
-        attributes=told,
+        attributes=kept,
     )
 
 
 def _is_gift_card(kind: str | None) -> bool | None:
-    """The page shows only ``product``; another word may hide a gift card."""
+    """The platform's page shows only ``product``; any other kind may be a gift card."""
     if kind is None:
         return None
     if kind == "product":
@@ -216,4 +206,4 @@ def _is_gift_card(kind: str | None) -> bool | None:
     return True if "".join(filter(str.isalpha, kind)).lower() == "giftcard" else None
 
 
-ADAPTER = Adapter(VERSION, parse, events, known=frozenset(RULES))
+ADAPTER = Adapter(VERSION, parse, events, event_names=frozenset(RULES))

@@ -1,7 +1,7 @@
-"""Opens the partitions of a generation, one after the other, and watches those that stop.
+"""Opens the assigned partitions of a generation one by one, and watches those that are stopped.
 
-A partition is delivered as soon as its offset is known, its log is whole, its stage has
-prepared it, and the group knows that it has an owner again (``custody.py``).
+A partition is delivered once its offset is known, its log holds that offset, the stage has
+prepared it, and its commit names an owner (see ``crash_marks.py``).
 """
 
 import asyncio
@@ -11,21 +11,23 @@ from typing import Any
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from runtime import crash_marks, logs, metrics
-from runtime.consumer.positions import Cursor, Halt, hole, whole
+from runtime import logs, metrics
+from runtime.consumer import crash_marks
+from runtime.consumer.positions import Position, StoppedPartition, check_log, stopped_by_gap
 from runtime.consumer.thread import Bounds
+from runtime.health import wait_until
 from runtime.kafka import operator_decisions
-from runtime.stage import OpensEach, Partition, RefusedError
+from runtime.stage import OpensPartitions, Partition, RefusedError
 from schemas.topics import WEBHOOKS
 
 log = logs.get("hookline.delivery")
 
 PAUSE = 1.0
-LOOK = 2.0
-"""Seconds between looks whether an operator gave up what a stopped partition lost."""
+LOSS_POLL = 2.0
+"""Seconds between checks whether an operator accepted the loss of a stopped partition."""
 
 
-class Opening:
+class Assignment:
     """The partitions of one generation. ``consumer`` is the BatchConsumer that delivers them."""
 
     def __init__(self, consumer: Any, generation: int) -> None:
@@ -33,158 +35,171 @@ class Opening:
         self._generation = generation
         self._health = consumer.health
         self._stage = consumer.stage
-        self._label = consumer.label_of_stage
+        self._label = consumer.stage_label
         self._raw = consumer.app.settings.topic(WEBHOOKS)
-        self._halts: dict[TP, Halt] = {}
+        self._stopped: dict[TP, StoppedPartition] = {}
         self._tasks: set[asyncio.Task[object]] = set()
         self._is_watching = False
 
     def begin(self) -> None:
-        """Open everything that is assigned."""
+        """Open all assigned partitions."""
         self._spawn(self._open_all())
 
-    def stop(self) -> None:
-        """The generation is over: other owners will see what is wrong, if it still is."""
+    def end(self) -> None:
+        """End with the generation: the next owners check the partitions themselves."""
         for task in self._tasks:
             task.cancel()
-        for tp in list(self._halts):
+        for tp in list(self._stopped):
             self._resume(tp)
 
-    def halt(self, tp: TP, halt: Halt) -> None:
-        """Deliver this partition no more until an operator acted."""
-        if (cursor := self._consumer.close(tp)) is not None:
-            cursor.is_let_go = True  # stopped in order: no record is to blame
-            self._spawn(self._consumer.commit_now({tp: cursor.commit}))
-        self._halts[tp] = halt
-        self._health.halt(halt.name, halt.reason)
-        metrics.PAUSED.labels(self._label).set(len(self._halts))
-        log.critical("partition stopped", partition=f"{tp.topic}/{tp.partition}", why=halt.reason)
-        if halt.hole_end is not None and tp.topic == self._raw and not self._is_watching:
+    def stop_partition(self, tp: TP, stopped: StoppedPartition) -> None:
+        """Stop delivering a partition until an operator acts."""
+        if (position := self._consumer.close_partition(tp)) is not None:
+            position.is_released = True  # stopped in order: no record is to blame
+            self._spawn(self._consumer.commit_now({tp: position.commit}))
+        self._stopped[tp] = stopped
+        self._health.stop(stopped.name, stopped.reason)
+        metrics.PAUSED.labels(self._label).set(len(self._stopped))
+        log.critical(
+            "partition stopped", partition=f"{tp.topic}/{tp.partition}", why=stopped.reason
+        )
+        if stopped.gap_end is not None and tp.topic == self._raw and not self._is_watching:
             self._is_watching = True
             self._spawn(self._watch_losses())
 
-    def gap(self, tp: TP, due: int, first: int) -> bool:
-        """Stop a partition of the raw topic at a gap; False where gaps are the broker's affair."""
+    def gap(self, tp: TP, next_offset: int, first: int) -> bool:
+        """Stop a raw partition at a gap; False for other topics, where brokers may leave gaps."""
         if tp.topic != self._raw:
             return False
-        self.halt(tp, hole(Partition(*tp), due, first, is_raw=True))
+        self.stop_partition(tp, stopped_by_gap(Partition(*tp), next_offset, first, is_raw=True))
         return True
 
-    async def look_again(self, tp: TP, due: int) -> None:
-        """The broker has nothing at ``due``: stop the partition, or seek there again."""
+    async def check_again(self, tp: TP, next_offset: int) -> None:
+        """Handle an offset out of range: stop the partition, or seek there again."""
         bounds = (await self._bounds([tp]))[tp]
-        if (halt := self._whole(tp, due, bounds)) is not None:
-            self.halt(tp, halt)
+        if (stopped := self._check(tp, next_offset, bounds)) is not None:
+            self.stop_partition(tp, stopped)
         else:
-            await self._consumer.seek_to({tp: due})
+            await self._consumer.seek_to({tp: next_offset})
 
     async def _open_all(self) -> None:
         consumer, health = self._consumer, self._health
         assigned: list[TP] = sorted(TP(*tp) for tp in consumer.assignment())
         health.waiting("partitions", f"opening {len(assigned)} partitions")
-        places = await self._stage.assigned(frozenset(Partition(*tp) for tp in assigned))
-        cursors = self._cursors(await self._bounds(assigned), places)
-        if not isinstance(self._stage, OpensEach):
-            await self._deliver(cursors)
+        offsets = await self._stage.assigned(frozenset(Partition(*tp) for tp in assigned))
+        positions = self._positions(await self._bounds(assigned), offsets)
+        if not isinstance(self._stage, OpensPartitions):
+            await self._deliver(positions)
         else:
-            for count, (tp, cursor) in enumerate(cursors.items()):
+            for count, (tp, position) in enumerate(positions.items()):
                 health.waiting("partitions", f"{count} of {len(assigned)} partitions are open")
-                await self._open(self._stage, tp, cursor)
+                await self._open(self._stage, tp, position)
         if consumer.is_current(self._generation):
             health.met("partitions")
-            log.info("delivering", partitions=len(cursors), generation=self._generation)
+            log.info("delivering", partitions=len(positions), generation=self._generation)
 
-    def _cursors(
-        self, bounds: Mapping[TP, Bounds], places: Mapping[Partition, int]
-    ) -> dict[TP, Cursor]:
-        """A cursor for each partition whose log is whole; the others stop."""
-        cursors = {}
-        for tp, found in bounds.items():
-            due = places.get(Partition(*tp), found.committed)
-            if due is None:
-                due = found.start
-            if (halt := self._whole(tp, due, found)) is not None:
-                self.halt(tp, halt)
+    def _positions(
+        self, bounds: Mapping[TP, Bounds], offsets: Mapping[Partition, int]
+    ) -> dict[TP, Position]:
+        """Return the positions of partitions with an intact log; stop the others.
+
+        ``offsets``: where the stage starts instead of at the commit.
+        """
+        positions = {}
+        for tp, bound in bounds.items():
+            next_offset = offsets.get(Partition(*tp), bound.committed)
+            if next_offset is None:
+                next_offset = bound.start
+            if (stopped := self._check(tp, next_offset, bound)) is not None:
+                self.stop_partition(tp, stopped)
                 continue
-            left = crash_marks.decode(found.metadata)
-            if left.is_open:
+            previous = crash_marks.decode(bound.metadata)
+            if previous.is_open:
                 metrics.UNCLEAN_ENDS.labels(self._label).inc()
                 log.warning(
-                    "the owner before us died", partition=f"{tp.topic}/{tp.partition}", left=left
+                    "previous owner exited uncleanly",
+                    partition=f"{tp.topic}/{tp.partition}",
+                    metadata=previous,
                 )
-            cursors[tp] = Cursor(due, due, crash_marks.reopened(left, due, found.end))
-        return cursors
+            metadata = crash_marks.reopened(previous, next_offset, bound.end)
+            positions[tp] = Position(next_offset, next_offset, metadata)
+        return positions
 
-    def _whole(self, tp: TP, due: int, found: Bounds) -> Halt | None:
-        partition = Partition(*tp)
-        return whole(partition, due, found.start, found.end, is_raw=tp.topic == self._raw)
+    def _check(self, tp: TP, next_offset: int, bounds: Bounds) -> StoppedPartition | None:
+        is_raw = tp.topic == self._raw
+        return check_log(Partition(*tp), next_offset, bounds.start, bounds.end, is_raw=is_raw)
 
-    async def _open(self, stage: OpensEach, tp: TP, cursor: Cursor) -> None:
+    async def _open(self, stage: OpensPartitions, tp: TP, position: Position) -> None:
         try:
-            await stage.open(Partition(*tp), cursor.due)
+            await stage.open(Partition(*tp), position.next_offset)
         except RefusedError as error:
-            self.halt(tp, refused(tp, cursor.due, error))
+            self.stop_partition(tp, refused(tp, position.next_offset, error))
         else:
-            await self._deliver({tp: cursor})
+            await self._deliver({tp: position})
 
-    async def _deliver(self, cursors: Mapping[TP, Cursor]) -> None:
-        """Seek, let the group know that these have an owner, and begin."""
+    async def _deliver(self, positions: Mapping[TP, Position]) -> None:
+        """Seek, commit that these partitions have an owner, and start delivery."""
         consumer = self._consumer
-        for_all = {tp: cursor.due for tp, cursor in cursors.items()}
-        if not for_all:
+        offsets = {tp: position.next_offset for tp, position in positions.items()}
+        if not offsets:
             return
-        await consumer.seek_to(for_all)
+        await consumer.seek_to(offsets)
         while consumer.is_current(self._generation):
-            if await consumer.commit_now({tp: each.commit for tp, each in cursors.items()}):
-                consumer.deliver(cursors, self._generation)
+            # The commit first: an owner that is not on record could crash unnoticed.
+            commits = {tp: position.commit for tp, position in positions.items()}
+            if await consumer.commit_now(commits):
+                consumer.deliver(positions, self._generation)
                 return
             await asyncio.sleep(PAUSE)
 
     async def _watch_losses(self) -> None:
-        """Open a partition again once an operator gave up what it lost."""
-        while holes := {tp: halt for tp, halt in self._halts.items() if halt.hole_end is not None}:
-            await asyncio.sleep(LOOK)
+        """Reopen partitions whose loss an operator has accepted, while any are stopped."""
+        while gaps := {tp: gap for tp, gap in self._stopped.items() if gap.gap_end is not None}:
+            await asyncio.sleep(LOSS_POLL)
             try:
-                made = await operator_decisions.read(self._consumer.app.settings)
+                accepted = await operator_decisions.read(self._consumer.app.settings)
             except (KafkaError, OSError) as error:
                 log.warning("decisions cannot be read", error=repr(error))
                 continue
-            for tp, halt in holes.items():
-                until = operator_decisions.accepted_until(made, tp.partition, halt.due)
-                if halt.hole_end is not None and until >= halt.hole_end:
-                    await self._go_on(tp, halt.due, halt.hole_end)
+            for tp, stopped in gaps.items():
+                until = operator_decisions.accepted_until(
+                    accepted, tp.partition, stopped.next_offset
+                )
+                if stopped.gap_end is not None and until >= stopped.gap_end:
+                    await self._reopen(tp, stopped.next_offset, stopped.gap_end)
         self._is_watching = False
 
-    async def _go_on(self, tp: TP, lost: int, due: int) -> None:
-        found = (await self._bounds([tp]))[tp]
-        if (halt := self._whole(tp, due, found)) is not None:
-            self.halt(tp, halt)  # more was trimmed meanwhile
+    async def _reopen(self, tp: TP, lost_from: int, next_offset: int) -> None:
+        """Open a partition after its gap, [lost_from, next_offset)."""
+        bounds = (await self._bounds([tp]))[tp]
+        if (stopped := self._check(tp, next_offset, bounds)) is not None:
+            self.stop_partition(tp, stopped)  # more was trimmed meanwhile
             return
-        name = f"{tp.topic}/{tp.partition}"
-        log.warning("going on without what was lost", partition=name, lost=due - lost, due=due)
-        metrics.LOSSES_ACCEPTED.inc(due - lost)
+        name, lost = f"{tp.topic}/{tp.partition}", next_offset - lost_from
+        log.warning("continuing after an accepted loss", partition=name, lost=lost, at=next_offset)
+        metrics.LOSSES_ACCEPTED.inc(lost)
         self._resume(tp)
-        left = crash_marks.decode(found.metadata)
-        cursor = Cursor(due, due, crash_marks.reopened(left, due, found.end))
-        if isinstance(self._stage, OpensEach):
-            await self._open(self._stage, tp, cursor)
+        previous = crash_marks.decode(bounds.metadata)
+        metadata = crash_marks.reopened(previous, next_offset, bounds.end)
+        position = Position(next_offset, next_offset, metadata)
+        if isinstance(self._stage, OpensPartitions):
+            await self._open(self._stage, tp, position)
         else:
-            await self._deliver({tp: cursor})
+            await self._deliver({tp: position})
 
     def _resume(self, tp: TP) -> None:
-        self._health.resumed(self._halts.pop(tp).name)
-        metrics.PAUSED.labels(self._label).set(len(self._halts))
+        self._health.resumed(self._stopped.pop(tp).name)
+        metrics.PAUSED.labels(self._label).set(len(self._stopped))
 
     async def _bounds(self, tps: list[TP]) -> dict[TP, Bounds]:
-        while True:
-            try:
-                found: dict[TP, Bounds] = await self._consumer.bounds(tps)
-            except KafkaError as error:
-                self._health.waiting("offsets", f"Kafka does not tell its offsets: {error!r}")
-                await asyncio.sleep(PAUSE)
-            else:
-                self._health.met("offsets")
-                return found
+        bounds: dict[TP, Bounds] = await wait_until(
+            self._health,
+            "offsets",
+            lambda: self._consumer.bounds(tps),
+            KafkaError,
+            lambda error: f"Kafka does not return its offsets: {error!r}",
+        )
+        return bounds
 
     def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
         task = asyncio.ensure_future(work)
@@ -194,9 +209,9 @@ class Opening:
     def _ended(self, task: asyncio.Task[object]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._consumer.app.die("cannot open the assigned partitions", error)
+            self._consumer.app.die("cannot open the assigned partitions; exiting", error)
 
 
-def refused(tp: TP, due: int, error: RefusedError) -> Halt:
-    """A partition that its stage does not trust."""
-    return Halt(f"refused {tp.topic}/{tp.partition}", str(error), due)
+def refused(tp: TP, next_offset: int, error: RefusedError) -> StoppedPartition:
+    """Describe a partition that its stage refused."""
+    return StoppedPartition(f"refused {tp.topic}/{tp.partition}", str(error), next_offset)

@@ -1,4 +1,4 @@
-"""What the consumer hands to its stage, and what of it is still there."""
+"""Batches on their way through the stage, and the order in which partitions are worked on."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -8,75 +8,95 @@ from typing import Any
 
 from faust.types import TP, ConsumerMessage
 
-from runtime.consumer.positions import Cursor
+from runtime.consumer.positions import Position
 from runtime.stage import Batch
 
 
 @dataclass(slots=True)
 class Fetched:
-    """A batch on its way to the agent. ``life`` numbers the cursor's seeks: older is stale."""
+    """A fetched batch on its way to the agent; stale once the position's epoch differs."""
 
     records: list[Any]
     offset: int
-    life: int
+    epoch: int
 
 
 Delivered = tuple[ConsumerMessage, Fetched]
 
 
+def agent_message(tp: TP, fetched: Fetched, generation: int) -> ConsumerMessage:
+    """Wrap a fetched batch as the one message that Faust takes to the agent."""
+    last = fetched.records[-1]
+    return ConsumerMessage(
+        tp.topic,
+        tp.partition,
+        last.offset,
+        last.timestamp / 1e3,
+        None,  # the timestamp type, which Faust does not read
+        (),
+        b"",
+        fetched,
+        None,
+        0,
+        0,
+        tp,
+        generation_id=generation,  # without it the stream drops the message silently
+    )
+
+
 @dataclass(frozen=True, slots=True)
-class Hand:
-    """A batch that the stage is given, and the cursor that it moves, in that cursor's life."""
+class InFlightBatch:
+    """A batch given to the stage, with the position that it advances, in that epoch."""
 
     tp: TP
-    cursor: Cursor
-    life: int
+    position: Position
+    epoch: int
     batch: Batch
 
 
 def rounds(delivered: Iterable[Delivered]) -> list[list[Delivered]]:
-    """What can be handled at once: a partition's batches come one after the other."""
-    found: list[dict[TP, Delivered]] = []
-    for each in delivered:
-        tp = each[0].tp
-        free = next((taken for taken in found if tp not in taken), None)
+    """Group batches so that no group holds two of one partition; each partition's in order."""
+    groups: list[dict[TP, Delivered]] = []
+    for item in delivered:
+        tp = item[0].tp
+        free = next((group for group in groups if tp not in group), None)
         if free is None:
-            found.append({tp: each})
+            groups.append({tp: item})
         else:
-            free[tp] = each
-    return [list(taken.values()) for taken in found]
+            free[tp] = item
+    return [list(group.values()) for group in groups]
 
 
-class Hands:
-    """The partitions whose batch the stage has in hand: ``tps``."""
+class InFlight:
+    """The partitions with a batch at the stage: ``tps``."""
 
     def __init__(self) -> None:
         self.tps: set[TP] = set()
-        self._given_back = asyncio.Condition()
+        self._changed = asyncio.Condition()
 
     @asynccontextmanager
-    async def holding(self, hands: Iterable[Hand]) -> AsyncIterator[None]:
-        """For as long as the stage has these."""
-        tps = {hand.tp for hand in hands}
+    async def holding(self, batches: Iterable[InFlightBatch]) -> AsyncIterator[None]:
+        """Count the partitions of these batches as in flight during the block."""
+        tps = {in_flight.tp for in_flight in batches}
         self.tps |= tps
         try:
             yield
         finally:
             self.tps -= tps
-            async with self._given_back:
-                self._given_back.notify_all()
+            async with self._changed:
+                self._changed.notify_all()
 
     async def emptied(self) -> None:
-        """Return once nothing is in hand."""
-        async with self._given_back:
-            await self._given_back.wait_for(lambda: not self.tps)
+        """Wait until no batch is in flight."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self.tps)
 
 
-class Lines:
-    """Work on partitions side by side, and on the batches of each one after the other.
+class PartitionQueues:
+    """Runs work on partitions concurrently, and on the batches of one partition in order.
 
-    Nothing waits for all of it: while the last of some waits for Kafka, the next is built. Once
-    work has failed nothing more is begun: what comes after it may not be acknowledged.
+    At most ``width`` tasks are open. After a failure no further work starts: acknowledging later
+    batches would skip the failed one. ``ended`` is called with each finished task.
     """
 
     def __init__(self, width: int, ended: Callable[["asyncio.Future[None]"], object]) -> None:
@@ -86,7 +106,7 @@ class Lines:
         self._has_failed = False
 
     async def begin(self, tp: TP, work: Callable[[], Awaitable[None]]) -> None:
-        """Work once what was begun for this partition is done; return when more may be begun."""
+        """Queue work on a partition; return once more work may be queued."""
         task = asyncio.ensure_future(self._after(self._last.get(tp), work))
         self._last[tp] = task
         self._open.add(task)
@@ -95,15 +115,15 @@ class Lines:
             await asyncio.wait(self._open, return_when=asyncio.FIRST_COMPLETED)
 
     async def emptied(self) -> None:
-        """Return once all is done that was begun."""
+        """Wait until all queued work is done."""
         while self._open:
             await asyncio.wait(self._open)
 
     async def _after(
-        self, before: "asyncio.Future[None] | None", work: Callable[[], Awaitable[None]]
+        self, previous: "asyncio.Future[None] | None", work: Callable[[], Awaitable[None]]
     ) -> None:
-        if before is not None:
-            await asyncio.wait([before])
+        if previous is not None:
+            await asyncio.wait([previous])  # unlike awaiting it, this raises none of its errors
         if not self._has_failed:
             await work()
 
@@ -116,12 +136,13 @@ class Lines:
         self._ended(task)
 
 
-def joined(fetched: dict[Any, list[Any]], more: Mapping[Any, list[Any]]) -> None:
-    """Put records behind those fetched before; alone where they do not follow upon them.
+def append_contiguous(fetched: dict[Any, list[Any]], more: Mapping[Any, list[Any]]) -> None:
+    """Append to the fetched records; replace them if the offsets are not contiguous.
 
-    Then somebody has sought in between, or a hole is there; what is left out is fetched again.
+    Offsets are not contiguous after a seek between the two fetches and at a gap in the log; what
+    is replaced will be fetched again.
     """
     for key, records in more.items():
-        before = fetched.get(key, ())
-        follows = before and before[-1].offset + 1 == records[0].offset
-        fetched[key] = [*before, *records] if follows else records
+        previous = fetched.get(key, ())
+        is_contiguous = previous and previous[-1].offset + 1 == records[0].offset
+        fetched[key] = [*previous, *records] if is_contiguous else records

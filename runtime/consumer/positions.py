@@ -1,4 +1,4 @@
-"""Where delivery of each partition stands, within one generation."""
+"""Positions in the partitions of one generation, and when a log no longer holds them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,112 +6,122 @@ from dataclasses import dataclass, field
 from faust.types import TP
 from msgspec.structs import replace
 
-from runtime import crash_marks
-from runtime.crash_marks import Custody, Piece
+from runtime.consumer import crash_marks
+from runtime.consumer.crash_marks import Chunk, CommitMetadata
 from runtime.stage import Partition
 
 Commit = tuple[int, str]
-"""An offset and the words of custody that go with it."""
+"""An offset and the encoded metadata that is committed with it."""
 
 
 @dataclass(slots=True)
-class Cursor:
-    """One partition.
+class Position:
+    """The position in one partition.
 
-    ``due``: the offset that is delivered next. ``safe``: everything below it is safe.
-    ``life`` numbers the seeks: what was fetched in an older one is stale. ``hole``: (due,
-    first offset seen) of a gap that was asked for again. ``steps`` counts what moved, and
-    ``safe_ms`` is the append time of the last safe record, 0 before the first.
+    ``next_offset`` is delivered next; everything below ``acknowledged`` is stored. Each seek
+    starts an ``epoch``: what was fetched in an earlier one is stale. ``gap`` is (next offset,
+    first offset fetched) of a gap that was fetched once more. ``steps`` changes with all progress;
+    ``acknowledged_ms`` is the append time of the last acknowledged record, 0 before the first.
     """
 
-    due: int
-    safe: int
-    custody: Custody = field(default_factory=Custody)
-    life: int = 0
-    hole: tuple[int, int] | None = None
+    next_offset: int
+    acknowledged: int
+    metadata: CommitMetadata = field(default_factory=CommitMetadata)
+    epoch: int = 0
+    gap: tuple[int, int] | None = None
     mark: tuple[int, int] | None = None
-    is_let_go: bool = False
+    is_released: bool = False
     steps: int = 0
-    safe_ms: int = 0
+    acknowledged_ms: int = 0
 
     @property
     def commit(self) -> Commit:
-        """What the partition's commit shall say."""
-        said = replace(self.custody, is_open=not self.is_let_go, mark=self.mark)
-        return self.safe, crash_marks.encode(said)
+        """The offset and metadata to commit."""
+        metadata = replace(self.metadata, is_open=not self.is_released, mark=self.mark)
+        return self.acknowledged, crash_marks.encode(metadata)
 
-    def settled(self, end: int, appended_ms: int) -> None:
-        """Everything below ``end`` is safe."""
-        self.safe, self.safe_ms = end, appended_ms
+    def acknowledge(self, end: int, appended_ms: int) -> None:
+        """Acknowledge everything below ``end``."""
+        self.acknowledged, self.acknowledged_ms = end, appended_ms
         self.steps += 1
-        self.custody = crash_marks.passed(self.custody, end)
+        self.metadata = crash_marks.passed(self.metadata, end)
 
-    def moved(self, offset: int) -> None:
-        """Delivery goes on at ``offset``; what is queued is stale."""
-        self.life += 1
-        self.due, self.safe, self.hole = offset, offset, None
+    def move_to(self, offset: int) -> None:
+        """Continue at ``offset``; queued batches become stale."""
+        self.epoch += 1
+        self.next_offset, self.acknowledged, self.gap = offset, offset, None
 
-    def marked(self, piece: Piece | None) -> None:
-        """A piece is about to be built, or no longer."""
-        self.mark = None if piece is None else (piece.first, piece.end)
+    def mark_chunk(self, chunk: Chunk | None) -> None:
+        """Mark a chunk that is about to be built; None once it is built."""
+        self.mark = None if chunk is None else (chunk.first, chunk.end)
         self.steps += 1
 
 
 @dataclass(frozen=True, slots=True)
-class Halt:
-    """A partition that is not delivered until an operator acted. ``hole``: offsets gone."""
+class StoppedPartition:
+    """A partition that is not delivered until an operator acts.
+
+    ``name`` and ``reason`` are those of the health condition; ``gap_end`` is the first offset
+    after the lost ones, None where none are lost.
+    """
 
     name: str
     reason: str
-    due: int
-    hole_end: int | None = None
+    next_offset: int
+    gap_end: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PartitionProgress:
     """A delivered partition as the watchdog sees it."""
 
-    safe: int
+    acknowledged: int
     steps: int
-    safe_ms: int
-    in_hand: bool
+    acknowledged_ms: int
+    is_in_flight: bool
 
 
-def whole(partition: Partition, due: int, start: int, end: int, *, is_raw: bool) -> Halt | None:
-    """What is wrong where a log no longer holds the offset that is due; else None."""
-    if start > due:
-        return hole(partition, due, start, is_raw=is_raw)
-    if due > end:
+def check_log(
+    partition: Partition, next_offset: int, start: int, end: int, *, is_raw: bool
+) -> StoppedPartition | None:
+    """Return why a log [start, end) no longer holds ``next_offset``; None where it does."""
+    if start > next_offset:
+        return stopped_by_gap(partition, next_offset, start, is_raw=is_raw)
+    if next_offset > end:
         name = f"{partition.topic}/{partition.number}"
-        return Halt(
+        return StoppedPartition(
             f"recreated {name}",
-            f"{name} ends at {end}, but we stood at {due}: the topic was recreated under us;"
-            " restore it, point this stage at the topic it knows, or start over under a new"
-            " prefix",
-            due,
+            f"{name} ends at {end}, but was processed up to {next_offset}: the topic was"
+            " recreated; restore it, point this stage at the topic it knows, or start over under"
+            " a new prefix",
+            next_offset,
         )
     return None
 
 
-def hole(partition: Partition, due: int, first: int, *, is_raw: bool) -> Halt:
-    """Offsets from ``due`` up to ``first`` (excluded) that are gone."""
+def stopped_by_gap(
+    partition: Partition, next_offset: int, first: int, *, is_raw: bool
+) -> StoppedPartition:
+    """Describe a gap: the offsets [next_offset, first) are gone."""
     name = f"{partition.topic}/{partition.number}"
     remedy = (
-        "restore the topic, or give these deliveries up with"
+        "restore the topic, or accept the loss of these deliveries with"
         f" `hookline accept-loss {partition.number} --until {first}`"
         if is_raw
         else "restore the topic, or start over under a new prefix"
     )
-    return Halt(
-        f"hole {name}",
-        f"offsets {due} to {first - 1} of {name} are gone before they were processed"
-        f" ({first - due} records): {remedy}",
-        due,
+    return StoppedPartition(
+        f"gap {name}",
+        f"offsets {next_offset} to {first - 1} of {name} are gone before they were processed"
+        f" ({first - next_offset} records): {remedy}",
+        next_offset,
         first,
     )
 
 
-def still_wanted(cursors: Mapping[TP, Cursor], said: Mapping[TP, Commit]) -> dict[TP, Commit]:
-    """The commits that differ from what was said last."""
-    wanted = {tp: cursor.commit for tp, cursor in cursors.items()}
-    return {tp: commit for tp, commit in wanted.items() if said.get(tp) != commit}
+def changed_commits(
+    positions: Mapping[TP, Position], committed: Mapping[TP, Commit]
+) -> dict[TP, Commit]:
+    """Return the commits that differ from the last ones."""
+    commits = {tp: position.commit for tp, position in positions.items()}
+    return {tp: commit for tp, commit in commits.items() if committed.get(tp) != commit}

@@ -1,7 +1,7 @@
-"""Ends a process that lags and does not move; Faust only logs it.
+"""Ends a process that lags without making progress; Faust would only log it.
 
-A stage that waits for a service says so on ``health``: then nothing is expected to move. What
-blocks the loop itself is seen by a thread of C, which needs no lock of the interpreter.
+No progress is expected while ``health`` shows that a service is waited for. A blocked event loop
+is detected by faulthandler's C thread, which does not need the interpreter's lock.
 """
 
 import asyncio
@@ -18,58 +18,60 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from runtime import logs, metrics
-from runtime.consumer.positions import Standing
+from runtime.consumer.positions import PartitionProgress
 
 log = logs.get("hookline.watchdog")
 
 EXIT_STALLED = 72
-LOOK = 1.0
-ASK = 5.0
-"""Seconds between questions where the logs end."""
-SILENT = 3 * ASK
+CHECK_INTERVAL = 1.0
+ENDS_INTERVAL = 5.0
+"""Seconds between requests for the ends of the logs."""
+KAFKA_TIMEOUT = 3 * ENDS_INTERVAL
 """Seconds without an answer after which Kafka counts as away."""
-ALARM = 0.25
-"""Share of the retention that a lag may be old before it is told aloud."""
-LAST_WORDS = 5.0
+LAG_ALARM = 0.25
+"""Share of the retention that a lag's age may reach before it is logged."""
+EXIT_TIMEOUT = 5.0
+"""Seconds for the log to be written before the process ends in any case."""
 
 
 @dataclass(slots=True)
 class Stall:
-    """What should move, and since when it has not. Times are seconds, of one clock."""
+    """Finds what makes no progress for ``limit`` seconds."""
 
     limit: float
     _since: dict[str, tuple[Hashable, float]] = field(default_factory=dict)
-    _looked: float | None = None
+    _checked: float | None = None
 
-    def look(self, now: float, moving: Mapping[str, Hashable]) -> str | None:
-        """The name of something that stood still for ``limit``; None while all is well.
+    def check(self, now: float, progress: Mapping[str, Hashable]) -> str | None:
+        """Return a name without progress for longer than ``limit``; None while all is well.
 
-        ``moving``: what should move now, by name, with a value that changes when it does.
-        Between looks that are far apart it was we who did not run, so nothing is held against
-        anybody.
+        ``progress``: everything that should make progress, by name, with a value that changes
+        when it does. After a long pause between two checks, in which this process did not run
+        itself, all timers restart.
         """
-        if self._looked is None or now - self._looked > 5 * LOOK:
+        if self._checked is None or now - self._checked > 5 * CHECK_INTERVAL:
             self._since.clear()
-        self._looked = now
+        self._checked = now
         self._since = {
-            name: known
-            if (known := self._since.get(name)) is not None and known[0] == value
+            name: previous
+            if (previous := self._since.get(name)) is not None and previous[0] == value
             else (value, now)
-            for name, value in moving.items()
+            for name, value in progress.items()
         }
-        return next((n for n, (_, at) in self._since.items() if now - at > self.limit), None)
+        return next(
+            (name for name, (_, since) in self._since.items() if now - since > self.limit), None
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
-    """What is known at one look.
+class Snapshot:
+    """The state of a consumer at one check.
 
-    ``is_overdue``: a join takes longer than the group gives its members. ``is_answering``:
-    Kafka told the ends lately. ``answers``: what services have answered so far: the work of a
-    batch moves where they do.
+    ``is_overdue``: a join takes longer than the rebalance timeout. ``is_answering``: Kafka
+    answered recently. ``answers``: answers of services so far, which count as progress of a batch.
     """
 
-    standings: Mapping[TP, Standing]
+    progress: Mapping[TP, PartitionProgress]
     ends: Mapping[TP, int]
     is_waiting: bool
     is_overdue: bool
@@ -78,31 +80,33 @@ class Outlook:
     thread_beats: int
     answers: int = 0
 
-    def moving(self) -> dict[str, Hashable]:
-        """What should move: lagging partitions, a join, the consumer's thread."""
-        found: dict[str, Hashable] = {"the consumer's thread": self.thread_beats}
+    def expected(self) -> dict[str, Hashable]:
+        """Return what should make progress: lagging partitions, a join, the consumer's thread."""
+        expected: dict[str, Hashable] = {"the consumer's thread": self.thread_beats}
         if self.is_answering and self.is_overdue:
-            found["joining the group"] = self.generation
+            expected["joining the group"] = self.generation
         if self.is_answering and not self.is_waiting:
-            for tp, standing in self.standings.items():
-                if standing.in_hand or self.ends.get(tp, 0) > standing.safe:
-                    moved = (standing.safe, standing.steps, self.answers)
-                    found[f"{tp.topic}/{tp.partition}"] = moved
-        return found
+            for tp, progress in self.progress.items():
+                if progress.is_in_flight or self.ends.get(tp, 0) > progress.acknowledged:
+                    value = (progress.acknowledged, progress.steps, self.answers)
+                    expected[f"{tp.topic}/{tp.partition}"] = value
+        return expected
 
 
-def lag_age(standing: Standing, end: int, now: float) -> float | None:
-    """Seconds since the last safe record was appended, while others wait; None: not known."""
-    if end <= standing.safe:
+def lag_age(progress: PartitionProgress, end: int, now: float) -> float | None:
+    """Seconds since the last acknowledged record was appended; 0 without lag, None if unknown."""
+    if end <= progress.acknowledged:
         return 0.0
-    return max(now - standing.safe_ms / 1000, 0.0) if standing.safe_ms else None
+    if not progress.acknowledged_ms:
+        return None
+    return max(now - progress.acknowledged_ms / 1000, 0.0)
 
 
 class Watchdog:
-    """Watches one consumer.
+    """Watches one consumer. All times are in seconds.
 
-    ``limit``: seconds that anything may stand still; ``join_limit``: that the group gives its
-    members to join; ``retentions``: that each topic keeps its records.
+    ``limit``: longest time without progress; ``join_limit``: the group's rebalance timeout;
+    ``retentions``: how long each topic keeps its records.
     """
 
     def __init__(
@@ -118,61 +122,62 @@ class Watchdog:
         self._alarmed: set[TP] = set()
 
     async def run(self) -> None:
-        """Look every second until cancelled. Does not return where something is stuck."""
-        asking = asyncio.ensure_future(self._ask())
+        """Check every second until cancelled; ends the process where something is stuck."""
+        polling = asyncio.ensure_future(self._poll_ends())
         try:
-            while not asking.done():
+            while not polling.done():
                 faulthandler.dump_traceback_later(self._limit, exit=True)
                 self._consumer.thread.beat()
-                outlook = self._outlook()
-                if (stuck := self._stall.look(time.monotonic(), outlook.moving())) is not None:
-                    _leave(stuck, self._limit)
-                self._tell_lag(outlook)
-                await asyncio.sleep(LOOK)
-            await asking
+                snapshot = self._snapshot()
+                stuck = self._stall.check(time.monotonic(), snapshot.expected())
+                if stuck is not None:
+                    _exit(stuck, self._limit)
+                self._report_lag(snapshot)
+                await asyncio.sleep(CHECK_INTERVAL)
+            await polling
         finally:
-            asking.cancel()
+            polling.cancel()
             faulthandler.cancel_dump_traceback_later()
 
-    def _outlook(self) -> Outlook:
+    def _snapshot(self) -> Snapshot:
         consumer, now = self._consumer, time.monotonic()
-        return Outlook(
-            standings=consumer.standings(),
+        return Snapshot(
+            progress=consumer.progress(),
             ends=self._ends,
             is_waiting=bool(consumer.health.unmet),
             is_overdue=now - (consumer.joining_since or now) > self._join_limit,
-            is_answering=now - self._answered < SILENT,
+            is_answering=now - self._answered < KAFKA_TIMEOUT,
             generation=consumer.app.consumer_generation_id,
             thread_beats=consumer.thread.beats,
             answers=consumer.health.answers,
         )
 
-    async def _ask(self) -> None:
+    async def _poll_ends(self) -> None:
         thread = self._consumer.thread
         while True:
             if not thread.is_started:
-                await asyncio.sleep(LOOK)
+                await asyncio.sleep(CHECK_INTERVAL)
                 continue
-            tps = list(self._consumer.standings()) or [TP(name, 0) for name in self._retentions]
+            tps = list(self._consumer.progress()) or [TP(name, 0) for name in self._retentions]
             try:
                 self._ends = await thread.ask_ends(tps)
                 self._answered = time.monotonic()
             except KafkaError as error:
-                log.info("kafka does not tell where its logs end", error=repr(error))
-            await asyncio.sleep(ASK)
+                log.info("kafka does not return its end offsets", error=repr(error))
+            await asyncio.sleep(ENDS_INTERVAL)
 
-    def _tell_lag(self, outlook: Outlook) -> None:
-        for tp, standing in outlook.standings.items():
-            end = outlook.ends.get(tp, standing.safe)
-            where = (self._consumer.label_of_stage, tp.topic, str(tp.partition))
-            metrics.LAG_RECORDS.labels(*where).set(max(end - standing.safe, 0))
-            age = lag_age(standing, end, time.time())
+    def _report_lag(self, snapshot: Snapshot) -> None:
+        for tp, progress in snapshot.progress.items():
+            end = snapshot.ends.get(tp, progress.acknowledged)
+            labels = (self._consumer.stage_label, tp.topic, str(tp.partition))
+            metrics.LAG_RECORDS.labels(*labels).set(max(end - progress.acknowledged, 0))
+            age = lag_age(progress, end, time.time())
             if age is None:
                 continue
             share = age / self._retentions.get(tp.topic, float("inf"))
-            metrics.LAG_SECONDS.labels(*where).set(age)
-            metrics.LAG_OF_RETENTION.labels(*where).set(share)
-            if share <= ALARM:
+            metrics.LAG_SECONDS.labels(*labels).set(age)
+            metrics.LAG_OF_RETENTION.labels(*labels).set(share)
+            if share <= LAG_ALARM:
                 self._alarmed.discard(tp)
             elif tp not in self._alarmed:
                 self._alarmed.add(tp)
@@ -180,14 +185,14 @@ class Watchdog:
                     "records will be lost to retention before they are processed: add workers",
                     partition=f"{tp.topic}/{tp.partition}",
                     lag_seconds=int(age),
-                    kept_seconds=int(self._retentions[tp.topic]),
+                    retention_seconds=int(self._retentions[tp.topic]),
                 )
 
 
-def _leave(stuck: str, limit: float) -> None:
-    """End the process without acknowledging: the supervisor starts it again."""
-    faulthandler.dump_traceback_later(LAST_WORDS, exit=True)  # if even the log hangs
-    log.critical("nothing moved, and nothing was waited for", stuck=stuck, seconds=limit)
+def _exit(stuck: str, limit: float) -> None:
+    """End the process without acknowledging; the supervisor restarts it."""
+    faulthandler.dump_traceback_later(EXIT_TIMEOUT, exit=True)  # in case logging hangs too
+    log.critical("no progress; exiting", stuck=stuck, seconds=limit)
     for task in asyncio.all_tasks():
         log.critical("waiting", task=task.get_name(), at=" > ".join(_awaits(task)))
     faulthandler.dump_traceback()
@@ -196,14 +201,19 @@ def _leave(stuck: str, limit: float) -> None:
 
 
 def _awaits(task: "asyncio.Task[Any]") -> Iterator[str]:
-    """Where a task waits, from its outermost coroutine to its innermost."""
+    """List where a task waits, from its outermost coroutine to its innermost."""
     at: Any = task.get_coro()
     while at is not None:
         kind = next((kind for kind in ("cr", "ag", "gi") if hasattr(at, f"{kind}_frame")), None)
-        if kind is None:  # a wrapper of C: what it wraps is what it refers to
+        if kind is None:  # a wrapper in C: look for the coroutine among its referents
             wrapped = gc.get_referents(at)
             at = next(
-                (w for w in wrapped if hasattr(w, "cr_frame") or hasattr(w, "ag_frame")), None
+                (
+                    item
+                    for item in wrapped
+                    if hasattr(item, "cr_frame") or hasattr(item, "ag_frame")
+                ),
+                None,
             )
             continue
         frame = getattr(at, f"{kind}_frame")

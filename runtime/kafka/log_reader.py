@@ -1,4 +1,4 @@
-"""Reads topics from end to end, without a group: nothing that it does is seen by a stage."""
+"""Reads topics without a consumer group: no commit and no rebalance of a stage is affected."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
@@ -13,13 +13,14 @@ from aiokafka.errors import (
     NotCoordinatorForGroupError,
 )
 
-from runtime.kafka.topics_admin import TopicsError, find_topics
+from runtime.kafka.topics_admin import TopicsError, admin_client, find_topics
 from runtime.settings import Settings
 from schemas.topics import ALL, MIB, Group, Topic
 
 FETCH = 5 * MIB
 """Bytes a partition: the largest record of any topic and its frame."""
 POLL_MS = 250
+MAX_POLL_RECORDS = 10_000
 
 Offsets = Mapping[TopicPartition, int]
 COORDINATOR_AWAY = (
@@ -31,19 +32,19 @@ COORDINATOR_AWAY = (
 
 @asynccontextmanager
 async def consumer(
-    settings: Settings, fetch: int = FETCH, at_once: int = 16 * MIB
+    settings: Settings, fetch: int = FETCH, fetch_total: int = 16 * MIB
 ) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer without a group, started, stopped at the end.
+    """Start a consumer without a group; stop it at the end.
 
-    ``fetch`` and ``at_once``: bytes of a partition and of all that one request asks for; a
-    single larger record comes nevertheless.
+    ``fetch`` and ``fetch_total``: most bytes that one request asks for, of a partition and in
+    all; a single larger record is returned nevertheless.
     """
     client = AIOKafkaConsumer(
         **settings.kafka(),
         enable_auto_commit=False,
-        auto_offset_reset="earliest",  # what retention trims meanwhile is skipped, no more
+        auto_offset_reset="earliest",  # skip what retention trims while we read
         max_partition_fetch_bytes=fetch,
-        fetch_max_bytes=at_once,
+        fetch_max_bytes=fetch_total,
     )
     try:
         await client.start()
@@ -52,11 +53,11 @@ async def consumer(
         await client.stop()
 
 
-async def places(settings: Settings) -> dict[Topic, list[TopicPartition]]:
-    """The partitions of all our topics. Raises TopicsError where one is missing."""
-    found = await find_topics(settings)
+async def topic_partitions(settings: Settings) -> dict[Topic, list[TopicPartition]]:
+    """List the partitions of all our topics. Raises TopicsError where a topic is missing."""
+    existing = await find_topics(settings)
     for topic in ALL:
-        if (name := settings.topic(topic)) not in found:
+        if (name := settings.topic(topic)) not in existing:
             message = (
                 f"there is no topic {name} at {settings.brokers}: run `hookline topics create`, "
                 "or set another HOOKLINE_PREFIX"
@@ -65,83 +66,139 @@ async def places(settings: Settings) -> dict[Topic, list[TopicPartition]]:
     return {
         topic: [
             TopicPartition(settings.topic(topic), number)
-            for number in range(found[settings.topic(topic)].partitions)
+            for number in range(existing[settings.topic(topic)].partitions)
         ]
         for topic in ALL
     }
 
 
-async def ends(client: AIOKafkaConsumer, at: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-    """The offset behind the last record of each."""
-    found: dict[TopicPartition, int] = await client.end_offsets(list(at))
-    return found
-
-
-async def begins(
-    client: AIOKafkaConsumer, at: Iterable[TopicPartition]
+async def end_offsets(
+    client: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
 ) -> dict[TopicPartition, int]:
-    """The offset of the first record that is kept of each."""
-    found: dict[TopicPartition, int] = await client.beginning_offsets(list(at))
-    return found
+    """Ask for the offset after the last record of each partition."""
+    offsets: dict[TopicPartition, int] = await client.end_offsets(list(partitions))
+    return offsets
 
 
-async def since(
-    client: AIOKafkaConsumer, at: Sequence[TopicPartition], milliseconds: int
+async def beginning_offsets(
+    client: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
 ) -> dict[TopicPartition, int]:
-    """The first offset appended at or after a time; the end where there is none."""
-    behind = await ends(client, at)
-    found = await client.offsets_for_times(dict.fromkeys(at, milliseconds))
-    return {place: found[place].offset if found[place] else behind[place] for place in at}
+    """Ask for the offset of the first record that each partition still holds."""
+    offsets: dict[TopicPartition, int] = await client.beginning_offsets(list(partitions))
+    return offsets
 
 
-async def appended_at(client: AIOKafkaConsumer, place: TopicPartition, offset: int) -> int:
-    """When the first record at or after ``offset``, which must be there, was appended, in ms."""
-    client.assign([place])
-    client.seek(place, offset)
-    return int((await client.getone(place)).timestamp)
+async def offsets_since(
+    client: AIOKafkaConsumer, partitions: Sequence[TopicPartition], milliseconds: int
+) -> dict[TopicPartition, int]:
+    """Find the first offset appended at or after a broker time; the end where there is none."""
+    ends = await end_offsets(client, partitions)
+    first = await client.offsets_for_times(dict.fromkeys(partitions, milliseconds))
+    return {tp: first[tp].offset if first[tp] else ends[tp] for tp in partitions}
+
+
+async def appended_at(client: AIOKafkaConsumer, tp: TopicPartition, offset: int) -> int:
+    """Return the append time (ms) of the first record at or after ``offset``; it must exist."""
+    client.assign([tp])
+    client.seek(tp, offset)
+    return int((await client.getone(tp)).timestamp)
+
+
+class PartitionStreams:
+    """Several partitions, read side by side from ``start`` up to ``end`` (exclusive).
+
+    Each fetch names the partitions to read on; the others are paused.
+    """
+
+    def __init__(
+        self, client: AIOKafkaConsumer, start: Offsets, end: Offsets, stalled_after: float = 30.0
+    ) -> None:
+        self._client, self._end, self._stalled_after = client, end, stalled_after
+        self._next = {tp: offset for tp, offset in start.items() if offset < end[tp]}
+        if not self._next.keys() <= client.assignment():
+            client.assign(list(self._next))
+        for tp, offset in self._next.items():
+            client.seek(tp, offset)
+
+    def is_open(self, tp: TopicPartition) -> bool:
+        """Whether the partition has records left to read."""
+        return tp in self._next
+
+    @property
+    def open_partitions(self) -> list[TopicPartition]:
+        """The partitions that have records left to read."""
+        return list(self._next)
+
+    async def fetch(self, wanted: Sequence[TopicPartition]) -> dict[TopicPartition, Sequence[Any]]:
+        """Fetch the next records of the wanted partitions, which must be open.
+
+        Returns once there are records of one of them, or one has ended. Raises TimeoutError
+        when the brokers return nothing for ``stalled_after`` seconds.
+        """
+        self._client.pause(*(tp for tp in self._next if tp not in wanted))
+        self._client.resume(*wanted)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._stalled_after
+        while True:
+            records: dict[TopicPartition, Sequence[Any]] = {}
+            fetched = await self._client.getmany(
+                *wanted, timeout_ms=POLL_MS, max_records=MAX_POLL_RECORDS
+            )
+            for tp, batch in fetched.items():
+                end = self._end[tp]
+                is_whole = batch[-1].offset < end
+                records[tp] = batch if is_whole else [r for r in batch if r.offset < end]
+            for tp in wanted:  # by position, since the last offsets may be control records
+                self._next[tp] = await self._client.position(tp)
+                if self._next[tp] >= self._end[tp]:
+                    del self._next[tp]
+                    self._client.pause(tp)
+            if records or not all(map(self.is_open, wanted)):
+                return records
+            if loop.time() > deadline:
+                raise TimeoutError(f"no records for {self._stalled_after:.0f} s")
+
+
+async def batches(
+    client: AIOKafkaConsumer, start: Offsets, end: Offsets, stalled_after: float = 30.0
+) -> AsyncIterator[dict[TopicPartition, Sequence[Any]]]:
+    """Yield all records from ``start`` up to ``end`` (exclusive), fetch by fetch.
+
+    Each partition's records are in order and never empty. Raises TimeoutError when the brokers
+    return nothing for ``stalled_after`` seconds.
+    """
+    streams = PartitionStreams(client, start, end, stalled_after)
+    try:
+        while wanted := streams.open_partitions:
+            fetched = await streams.fetch(wanted)
+            if kept := {tp: batch for tp, batch in fetched.items() if batch}:
+                yield kept
+    finally:
+        client.pause(*streams.open_partitions)
 
 
 async def records(
     client: AIOKafkaConsumer, start: Offsets, end: Offsets, stalled_after: float = 30.0
 ) -> AsyncIterator[tuple[TopicPartition, Sequence[Any]]]:
-    """All records from ``start`` up to ``end`` (exclusive), a fetched batch at a time.
-
-    Raises TimeoutError when a broker gives nothing for ``stalled_after`` seconds.
-    """
-    open_places = {place for place, offset in start.items() if offset < end[place]}
-    if not open_places:
-        return
-    client.assign(list(open_places))
-    for place in open_places:
-        client.seek(place, start[place])
-    loop = asyncio.get_running_loop()
-    heard = loop.time()
-    while open_places:
-        batches = await client.getmany(timeout_ms=POLL_MS)
-        for place, batch in batches.items():
-            heard = loop.time()
-            yield place, [record for record in batch if record.offset < end[place]]
-        for place in list(open_places):
-            if await client.position(place) >= end[place]:
-                open_places.discard(place)
-                client.pause(place)
-        if loop.time() - heard > stalled_after:
-            raise TimeoutError(f"no records for {stalled_after:.0f} s")
+    """Yield the same as ``batches``, one partition at a time."""
+    async for fetched in batches(client, start, end, stalled_after):
+        for tp, batch in fetched.items():
+            yield tp, batch
 
 
-def runs(offsets: Iterable[int], gap: int = 1000) -> list[tuple[int, int]]:
-    """(first, last) of ascending offsets that lie close: ``gap`` records are read, not skipped."""
-    found: list[tuple[int, int]] = []
+def offset_ranges(offsets: Iterable[int], gap: int = 1000) -> list[tuple[int, int]]:
+    """Group ascending offsets into (first, last) ranges; gaps up to ``gap`` are read over."""
+    ranges: list[tuple[int, int]] = []
     for offset in offsets:
-        if found and offset - found[-1][1] <= gap:
-            found[-1] = (found[-1][0], offset)
+        if ranges and offset - ranges[-1][1] <= gap:
+            ranges[-1] = (ranges[-1][0], offset)
         else:
-            found.append((offset, offset))
-    return found
+            ranges.append((offset, offset))
+    return ranges
 
 
-async def _patiently(ask: Callable[[], Awaitable[Any]], patience: float = 30.0) -> Any:
-    """An answer about a group: a new cluster, or one that moves, has no coordinator at first."""
+async def _with_coordinator(ask: Callable[[], Awaitable[Any]], patience: float = 30.0) -> Any:
+    """Ask again while a group has no coordinator, as in a new cluster or during a move."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + patience
     while True:
@@ -153,64 +210,18 @@ async def _patiently(ask: Callable[[], Awaitable[Any]], patience: float = 30.0) 
             await asyncio.sleep(0.2)
 
 
+async def group_offsets(
+    admin: AIOKafkaAdminClient, settings: Settings, group: Group
+) -> dict[TopicPartition, int]:
+    """Ask for a group's committed offsets; partitions without a commit are left out."""
+    offsets = await admin.list_consumer_group_offsets(f"{settings.prefix}{group}")
+    return {tp: commit.offset for tp, commit in offsets.items() if commit.offset >= 0}
+
+
 async def committed(settings: Settings, group: Group) -> dict[TopicPartition, int]:
-    """Where a group stands, by partition; what it never committed is not in it."""
-    admin = AIOKafkaAdminClient(**settings.kafka())
-    try:
-        await admin.start()
-        found = await _patiently(
-            lambda: admin.list_consumer_group_offsets(f"{settings.prefix}{group}")
+    """The same, waiting up to 30 s for the group's coordinator."""
+    async with admin_client(settings) as admin:
+        offsets: dict[TopicPartition, int] = await _with_coordinator(
+            lambda: group_offsets(admin, settings, group)
         )
-    finally:
-        await admin.close()
-    return {place: said.offset for place, said in found.items() if said.offset >= 0}
-
-
-class Streams:
-    """Several partitions side by side from ``start`` up to ``end`` (exclusive).
-
-    Whoever reads says at each fetch which of them it wants more of; the others wait.
-    """
-
-    def __init__(
-        self, client: AIOKafkaConsumer, start: Offsets, end: Offsets, stalled_after: float = 30.0
-    ) -> None:
-        self._client, self._end, self._stalled_after = client, end, stalled_after
-        self._next = {place: offset for place, offset in start.items() if offset < end[place]}
-        if self._next:
-            client.assign(list(self._next))
-        for place, offset in self._next.items():
-            client.seek(place, offset)
-
-    def position(self, place: TopicPartition) -> int:
-        """The offset to be read next; the end where nothing is left."""
-        return self._next.get(place, self._end[place])
-
-    def is_open(self, place: TopicPartition) -> bool:
-        """Whether anything is left of it."""
-        return place in self._next
-
-    async def fetch(self, wanted: Sequence[TopicPartition]) -> dict[TopicPartition, Sequence[Any]]:
-        """The next records of the wanted ones, which must be open; at least of one of them.
-
-        Raises TimeoutError when a broker gives nothing for ``stalled_after`` seconds.
-        """
-        self._client.pause(*(place for place in self._next if place not in wanted))
-        self._client.resume(*wanted)
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._stalled_after
-        while True:
-            found = {}
-            for place, batch in (await self._client.getmany(*wanted, timeout_ms=POLL_MS)).items():
-                end = self._end[place]
-                is_all = batch[-1].offset < end
-                found[place] = batch if is_all else [each for each in batch if each.offset < end]
-            for place in wanted:  # the position, since the last offsets may be control records
-                self._next[place] = await self._client.position(place)
-                if self._next[place] >= self._end[place]:
-                    del self._next[place]
-                    self._client.pause(place)
-            if found or not all(map(self.is_open, wanted)):
-                return found
-            if loop.time() > deadline:
-                raise TimeoutError(f"no records for {self._stalled_after:.0f} s")
+    return offsets

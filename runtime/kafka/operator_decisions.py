@@ -1,9 +1,10 @@
-"""Operators' decisions: appended to their topic, read from its start, a handful in all."""
+"""Operators' decisions: appended to their topic, read from its start; there are only a few."""
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from runtime import logs
+from runtime.kafka import log_reader
 from runtime.kafka.producer import new_producer
 from runtime.settings import Settings
 from schemas import decisions
@@ -12,11 +13,9 @@ from schemas.topics import DECISIONS
 
 log = logs.get("hookline.decisions")
 
-POLL_MS = 500
-
 
 async def record(settings: Settings, decision: AcceptedLoss) -> None:
-    """Append a decision; it stands when this returns. Raises KafkaError."""
+    """Append a decision; it is in force when this returns. Raises KafkaError."""
     producer = new_producer(settings)
     await producer.start()
     try:
@@ -30,50 +29,45 @@ async def record(settings: Settings, decision: AcceptedLoss) -> None:
 
 
 async def read(settings: Settings) -> list[AcceptedLoss]:
-    """Every decision so far, in order. Raises KafkaError, OSError."""
-    place = TopicPartition(settings.topic(DECISIONS), 0)
-    reader = AIOKafkaConsumer(**settings.kafka(), enable_auto_commit=False)
-    found: list[AcceptedLoss] = []
-    try:
-        await reader.start()
-        reader.assign([place])
-        await reader.seek_to_beginning(place)
-        end = (await reader.end_offsets([place]))[place]
-        while await reader.position(place) < end:
-            for each in (await reader.getmany(place, timeout_ms=POLL_MS)).get(place, ()):
+    """Read all decisions so far, in order. Raises KafkaError, OSError."""
+    tp = TopicPartition(settings.topic(DECISIONS), 0)
+    accepted: list[AcceptedLoss] = []
+    async with log_reader.consumer(settings) as client:
+        start = await log_reader.beginning_offsets(client, [tp])
+        end = await log_reader.end_offsets(client, [tp])
+        async for _, batch in log_reader.records(client, start, end):
+            for record in batch:
                 try:
-                    found.append(decisions.decode(each.value or b""))
+                    accepted.append(decisions.decode(record.value or b""))
                 except msgspec.MsgspecError:
-                    log.warning("not a decision", offset=each.offset)
-    finally:
-        await reader.stop()
-    return found
+                    log.warning("record is no decision", offset=record.offset)
+    return accepted
 
 
-def accepted_until(made: list[AcceptedLoss], partition: int, due: int) -> int:
-    """Up to which offset a partition's losses from ``due`` on were accepted; ``due`` if none."""
-    reached = due
-    for decision in sorted(made, key=lambda each: each.first):
+def accepted_until(accepted: list[AcceptedLoss], partition: int, first: int) -> int:
+    """Return the offset up to which losses from ``first`` on were accepted; ``first`` if none."""
+    reached = first
+    for decision in sorted(accepted, key=lambda loss: loss.first):
         if decision.partition == partition and decision.first <= reached:
             reached = max(reached, decision.until)
     return reached
 
 
 def divided(
-    made: list[AcceptedLoss], partition: int, first: int, end: int
+    losses: list[AcceptedLoss], partition: int, first: int, end: int
 ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """The offsets [first, end) of a partition: ranges accepted as lost, and the others."""
+    """Split the offsets [first, end) of a partition: ranges accepted as lost, and the others."""
     accepted: list[tuple[int, int]] = []
     others: list[tuple[int, int]] = []
-    at = first
-    for decision in sorted(made, key=lambda each: each.first):
-        start, until = max(decision.first, at), min(decision.until, end)
+    offset = first
+    for decision in sorted(losses, key=lambda loss: loss.first):
+        start, until = max(decision.first, offset), min(decision.until, end)
         if decision.partition != partition or start >= until:
             continue
-        if at < start:
-            others.append((at, start))
+        if offset < start:
+            others.append((offset, start))
         accepted.append((start, until))
-        at = until
-    if at < end:
-        others.append((at, end))
+        offset = until
+    if offset < end:
+        others.append((offset, end))
     return accepted, others

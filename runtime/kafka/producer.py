@@ -1,15 +1,15 @@
 """The idempotent producer: acks=all, ours, never Faust's.
 
-It repeats an unanswered batch without doubling it for as long as it lives. After an unknown
-result wait on the same producer or leave the process: a second producer beside it, or a
-``stop()`` that flushes, can append the batch again.
+While it lives it repeats an unanswered batch without appending it twice. So after an unknown
+result wait on the same producer or exit: a second producer, or a ``stop()`` that flushes, could
+append the batch again.
 """
 
 import asyncio
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
@@ -28,15 +28,15 @@ MAX_REQUEST = 5 * MIB
 MAX_BATCH = 900_000
 """Bytes of one produced batch; below the broker's default limit for a batch."""
 ANSWER_MS = 10_000
-"""How long a request may stay unanswered before its connection is taken for dead. aiokafka's
-40 s hold up a partition as long; its batches keep those, so that none is given up sooner."""
+"""After this long without an answer a connection counts as dead. aiokafka's default of 40 s would
+hold up a partition that long; the expiry of its batches stays at 40 s, so none expires sooner."""
 PATIENCE = 5.0
-"""Seconds without an answer after which a wait is said aloud, and again."""
+"""Seconds without an answer between two warnings."""
 EXIT_UNANSWERED = 71
 
 
 def new_producer(settings: Settings, **overrides: Any) -> AIOKafkaProducer:
-    """An idempotent producer, not yet started. Start it inside the running loop."""
+    """Create an idempotent producer. Start it inside the running loop."""
     arguments: dict[str, Any] = {
         **settings.kafka(),
         "acks": "all",
@@ -53,9 +53,9 @@ def new_producer(settings: Settings, **overrides: Any) -> AIOKafkaProducer:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """Outcomes that the broker acknowledged together: ``count`` of them, and their ``last``.
+    """Outcomes that the broker acknowledged as one batch: ``count`` of them, and the ``last``.
 
-    ``base`` is the first one's offset; -1 is aiokafka's answer to a batch that an earlier
+    ``base`` is the offset of the first; -1 is aiokafka's answer to a batch that an earlier
     attempt had already appended.
     """
 
@@ -66,11 +66,11 @@ class Appended:
 
 
 @dataclass(slots=True)
-class Filled:
-    """One request's records as bytes, and the last of them as it was given."""
+class UnsentBatch:
+    """The serialised records of one request, and the last outcome among them."""
 
     topic: str
-    batch: Any
+    records: Any
     last: Outcome
 
 
@@ -82,98 +82,102 @@ class BatchSender:
         self._health = health
         self._producer = producer
 
-    def filled(self, outcomes: Iterable[Outcome]) -> list[Filled]:
-        """All outcomes in batches, for ``send``: an outcome is bytes as soon as it is taken."""
-        batches: list[Filled] = []
-        filling: dict[str, Filled] = {}
+    def build_batches(self, outcomes: Iterable[Outcome]) -> list[UnsentBatch]:
+        """Serialise all outcomes, one by one as the iterator yields them, into batches."""
+        batches: list[UnsentBatch] = []
+        open_batches: dict[str, UnsentBatch] = {}
         for outcome in outcomes:
-            filled = filling.get(outcome.topic)
-            if filled is None or not _append(filled.batch, outcome):
-                batch = self._producer.create_batch()
-                _append(batch, outcome)  # a fresh batch takes its first record whatever its size
-                filled = filling[outcome.topic] = Filled(outcome.topic, batch, outcome)
-                batches.append(filled)
-            filled.last = outcome
+            batch = open_batches.get(outcome.topic)
+            if batch is None or not _append(batch.records, outcome):
+                records = self._producer.create_batch()
+                _append(records, outcome)  # an empty batch takes a record of any size
+                batch = open_batches[outcome.topic] = UnsentBatch(outcome.topic, records, outcome)
+                batches.append(batch)
+            batch.last = outcome
         return batches
 
     async def send(
-        self, partition: int, batches: Iterable[Filled], is_current: Callable[[], bool]
+        self, partition: int, batches: Iterable[UnsentBatch], is_current: Callable[[], bool]
     ) -> list[Appended]:
-        """Append all, each topic in the order given; return what the broker said.
+        """Append all batches, each topic's in the order given; return the acknowledgements.
 
-        Waits as long as the generation lasts. Once it is over with a send unanswered, or on
-        an error that no waiting heals, the process ends: the next owner reads what arrived.
-        Nothing is sent any more once ``is_current`` is false; what was sent is returned.
-        Raises RefusedError, with nothing unanswered, where a topic takes less than it should.
+        Waits as long as the generation lasts. Exits the process where the generation is over and
+        a send is unanswered, and on a fatal error: the next owner reads back what was appended.
+        Once ``is_current`` is false nothing more is sent; the acknowledgements of what was sent
+        are returned. Raises RefusedError, with no send unanswered, where a topic's record limit
+        is too low.
         """
         sent = [
-            (filled, future)
-            for filled in batches
-            if (future := await self._submit(filled, partition, is_current)) is not None
+            (batch, future)
+            for batch in batches
+            if (future := await self._submit(batch, partition, is_current)) is not None
         ]
-        answers = [(filled, await self._settled(future, is_current)) for filled, future in sent]
-        for filled, answer in answers:
+        answers = [(batch, await self._answer(future, is_current)) for batch, future in sent]
+        for batch, answer in answers:
             if answer is None:
                 raise RefusedError(
-                    f"{self._settings.prefix}{filled.topic} refuses a batch of"
-                    f" {filled.batch.size()} bytes: its max.message.bytes was lowered;"
-                    " `hookline doctor` says what it must be"
+                    f"{self._settings.prefix}{batch.topic} refuses a batch of"
+                    f" {batch.records.size()} bytes: its max.message.bytes was lowered;"
+                    " `hookline doctor` shows the required value"
                 )
         return [
-            Appended(filled.topic, answer.offset, filled.batch.record_count(), filled.last)
-            for filled, answer in answers
+            Appended(batch.topic, answer.offset, batch.records.record_count(), batch.last)
+            for batch, answer in answers
         ]
 
     async def _submit(
-        self, filled: Filled, partition: int, is_current: Callable[[], bool]
+        self, batch: UnsentBatch, partition: int, is_current: Callable[[], bool]
     ) -> asyncio.Future[Any] | None:
-        name = f"{self._settings.prefix}{filled.topic}"
-        filled.batch.close()
+        name = f"{self._settings.prefix}{batch.topic}"
+        batch.records.close()
         while is_current():
             try:
                 future: asyncio.Future[Any] = await self._producer.send_batch(
-                    filled.batch, name, partition=partition
+                    batch.records, name, partition=partition
                 )
-            except KafkaTimeoutError as error:  # not queued: nothing of it was sent
-                self._say(error)
+            except KafkaTimeoutError as error:  # not queued, so nothing of it was sent
+                self._report_waiting(error)
             except KafkaError as error:
-                _leave("the producer cannot go on", error)
+                _exit("fatal producer error; exiting", error)
             else:
                 return future
         return None
 
-    async def _settled(self, future: asyncio.Future[Any], is_current: Callable[[], bool]) -> Any:
-        """What the broker says of a batch; None where it is too large for it."""
+    async def _answer(self, future: asyncio.Future[Any], is_current: Callable[[], bool]) -> Any:
+        """Wait for the broker's answer to a batch; None where the batch is too large for it."""
         while True:
             try:
+                # Shielded: cancelling the future would not unsend the batch.
                 answer = await asyncio.wait_for(asyncio.shield(future), PATIENCE)
             except TimeoutError as error:
-                self._say(error)
+                self._report_waiting(error)
                 if not is_current():
-                    _leave("the partition went to another worker with a send unanswered", error)
+                    _exit("partition reassigned with a send unanswered; exiting", error)
             except MessageSizeTooLargeError:
                 return None
             except KafkaError as error:
-                _leave("the producer cannot go on", error)
+                _exit("fatal producer error; exiting", error)
             else:
                 self._health.met("produce")
                 return answer
 
-    def _say(self, error: BaseException) -> None:
-        self._health.waiting("produce", "Kafka does not acknowledge what we send")
+    def _report_waiting(self, error: BaseException) -> None:
+        self._health.waiting("produce", "Kafka does not acknowledge our records")
         log.warning("waiting for kafka to acknowledge", error=repr(error))
 
 
 def _append(batch: Any, outcome: Outcome) -> bool:
-    """``BatchBuilder.append`` without serializers, which we have none of. False: it is full."""
-    at = batch._relative_offset
-    told = batch._builder.append(at, None, outcome.key, outcome.value, outcome.headers)
-    if told is None:
+    """Append as ``BatchBuilder.append`` does, without serializers. False where it is full."""
+    relative_offset = batch._relative_offset
+    metadata = batch._builder.append(
+        relative_offset, None, outcome.key, outcome.value, outcome.headers
+    )
+    if metadata is None:
         return False
-    batch._relative_offset = at + 1
+    batch._relative_offset = relative_offset + 1
     return True
 
 
-def _leave(what: str, error: BaseException) -> None:
-    log.critical(what, error=repr(error))
+def _exit(reason: str, error: BaseException) -> NoReturn:
+    log.critical(reason, error=repr(error))
     os._exit(EXIT_UNANSWERED)

@@ -1,4 +1,4 @@
-"""What the pipeline asks of its topics: pure, so that every refusal is tested without a broker."""
+"""Requirements on topics, as pure functions: every refusal is tested without a broker."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,12 @@ from runtime.settings import Settings
 from schemas.topics import ALL, OUTCOMES, WEBHOOKS, Topic
 
 WINDOW_MS = 72 * 3600 * 1000
-"""The dedupe window that outcomes must outlive raw records by, milliseconds."""
+"""The dedupe window, by which outcomes must outlive raw records, in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A topic as the broker has it. ``configs`` are the broker's own words."""
+class BrokerTopic:
+    """A topic as the broker describes it. ``configs`` uses Kafka's names."""
 
     partitions: int
     replicas: int
@@ -19,11 +19,11 @@ class Found:
 
 
 def topic_configs(topic: Topic) -> dict[str, str]:
-    """A topic's settings in the broker's words."""
-    kept = -1 if topic.retention is None else int(topic.retention.total_seconds() * 1000)
+    """Return a topic's settings under Kafka's names."""
+    retention = -1 if topic.retention is None else int(topic.retention.total_seconds() * 1000)
     return {
         "cleanup.policy": "delete",
-        "retention.ms": str(kept),
+        "retention.ms": str(retention),
         "retention.bytes": "-1",
         "max.message.bytes": str(topic.max_message_bytes),
         "message.timestamp.type": "LogAppendTime" if topic.log_append_time else "CreateTime",
@@ -31,75 +31,75 @@ def topic_configs(topic: Topic) -> dict[str, str]:
 
 
 def partition_count(topic: Topic, settings: Settings) -> int:
-    """How many partitions a topic has: the pipeline's count, or one."""
+    """Return a topic's partition count: that of the pipeline, or one."""
     return settings.partitions if topic.pipeline else 1
 
 
-def compare(found: dict[str, Found], settings: Settings) -> list[str]:
-    """What is wrong with the topics ``found`` (by name on the broker), each with its remedy."""
+def compare(existing: dict[str, BrokerTopic], settings: Settings) -> list[str]:
+    """List the problems of topics (by name on the broker), each with its remedy."""
     problems = []
     for topic in ALL:
         name = settings.topic(topic)
-        if name not in found:
+        if name not in existing:
             problems.append(f"{name} is missing: run `hookline topics create`")
             continue
-        problems += _compare_one(topic, name, found[name], settings)
-    return problems + _compare_retention(found, settings)
+        problems += _compare_one(topic, name, existing[name], settings)
+    return problems + _compare_retention(existing, settings)
 
 
-def _compare_one(topic: Topic, name: str, found: Found, settings: Settings) -> list[str]:
+def _compare_one(topic: Topic, name: str, existing: BrokerTopic, settings: Settings) -> list[str]:
     problems = []
     wanted = partition_count(topic, settings)
-    if found.partitions != wanted:
+    if existing.partitions != wanted:
         remedy = (
-            f"set HOOKLINE_PARTITIONS={found.partitions} if all the pipeline's topics have that "
-            "many; otherwise somebody changed this one: restore it, or start under a new prefix"
+            f"set HOOKLINE_PARTITIONS={existing.partitions} if all the pipeline's topics have that "
+            "many; otherwise this one was changed: restore it, or start under a new prefix"
             if topic.pipeline
             else "recreate it with one"
         )
         problems.append(
-            f"{name} has {found.partitions} partitions, not {wanted}. The count is fixed for a "
+            f"{name} has {existing.partitions} partitions, not {wanted}. The count is fixed for a "
             f"topic's life: {remedy}"
         )
     configs = topic_configs(topic)
     alter = f"kafka-configs --alter --entity-type topics --entity-name {name} --add-config"
     timestamps = "message.timestamp.type"
-    if topic.log_append_time and found.configs.get(timestamps) != configs[timestamps]:
+    if topic.log_append_time and existing.configs.get(timestamps) != configs[timestamps]:
         problems.append(
-            f"{name} dates records by {found.configs.get(timestamps)}, but only the broker's "
-            f"clock decides about repeats: {alter} {timestamps}=LogAppendTime. Records that "
-            "stand there keep their dates, so do it before the first one"
+            f"{name} dates records by {existing.configs.get(timestamps)}, but repeats are decided "
+            f"by the broker's clock: {alter} {timestamps}=LogAppendTime. Existing records keep "
+            "their dates, so do it before the first record"
         )
-    size = int(found.configs.get("max.message.bytes") or 0)
+    size = int(existing.configs.get("max.message.bytes") or 0)
     if size < topic.max_message_bytes:
         problems.append(
-            f"{name} takes records of {size} bytes, {topic.max_message_bytes} are needed: "
+            f"{name} accepts records of {size} bytes, {topic.max_message_bytes} are needed: "
             f"{alter} max.message.bytes={topic.max_message_bytes}"
         )
-    if found.configs.get("cleanup.policy") != "delete":
+    if existing.configs.get("cleanup.policy") != "delete":
         problems.append(
-            f"{name} has cleanup.policy={found.configs.get('cleanup.policy')}, which drops "
-            f"records that are still counted on: {alter} cleanup.policy=delete"
+            f"{name} has cleanup.policy={existing.configs.get('cleanup.policy')}, which drops "
+            f"records that are still needed: {alter} cleanup.policy=delete"
         )
     return problems
 
 
-def retention_ms(found: Found) -> float:
-    """How long a topic keeps records, milliseconds; infinity where it is for ever."""
-    kept = int(found.configs.get("retention.ms") or -1)
-    return float("inf") if kept < 0 else kept
+def retention_ms(existing: BrokerTopic) -> float:
+    """Return how long a topic keeps records, in milliseconds; infinity for unlimited."""
+    retention = int(existing.configs.get("retention.ms") or -1)
+    return float("inf") if retention < 0 else retention
 
 
-def _compare_retention(found: dict[str, Found], settings: Settings) -> list[str]:
-    """An outcome must outlive the raw record it answers for by the dedupe window."""
-    raw = found.get(settings.topic(WEBHOOKS))
+def _compare_retention(existing: dict[str, BrokerTopic], settings: Settings) -> list[str]:
+    """List outcome topics whose records do not outlive raw records by the dedupe window."""
+    raw = existing.get(settings.topic(WEBHOOKS))
     if raw is None:
         return []
     problems = []
     needed = retention_ms(raw) + WINDOW_MS
     for topic in OUTCOMES:
         name = settings.topic(topic)
-        outcome = found.get(name)
+        outcome = existing.get(name)
         if outcome is None:
             continue
         if retention_ms(outcome) < needed:

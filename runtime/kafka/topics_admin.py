@@ -1,4 +1,4 @@
-"""Topics on the broker: created as declared, checked before any stage stands on them."""
+"""Topics on the broker: created as declared, checked before a stage starts."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -8,10 +8,10 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, for_code
 
-from runtime.health import Health
-from runtime.kafka.topic_checks import Found, compare, partition_count, topic_configs
+from runtime.health import Health, wait_until
+from runtime.kafka.topic_checks import BrokerTopic, compare, partition_count, topic_configs
 from runtime.settings import Settings
 from schemas.topics import ALL, RAW_RETENTION, Topic
 
@@ -21,9 +21,9 @@ _MIN_IN_SYNC = 2
 
 
 class TopicsError(RuntimeError):
-    """The topics are not what the pipeline stands on.
+    """The topics are not as the pipeline needs them.
 
-    ``problems`` says each with its remedy; the message lists them.
+    ``problems`` holds each problem with its remedy; the message lists them.
     """
 
     def __init__(self, problems: Iterable[str]) -> None:
@@ -33,7 +33,7 @@ class TopicsError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """What ``create_topics`` did: names on the broker, in the order of declaration."""
+    """The result of ``create_topics``: names on the broker, in the order of declaration."""
 
     created: tuple[str, ...]
     unchanged: tuple[str, ...]
@@ -41,7 +41,7 @@ class Created:
 
 @asynccontextmanager
 async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    """A connected admin client. Raises KafkaConnectionError where no broker answers."""
+    """Connect an admin client. Raises KafkaConnectionError where no broker answers."""
     client = AIOKafkaAdminClient(**settings.kafka())
     try:
         await client.start()
@@ -51,23 +51,23 @@ async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]
 
 
 async def cluster_id(settings: Settings) -> str:
-    """The id of the cluster that the brokers form. Raises KafkaConnectionError."""
+    """Ask for the cluster's id. Raises KafkaConnectionError."""
     async with admin_client(settings) as client:
         described = await client.describe_cluster()
     return str(described["cluster_id"])
 
 
 async def create_topics(settings: Settings) -> Created:
-    """Create what is missing and check what stands; nothing that stands is changed.
+    """Create missing topics and check existing ones, which are never changed.
 
     Returns when all partitions have leaders. Raises TopicsError, KafkaConnectionError.
     """
     async with admin_client(settings) as client:
-        standing = await _partitions(client)
-        missing = [topic for topic in ALL if settings.topic(topic) not in standing]
+        existing = await _partitions(client)
+        missing = [topic for topic in ALL if settings.topic(topic) not in existing]
         created = await _create(client, missing, settings) if missing else set()
         await _wait_for_leaders(client, settings)
-        if problems := compare(await _found(client, settings), settings):
+        if problems := compare(await _find(client, settings), settings):
             raise TopicsError(problems)
     names = [settings.topic(topic) for topic in ALL]
     return Created(
@@ -94,10 +94,10 @@ async def _create(
         error = for_code(code)
         if code == 0:
             created.add(name)
-        elif error is not TopicAlreadyExistsError:  # somebody else was faster: as good
-            why = (message[0] if message else None) or error.description
+        elif error is not TopicAlreadyExistsError:  # another process created it: just as good
+            reason = (message[0] if message else None) or error.description
             problems.append(
-                f"{name} cannot be created: {why}. Check HOOKLINE_REPLICATION_FACTOR "
+                f"{name} cannot be created: {reason}. Check HOOKLINE_REPLICATION_FACTOR "
                 f"({settings.replication_factor}) against the number of brokers, and the right "
                 "to create topics."
             )
@@ -109,68 +109,71 @@ async def _create(
 async def _wait_for_leaders(client: AIOKafkaAdminClient, settings: Settings) -> None:
     deadline = asyncio.get_running_loop().time() + _CREATED_WITHIN
     while True:
-        standing = await _partitions(client)
-        waiting = [
+        existing = await _partitions(client)
+        leaderless = [
             settings.topic(topic)
             for topic in ALL
-            if not (held := standing.get(settings.topic(topic)))
-            or any(partition["leader"] < 0 for partition in held)
+            if not (partitions := existing.get(settings.topic(topic)))
+            or any(partition["leader"] < 0 for partition in partitions)
         ]
-        if not waiting:
+        if not leaderless:
             return
         if asyncio.get_running_loop().time() > deadline:
             raise TopicsError(
-                f"{name} has partitions without a leader: see the brokers' logs" for name in waiting
+                f"{name} has partitions without a leader: see the brokers' logs"
+                for name in leaderless
             )
         await asyncio.sleep(0.1)
 
 
 async def check_topics(settings: Settings, health: Health | None = None) -> None:
-    """Raise TopicsError unless every topic stands as the pipeline needs it.
+    """Raise TopicsError unless every topic is as the pipeline needs it.
 
-    With ``health`` an unreachable broker is waited out, saying so there; without it
+    With ``health`` an unreachable broker is waited for and shown there; without it
     KafkaConnectionError is raised.
     """
-    pause = 0.5
-    while True:
-        try:
-            async with admin_client(settings) as client:
-                problems = compare(await _found(client, settings), settings)
-            break
-        except KafkaConnectionError:
-            if health is None:
-                raise
-            health.waiting("kafka", f"no broker answers at {settings.brokers}")
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, 10.0)
-    if health is not None:
-        health.met("kafka")
+
+    async def find_problems() -> list[str]:
+        return compare(await find_topics(settings), settings)
+
+    if health is None:
+        problems = await find_problems()
+    else:
+        problems = await wait_until(
+            health,
+            "kafka",
+            find_problems,
+            KafkaConnectionError,
+            lambda _: f"no broker answers at {settings.brokers}",
+            longest_pause=10.0,
+        )
     if problems:
         raise TopicsError(problems)
 
 
-async def find_topics(settings: Settings) -> dict[str, Found]:
-    """Our topics that stand on the broker, by their names there."""
+async def find_topics(settings: Settings) -> dict[str, BrokerTopic]:
+    """Look up our topics that exist on the broker, by their names there."""
     async with admin_client(settings) as client:
-        return await _found(client, settings)
+        return await _find(client, settings)
 
 
 async def _partitions(client: AIOKafkaAdminClient) -> dict[str, list[dict[str, Any]]]:
-    # All topics: naming one that is missing would create it on some brokers.
+    # All topics: asking for a missing one by name would create it on some brokers.
     return {topic["topic"]: topic["partitions"] for topic in await client.describe_topics()}
 
 
-async def _found(client: AIOKafkaAdminClient, settings: Settings) -> dict[str, Found]:
-    standing = await _partitions(client)
-    names = [settings.topic(topic) for topic in ALL if settings.topic(topic) in standing]
+async def _find(client: AIOKafkaAdminClient, settings: Settings) -> dict[str, BrokerTopic]:
+    existing = await _partitions(client)
+    names = [settings.topic(topic) for topic in ALL if settings.topic(topic) in existing]
     if not names:
         return {}
-    asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-    configs = await _configs(client, asked)
+    configs = await _configs(
+        client, [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    )
     return {
-        name: Found(
-            partitions=len(standing[name]),
-            replicas=min((len(held["replicas"]) for held in standing[name]), default=0),
+        name: BrokerTopic(
+            partitions=len(existing[name]),
+            replicas=min((len(each["replicas"]) for each in existing[name]), default=0),
             configs=configs[name],
         )
         for name in names
@@ -178,10 +181,10 @@ async def _found(client: AIOKafkaAdminClient, settings: Settings) -> dict[str, F
 
 
 async def _configs(
-    client: AIOKafkaAdminClient, asked: list[ConfigResource]
+    client: AIOKafkaAdminClient, resources: list[ConfigResource]
 ) -> dict[str, dict[str, str | None]]:
     configs: dict[str, dict[str, str | None]] = {}
-    for response in await client.describe_configs(asked):
+    for response in await client.describe_configs(resources):
         for code, message, _, name, entries in response.resources:
             if code != 0:
                 raise TopicsError([f"the settings of {name} cannot be read: {message}"])
@@ -190,18 +193,18 @@ async def _configs(
 
 
 async def advice(settings: Settings) -> list[str]:
-    """What a production cluster lacks to keep the promise, each with its remedy.
+    """List the settings that a production cluster lacks, each with its remedy.
 
-    Raises KafkaError where the brokers do not tell. One broker on one machine is not asked
-    for replicas.
+    Raises KafkaError where a request fails. With a replication factor of 1, replicas are not
+    checked.
     """
     async with admin_client(settings) as client:
-        found = await _found(client, settings)
+        topics = await _find(client, settings)
         described = await client.describe_cluster()
         node = described["brokers"][0]["node_id"]
-        await client._client.ready(node)  # noqa: SLF001 - it sends only to connected nodes
-        asked = [ConfigResource(ConfigResourceType.BROKER, str(node))]
-        (broker,) = (await _configs(client, asked)).values()
+        await client._client.ready(node)  # noqa: SLF001 - requests go only to connected nodes
+        resource = ConfigResource(ConfigResourceType.BROKER, str(node))
+        (broker,) = (await _configs(client, [resource])).values()
     problems = []
     kept = int(broker.get("offsets.retention.minutes") or 0)
     needed = int(RAW_RETENTION.total_seconds()) // 60
@@ -213,13 +216,13 @@ async def advice(settings: Settings) -> list[str]:
     if settings.replication_factor == 1:
         return problems
     return problems + [
-        f"{words}: {', '.join(name for name, topic in found.items() if is_lacking(topic))}"
-        for words, is_lacking in _LACKING.items()
-        if any(map(is_lacking, found.values()))
+        f"{problem}: {', '.join(name for name, topic in topics.items() if is_lacking(topic))}"
+        for problem, is_lacking in _LACKING.items()
+        if any(map(is_lacking, topics.values()))
     ]
 
 
-_LACKING: dict[str, Callable[[Found], bool]] = {
+_LACKING: dict[str, Callable[[BrokerTopic], bool]] = {
     f"fewer than {_MIN_REPLICAS} replicas, so that a lost disk loses records; add some": (
         lambda topic: topic.replicas < _MIN_REPLICAS
     ),
@@ -230,20 +233,3 @@ _LACKING: dict[str, Callable[[Found], bool]] = {
         lambda topic: topic.configs.get("unclean.leader.election.enable") == "true"
     ),
 }
-
-
-__all__ = [
-    "Created",
-    "Found",
-    "KafkaError",
-    "TopicsError",
-    "admin_client",
-    "advice",
-    "check_topics",
-    "cluster_id",
-    "compare",
-    "create_topics",
-    "find_topics",
-    "partition_count",
-    "topic_configs",
-]

@@ -1,10 +1,10 @@
-"""A bound on the CPU time that one record may take, kept by the kernel.
+"""A limit on the CPU time of one record, enforced by the kernel.
 
-What is pure Python or C cannot be cancelled from within, and a loop in C holds the
-interpreter's lock, so no thread of ours could end it. A timer of the kernel can: SIGPROF ends
-the process after the tracebacks were written to stderr, and who is next finds the record by
-the marks of ``custody.py``. It counts CPU time, so a process that was stopped or starved is
-not to blame.
+Pure Python or C code cannot be cancelled from within, and a loop in C may hold the interpreter's
+lock, so no thread could end it. A kernel timer can: SIGPROF ends the process after writing the
+tracebacks to stderr, and the next owner finds the record by its crash marks
+(``consumer/crash_marks.py``). The timer counts CPU time, so a process that was stopped or starved
+does not blame a record.
 """
 
 import faulthandler
@@ -15,21 +15,23 @@ from contextlib import contextmanager
 
 STDERR = 2
 SLACK = 0.25
-"""Share of the budget that a record may be over it: setting the timer costs a microsecond."""
+"""Share of the budget that a record may exceed it by, so that not every record sets the timer."""
 
 
 class Budget:
-    """``seconds`` of CPU time, at most ``SLACK`` more, from each ``renew`` within ``kept``."""
+    """``seconds`` of CPU time (at most ``SLACK`` more) from each ``renew`` inside ``enforced``."""
 
     def __init__(self, seconds: float) -> None:
         self._slack = seconds * SLACK
         self._limit = seconds + self._slack
         self._stale_at = 0.0
-        faulthandler.register(signal.SIGPROF, file=STDERR, chain=True)  # then the default: die
+        faulthandler.register(
+            signal.SIGPROF, file=STDERR, chain=True
+        )  # then the default action: exit
 
     @contextmanager
-    def kept(self) -> Iterator[None]:
-        """Around everything that is counted."""
+    def enforced(self) -> Iterator[None]:
+        """Count the CPU time of the block."""
         self._set(time.perf_counter())
         try:
             yield
@@ -37,7 +39,7 @@ class Budget:
             signal.setitimer(signal.ITIMER_PROF, 0)
 
     def renew(self) -> None:
-        """The next record begins."""
+        """Start the next record's budget."""
         now = time.perf_counter()
         if now > self._stale_at:
             self._set(now)

@@ -1,4 +1,4 @@
-"""The garbage collector's pace: a batch makes many objects that live as long as the batch."""
+"""Garbage collector settings for batches: many objects that live as long as their batch."""
 
 import gc
 
@@ -7,11 +7,11 @@ _MIDDLE = 20
 _OLD = 20
 
 
-def pace() -> None:
-    """Look for cycles seldom, and never again among what was there at the start.
+def configure() -> None:
+    """Collect cycles rarely, and never among the objects that exist at the start.
 
-    The default is a look every 700 objects, and one event is a hundred. What has no cycle is
-    freed at once, as always.
+    The default is a collection every 700 allocations; one event takes a hundred. Objects without
+    cycles are freed at once, as always.
     """
     gc.collect()
     gc.freeze()

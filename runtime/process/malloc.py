@@ -1,4 +1,4 @@
-"""How glibc keeps memory: what one batch or one merge took is given back, not kept for threads."""
+"""glibc malloc settings: memory of a batch or a merge is returned, not kept per thread."""
 
 import ctypes
 
@@ -7,16 +7,16 @@ from schemas.topics import MIB
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 """Parameters of mallopt(3), as malloc.h numbers them."""
 _LARGE = MIB
-"""Bytes: what is larger has pages of its own, which are gone once it is freed."""
+"""Bytes: larger blocks get pages of their own, which are returned when freed."""
 _SPARE = 16 * MIB
-"""Bytes at the end of the heap that are kept for the next batch."""
+"""Bytes at the end of the heap kept for the next batch."""
 
 
-def settle() -> None:
-    """Tell glibc, before the first thread starts; other C libraries are left as they are.
+def configure() -> None:
+    """Configure glibc, before the first thread starts; other C libraries are left alone.
 
-    By default each thread fills an arena of its own and the limit of what gets pages of its own
-    grows with use: a worker that read a million outcomes back held 50 MB more for good.
+    By default each thread fills an arena of its own, and the threshold for separate pages grows
+    with use, so memory of one large index recovery would never be returned.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:

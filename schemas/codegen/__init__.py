@@ -1,1 +1,1 @@
-"""Generates Avro writers and readers as straight-line Python."""
+"""Generates Avro writers and readers as straight-line Python: see README.md."""

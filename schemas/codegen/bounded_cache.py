@@ -1,34 +1,37 @@
-"""What was made of values that come again and again, within bounds."""
+"""Caches of computed values, bounded in number and in size of the keys."""
 
 from collections.abc import Callable
 from typing import TypeVar
 
 Value = TypeVar("Value")
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
 
-class Remembered(dict[Value, Made]):
-    """Value -> what ``make`` makes of it, for at most ``most`` values; then it begins anew."""
+class BoundedCache(dict[Value, Result]):
+    """Value -> ``compute(value)``, of at most ``size`` values; a full cache is cleared.
 
-    def __init__(self, make: Callable[[Value], Made], most: int) -> None:
+    A plain dict with ``__missing__``, so that a hit costs no call of Python code.
+    """
+
+    def __init__(self, compute: Callable[[Value], Result], size: int) -> None:
         super().__init__()
-        self._make, self._most = make, most
+        self._compute, self._size = compute, size
 
-    def __missing__(self, value: Value) -> Made:
-        if len(self) >= self._most:
+    def __missing__(self, value: Value) -> Result:
+        if len(self) >= self._size:
             self.clear()
-        made = self[value] = self._make(value)
-        return made
+        result = self[value] = self._compute(value)
+        return result
 
 
 LONGEST = 100
-"""Characters of a text that is remembered: senders choose how long theirs are."""
+"""Characters of the longest text that is cached: senders choose how long theirs are."""
 
 
-class RememberedTexts(Remembered[Value, Made]):
-    """The same of texts: what is longer than ``LONGEST`` is made each time."""
+class BoundedTextCache(BoundedCache[Value, Result]):
+    """The same for texts; one longer than ``LONGEST`` is computed each time."""
 
-    def __missing__(self, value: Value) -> Made:
+    def __missing__(self, value: Value) -> Result:
         if isinstance(value, str) and len(value) > LONGEST:
-            return self._make(value)
+            return self._compute(value)
         return super().__missing__(value)

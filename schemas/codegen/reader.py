@@ -1,7 +1,7 @@
-"""Avro -> records, by straight-line code made from the schema: see ``writer``.
+"""Decodes Avro into records with functions generated from the schema: see ``writer``.
 
-Reads what was written with this very schema. Bytes that end early, go on too long or hold
-what no field can be raise ValueError, IndexError or UnicodeDecodeError.
+A function reads only what was written with the same schema. Bytes that end early, are too many or
+hold an invalid value raise ValueError, IndexError or UnicodeDecodeError.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,44 +9,46 @@ from decimal import Decimal
 from inspect import signature
 from typing import Any
 
-from schemas.codegen.bounded_cache import Remembered
-from schemas.codegen.emitter import Node, Source, kind_of
+from schemas.codegen.bounded_cache import BoundedCache
+from schemas.codegen.emitter import CodeEmitter, Node, kind_of
 
-_PLACES = Decimal((0, (1,), -4))
-_GO_ON = 0x8080808080808080
-_EIGHTH_ENDS = 0x0080808080808080
-_KEPT = 4_096
-"""How many values that come again are remembered by their bytes, of each kind."""
-_SHOWN = 24
-"""Bytes of a shared record by which it is looked up, before all of them are compared."""
+_DECIMALS = Decimal((0, (1,), -4))
+_CONTINUE = 0x8080808080808080
+"""The continuation bits of a varint in eight bytes."""
+_ENDS_AT_EIGHT = 0x0080808080808080
+"""The continuation bits of a varint that is eight bytes long."""
+_MAX_CACHED = 4_096
+"""Entries of each cache from bytes to values."""
+_PREFIX = 24
+"""First bytes of a shared record, by which it is looked up before all bytes are compared."""
 
 _SIZES = tuple(0 if first & 0x81 else (first >> 1) + 1 for first in range(256))
-"""By its first byte: the bytes of a text of under 64, this one among them. 0: look closer."""
+"""First byte of a text -> its size with that byte, if the text is under 64 bytes, else 0."""
 
 
 def long(data: bytes, at: int) -> tuple[int, int]:
-    """The zigzag varint that begins at ``at``, and where the next thing begins."""
+    """Return the zigzag varint at the position ``at``, and the position after it."""
     byte = data[at]
-    if byte < 128:  # noqa: PLR2004 - the bit that says: more to come
+    if byte < 128:  # noqa: PLR2004 - the continuation bit
         return (byte >> 1) ^ -(byte & 1), at + 1
     eight = int.from_bytes(data[at : at + 8], "little")
-    if eight & _GO_ON == _EIGHTH_ENDS:  # as today's times are: all at once
+    if eight & _CONTINUE == _ENDS_AT_EIGHT:  # the size of today's times in microseconds
         return _eight(eight), at + 8
-    found, shift = byte & 127, 7
+    number, shift = byte & 127, 7
     at += 1
     while byte > 127:  # noqa: PLR2004
         byte = data[at]
-        found |= (byte & 127) << shift
+        number |= (byte & 127) << shift
         shift += 7
         at += 1
-    if found >> 64:
+    if number >> 64:
         raise ValueError("an integer of more than 64 bits")
-    return (found >> 1) ^ -(found & 1), at
+    return (number >> 1) ^ -(number & 1), at
 
 
 def _eight(eight: int) -> int:
-    """What eight bytes say of which the last alone ends a varint."""
-    eight &= ~_GO_ON
+    """Decode a varint of eight bytes: close the gaps of the continuation bits pairwise."""
+    eight &= ~_CONTINUE
     eight = eight & 0x007F007F007F007F | (eight & 0x7F007F007F007F00) >> 1
     eight = eight & 0x00003FFF00003FFF | (eight & 0x3FFF00003FFF0000) >> 2
     eight = eight & 0xFFFFFFF | eight >> 32 << 28
@@ -54,25 +56,25 @@ def _eight(eight: int) -> int:
 
 
 class _Times(dict[bytes, int | None]):
-    """Times by their eight bytes, None where eight bytes are no time: events share them."""
+    """Eight bytes -> time, or None if they are no varint of eight bytes. Events share times."""
 
-    def __missing__(self, told: bytes) -> int | None:
-        eight = int.from_bytes(told, "little")
-        if len(told) != 8 or eight & _GO_ON != _EIGHTH_ENDS:  # noqa: PLR2004 - as the name says
+    def __missing__(self, data: bytes) -> int | None:
+        eight = int.from_bytes(data, "little")
+        if len(data) != 8 or eight & _CONTINUE != _ENDS_AT_EIGHT:  # noqa: PLR2004
             return None
-        if len(self) >= _KEPT:
+        if len(self) >= _MAX_CACHED:
             self.clear()
-        time = self[told] = _eight(eight)
+        time = self[data] = _eight(eight)
         return time
 
 
 def money(unscaled: bytes) -> Decimal:
-    """The amount whose last of four places is counted in these bytes."""
-    return Decimal(int.from_bytes(unscaled, "big", signed=True)) * _PLACES
+    """Decode an amount: the unscaled integer of a decimal(18, 4), big-endian."""
+    return Decimal(int.from_bytes(unscaled, "big", signed=True)) * _DECIMALS
 
 
 def sized(data: bytes, at: int) -> tuple[int, int]:
-    """A number that is never negative, and where the next thing begins."""
+    """Return the size at the position ``at``, and the position after it."""
     number, at = long(data, at)
     if number < 0:
         raise ValueError("a negative size")
@@ -80,81 +82,82 @@ def sized(data: bytes, at: int) -> tuple[int, int]:
 
 
 def ended(at: int, data: bytes) -> None:
-    """Raise ValueError where the record's end is not the bytes' end."""
+    """Raise ValueError unless the record ends where the bytes end."""
     if at != len(data):
-        raise ValueError(f"a record of {at} bytes in {len(data)}")
+        raise ValueError(f"a record of {at} bytes in {len(data)} bytes")
 
 
 class _Symbols(dict[int, Any]):
-    """An enum's members by the byte of their places, which are less than 64."""
+    """The byte of a symbol's index -> the enum's member. Indexes are below 64."""
 
     def __missing__(self, byte: int) -> Any:
-        raise ValueError(f"a byte of no enum's symbol: {byte}")
+        raise ValueError(f"no symbol of the enum has the byte {byte}")
 
 
-class _Shared(dict[bytes, tuple[bytes, int, Any]]):
-    """Records that come again in many others, by the bytes that they begin with."""
+class _SharedRecords(dict[bytes, tuple[bytes, int, Any]]):
+    """Cached records that recur inside others, by their first bytes."""
 
     def keep(self, data: bytes, start: int, end: int, record: Any) -> None:
-        if len(self) >= _KEPT:
+        if len(self) >= _MAX_CACHED:
             self.clear()
-        self[data[start : start + _SHOWN]] = data[start:end], end - start, record
+        self[data[start : start + _PREFIX]] = data[start:end], end - start, record
 
 
 def _takes_positions(record: Any, names: tuple[str, ...]) -> bool:
-    """Whether it may be built by position, in this order: of many keywords each is searched."""
+    """Return whether a record takes its fields by position: much faster than many keywords."""
     parameters = signature(record).parameters
     return tuple(parameters) == names and all(
-        each.kind is each.POSITIONAL_OR_KEYWORD for each in parameters.values()
+        one.kind is one.POSITIONAL_OR_KEYWORD for one in parameters.values()
     )
 
 
-def compiled(
+def compile_reader(
     schema: Node,
     classes: Mapping[str, Any],
     start: int,
     shared: frozenset[str] = frozenset(),
     repeated: frozenset[str] = frozenset(),
 ) -> Callable[[bytes], Any]:
-    """A function from bytes, of which the first ``start`` are skipped, to a record.
+    """Return a function that decodes bytes, after skipping the first ``start``, into a record.
 
-    ``classes``: record and enum types by their names in the schema. ``shared``: names of
-    record types of which the same few stand in many records; equal ones become one object.
-    ``repeated``: names of fields in which the same few texts do.
+    ``classes``: record and enum types by their names in the schema. ``shared``: names of record
+    types that recur in many records; equal ones become one object. ``repeated``: names of fields
+    with few different texts. Raises ValueError for a schema that is not supported.
     """
-    source = Source(
+    emitter = CodeEmitter(
         long=long,
         sized=sized,
         ended=ended,
         SIZES=_SIZES,
         TIMES=_Times(),
-        AMOUNTS=Remembered(money, _KEPT),
-        TEXTS=Remembered(bytes.decode, _KEPT),
+        AMOUNTS=BoundedCache(money, _MAX_CACHED),
+        TEXTS=BoundedCache(bytes.decode, _MAX_CACHED),
     )
-    source.add(0, f"at = {start}")
-    _Reading(source, classes, shared, repeated).read(0, schema, "record")
-    source.add(0, "ended(at, data)", "return record")
-    read: Callable[[bytes], Any] = source.compiled("def read(data):", "<avro reader>")
+    emitter.add(0, f"at = {start}")
+    _ReaderBuilder(emitter, classes, shared, repeated).read(0, schema, "record")
+    emitter.add(0, "ended(at, data)", "return record")
+    read: Callable[[bytes], Any] = emitter.compiled("def read(data):", "<avro reader>")
     return read
 
 
-class _Reading:
-    """Adds to a source what reads a value of a node into a local name."""
+class _ReaderBuilder:
+    """Emits the code that reads values of schema nodes into local names."""
 
     def __init__(
         self,
-        source: Source,
+        emitter: CodeEmitter,
         classes: Mapping[str, Any],
         shared: frozenset[str],
         repeated: frozenset[str],
     ) -> None:
-        self._source, self._classes = source, classes
+        self._emitter, self._classes = emitter, classes
         self._shared, self._repeated = shared, repeated
 
     def read(self, depth: int, node: Node, into: str, *, is_repeated: bool = False) -> None:
-        node = self._source.resolved(node)
+        """Emit code that assigns the value at ``at`` to ``into`` and advances ``at``."""
+        node = self._emitter.resolved(node)
         kind = kind_of(node)
-        add = self._source.add
+        add = self._emitter.add
         match kind:
             case "string":
                 short = "TEXTS[{}]" if is_repeated else "{}.decode()"
@@ -172,31 +175,31 @@ class _Reading:
                 add(depth, f"if {into} is None: {into}, at = long(data, at)", "else: at += 8")
             case "enum":
                 members = map(self._classes[node["name"]], node["symbols"])
-                places = zip(range(0, 128, 2), members, strict=False)
-                symbols = self._source.constant(_Symbols(places))
+                bytes_ = range(0, 128, 2)  # zigzag varints of the indexes
+                symbols = self._emitter.constant(_Symbols(zip(bytes_, members, strict=False)))
                 add(depth, f"{into} = {symbols}[data[at]]", "at += 1")
             case "optional":
                 add(depth, "if (branch := data[at]) == 0:", f"    {into} = None", "    at += 1")
                 add(depth, "elif branch == 2:", "    at += 1")
                 self.read(depth + 1, node[1], into, is_repeated=is_repeated)
-                add(depth, "else: raise ValueError('a branch of no union')")
+                add(depth, "else: raise ValueError('no branch of the union')")
             case "array" | "map":
                 self._blocks(depth, kind, node, into)
             case "record":
                 self._record(depth, node, into)
             case _:
-                raise ValueError(f"no way to read {node}")
+                raise ValueError(f"cannot read a schema of the kind {node}")
 
     def _bytes(self, depth: int, into: str, short: str, long_: str) -> None:
-        """``short`` and ``long_``: what is made of bytes under 64, and of more."""
+        """Read a value after its length: ``short`` of under 64 bytes, ``long_`` any other."""
         short = short.format("data[at + 1:(at := at + size)]")
         long_ = long_.format("data[at:(at := at + size)]")
-        self._source.add(depth, "if size := SIZES[data[at]]:", f"    {into} = {short}", "else:")
-        self._source.add(depth + 1, "size, at = sized(data, at)", f"{into} = {long_}")
+        self._emitter.add(depth, "if size := SIZES[data[at]]:", f"    {into} = {short}", "else:")
+        self._emitter.add(depth + 1, "size, at = sized(data, at)", f"{into} = {long_}")
 
     def _blocks(self, depth: int, kind: str, node: Node, into: str) -> None:
-        add, count = self._source.add, self._source.name()
-        key, each = self._source.name(), self._source.name()
+        add, count = self._emitter.add, self._emitter.name()
+        key, item = self._emitter.name(), self._emitter.name()
         add(depth, f"{into} = {'{}' if kind == 'map' else '[]'}", "while data[at]:")
         add(depth + 1, f"if {count} := SIZES[data[at]]:", f"    {count} -= 1", "    at += 1")
         add(depth + 1, "else:", f"    {count}, at = long(data, at)", f"    if {count} < 0:")
@@ -204,11 +207,11 @@ class _Reading:
         add(depth + 1, f"for _ in range({count}):")
         if kind == "map":
             self.read(depth + 2, "string", key, is_repeated=True)
-            self.read(depth + 2, node["values"], each)
-            add(depth + 2, f"{into}[{key}] = {each}")
+            self.read(depth + 2, node["values"], item)
+            add(depth + 2, f"{into}[{key}] = {item}")
         else:
-            self.read(depth + 2, node["items"], each)
-            add(depth + 2, f"{into}.append({each})")
+            self.read(depth + 2, node["items"], item)
+            add(depth + 2, f"{into}.append({item})")
         add(depth, "at += 1")
         if kind == "array":
             add(depth, f"{into} = tuple({into})")
@@ -216,27 +219,27 @@ class _Reading:
     def _record(self, depth: int, node: Node, into: str) -> None:
         is_shared = node["name"] in self._shared
         if is_shared:
-            known, began = self._source.name(), self._source.name()
-            kept = self._source.constant(_Shared())
-            self._source.add(
+            entry, start = self._emitter.name(), self._emitter.name()
+            cache = self._emitter.constant(_SharedRecords())
+            self._emitter.add(
                 depth,
-                f"{known} = {kept}.get(data[at:at + {_SHOWN}])",
-                f"if {known} is not None and data.startswith({known}[0], at):",
-                f"    _, size, {into} = {known}",
+                f"{entry} = {cache}.get(data[at:at + {_PREFIX}])",
+                f"if {entry} is not None and data.startswith({entry}[0], at):",
+                f"    _, size, {into} = {entry}",
                 "    at += size",
                 "else:",
-                f"    {began} = at",
+                f"    {start} = at",
             )
             depth += 1
-        names = {field["name"]: self._source.name() for field in node["fields"]}
+        names = {field["name"]: self._emitter.name() for field in node["fields"]}
         for field in node["fields"]:
             name = field["name"]
             self.read(depth, field["type"], names[name], is_repeated=name in self._repeated)
         record = self._classes[node["name"]]
-        made = self._source.constant(record)
-        told = ", ".join(f"{field}={name}" for field, name in names.items())
+        constructor = self._emitter.constant(record)
+        arguments = ", ".join(f"{field}={name}" for field, name in names.items())
         if _takes_positions(record, tuple(names)):
-            told = ", ".join(names.values())
-        self._source.add(depth, f"{into} = {made}({told})")
+            arguments = ", ".join(names.values())
+        self._emitter.add(depth, f"{into} = {constructor}({arguments})")
         if is_shared:
-            self._source.add(depth, f"{kept}.keep(data, {began}, at, {into})")
+            self._emitter.add(depth, f"{cache}.keep(data, {start}, at, {into})")

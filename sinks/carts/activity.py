@@ -1,40 +1,14 @@
-"""Carts: from activities and orders to generations. Pure; silence is judged by the watermark.
-
-All times and durations are microseconds, instants UTC. Money is ``Decimal``.
-"""
+"""The activity of a canonical cart event."""
 
 from schemas.events import Cart
-from sinks.carts.fold import fold
-from sinks.carts.records import (
-    Activity,
-    CandidateOrder,
-    CartHistory,
-    Detection,
-    Generation,
-    Signal,
-    Status,
-)
-from sinks.carts.signals import signals
+from sinks.carts.records import Activity
 from sinks.merge.last_writer import version
-
-__all__ = [
-    "Activity",
-    "CandidateOrder",
-    "CartHistory",
-    "Detection",
-    "Generation",
-    "Signal",
-    "Status",
-    "activity",
-    "fold",
-    "signals",
-]
 
 SECOND = 1_000_000
 
 
-def activity(cart: Cart) -> Activity:
-    """The activity that a canonical cart event is."""
+def activity_of(cart: Cart) -> Activity:
+    """Return the activity of a cart event, with the settings stamped on it in microseconds."""
     meta = cart.meta
     return Activity(
         event_id=meta.event_id,

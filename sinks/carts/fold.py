@@ -1,117 +1,78 @@
-"""The cart state machine: activities and orders of one link group, folded in event time.
+"""The cart state machine: folds the activities and orders of a link group in event time.
 
-Silence counts only up to the watermark: what would follow from silence beyond it is noted
-as ``next_due`` and not yet said.
+Silence counts only up to the watermark. What silence beyond it would change is not applied;
+its time becomes the generation's ``next_due``.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal
 from functools import partial
 from operator import attrgetter
 from typing import Final
 
 from schemas.events import Micros
-from sinks.carts.lines import has_items, is_empty, is_part, overlap, units, value
+from sinks.carts.generation import GenerationState
+from sinks.carts.lines import has_items, is_empty
 from sinks.carts.links import link_method
-from sinks.carts.records import Activity, CandidateOrder, CartHistory, Detection, Generation, Status
+from sinks.carts.records import Activity, CandidateOrder, CartHistory, CartStatus, Generation
 
-EARLY = 5 * 60 * 1_000_000
-"""How long before a cart is first seen its order may be placed."""
+EARLY_ORDER = 5 * 60 * 1_000_000
+"""How long before a cart is first seen its order may be placed: the checkout can be faster."""
 
-NOTHING: Final = Decimal(0)
-FOREVER: Final = 1 << 63
-
-_OPEN = (Status.ACTIVE, Status.ABANDONED, Status.EMPTIED)
+_END_OF_TIME: Final = 1 << 63
 _Step = tuple[Micros, int, str, int, Callable[[], None]]
-"""(when, activities before orders, key, number within the cart, what happens)."""
+"""(time, activities before orders, key, number within the cart, the change to apply)."""
 
 
 def fold(
     carts: Iterable[CartHistory], orders: Iterable[CandidateOrder], watermark: Micros
 ) -> list[Generation]:
-    """All generations of the carts of one link group, ordered by cart key and generation.
+    """Return all generations of one link group's carts, ordered by cart key and generation.
 
-    ``carts`` and ``orders`` must be closed under their ``fold_keys``: every cart and order
-    that shares one with them is there, since one order closes one generation only.
+    The group must be complete: every cart and order that shares a fold key with one of these
+    is among them, since one order closes one generation only.
     """
     histories = sorted(carts, key=attrgetter("cart_key"))
-    group = _Group(watermark, [_Cart(history) for history in histories])
-    steps: list[_Step] = []
+    group = _LinkGroup(watermark, [_Cart(history) for history in histories])
+    steps = [*group.activity_steps(), *group.order_steps(orders)]
+    for *_, apply in sorted(steps, key=lambda step: step[:4]):
+        apply()
     for cart in group.carts:
-        for number, (at, happening) in enumerate(group.happenings(cart)):
-            steps.append((at, 0, cart.history.cart_key, number, happening))
-    for order in orders:
-        if order.closes:
-            placed = partial(group.placed, order)
-            steps.append((order.placed_at, 1, order.order_key, 0, placed))
-    for *_, step in sorted(steps, key=lambda step: step[:4]):
-        step()
-    for cart in group.carts:
-        for run in cart.runs:
-            group.silence(run, FOREVER)
-    return [_row(cart.history, run) for cart in group.carts for run in cart.runs]
-
-
-@dataclass(slots=True)
-class _Run:
-    """A generation while it is folded."""
-
-    number: int
-    first_seen_at: Micros
-    content: Activity  # its items are those of the last non-empty state
-    latest: Activity  # its settings count
-    platform: bool
-    status: Status = Status.ACTIVE
-    is_test: bool = False
-    abandonments: list[Micros] = field(default_factory=list)
-    emptied_at: Micros | None = None
-    grace_ends: Micros = 0  # of being emptied
-    closed_at: Micros | None = None
-    order: CandidateOrder | None = None
-    link: str | None = None
-    due: list[Micros] = field(default_factory=list)
-
-    @property
-    def end(self) -> Micros:
-        return self.abandonments[0] if self.platform else self.latest.at
-
-    @property
-    def expires_at(self) -> Micros:
-        """The last instant at which an order may close it."""
-        return self.end + self.latest.expire_after
-
-    def takes(self, placed_at: Micros) -> bool:
-        """Whether an order placed then may close it, links apart."""
-        if self.status not in _OPEN or placed_at > self.expires_at:
-            return False
-        return self.emptied_at is None or placed_at <= self.grace_ends
-
-    def add(self, activity: Activity) -> None:
-        self.latest = activity
-        if activity.items is not None:
-            self.content = activity
-        self.is_test |= activity.is_test
+        for generation in cart.generations:
+            group.apply_silence(generation, _END_OF_TIME)
+    return [generation.row(cart.history) for cart in group.carts for generation in cart.generations]
 
 
 @dataclass(slots=True)
 class _Cart:
     history: CartHistory
-    runs: list[_Run] = field(default_factory=list)
+    generations: list[GenerationState] = field(default_factory=list)
 
     @property
-    def current(self) -> _Run | None:
-        return self.runs[-1] if self.runs else None
+    def current(self) -> GenerationState | None:
+        return self.generations[-1] if self.generations else None
 
 
 @dataclass(slots=True)
-class _Group:
+class _LinkGroup:
+    """Carts, by key, and the orders that have closed none of them so far."""
+
     watermark: Micros
     carts: list[_Cart]
-    waiting: list[CandidateOrder] = field(default_factory=list)
+    unmatched: list[CandidateOrder] = field(default_factory=list)
 
-    def happenings(self, cart: _Cart) -> Iterator[tuple[Micros, Callable[[], None]]]:
-        """When each of the cart's activities counts, and what it does."""
+    def activity_steps(self) -> Iterator[_Step]:
+        for cart in self.carts:
+            for number, (at, apply) in enumerate(self._changes(cart)):
+                yield at, 0, cart.history.cart_key, number, apply
+
+    def order_steps(self, orders: Iterable[CandidateOrder]) -> Iterator[_Step]:
+        for order in orders:
+            if order.may_close_cart:
+                yield order.placed_at, 1, order.order_key, 0, partial(self.apply_order, order)
+
+    def _changes(self, cart: _Cart) -> Iterator[tuple[Micros, Callable[[], None]]]:
+        """Yield when each activity of a cart counts, and the change that it makes."""
         activities = {each.event_id: each for each in cart.history.activities}.values()
         reports = sorted(
             (each for each in activities if each.abandoned),
@@ -119,160 +80,100 @@ class _Group:
         )
         if not reports:
             for each in sorted(activities, key=attrgetter("at", "version", "event_id")):
-                yield each.at, partial(self.active, cart, each)
+                yield each.at, partial(self.apply_activity, cart, each)
             return
-        # The platform's own word stands over our timer. Its first report speaks of a cart
-        # that stood since its creation, so that an order between the two closes it.
+        # The platform's own reports override our timer. The first one counts from the cart's
+        # creation, so that an order between creation and report closes the cart.
         for number, report in enumerate(reports):
-            at = report.received_at if number else _created(report)
-            yield at, partial(self.reported, cart, report)
+            at = report.received_at if number else _created_at(report)
+            yield at, partial(self.apply_report, cart, report)
 
-    def active(self, cart: _Cart, activity: Activity) -> None:
-        run = cart.current
-        if run is not None:
-            self.silence(run, activity.at)
-        if run is None or not _continues(run, activity):
+    def apply_activity(self, cart: _Cart, activity: Activity) -> None:
+        generation = cart.current
+        if generation is not None:
+            self.apply_silence(generation, activity.at)
+        if generation is None or not generation.includes(activity):
             if not is_empty(activity.items):
-                self.open(cart, _Run(len(cart.runs) + 1, activity.at, activity, activity, False))
-        elif run.status not in _OPEN:
-            return  # the echo of its order
+                number = len(cart.generations) + 1
+                self.open(
+                    cart, GenerationState(number, activity.at, activity, activity, reported=False)
+                )
+        elif not generation.is_open:
+            return  # an echo of the order that closed it
         elif is_empty(activity.items):
-            if run.emptied_at is None:
-                run.status = Status.EMPTIED
-                run.emptied_at = run.closed_at = activity.at
-                run.grace_ends = activity.at + activity.checkout_grace
-        elif run.emptied_at is None or has_items(activity.items):
-            run.status = Status.ACTIVE
-            run.emptied_at = run.closed_at = None
-            run.add(activity)
+            generation.empty(activity)
+        elif generation.emptied_at is None or has_items(activity.items):
+            generation.reactivate(activity)
 
-    def reported(self, cart: _Cart, report: Activity) -> None:
-        run = cart.current
-        if run is not None:
-            self.silence(run, report.received_at)
-        if run is None or not _continues(run, report):
-            first_seen_at = _created(report)
-            if run is not None and first_seen_at <= (run.closed_at or run.end):
-                first_seen_at = report.received_at  # the earlier life was seen first then
-            run = _Run(len(cart.runs) + 1, first_seen_at, report, report, True)
-            run.status = Status.ABANDONED
-            run.abandonments.append(report.received_at)
-            self.open(cart, run)
-        elif run.status in _OPEN:
-            run.add(report)
+    def apply_report(self, cart: _Cart, report: Activity) -> None:
+        generation = cart.current
+        if generation is not None:
+            self.apply_silence(generation, report.received_at)
+        if generation is None or not generation.includes(report):
+            first_seen_at = _created_at(report)
+            if generation is not None and first_seen_at <= (generation.closed_at or generation.end):
+                # The creation belongs to the generation before this one.
+                first_seen_at = report.received_at
+            number = len(cart.generations) + 1
+            generation = GenerationState(number, first_seen_at, report, report, reported=True)
+            generation.abandon(report.received_at)
+            self.open(cart, generation)
+        elif generation.is_open:
+            generation.add(report)
 
-    def open(self, cart: _Cart, run: _Run) -> None:
-        run.is_test = run.latest.is_test
-        cart.runs.append(run)
-        if not run.platform:  # time has come as far as this run's start
-            earliest = run.first_seen_at - EARLY
-            self.waiting = [order for order in self.waiting if order.placed_at >= earliest]
-        for order in self.waiting:
+    def open(self, cart: _Cart, generation: GenerationState) -> None:
+        """Add a generation; an order placed shortly before it may close it at once."""
+        generation.is_test = generation.latest.is_test
+        cart.generations.append(generation)
+        if not generation.reported:
+            # Steps are in order of time: whatever opens later is too late for older orders.
+            # A report's generation starts at the cart's creation, so it proves no such thing.
+            earliest = generation.first_seen_at - EARLY_ORDER
+            self.unmatched = [order for order in self.unmatched if order.placed_at >= earliest]
+        for order in self.unmatched:
             link = link_method(cart.history, order)
-            if link is not None and run.first_seen_at <= order.placed_at + EARLY:
-                self.waiting.remove(order)
-                _close(run, order, link)
+            if link is not None and generation.first_seen_at <= order.placed_at + EARLY_ORDER:
+                self.unmatched.remove(order)
+                generation.close(order, link)
                 return
 
-    def placed(self, order: CandidateOrder) -> None:
-        found: tuple[Micros, _Run, str] | None = None
-        for cart in self.carts:  # by cart key: the first of equals stays
-            run, link = cart.current, link_method(cart.history, order)
-            if run is None or link is None:
+    def apply_order(self, order: CandidateOrder) -> None:
+        """Close the cart with the latest activity among those that the order names."""
+        best: tuple[Micros, GenerationState, str] | None = None
+        for cart in self.carts:  # in order of key: of equal activity the first cart wins
+            generation, link = cart.current, link_method(cart.history, order)
+            if generation is None or link is None:
                 continue
-            self.silence(run, order.placed_at)
-            seen_at = run.first_seen_at if run.platform else run.latest.at
-            if run.takes(order.placed_at) and (found is None or seen_at > found[0]):
-                found = (seen_at, run, link)
-        if found is None:
-            self.waiting.append(order)
+            self.apply_silence(generation, order.placed_at)
+            seen_at = generation.first_seen_at if generation.reported else generation.latest.at
+            if generation.accepts_order(order.placed_at) and (best is None or seen_at > best[0]):
+                best = seen_at, generation, link
+        if best is None:
+            self.unmatched.append(order)
         else:
-            _close(found[1], order, found[2])
+            _, generation, link = best
+            generation.close(order, link)
 
-    def silence(self, run: _Run, until: Micros) -> None:
-        """What silence up to ``until`` does to a run, as far as the watermark vouches for it."""
-        if run.status is Status.ACTIVE and has_items(run.content.items):
-            abandoned_at = run.latest.at + run.latest.abandon_after
-            if abandoned_at <= until and self.vouches(run, abandoned_at):
-                run.status = Status.ABANDONED
-                run.abandonments.append(abandoned_at)
-        if run.status is Status.ABANDONED:
-            expires_at = max(run.expires_at, run.abandonments[-1])
-            if expires_at < until and self.vouches(run, expires_at + 1):
-                run.status = Status.EXPIRED
-                run.closed_at = expires_at
+    def apply_silence(self, generation: GenerationState, until: Micros) -> None:
+        """Abandon and expire a generation that nothing changed until then, up to the watermark."""
+        if generation.status is CartStatus.ACTIVE and has_items(generation.content.items):
+            abandoned_at = generation.latest.at + generation.latest.abandon_after
+            if abandoned_at <= until and self._reached(generation, abandoned_at):
+                generation.abandon(abandoned_at)
+        if generation.status is CartStatus.ABANDONED:
+            expires_at = max(generation.last_order_at, generation.abandonments[-1])
+            # At that instant an order may still come: it is expired one microsecond later.
+            if expires_at < until and self._reached(generation, expires_at + 1):
+                generation.expire(expires_at)
 
-    def vouches(self, run: _Run, at: Micros) -> bool:
+    def _reached(self, generation: GenerationState, at: Micros) -> bool:
+        """Return whether the watermark is at ``at``; note the time as due where it is not."""
         if at > self.watermark:
-            run.due.append(at)
+            generation.due.append(at)
         return at <= self.watermark
 
 
-def _created(report: Activity) -> Micros:
+def _created_at(report: Activity) -> Micros:
     if report.created_at is None:
         return report.received_at
     return min(report.created_at, report.received_at)
-
-
-def _continues(run: _Run, activity: Activity) -> bool:
-    """Whether an activity belongs to this generation: it is open, or closed by this very buy."""
-    at = activity.received_at if run.platform else activity.at
-    if run.status is Status.EXPIRED:
-        return False
-    if run.order is not None:
-        ends = run.order.placed_at + run.latest.checkout_grace
-        return at <= ends and is_part(activity.items, run.content.items)
-    return run.emptied_at is None or at <= run.grace_ends
-
-
-def _close(run: _Run, order: CandidateOrder, link: str) -> None:
-    run.status = Status.RECOVERED if run.abandonments else Status.CONVERTED
-    run.closed_at = max(order.placed_at, run.first_seen_at)
-    run.emptied_at = None
-    run.order, run.link = order, link
-
-
-def _row(history: CartHistory, run: _Run) -> Generation:
-    content, order = run.content, run.order
-    cart_value, value_source = value(content.items, content.total)
-    currency = content.currency or run.latest.currency
-    abandoned_at = run.abandonments[-1] if run.abandonments else None
-    to_recover = recovered = None
-    if order is not None and abandoned_at is not None:
-        to_recover = order.placed_at - abandoned_at
-        if currency is not None and currency == order.currency:
-            recovered = NOTHING if order.cancelled else order.value
-    return Generation(
-        cart_key=history.cart_key,
-        generation=run.number,
-        source=history.source,
-        shop=history.shop,
-        native_cart_id=history.native_cart_id,
-        customer_key=history.customer_key,
-        person_key=history.person_key,
-        is_contactable=history.is_contactable,
-        status=run.status,
-        detection=Detection.PLATFORM if run.platform else Detection.TIMER,
-        time_basis=run.latest.time_basis,
-        first_seen_at=run.first_seen_at,
-        last_activity_at=None if run.platform else run.latest.at,
-        abandoned_at=abandoned_at,
-        closed_at=run.closed_at,
-        abandon_count=len(run.abandonments),
-        item_count=units(content.items),
-        items=content.items,
-        cart_value=cart_value,
-        value_source=value_source,
-        currency=currency,
-        order_key=order.order_key if order else None,
-        link_method=run.link,
-        time_to_recover=to_recover if to_recover is not None and to_recover >= 0 else None,
-        recovered_value=recovered,
-        item_overlap=overlap(content.items, order.items) if order else None,
-        is_test=run.is_test,
-        source_event_id=run.latest.event_id,
-        raw_partition=run.latest.raw_partition,
-        raw_offset=run.latest.raw_offset,
-        abandonments=tuple(run.abandonments),
-        next_due=min(run.due, default=None),
-    )

@@ -1,4 +1,4 @@
-"""What the lines of a cart come to: units, value, likeness to other lines."""
+"""Cart and order lines: units, value, and what two sets of lines have in common."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -6,22 +6,22 @@ from decimal import Decimal
 
 from schemas.events import LineItem
 
-_SHARE = Decimal("0.0001")
+_FOUR_PLACES = Decimal("0.0001")
 _Identity = tuple[str | None, ...]
 
 
 def is_empty(items: Sequence[LineItem] | None) -> bool:
-    """True where the cart is told to hold nothing; a line of no units is nothing."""
-    return items is not None and not _standing(items)
+    """Return whether the lines are given and hold nothing; a line of zero units holds nothing."""
+    return items is not None and not _non_empty(items)
 
 
 def has_items(items: Sequence[LineItem] | None) -> bool:
-    """True where the cart is told to hold at least one item."""
-    return items is not None and bool(_standing(items))
+    """Return whether the lines are given and hold at least one item."""
+    return items is not None and bool(_non_empty(items))
 
 
 def units(items: Sequence[LineItem] | None) -> int | None:
-    """Units over all lines; None where a line does not tell its own."""
+    """Add up the units; None where a line does not give its own."""
     if items is None:
         return None
     counts = [line.quantity for line in items]
@@ -31,22 +31,22 @@ def units(items: Sequence[LineItem] | None) -> int | None:
 def value(
     items: Sequence[LineItem] | None, total: Decimal | None
 ) -> tuple[Decimal | None, str | None]:
-    """(value, where it comes from): the cart's own total, else its lines if all tell a price."""
+    """Return (value, its source): the cart's own total, else its lines if all give a price."""
     if total is not None:
         return total, "CART_TOTAL"
-    lines = lines_total(_standing(items)) if items else None
-    return (None, None) if lines is None else (lines, "CART_LINES")
+    of_lines = lines_total(_non_empty(items)) if items else None
+    return (None, None) if of_lines is None else (of_lines, "CART_LINES")
 
 
 def lines_total(items: Iterable[LineItem]) -> Decimal | None:
-    """Price of all lines before discounts; None where a line's price cannot be told."""
+    """Add up the lines before discounts; None where a line gives no price."""
     amounts = [line_amount(line) for line in items]
-    known = [amount for amount in amounts if amount is not None]
-    return sum(known, Decimal(0)) if len(known) == len(amounts) else None
+    given = [amount for amount in amounts if amount is not None]
+    return sum(given, Decimal(0)) if len(given) == len(amounts) else None
 
 
 def line_amount(line: LineItem) -> Decimal | None:
-    """A line's price before discounts."""
+    """Price a line before discounts; None where it gives no price."""
     if line.line_total is not None:
         return line.line_total
     if line.unit_price is None or line.quantity is None:
@@ -55,45 +55,49 @@ def line_amount(line: LineItem) -> Decimal | None:
 
 
 def is_part(items: Sequence[LineItem] | None, whole: Sequence[LineItem] | None) -> bool:
-    """True where ``items`` say nothing, or nothing beyond ``whole``: empty, equal, a subset."""
+    """Return whether ``items`` are not given, or hold nothing that ``whole`` does not."""
     if items is None:
         return True
-    rest = _counted(_standing(whole or ()))
-    return all(rest[line] >= count for line, count in _counted(_standing(items)).items())
+    available = _units_by_identity(_non_empty(whole or ()))
+    wanted = _units_by_identity(_non_empty(items))
+    return all(available[line] >= count for line, count in wanted.items())
 
 
 def overlap(cart: Sequence[LineItem] | None, order: Sequence[LineItem] | None) -> Decimal | None:
-    """Share of the cart's lines whose variant, else product, else SKU is in the order.
+    """Return the share of cart lines in the order, by variant, else product, else SKU.
 
-    None where the cart names none of them, or the order tells no lines. A kind of name that
-    only one side uses says nothing: the next kind decides.
+    From 0 to 1 with four places. None where the cart gives no identifier at all, or the order
+    no lines. An identifier that only one side uses is skipped: the next one decides.
     """
-    lines = _standing(cart or ())
-    if order is None or not any(any(_names(line)) for line in lines):
+    lines = _non_empty(cart or ())
+    if order is None or not any(any(_identifiers(line)) for line in lines):
         return None
-    ordered = [{name for name in kind if name} for kind in zip(*map(_names, order), strict=True)]
-    found = 0
-    for line in lines:
-        comparable = (
-            name in names
-            for name, names in zip(_names(line), ordered, strict=False)
-            if name and names
-        )
-        found += next(comparable, False)
-    return (Decimal(found) / len(lines)).quantize(_SHARE)
+    # One set for each kind of identifier that the order uses.
+    ordered = [set(filter(None, kind)) for kind in zip(*map(_identifiers, order), strict=True)]
+    in_order = sum(_is_ordered(line, ordered) for line in lines)
+    return (Decimal(in_order) / len(lines)).quantize(_FOUR_PLACES)
 
 
-def _standing(items: Sequence[LineItem]) -> list[LineItem]:
+def _is_ordered(line: LineItem, ordered: Sequence[set[str | None]]) -> bool:
+    # Not strict: an order of no lines uses no kind of identifier.
+    for identifier, identifiers in zip(_identifiers(line), ordered, strict=False):
+        if identifier and identifiers:
+            return identifier in identifiers
+    return False
+
+
+def _non_empty(items: Sequence[LineItem]) -> list[LineItem]:
+    """Leave out lines of zero units; a line that gives no units counts."""
     return [line for line in items if line.quantity is None or line.quantity > 0]
 
 
-def _counted(items: Iterable[LineItem]) -> Counter[_Identity]:
+def _units_by_identity(items: Iterable[LineItem]) -> Counter[_Identity]:
     counted: Counter[_Identity] = Counter()
     for line in items:
-        ids = (line.line_id, *_names(line))
+        ids = (line.line_id, *_identifiers(line))
         counted[ids if any(ids) else (line.name,)] += line.quantity or 1
     return counted
 
 
-def _names(line: LineItem) -> _Identity:
+def _identifiers(line: LineItem) -> _Identity:
     return (line.variant_id, line.product_id, line.sku)

@@ -1,10 +1,10 @@
-"""Which cart an order may close: the keys to lock and look up by, and the rule itself."""
+"""Which carts an order may close: the link rule, and the keys to lock and look up by."""
 
 from schemas.keys import entity_key
 from schemas.platforms import PLATFORMS
 from sinks.carts.records import CandidateOrder, CartHistory
 
-_FOLDED = {name: row.carts_named_by for name, row in PLATFORMS.items()}
+_NAMED_BY = {name: platform.carts_named_by for name, platform in PLATFORMS.items()}
 """Source -> the identifiers by which its orders name carts."""
 
 
@@ -16,11 +16,11 @@ def link_keys(
     cart_token: str | None = None,
     cart_id: str | None = None,
 ) -> list[str]:
-    """Every key that a cart, an order, a customer or any other record is to be locked under.
+    """Return the keys under which a cart, an order, a customer or another record is locked.
 
-    ``source/shop/customer:id``, ``source/shop/email:hash``, ``source/shop/cart-token:token``,
-    ``source/shop/cart:id``: one for each identifier given. Two records that may ever
-    influence each other's rows share a key.
+    One for each identifier given: ``source/shop/customer:id``, ``source/shop/email:hash``,
+    ``source/shop/cart-token:token``, ``source/shop/cart:id``. Two records that may ever
+    change each other's rows share a key.
     """
     keys = []
     if customer_id is not None:
@@ -43,42 +43,46 @@ def fold_keys(
     cart_token: str | None = None,
     cart_id: str | None = None,
 ) -> frozenset[str]:
-    """The link keys by which carts and orders of this source must be folded together.
+    """Return the link keys under which carts and orders of this source are folded together.
 
-    The group that ``carts.fold`` takes is closed under these: a subset of ``link_keys``.
+    A subset of ``link_keys``: those of the identifiers by which its orders name carts.
     """
-    by, keys = _FOLDED.get(source, ("cart_id",)), []
-    if customer_id is not None and "customer_id" in by:
-        keys.append(entity_key(source, shop, "customer", customer_id))
-    if email_hash is not None and "email_hash" in by:
-        keys.append(entity_key(source, shop, "email", email_hash))
-    if cart_token is not None and "cart_token" in by:
-        keys.append(entity_key(source, shop, "cart-token", cart_token))
-    if cart_id is not None and "cart_id" in by:
-        keys.append(entity_key(source, shop, "cart", cart_id))
-    return frozenset(keys)
+    named_by = _NAMED_BY.get(source, ("cart_id",))
+    return frozenset(
+        link_keys(
+            source,
+            shop,
+            customer_id if "customer_id" in named_by else None,
+            email_hash if "email_hash" in named_by else None,
+            cart_token if "cart_token" in named_by else None,
+            cart_id if "cart_id" in named_by else None,
+        )
+    )
 
 
 def link_method(cart: CartHistory, order: CandidateOrder) -> str | None:
-    """How an order names this cart, None where it does not.
+    """Return how an order names this cart, None where it does not.
 
-    ``cart-token`` (Spiffy), ``customer-id`` (Run Free, Ciklik), ``email-hash`` (Ciklik, if
-    either side has no user id), and ``cart-id`` where an order tells it.
+    ``cart-id`` where the order gives it, ``cart-token`` (Spiffy), ``customer-id`` (Run Free,
+    Ciklik), ``email-hash`` (Ciklik, if either side has no user id).
     """
     if (cart.source, cart.shop) != (order.source, order.shop):
         return None
-    by = _FOLDED.get(cart.source, ())
+    named_by = _NAMED_BY.get(cart.source, ())
     method = None
     if _same(cart.native_cart_id, order.cart_id):
         method = "cart-id"
-    elif "cart_token" in by and _same(cart.cart_token, order.cart_token):
+    elif "cart_token" in named_by and _same(cart.cart_token, order.cart_token):
         method = "cart-token"
-    elif "customer_id" in by and cart.customer_id is not None and order.customer_id is not None:
+    elif (
+        "customer_id" in named_by and cart.customer_id is not None and order.customer_id is not None
+    ):
+        # Two user ids that differ are two people, even with the same address.
         method = "customer-id" if cart.customer_id == order.customer_id else None
-    elif "email_hash" in by and _same(cart.email_hash, order.email_hash):
+    elif "email_hash" in named_by and _same(cart.email_hash, order.email_hash):
         method = "email-hash"
     return method
 
 
-def _same(mine: str | None, theirs: str | None) -> bool:
-    return mine is not None and mine == theirs
+def _same(own: str | None, other: str | None) -> bool:
+    return own is not None and own == other

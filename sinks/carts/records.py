@@ -1,4 +1,4 @@
-"""What the cart rules take and give. Times and durations are microseconds, instants UTC."""
+"""Input and output of the cart rules. Times and durations are microseconds, instants UTC."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -8,8 +8,8 @@ from schemas.events import LineItem, Micros, SignalKind
 from sinks.merge.last_writer import Version
 
 
-class Status(StrEnum):
-    """How a generation of a cart stands."""
+class CartStatus(StrEnum):
+    """State of a cart generation."""
 
     ACTIVE = "ACTIVE"
     ABANDONED = "ABANDONED"
@@ -20,7 +20,7 @@ class Status(StrEnum):
 
 
 class Detection(StrEnum):
-    """Who found the cart abandoned: our timer or its platform."""
+    """Who detected that the cart was abandoned: our timer or its platform."""
 
     TIMER = "TIMER"
     PLATFORM = "PLATFORM"
@@ -30,10 +30,9 @@ class Detection(StrEnum):
 class Activity:
     """One cart event: a row of ``cart_activity``.
 
-    ``at`` is occurred_at; ``items`` None = not told, empty = told empty; ``currency`` is the
-    payload's, else the shop's. ``abandoned``: the platform reports the cart abandoned.
-    The durations are those of the settings stamped on the event. ``msgspec.to_builtins`` and
-    ``msgspec.convert`` take it to JSON and back.
+    ``at`` is occurred_at. ``items``: None is not given, () is given as empty. ``currency`` is
+    the payload's, else the shop's. ``abandoned``: the platform reports the cart abandoned.
+    Durations come from the settings stamped on the event. Stored as JSON under these names.
     """
 
     event_id: str
@@ -58,9 +57,8 @@ class Activity:
 class CartHistory:
     """A cart with all its kept activities (any order, repeats allowed) and its links.
 
-    ``customer_id``, ``email_hash`` and ``cart_token`` are the newest told of the cart;
-    ``person_key`` and ``is_contactable`` what the store knows of its customer: they pass
-    through to the rows.
+    ``customer_id``, ``email_hash`` and ``cart_token`` are the newest given;
+    ``person_key`` and ``is_contactable`` are the customer's, and pass through to the rows.
     """
 
     cart_key: str
@@ -78,18 +76,17 @@ class CartHistory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateOrder:
-    """An order that may close a cart: its newest state.
+    """An order that may close a cart, in its newest state.
 
-    ``closes`` is false for renewals, tests and drafts. ``value`` is
-    the newest net, of a pending order what its net would be, None where unknown, 0 once
-    ``cancelled``.
+    ``may_close_cart`` is false for renewals, tests and drafts. ``value`` is the net, of a
+    pending order what its net would be, 0 once ``cancelled``; None where unknown.
     """
 
     order_key: str
     source: str
     shop: str
     placed_at: Micros
-    closes: bool
+    may_close_cart: bool
     value: Decimal | None
     currency: str | None
     cancelled: bool
@@ -102,14 +99,14 @@ class CandidateOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """One generation of a cart: a row of ``carts``, and of ``abandoned_carts`` where it stands.
+    """One generation of a cart: a row of ``cart_generations``, stored as JSON under these names.
 
-    The columns of ``abandoned_carts`` but ``detected_at``, which the store dates. Beside
-    them: ``abandonments``, every abandoned_at of this generation (ascending; the last is
-    ``abandoned_at``); ``next_due``, the earliest watermark at which this row says something
-    else without any new event, None if never; raw coordinates of ``source_event_id``, the
-    event that last shaped the row's content. ``time_to_recover`` is in microseconds,
-    ``item_overlap`` a share from 0 to 1 with four places.
+    The columns of ``abandoned_carts`` without ``detected_at``, which the store adds. Also
+    ``abandonments``, every abandoned_at of the generation (ascending; the last is
+    ``abandoned_at``), and ``next_due``, the earliest watermark that changes the row without
+    any new event, None if none does. ``source_event_id`` and its raw partition and offset are
+    those of the latest activity. ``time_to_recover`` is in microseconds, ``item_overlap`` a
+    share from 0 to 1 with four places.
     """
 
     cart_key: str
@@ -120,7 +117,7 @@ class Generation:
     customer_key: str | None
     person_key: str | None
     is_contactable: bool | None
-    status: Status
+    status: CartStatus
     detection: Detection
     time_basis: str
     first_seen_at: Micros
@@ -146,17 +143,16 @@ class Generation:
     next_due: Micros | None
 
     @property
-    def stands(self) -> bool:
-        """True where it has a row in ``abandoned_carts``: it is or was abandoned."""
+    def was_abandoned(self) -> bool:
+        """Whether it has a row in ``abandoned_carts``: it is or was abandoned."""
         return self.abandon_count > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """Something to tell about a cart. ``generation`` is the row that it speaks of.
+    """A change of a cart to publish. ``row`` is the generation; of a retraction, its old row.
 
-    A retraction speaks of the row as it stood before. ``signal_id`` is
-    UUIDv5(cart key, generation, kind, abandoned_at): the same whenever it is found again.
+    ``signal_id`` is UUIDv5(cart key, generation, kind, abandoned_at).
     """
 
     signal_id: str

@@ -1,6 +1,7 @@
-"""What canonical events tell, by straight-line code made from their types: see ``merge.told``.
+"""The fields that a canonical event provides, by code generated from each record type.
 
-Asked of the typed record field by field, so that nothing is built only to be left out again.
+The generated function reads the typed record field by field: no intermediate copy of the whole
+record is built only to drop most of it.
 """
 
 from collections.abc import Callable
@@ -11,111 +12,128 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from schemas.codegen.emitter import Source
+from schemas.codegen.emitter import CodeEmitter
 from schemas.events import Change, CustomerRef, Event, Meta, ShopSettings
 
 Fields = dict[str, Any]
-"""Field name -> JSON value. A name that is missing was not told."""
+"""Field name -> JSON value. A field that was not given is missing, never None."""
 
 FIRST = "first_occurred_at"
-"""The one field that its smallest value wins, not its newest: when the entity was first told."""
+"""When the entity first occurred: the one field whose smallest value wins, not the newest."""
 
-_WORDS = {"status": "status_word"}
-"""Enum fields, and the field with the platform's own word for them."""
-_KEPT = 1_000
+_NATIVE_TEXTS = {"status": "status_word"}
+"""Enum field -> field with the platform's own text for it."""
+_CACHED_SETTINGS = 1_000
 
-_plain: Callable[[Any], Any] = msgspec.to_builtins
-_settings_known: dict[int, tuple[ShopSettings, Fields]] = {}
+_to_json: Callable[[Any], Any] = msgspec.to_builtins
+_settings_cache: dict[int, tuple[ShopSettings, Fields]] = {}
 
 
-def compiled(record: type[Event]) -> Callable[[Any], Fields]:
-    """A function from records of this type to the fields that they tell."""
-    source = Source(
+def event_fields(record: Event) -> Fields:
+    """Return the fields that a canonical event provides, as JSON values.
+
+    Left out: None, empty ``attributes`` or ``reported``, and an UNKNOWN without the platform's
+    own text beside it. The customer's three fields are flat (``customer_id``, ``email_hash``,
+    ``accepts_marketing``). Added to the record's own fields: ``deleted`` (unless REPORTED),
+    ``is_test``, ``settings``, ``occurred_at``, ``first_occurred_at`` and on a CREATED order
+    ``created_successful_transactions``.
+    """
+    return _EXTRACTORS[type(record)](record)
+
+
+def _extractor(record: type[Event]) -> Callable[[Any], Fields]:
+    """Generate ``event_fields`` for one record type."""
+    emitter = CodeEmitter(
         part=_part, settings=_settings, DELETED=Change.DELETED, REPORTED=Change.REPORTED,
         FIRST=FIRST,
     )  # fmt: skip
-    source.add(0, "fields = {}")
+    emitter.add(0, "fields = {}")
     hints = get_type_hints(record)
     for name, hint in hints.items():
-        _field(source, name, hint, _WORDS.get(name) if _WORDS.get(name) in hints else None)
-    source.add(0, "meta = record.meta", "change = meta.change")
-    source.add(0, "if change is not REPORTED: fields['deleted'] = change is DELETED")
-    source.add(
+        native = _NATIVE_TEXTS.get(name)
+        _add_field(emitter, name, hint, native if native in hints else None)
+    emitter.add(0, "meta = record.meta", "change = meta.change")
+    emitter.add(0, "if change is not REPORTED: fields['deleted'] = change is DELETED")
+    emitter.add(
         0, "fields['is_test'] = meta.is_test", "fields['settings'] = settings(meta.settings)"
     )
-    source.add(0, "fields['occurred_at'] = fields[FIRST] = meta.occurred_at")
+    emitter.add(0, "fields['occurred_at'] = fields[FIRST] = meta.occurred_at")
     if record.__name__ == "Order":
-        source.constants["CREATED"] = Change.CREATED
-        source.add(0, "if change is CREATED and record.successful_transactions is not None:")
-        source.add(1, "fields['created_successful_transactions'] = record.successful_transactions")
-    source.add(0, "return fields")
-    told: Callable[[Any], Fields] = source.compiled("def told(record):", "<telling>")
-    return told
+        emitter.constants["CREATED"] = Change.CREATED
+        emitter.add(0, "if change is CREATED and record.successful_transactions is not None:")
+        emitter.add(1, "fields['created_successful_transactions'] = record.successful_transactions")
+    emitter.add(0, "return fields")
+    extractor: Callable[[Any], Fields] = emitter.compiled("def fields_of(record):", "<fields>")
+    return extractor
 
 
-def _field(source: Source, name: str, hint: Any, word: str | None) -> None:
-    """A line for one field; ``word``: the field with the platform's own word for it."""
-    told = _optional(hint)
-    if told is Meta:
+def _add_field(emitter: CodeEmitter, name: str, hint: Any, native: str | None) -> None:
+    """Add the line for one field; ``native``: the field with the platform's own text for it."""
+    given = _without_none(hint)
+    if given is Meta:
         return
-    if told is CustomerRef:
-        source.add(0, "if (customer := record.customer) is not None:")
+    if given is CustomerRef:
+        emitter.add(0, "if (customer := record.customer) is not None:")
         for inner in CustomerRef.__struct_fields__:
             line = f"if (value := customer.{inner}) is not None: fields[{inner!r}] = value"
-            source.add(1, line)
+            emitter.add(1, line)
         return
     test = f"(value := record.{name}) is not None"
     value = "value"
-    kind = get_origin(told) or told
+    kind = get_origin(given) or given
     if kind is tuple:
-        row = source.constant(_row(get_args(told)[0]))
-        value = f"[{row}(each) for each in value]"
+        row = emitter.constant(_row_extractor(get_args(given)[0]))
+        value = f"[{row}(item) for item in value]"
     elif kind is Decimal:
         value = "str(value)"
     elif issubclass(kind, StrEnum):
-        unknown = source.constant(kind("UNKNOWN"))
-        worded = f" or record.{word} is not None" if word else ""
-        test = f"(value := record.{name}) is not {unknown}{worded}"
+        unknown = emitter.constant(kind("UNKNOWN"))
+        has_native = f" or record.{native} is not None" if native else ""
+        test = f"(value := record.{name}) is not {unknown}{has_native}"
         value = "value._value_"
     elif issubclass(kind, msgspec.Struct):
         value = "part(value)"
-    if name in ("attributes", "reported"):  # may hold a value and yet tell nothing
+    if name in ("attributes", "reported"):  # empty is the same as not given
         test = f"value := record.{name}"
-    source.add(0, f"if {test}: fields[{name!r}] = {value}")
+    emitter.add(0, f"if {test}: fields[{name!r}] = {value}")
 
 
-def _optional(hint: Any) -> Any:
-    """The type beside None."""
+def _without_none(hint: Any) -> Any:
+    """Return T of ``T | None``, any other type as it is."""
     if get_origin(hint) in (Union, UnionType):
-        [hint] = [each for each in get_args(hint) if each is not type(None)]
+        [hint] = [kind for kind in get_args(hint) if kind is not type(None)]
     return hint
 
 
-def _row(record: type[msgspec.Struct]) -> Callable[[Any], Fields]:
-    """A function from one of an event's many, such as a line, to all its fields."""
-    source, values = Source(), []
+def _row_extractor(record: type[msgspec.Struct]) -> Callable[[Any], Fields]:
+    """Generate a function from a nested record, such as a line, to all its fields."""
+    emitter, values = CodeEmitter(), []
     for name, hint in get_type_hints(record).items():
-        kind, value = get_origin(_optional(hint)) or _optional(hint), f"record.{name}"
+        given, value = _without_none(hint), f"record.{name}"
+        kind = get_origin(given) or given
         if kind is Decimal:
             value = f"None if (value := {value}) is None else str(value)"
         elif issubclass(kind, StrEnum):
             value += "._value_"
         values.append(f"{name!r}: {value}")
-    source.add(0, f"return {{{', '.join(values)}}}")
-    row: Callable[[Any], Fields] = source.compiled("def row(record):", "<telling>")
+    emitter.add(0, f"return {{{', '.join(values)}}}")
+    row: Callable[[Any], Fields] = emitter.compiled("def row(record):", "<row fields>")
     return row
 
 
 def _part(record: msgspec.Struct) -> Fields:
-    return {name: value for name, value in _plain(record).items() if value is not None}
+    return {name: value for name, value in _to_json(record).items() if value is not None}
 
 
 def _settings(settings: ShopSettings) -> Fields:
-    """As JSON values, once for each object: the reader gives the same few again and again."""
-    known = _settings_known.get(id(settings))
-    if known is None:
-        if len(_settings_known) >= _KEPT:
-            _settings_known.clear()
-        # Kept with its object: else its id could become another's.
-        known = _settings_known[id(settings)] = settings, _plain(settings)
-    return known[1]
+    """Return the settings as JSON values; decoded events share a few objects of them."""
+    cached = _settings_cache.get(id(settings))
+    if cached is None:
+        if len(_settings_cache) >= _CACHED_SETTINGS:
+            _settings_cache.clear()
+        # The entry keeps its object alive: otherwise another object could get the same id.
+        cached = _settings_cache[id(settings)] = settings, _to_json(settings)
+    return cached[1]
+
+
+_EXTRACTORS = {record: _extractor(record) for record in get_args(Event)}

@@ -1,1 +1,1 @@
-"""Cart signals: from the outbox in PostgreSQL to their topic, once each."""
+"""The outbox: sends each cart signal from PostgreSQL to its topic once."""

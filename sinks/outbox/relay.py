@@ -1,13 +1,14 @@
-"""Signals from the outbox to Kafka: in order for each cart, marked once they are acknowledged.
+"""The relay: sends the outbox's signals to Kafka, in order for each cart, and marks them as sent.
 
-What was acknowledged but not marked when a relay died is read back by the next one.
+Marked are acknowledged signals only. Those that a relay left unmarked when it died are read
+back from the topic by the next leader.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -27,151 +28,161 @@ from sinks.postgres.leader_lock import Leader
 
 log = logs.get("hookline.sinks.signals")
 
-_MANY = 200
+_BATCH = 200
 _PAUSE = 1.0
-_STILL_HERE = 5.0
-"""Seconds of waiting for Kafka after which the session must be used, or it ends."""
+_KEEPALIVE = 5.0
+"""Seconds between uses of the leader's session, which ends when it is idle for too long."""
 _CONDITION = "kafka-signals"
-_CLOCKS_APART_MS = 3_600_000
-"""How far the broker's clock may lie behind the database's."""
+_CLOCK_SKEW_MS = 3_600_000
+"""How far the broker's clock may be behind the database's."""
 
-_WAITING = """
+_UNSENT = """
     SELECT position, record FROM outbox
     WHERE NOT EXISTS (SELECT FROM sent_signals WHERE sent_signals.signal_id = outbox.signal_id)
     ORDER BY position LIMIT %s
 """
 _MARK = """
-    WITH gone AS (DELETE FROM outbox WHERE position = ANY(%s) RETURNING signal_id)
-    INSERT INTO sent_signals (signal_id) SELECT signal_id FROM gone ON CONFLICT DO NOTHING
+    WITH sent AS (DELETE FROM outbox WHERE position = ANY(%s) RETURNING signal_id)
+    INSERT INTO sent_signals (signal_id) SELECT signal_id FROM sent ON CONFLICT DO NOTHING
 """
-_LAST = "SELECT (extract(epoch FROM max(sent_at)) * 1000)::bigint FROM sent_signals"
-_FORGET = """
+_LAST_SENT_AT = "SELECT (extract(epoch FROM max(sent_at)) * 1000)::bigint FROM sent_signals"
+_DELETE_SENT = """
     DELETE FROM outbox USING sent_signals WHERE sent_signals.signal_id = outbox.signal_id
 """
 
 
+Result = TypeVar("Result")
+
+
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A signal in the outbox."""
+class UnsentSignal:
+    """A row of the outbox."""
 
     position: int
     signal: CartSignal
 
 
 class Relay:
-    """Sends what stands in the outbox. One relay of all processes works at a time."""
+    """Sends the signals of the outbox. One relay of all processes leads at a time."""
 
     def __init__(self, settings: Settings, health: Health, codec: Codec) -> None:
         self._topic = settings.topic(CART_SIGNALS)
         self._settings, self._health, self._codec = settings, health, codec
         self._leader = Leader(settings, health, "signals")
         self._producer: AIOKafkaProducer | None = None
-        self._term = 0  # whose predecessor's signals have been read back
+        self._term = 0  # the leader's term in which the topic was last read back
 
     async def run(self) -> None:
         """Relay until cancelled."""
         try:
             while True:
-                if await self.step() < _MANY:
+                if await self.step() < _BATCH:
                     await asyncio.sleep(_PAUSE)
         finally:
             await self._leader.close()
             if self._producer is not None:
-                # Waits for what is on the wire, so that nothing follows this process's end.
+                # Flushes, so that no signal is appended after this process has ended.
                 await self._producer.stop()
 
     async def step(self) -> int:
-        """Send the signals that wait, a few at most; return how many were sent and marked."""
-        waiting = await self._leader.run(_waiting)
-        while waiting and self._term != (term := self._leader.terms):
+        """Send one batch of unsent signals; return how many were sent and marked."""
+        unsent = await self._leader.run(_unsent)
+        while unsent and self._term != (term := self._leader.terms):
             await self._read_back()
             self._term = term
-            waiting = await self._leader.run(_waiting)
-        if not waiting:
+            unsent = await self._leader.run(_unsent)
+        if not unsent:
             return 0
-        producer = await self._started()
-        sending = [
-            await producer.send(self._topic, **self._encoded(each.signal)) for each in waiting
-        ]
+        producer = await self._ready_producer()
+        sending = [await producer.send(self._topic, **self._record(row.signal)) for row in unsent]
         for acknowledged in sending:
             await self._acknowledged(acknowledged)
-        if await self._leader.run(partial(_mark, waiting)) is None:
-            return 0  # another relay leads now: it reads back what it does not find marked
-        for each in waiting:
-            metrics.SIGNALS.labels(each.signal.kind.value).inc()
+        if await self._leader.run(partial(_mark, unsent)) is None:
+            return 0  # another relay leads now, and reads back what was not marked
+        for row in unsent:
+            metrics.SIGNALS.labels(row.signal.kind.value).inc()
         return len(sending)
 
     async def _read_back(self) -> None:
-        """Note what stands in Kafka behind the last signal known to be sent.
+        """Record as sent what the topic holds after the last signal that is known to be sent.
 
-        A relay before this one may have been killed before it marked what it had sent, and a
-        database restored from a backup knows less than was sent.
+        An earlier relay may have been killed before it marked what it had sent, and a database
+        restored from a backup knows less than was sent.
         """
-        last = await self._leader.run(_last)
-        since = None if last is None else last - _CLOCKS_APART_MS
-        while True:
-            try:
-                async with Log(self._settings) as kafka:
-                    async for found in sent_signals.read_back(kafka, self._codec, since):
-                        await self._leader.run(partial(sent_signals.note, signal_ids=sorted(found)))
-            except (KafkaError, OSError) as error:
-                await self._wait(str(error))
-            else:
-                self._health.met(_CONDITION)
-                return
+        last = await self._leader.run(_last_sent_at)
+        since = None if last is None else last - _CLOCK_SKEW_MS
+        await self._retry(lambda: self._record_sent_since(since))
 
-    async def _started(self) -> AIOKafkaProducer:
-        while self._producer is None:
-            producer = new_producer(self._settings)
-            try:
-                await producer.start()
-            except (KafkaError, OSError) as error:
-                await producer.stop()
-                await self._wait(str(error))
-            else:
-                self._producer = producer
-        self._health.met(_CONDITION)
+    async def _record_sent_since(self, since_ms: int | None) -> None:
+        async with Log(self._settings) as kafka:
+            async for ids in sent_signals.read_back(kafka, self._codec, since_ms):
+                await self._leader.run(partial(sent_signals.insert, signal_ids=sorted(ids)))
+
+    async def _ready_producer(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            self._producer = await self._retry(self._start_producer)
         return self._producer
 
+    async def _start_producer(self) -> AIOKafkaProducer:
+        producer = new_producer(self._settings)
+        try:
+            await producer.start()
+        except (KafkaError, OSError):
+            await producer.stop()
+            raise
+        return producer
+
     async def _acknowledged(self, acknowledged: "asyncio.Future[Any]") -> None:
-        """Wait on the same producer for as long as it takes: it repeats without doubling."""
+        """Wait for as long as it takes: this producer repeats a request without duplicates."""
         while not acknowledged.done():
-            await asyncio.wait([acknowledged], timeout=_STILL_HERE)
+            await asyncio.wait([acknowledged], timeout=_KEEPALIVE)
             if not acknowledged.done():
                 await self._wait("a signal is not acknowledged yet")
         acknowledged.result()
         self._health.met(_CONDITION)
 
+    async def _retry(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
+        """Repeat an attempt until Kafka is available; return its result."""
+        while True:
+            try:
+                result = await attempt()
+            except (KafkaError, OSError) as error:
+                await self._wait(str(error))
+            else:
+                self._health.met(_CONDITION)
+                return result
+
     async def _wait(self, reason: str) -> None:
         self._health.waiting(_CONDITION, reason)
         log.warning("signals wait for kafka", reason=reason)
-        await self._leader.run(_here)
+        await self._leader.run(_keep_alive)
         await asyncio.sleep(_PAUSE)
 
-    def _encoded(self, signal: CartSignal) -> dict[str, Any]:
+    def _record(self, signal: CartSignal) -> dict[str, Any]:
         return {"key": signal.cart_key.encode(), "value": self._codec.encode(signal)}
 
 
-async def _waiting(connection: AsyncConnection[Any]) -> list[Waiting]:
-    await connection.execute(_FORGET)
+async def _unsent(connection: AsyncConnection[Any]) -> list[UnsentSignal]:
+    await connection.execute(_DELETE_SENT)
     count = await (await connection.execute("SELECT count(*) FROM outbox")).fetchone()
     metrics.SIGNALS_WAITING.set(0 if count is None else count[0])
-    cursor = await connection.execute(_WAITING, [_MANY])
+    cursor = await connection.execute(_UNSENT, [_BATCH])
     return [
-        Waiting(position, msgspec.convert(record, CartSignal)) async for position, record in cursor
+        UnsentSignal(position, msgspec.convert(record, CartSignal))
+        async for position, record in cursor
     ]
 
 
-async def _mark(acknowledged: Sequence[Waiting], connection: AsyncConnection[Any]) -> bool:
-    await connection.execute(_MARK, [[each.position for each in acknowledged]])
+async def _mark(acknowledged: Sequence[UnsentSignal], connection: AsyncConnection[Any]) -> bool:
+    await connection.execute(_MARK, [[row.position for row in acknowledged]])
     return True
 
 
-async def _last(connection: AsyncConnection[Any]) -> int | None:
-    row = await (await connection.execute(_LAST)).fetchone()
+async def _last_sent_at(connection: AsyncConnection[Any]) -> int | None:
+    row = await (await connection.execute(_LAST_SENT_AT)).fetchone()
     return None if row is None else row[0]
 
 
-async def _here(connection: AsyncConnection[Any]) -> bool:
+async def _keep_alive(connection: AsyncConnection[Any]) -> bool:
     await connection.execute("SELECT")
     return True

@@ -1,50 +1,143 @@
-"""Rows into tables by COPY in PostgreSQL's binary form: whole batches, no text to parse."""
+"""Rows into tables by binary COPY, with dumpers for what our rows hold.
+
+Instants and intervals are integers (microseconds, instants since 1970), amounts are texts or
+decimals, UUIDs are texts: so no datetime, Decimal or UUID object is built only to be written.
+"""
 
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from decimal import Decimal
 from typing import Any
 
+import msgspec
 import psycopg
 from psycopg import AsyncConnection, sql
+from psycopg.abc import AdaptContext
+from psycopg.adapt import Dumper, PyFormat
+from psycopg.pq import Format
 
-from sinks.postgres import binary_rows
-from sinks.postgres.arrays import texts
+from schemas.codegen.bounded_cache import BoundedCache
 
-_AT_ONCE = 100
-"""Rows that are sent before the next are made."""
+_OIDS = psycopg.adapters.types
+_TEXT_OID = _OIDS.get_oid("text")
+_EPOCH_2000 = 946_684_800_000_000
+"""Microseconds from 1970 to 2000, where PostgreSQL's time begins."""
+_CACHED_AMOUNTS = 65_536
+_UUID_SIZE = 16
+
+_int4 = struct.Struct("!i").pack
+_int8 = struct.Struct("!q").pack
+_interval = struct.Struct("!qii").pack  # microseconds, days, months
+_array_head = struct.Struct("!iiIii").pack  # dimensions, nulls, type; size and lower bound
+_EMPTY_ARRAY = struct.pack("!iiI", 0, 0, _TEXT_OID)
+_json = msgspec.json.Encoder(decimal_format="string").encode
+_decimal = psycopg.adapters.get_dumper(Decimal, PyFormat.BINARY)(Decimal).dump
+
+
+def _amount(text: str) -> Any:
+    amount = Decimal(text)
+    if not amount.is_finite():
+        raise ValueError(f"{text} is no amount")
+    return _decimal(amount)
+
+
+_AMOUNTS = BoundedCache(_amount, _CACHED_AMOUNTS)
+"""By text, not by Decimal: 1.0 and 1.00 are equal, but keep their own number of digits."""
+
+
+class _Integer(Dumper):
+    oid, format = _OIDS.get_oid("integer"), Format.BINARY
+
+    def dump(self, obj: int) -> bytes:
+        return _int4(obj)  # psycopg's own drops the bits that do not fit
+
+
+class _Numeric(Dumper):
+    oid, format = _OIDS.get_oid("numeric"), Format.BINARY
+
+    def dump(self, obj: str | Decimal) -> Any:
+        return _AMOUNTS[obj if type(obj) is str else str(obj)]
+
+
+class _Timestamptz(Dumper):
+    oid, format = _OIDS.get_oid("timestamptz"), Format.BINARY
+
+    def dump(self, obj: int) -> bytes:
+        return _int8(obj - _EPOCH_2000)
+
+
+class _Interval(Dumper):
+    oid, format = _OIDS.get_oid("interval"), Format.BINARY
+
+    def dump(self, obj: int) -> bytes:
+        return _interval(obj, 0, 0)
+
+
+class _Uuid(Dumper):
+    oid, format = _OIDS.get_oid("uuid"), Format.BINARY
+
+    def dump(self, obj: str) -> bytes:
+        raw = bytes.fromhex(obj.replace("-", ""))
+        if len(raw) != _UUID_SIZE:
+            raise ValueError(f"{obj} is no UUID")
+        return raw
+
+
+class _Jsonb(Dumper):
+    oid, format = _OIDS.get_oid("jsonb"), Format.BINARY
+
+    def dump(self, obj: Any) -> bytes:
+        return b"\1" + _json(obj)  # the version of the format, then the text
+
+
+class _TextArray(Dumper):
+    oid, format = _OIDS.get_oid("text[]"), Format.BINARY
+
+    def dump(self, obj: Iterable[str]) -> bytes:
+        items = [_int4(len(item := value.encode())) + item for value in obj]
+        if not items:
+            return _EMPTY_ARRAY
+        return _array_head(1, 0, _TEXT_OID, len(items), 1) + b"".join(items)
+
+
+_DUMPERS = (_Integer, _Numeric, _Timestamptz, _Interval, _Uuid, _Jsonb, _TextArray)
+
+
+def register_dumpers(context: AdaptContext) -> None:
+    """Let ``Table`` write through this connection; its statements are not affected."""
+    for dumper in _DUMPERS:
+        context.adapters.register_dumper(None, dumper)
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table to replace rows in: its name, the column that names an entity, all columns.
 
-    ``columns``: (name, kind) in the order of the rows' values; kinds are SQL types.
+    ``columns``: (name, SQL type) in the order of the rows' values.
     """
 
     name: str
     key: str
     columns: tuple[tuple[str, str], ...]
     _names: tuple[str, ...] = field(init=False, repr=False)
+    _types: tuple[str, ...] = field(init=False, repr=False)
     _copy: sql.Composed = field(init=False, repr=False)
     _delete: sql.Composed = field(init=False, repr=False)
-    _written: Callable[[Iterable[Sequence[Any]]], bytes] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         table, key = sql.Identifier(self.name), sql.Identifier(self.key)
         object.__setattr__(self, "_names", tuple(name for name, _ in self.columns))
+        object.__setattr__(self, "_types", tuple(kind for _, kind in self.columns))
         names = sql.SQL(", ").join(map(sql.Identifier, self._names))
         copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(table, names)
-        delete = sql.SQL("DELETE FROM {} WHERE {} = ANY(%s)").format(table, key)
+        delete = sql.SQL("DELETE FROM {} WHERE {} = ANY(%b)").format(table, key)
         object.__setattr__(self, "_copy", copy)
         object.__setattr__(self, "_delete", delete)
-        written = binary_rows.compiled([kind for _, kind in self.columns])
-        object.__setattr__(self, "_written", written)
 
-    def row(self, told: Mapping[str, Any]) -> list[Any]:
-        """The values of the columns, None for those that are not told."""
-        return list(map(told.get, self._names))
+    def row(self, values: Mapping[str, Any]) -> list[Any]:
+        """The values of the columns, None for those that are not given."""
+        return list(map(values.get, self._names))
 
     async def replace(
         self,
@@ -52,35 +145,32 @@ class Table:
         stored: Sequence[str],
         rows: Iterable[Sequence[Any]],
     ) -> None:
-        """Put ``rows`` in the place of the entities ``stored``.
+        """Delete the rows of the entities ``stored``, then append ``rows``.
 
-        The caller holds the locks of all of them, so an entity that is not stored cannot
-        appear meanwhile, and new rows need no look for a conflict.
+        The caller holds the locks of all entities of ``rows``, so an entity that is not stored
+        cannot appear meanwhile: no row needs ON CONFLICT.
         """
         if stored:
-            await connection.execute(self._delete, [texts(stored)])
+            await connection.execute(self._delete, [list(stored)])
         await self.append(connection, rows)
 
     async def append(self, connection: AsyncConnection[Any], rows: Iterable[Sequence[Any]]) -> None:
-        """Add ``rows``; values stand in the order of the columns.
+        """Copy ``rows`` into the table; their values are in the order of the columns.
 
-        The server stores the first of them while the next are made: give an iterator.
-
-        Raises psycopg.DataError for a value that its column's type cannot hold.
+        Give an iterator: the server stores the first rows while the next are built. The
+        connection has been given to ``register_dumpers``. Raises psycopg.DataError for a value
+        that its column's type cannot hold.
         """
-        rest = iter(rows)
-        some = list(islice(rest, _AT_ONCE))
-        if not some:
+        remaining = iter(rows)
+        row = next(remaining, None)
+        if row is None:
             return
         async with connection.cursor() as cursor, cursor.copy(self._copy) as copy:
-            await copy.write(binary_rows.HEAD)
-            while some:
-                await copy.write(self._bytes(some))
-                some = list(islice(rest, _AT_ONCE))
-            await copy.write(binary_rows.TAIL)
-
-    def _bytes(self, rows: Sequence[Sequence[Any]]) -> bytes:
-        try:
-            return self._written(rows)
-        except (struct.error, TypeError, ValueError, ArithmeticError) as error:
-            raise psycopg.DataError(f"a row of {self.name} cannot be written: {error}") from error
+            copy.set_types(self._types)
+            while row is not None:
+                try:
+                    await copy.write_row(row)
+                except (struct.error, TypeError, ValueError, ArithmeticError) as error:
+                    message = f"a row of {self.name} cannot be written: {error}"
+                    raise psycopg.DataError(message) from error
+                row = next(remaining, None)

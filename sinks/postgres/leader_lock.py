@@ -1,4 +1,4 @@
-"""Work that one process of many does: whoever holds the advisory lock."""
+"""Work for one process at a time: the one that holds an advisory lock."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -10,14 +10,14 @@ from runtime.settings import Settings
 from sinks.postgres.migrate import lock_key
 from sinks.postgres.session import Database
 
-# The lock lives as long as its session: a stopped process must not keep it.
+# The lock lasts as long as its session: the server ends that of a stopped process.
 _IDLE = "15s"
 
 Result = TypeVar("Result")
 
 
 class Leader:
-    """A session of its own, and the advisory lock named ``purpose`` in it."""
+    """A session of its own that holds the advisory lock ``purpose`` while it leads."""
 
     def __init__(self, settings: Settings, health: Health, purpose: str) -> None:
         self._key = lock_key(settings.sql_schema, purpose)
@@ -26,10 +26,10 @@ class Leader:
         )
         self._led: AsyncConnection[Any] | None = None
         self.terms = 0
-        """How often this process came to lead: what it remembers is of one term only."""
+        """How often this process took the lock: state kept in memory is valid for one term."""
 
     async def run(self, work: Callable[[AsyncConnection[Any]], Awaitable[Result]]) -> Result | None:
-        """The result of ``work`` in one transaction, or None where another process leads."""
+        """Return the result of ``work`` in one transaction, None where another process leads."""
 
         async def led(connection: AsyncConnection[Any]) -> Result | None:
             if connection is not self._led:
@@ -43,6 +43,6 @@ class Leader:
         return await self._database.run(led)
 
     async def close(self) -> None:
-        """Let go of the session, and with it of the lock."""
+        """Close the session, which releases the lock."""
         self._led = None
         await self._database.close()

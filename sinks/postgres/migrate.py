@@ -15,7 +15,7 @@ from runtime.settings import Settings
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 READER = "hookline_reader"
-"""Role that reads every table and view but the contact data and the raw rejects."""
+"""Role that may read every table and view except HIDDEN."""
 HIDDEN = ("customer_contacts", "sink_rejects")
 
 _COMMENTS: dict[LiteralString, str] = {
@@ -31,7 +31,7 @@ _log = logs.get("hookline.sinks.migrate")
 
 
 class UnmigratedError(RuntimeError):
-    """The database's tables are not those of this version; the message says what to run."""
+    """The schema is not that of this version; the message names the command to run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,29 +44,28 @@ class Migration:
 
 
 def migrations() -> tuple[Migration, ...]:
-    """All migrations, in order. Raises ValueError for a name or number out of line."""
-    found = []
+    """Return all migrations in order. Raises ValueError for an unexpected name or number."""
+    result = []
     for number, path in enumerate(sorted(MIGRATIONS.glob("*.sql")), start=1):
         match = _NAME.fullmatch(path.stem)
         if match is None or int(match[1]) != number:
             raise ValueError(f"{path.name}: expected number {number:04} and a lower-case name")
         text = path.read_text()
-        found.append(Migration(path.stem, text, hashlib.sha256(text.encode()).hexdigest()))
-    return tuple(found)
+        result.append(Migration(path.stem, text, hashlib.sha256(text.encode()).hexdigest()))
+    return tuple(result)
 
 
 def lock_key(schema: str, purpose: str) -> int:
-    """The advisory lock (signed 64 bits) that guards one purpose in one schema."""
+    """Return the advisory lock key (signed 64 bits) of one purpose in one schema."""
     digest = hashlib.blake2b(f"hookline/{schema}/{purpose}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 
 
 def migrate(settings: Settings, schema: str | None = None) -> list[str]:
-    """Bring the schema up to this version; return the names of what was applied now.
+    """Apply the pending migrations, each in a transaction; return their names.
 
-    ``schema`` stands in for ``settings.sql_schema`` where tables are built beside the live
-    ones. Each migration is one transaction. Raises UnmigratedError where the database holds
-    a migration that this version does not know, or knows otherwise.
+    ``schema``: instead of ``settings.sql_schema``, for tables that a rebuild writes. Raises
+    UnmigratedError where an applied migration is unknown to this version or has another text.
     """
     name = schema or settings.sql_schema
     applied: list[str] = []
@@ -81,9 +80,9 @@ def migrate(settings: Settings, schema: str | None = None) -> list[str]:
             " name text PRIMARY KEY, digest text NOT NULL,"
             " applied_at timestamptz NOT NULL DEFAULT now())"
         )
-        for place, comment in _COMMENTS.items():
+        for target, comment in _COMMENTS.items():
             connection.execute(
-                sql.SQL("COMMENT ON {} IS {}").format(sql.SQL(place), sql.Literal(comment))
+                sql.SQL("COMMENT ON {} IS {}").format(sql.SQL(target), sql.Literal(comment))
             )
         for migration in _pending(connection.execute(_APPLIED).fetchall(), name):
             with connection.transaction():
@@ -109,7 +108,7 @@ def check_migrated(settings: Settings, schema: str | None = None) -> None:
 
 
 async def check(connection: AsyncConnection[Any], schema: str) -> None:
-    """``check_migrated`` on a connection whose search_path is the schema."""
+    """``check_migrated`` on a connection with the schema as its search_path."""
     found = await (await connection.execute(_IS_THERE)).fetchone()
     rows = await (await connection.execute(_APPLIED)).fetchall() if found == (True,) else []
     _refuse(schema, _pending(rows, schema))
@@ -126,7 +125,7 @@ def _use(connection: psycopg.Connection, schema: str) -> None:
 
 
 def _pending(rows: Iterable[tuple[str, str]], schema: str) -> list[Migration]:
-    """The migrations still to apply, given (name, digest) of those applied."""
+    """Return the migrations still to apply, given (name, digest) of those applied."""
     known = {migration.name: migration for migration in migrations()}
     done = dict(rows)
     for name, digest in done.items():
@@ -144,7 +143,7 @@ def _pending(rows: Iterable[tuple[str, str]], schema: str) -> list[Migration]:
 
 
 def _grant_reader(connection: psycopg.Connection, schema: str) -> None:
-    """Give the reader its rights where roles may be made here, and say so where not."""
+    """Grant the reader its rights; log a warning where this user may not create roles."""
     role, where = sql.Identifier(READER), sql.Identifier(schema)
     try:
         with connection.transaction():

@@ -1,4 +1,4 @@
-"""A database session as the sinks keep it: its bounds, its return after a loss, its retries."""
+"""The sinks' database session: timeouts, reconnection and retried transactions."""
 
 import asyncio
 import random
@@ -13,20 +13,19 @@ from psycopg.types.json import set_json_loads
 from runtime import logs, metrics
 from runtime.health import Health
 from runtime.settings import Settings
+from sinks.postgres.copy_rows import register_dumpers
 
 _SESSION = {
-    # A stopped process must not stall its successor: the server lets go of what it holds.
+    # A stopped process must not stall its successor: the server releases its locks.
     "idle_in_transaction_session_timeout": "10s",
     "statement_timeout": "30s",
     "lock_timeout": "15s",
     "TimeZone": "UTC",
-    # The tables hold what the log can give again, and a fence is durable with its rows:
-    # nothing here may be answered before it is on disk.
+    # A batch is acknowledged to Kafka after this commit: by then it must be on disk.
     "synchronous_commit": "on",
-    # Every statement looks up keys. Where statistics are old or guess badly, the planner would
-    # rather read a whole table for each batch.
+    # Every statement looks up keys. With stale statistics the planner would read whole tables.
     "enable_seqscan": "off",
-    # Compiling the plan of a batch costs more than running it.
+    # Compiling a batch's statements costs more than running them.
     "jit": "off",
     "plan_cache_mode": "force_generic_plan",
 }
@@ -40,32 +39,32 @@ _KEEPALIVE = {
 }
 _BACKOFF = (0.1, 5.0)  # s, first and longest
 
-AGAIN = (errors.DeadlockDetected, errors.SerializationFailure, errors.LockNotAvailable)
-"""Transactions that lost a race: repeated."""
-AWAY = (
+RETRYABLE = (errors.DeadlockDetected, errors.SerializationFailure, errors.LockNotAvailable)
+"""The transaction lost a race: it is repeated at once."""
+UNAVAILABLE = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
-    # Of class 25, so no OperationalError: the server ended a transaction that stood still
-    # (this process was stopped), or is a standby that does not write yet.
+    # Class 25, so not an OperationalError: the server ended an idle transaction (this process
+    # was stopped), or it is a standby that cannot write yet.
     errors.IdleInTransactionSessionTimeout,
     errors.TransactionTimeout,
     errors.ReadOnlySqlTransaction,
 )
-"""The server, or the way to it, is gone, full or stopping: waited out."""
+"""The server cannot be reached, is full or is shutting down: retried with a pause."""
 
 _log = logs.get("hookline.sinks.database")
 Result = TypeVar("Result")
 
 
 class NoLongerWantedError(Exception):
-    """The work was given up between two attempts: whoever asked for it has lost interest."""
+    """The caller no longer wants the result: ``is_wanted`` became false between two attempts."""
 
 
 class Database:
-    """One session for one user, opened when needed and opened again after a loss.
+    """One session for one caller at a time, opened on demand and reopened after a loss.
 
-    ``schema`` stands in for the settings' own where tables are built beside the live ones.
-    ``session``: settings of the session beside those of all sinks.
+    ``schema``: instead of the settings' own, for tables that a rebuild writes. ``session``:
+    further settings of the session.
     """
 
     def __init__(
@@ -85,7 +84,7 @@ class Database:
         self._connection: AsyncConnection[Any] | None = None
 
         class Cursor(AsyncCursor[Any]):
-            """Says when a statement has ended: a long transaction of short ones is no hang."""
+            """Counts finished statements, so that a long transaction is not taken for a hang."""
 
             async def execute(self, *args: Any, **options: Any) -> Self:
                 await super().execute(*args, **options)
@@ -99,12 +98,11 @@ class Database:
         work: Callable[[AsyncConnection[Any]], Awaitable[Result]],
         is_wanted: Callable[[], bool] = lambda: True,
     ) -> Result:
-        """The result of ``work`` in one transaction, however long the server is away.
+        """Return the result of ``work`` in one transaction, however long the server is away.
 
         ``work`` is repeated after a lost race, a lost connection and a commit whose result is
-        unknown, so it must find out for itself whether it has been done before. Raises
-        NoLongerWantedError once ``is_wanted`` turns false between two attempts; errors of
-        data and of programming pass through.
+        unknown, so it must detect that it was committed before. Raises NoLongerWantedError once
+        ``is_wanted`` is false between two attempts; other errors pass through.
         """
         delay, longest = _BACKOFF
         while is_wanted():
@@ -112,13 +110,13 @@ class Database:
                 connection = await self._open()
                 async with connection.transaction():
                     result = await work(connection)
-            except AGAIN as error:
+            except RETRYABLE as error:
                 metrics.TRANSACTIONS.labels("retried").inc()
                 _log.info("transaction repeated", session=self.name, sqlstate=error.sqlstate)
-                await asyncio.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - apart, not secret
-            except AWAY as error:
-                self._health.waiting("database", _words(error))
-                _log.warning("database away", session=self.name, reason=_words(error))
+                await asyncio.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - jitter
+            except UNAVAILABLE as error:
+                self._health.waiting("database", _first_line(error))
+                _log.warning("database away", session=self.name, reason=_first_line(error))
                 await self.close()
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, longest)
@@ -128,7 +126,7 @@ class Database:
         raise NoLongerWantedError
 
     async def close(self) -> None:
-        """Let go of the session; the next ``run`` opens another."""
+        """Close the session; the next ``run`` opens another."""
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
@@ -143,7 +141,7 @@ class Database:
         )
         try:
             schema = sql.Identifier(self._schema)
-            # Temporary tables are named pg_temp in every statement; nothing else is in reach.
+            # Only this schema: temporary tables are written as pg_temp.name.
             await connection.execute(sql.SQL("SET search_path TO {}").format(schema))
             for name, value in self._session.items():
                 await connection.execute("SELECT set_config(%s, %s, false)", [name, value])
@@ -151,11 +149,12 @@ class Database:
             await connection.close()
             raise
         set_json_loads(msgspec.json.decode, connection)
+        register_dumpers(connection)
         connection.cursor_factory = self._cursor
         self._connection = connection
         return connection
 
 
-def _words(error: Exception) -> str:
-    """An error's first line: what follows may quote rows."""
+def _first_line(error: Exception) -> str:
+    """Return an error's first line; further lines may quote rows."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,1 +1,1 @@
-"""Rebuilds the tables from the log beside the live ones and swaps them in."""
+"""Rebuilds the tables from the log, beside the live ones, and swaps them in."""

@@ -1,7 +1,7 @@
-"""The tables made anew from the log, beside the live ones, and swapped with them.
+"""Builds the tables from the log beside the live ones, and swaps them.
 
-The rebuilt tables have fences of their own, so a rebuild that was killed goes on where it
-stood. Live workers go on writing; they wait only while the last records are caught up.
+The shadow tables have their own stored offsets, so a rebuild that was killed can resume. Live
+workers go on writing; they wait only while the last records are caught up with.
 """
 
 import asyncio
@@ -19,46 +19,45 @@ from runtime.stage import Partition
 from schemas.codec import Codec
 from schemas.events import Micros
 from schemas.topics import CANONICAL
-from sinks import log_identity
 from sinks.log import Log
 from sinks.postgres.migrate import check, lock_key
 from sinks.postgres.session import Database
 from sinks.rebuild import swap, table_digest
-from sinks.rebuild.shadow_tables import Progress, Shadow
-from sinks.rebuild.swap import Names, SwapError
-from sinks.store import stored_offsets
+from sinks.rebuild.shadow_tables import Progress, ShadowTables
+from sinks.rebuild.swap import SchemaNames, SwapError
+from sinks.store import log_identity, stored_offsets
 
-_CLOSE_ENOUGH = 5000
-"""Records that are caught up while live workers wait: about a second's work."""
+_MAX_LAG = 5000
+"""Records to catch up with while live workers wait: about a second's work."""
 _DROP_TRIES = 12
-_FENCES = "SELECT topic, partition, next_offset, cluster_id, last_event_id FROM fences"
+_STORED_OFFSETS = "SELECT topic, partition, next_offset, cluster_id, last_event_id FROM fences"
 
 Connection = AsyncConnection[Any]
 Result = TypeVar("Result")
 
 
 class RebuildError(RuntimeError):
-    """The tables cannot be rebuilt; the message says why and what to do."""
+    """The tables cannot be rebuilt; the message gives the reason and what to do."""
 
 
-class BehindError(Exception):
-    """The live tables have run too far ahead to be caught up with while they wait."""
+class _TooFarBehindError(Exception):
+    """The live tables are too far ahead to catch up with while their writers wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """How a rebuild ended: over how many records, how many carts it shows otherwise.
+    """Result of a rebuild: records stored, and carts that differ from before.
 
-    ``left``: why the replaced tables still stand, empty where they are gone.
+    ``left``: why the replaced tables still exist, empty where they are dropped.
     """
 
     records: int
-    retold: int
+    changed_carts: int
     left: str
 
 
 class Rebuild:
-    """One rebuild. Use as an async context manager: ``fold``, then ``swap`` or ``differing``."""
+    """One rebuild. Use as an async context manager: ``build``, then ``swap`` or ``differing``."""
 
     def __init__(
         self,
@@ -67,13 +66,13 @@ class Rebuild:
         progress: Callable[[Progress], None] = lambda _: None,
         codec: Codec | None = None,
     ) -> None:
-        self.names = Names(settings.sql_schema)
+        self.names = SchemaNames(settings.sql_schema)
         self._settings, self._clock, self._progress = settings, clock, progress
-        self._given, self._health = codec, Health()
+        self._codec, self._health = codec, Health()
         self._databases: list[Database] = []
         self._live = self._session("swap", statement_timeout="300s", lock_timeout="5s")
-        self._leads = self._session("leads")
-        self._strange: frozenset[Partition] = frozenset()
+        self._leader = self._session("leads")
+        self._replaced_logs: frozenset[Partition] = frozenset()
 
     def _session(self, name: str, **session: str) -> Database:
         database = Database(self._settings, self._health, f"hookline-rebuild-{name}", **session)
@@ -83,14 +82,14 @@ class Rebuild:
     async def __aenter__(self) -> Self:
         try:
             await self._live.run(lambda c: check(c, self._settings.sql_schema))
-            await self._leads.run(self._lead)
+            await self._leader.run(self._lead)
             await topics_admin.check_topics(self._settings)
-            codec = self._given or await load_codec(self._settings, self._health)
+            codec = self._codec or await load_codec(self._settings, self._health)
             self._kafka = await Log(self._settings).__aenter__()
         except BaseException:
             await self._close()
             raise
-        self._shadow = Shadow(
+        self._shadow = ShadowTables(
             self._settings, self._health, codec, self._kafka, self._clock, self._progress
         )
         return self
@@ -105,70 +104,74 @@ class Rebuild:
             await database.close()
 
     async def _lead(self, connection: Connection) -> None:
-        # Fences keep two rebuilds from storing a record twice; this keeps them from trying.
+        # Stored offsets keep two rebuilds from storing a record twice; this refuses the second one.
         key = lock_key(self.names.live, "rebuild")
         cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", [key])
         if await cursor.fetchone() != (True,):
             raise RebuildError("another `hookline rebuild` of these tables runs: wait for it")
 
-    async def fold(self, *, resume: bool = False, accept_log: bool = False) -> None:
-        """Store the whole log, as far as it goes now, beside the live tables.
+    async def build(self, *, resume: bool = False, accept_log: bool = False) -> None:
+        """Store the whole log, up to its present end, in the shadow tables.
 
-        ``resume``: go on with what a rebuild before this one left. ``accept_log``: also where
-        the log is another than the one that the live tables were made of. Raises RebuildError,
-        SwapError or StrangeLogError before anything is folded.
+        ``resume``: go on with the shadow tables of an earlier rebuild. ``accept_log``: accept a
+        log other than the one that the live tables were built from. Raises RebuildError,
+        SwapError or LogMismatchError before anything is stored.
         """
-        for place, start in (await self._kafka.starts(*CANONICAL)).items():
+        for partition, start in (await self._kafka.starts(*CANONICAL)).items():
             if start > 0:
                 raise RebuildError(
-                    f"{place.topic}-{place.number} starts at {start}, what stood before is gone:"
-                    " the tables hold more than the log can give again; nothing was changed"
+                    f"{partition.topic}-{partition.number} starts at {start}, earlier records are"
+                    " gone: the tables hold more than the log does; nothing was changed"
                 )
-        held = await self._live.run(_fences)
+        held = await self._live.run(_stored_offsets)
         if accept_log:
             cluster_id = await self._kafka.cluster_id()
-            self._strange = frozenset(await log_identity.differences(self._kafka, held, cluster_id))
+            self._replaced_logs = frozenset(
+                await log_identity.mismatches(self._kafka, held, cluster_id)
+            )
         else:
-            await log_identity.compare(self._kafka, held)
+            await log_identity.check_log(self._kafka, held)
         if left := await self._drop_replaced():
             raise RebuildError(left)
         if not resume:
-            await self.forget()
+            await self.discard()
         ends = await self._kafka.ends(*CANONICAL)
         await self._shadow.open(ends)
-        await self._live.run(lambda c: swap.refuse_strangers(c, self.names))
-        _, watermark = await self._live.run(swap.standing)
-        await self._shadow.settle(watermark)
+        await self._live.run(lambda c: swap.refuse_foreign_objects(c, self.names))
+        _, watermark = await self._live.run(swap.read_progress)
+        await self._shadow.apply_watermark(watermark)
         await self._shadow.store(ends)
 
     async def swap(self) -> Rebuilt:
-        """Put the rebuilt tables in the place of the live ones, in one transaction."""
-        retold = await self._meet(self._exchange)
-        records = sum(self._shadow.at.values())
-        return Rebuilt(records, retold or 0, await self._drop_replaced())
+        """Replace the live tables by the shadow tables, in one transaction."""
+        changed = await self._at_same_state(self._exchange)
+        records = sum(self._shadow.next_offsets.values())
+        return Rebuilt(records, changed or 0, await self._drop_replaced())
 
     async def differing(self) -> list[str]:
-        """Tables whose rebuilt rows are not the live ones, both as of one moment; swap nothing."""
-        comparing = await self._meet(self._snapshot)
+        """Return the tables that differ from the live ones, both as of one moment; swap nothing."""
+        comparing = await self._at_same_state(self._snapshot)
         return [] if comparing is None else await comparing
 
-    async def forget(self) -> None:
-        """Drop what was rebuilt."""
+    async def discard(self) -> None:
+        """Drop the shadow tables."""
         await self._live.run(lambda c: swap.drop(c, self.names.shadow))
 
-    async def _meet(self, work: Callable[[Connection], Awaitable[Result]]) -> Result | None:
-        """The result of ``work`` at a moment at which both sets of tables stand alike.
+    async def _at_same_state(
+        self, work: Callable[[Connection], Awaitable[Result]]
+    ) -> Result | None:
+        """Run ``work`` at a moment at which both sets of tables hold the same records.
 
-        None where the swap was committed before and the answer was lost.
+        None where an earlier attempt has committed the swap, but its answer was lost.
         """
         while True:
             await self._shadow.store(await self._kafka.ends(*CANONICAL))
-            _, watermark = await self._live.run(swap.standing)
-            await self._shadow.settle(watermark)
-            await self._shadow.carry()
+            _, watermark = await self._live.run(swap.read_progress)
+            await self._shadow.apply_watermark(watermark)
+            await self._shadow.copy_unlogged()
             try:
                 return await self._live.run(lambda c: self._locked(c, work))
-            except BehindError:
+            except _TooFarBehindError:
                 continue
 
     async def _locked(
@@ -177,48 +180,50 @@ class Rebuild:
         if not await swap.exists(connection, self.names.shadow):
             return None
         await swap.lock(connection, self.names)
-        stored, watermark = await swap.standing(connection)
-        at = self._shadow.at
+        stored, watermark = await swap.read_progress(connection)
+        built = self._shadow.next_offsets
         wanted = {
-            place: max(stored[place], at[place]) for place in stored if place not in self._strange
+            partition: max(offset, built[partition])
+            for partition, offset in stored.items()
+            if partition not in self._replaced_logs  # offsets of another log cannot be compared
         }
-        if sum(end - at[place] for place, end in wanted.items()) > _CLOSE_ENOUGH:
-            raise BehindError
-        await self._shadow.store({**at, **wanted})
-        await self._shadow.settle(watermark)
+        if sum(end - built[partition] for partition, end in wanted.items()) > _MAX_LAG:
+            raise _TooFarBehindError
+        await self._shadow.store({**built, **wanted})
+        await self._shadow.apply_watermark(watermark)
         return await work(connection)
 
     async def _exchange(self, connection: Connection) -> int:
-        await swap.refuse_strangers(connection, self.names)
-        await swap.carry(connection, self.names)
-        retold = await swap.tell_differences(connection, self.names, self._clock)
-        await swap.rename(connection, self.names)
-        return retold
+        await swap.refuse_foreign_objects(connection, self.names)
+        await swap.copy_unlogged(connection, self.names)
+        changed = await swap.enqueue_changes(connection, self.names, self._clock)
+        await swap.exchange(connection, self.names)
+        return changed
 
     async def _snapshot(self, _: Connection) -> "asyncio.Task[list[str]]":
-        """A comparison that sees this moment, also once the live tables have gone on."""
+        """Start a comparison that sees this moment even after the live tables have moved on."""
         session = self._session(
             "compare", default_transaction_isolation="repeatable read", statement_timeout="0"
         )
-        seen = asyncio.Event()
-        comparing = asyncio.ensure_future(session.run(lambda c: self._compare(c, seen)))
-        waiting = asyncio.ensure_future(seen.wait())
+        has_snapshot = asyncio.Event()
+        comparing = asyncio.ensure_future(session.run(lambda c: self._compare(c, has_snapshot)))
+        waiting = asyncio.ensure_future(has_snapshot.wait())
         await asyncio.wait({comparing, waiting}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         return comparing
 
-    async def _compare(self, connection: Connection, seen: asyncio.Event) -> list[str]:
-        if seen.is_set():
-            raise RebuildError("the database was away during the comparison: run it again")
-        await connection.execute("SELECT FROM fences")  # the snapshot is taken here
-        seen.set()
-        live = await table_digest.tables(connection, self.names.live)
-        rebuilt = await table_digest.tables(connection, self.names.shadow)
+    async def _compare(self, connection: Connection, has_snapshot: asyncio.Event) -> list[str]:
+        if has_snapshot.is_set():  # a retry would compare with tables that have moved on
+            raise RebuildError("the database was not available during the comparison: run it again")
+        await connection.execute("SELECT FROM fences")  # takes the snapshot
+        has_snapshot.set()
+        live = await table_digest.digests(connection, self.names.live)
+        rebuilt = await table_digest.digests(connection, self.names.shadow)
         return sorted(name for name in live | rebuilt if live.get(name) != rebuilt.get(name))
 
     async def _drop_replaced(self) -> str:
-        """Drop the tables of a swap before; why they still stand, if they do."""
-        for _ in range(_DROP_TRIES):
+        """Drop the replaced tables of a swap; return why they still exist, empty if they do not."""
+        for _ in range(_DROP_TRIES):  # each waits for the session's lock_timeout
             try:
                 if await self._live.run(lambda c: _dropped(c, self.names.replaced)):
                     return ""
@@ -230,9 +235,11 @@ class Rebuild:
         )
 
 
-async def _fences(connection: Connection) -> dict[Partition, stored_offsets.Fence]:
-    cursor = await connection.execute(_FENCES)
-    return {Partition(row[0], row[1]): stored_offsets.Fence(*row[2:]) async for row in cursor}
+async def _stored_offsets(connection: Connection) -> dict[Partition, stored_offsets.StoredOffset]:
+    cursor = await connection.execute(_STORED_OFFSETS)
+    return {
+        Partition(row[0], row[1]): stored_offsets.StoredOffset(*row[2:]) async for row in cursor
+    }
 
 
 async def _dropped(connection: Connection, schema: str) -> bool:

@@ -1,4 +1,4 @@
-"""Tables built beside the live ones: the same folds, fences of their own, and no outbox."""
+"""Shadow tables: built beside the live ones by the same code, with their own stored offsets."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -12,13 +12,12 @@ from runtime.settings import Settings
 from runtime.stage import Batch, MovedError, Partition
 from schemas.codec import Codec
 from schemas.events import Micros
-from sinks import log_identity
 from sinks.log import Log
 from sinks.postgres.migrate import migrate
 from sinks.postgres.session import Database
 from sinks.rebuild import swap
-from sinks.rebuild.swap import Names
-from sinks.store import stored_offsets
+from sinks.rebuild.swap import SchemaNames
+from sinks.store import log_identity, stored_offsets
 from sinks.store.batch_writer import Writer
 from sinks.watermark import due_carts
 
@@ -31,23 +30,23 @@ _SAVE_WATERMARK = """
 """
 
 
-class TakenError(RuntimeError):
-    """Somebody else writes these tables."""
+class ConcurrentWriterError(RuntimeError):
+    """Another process writes the shadow tables."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """``stored`` of ``total`` records are in the tables; ``waiting`` for what, empty if not."""
+    """``stored`` of ``total`` records are in the tables; ``waiting``: for what, or empty."""
 
     stored: int
     total: int
     waiting: str
 
 
-class Shadow:
-    """The tables of ``names.shadow``, and the sessions that write them side by side.
+class ShadowTables:
+    """The tables of ``names.shadow``, and the sessions that write them in parallel.
 
-    ``at``: partition -> offset to read next; everything below is in the tables.
+    ``next_offsets``: partition -> offset to read next; everything below it is in the tables.
     """
 
     def __init__(
@@ -59,76 +58,78 @@ class Shadow:
         clock: Callable[[], Micros],
         progress: Callable[[Progress], None],
     ) -> None:
-        self._settings, self._names = settings, Names(settings.sql_schema)
+        self._settings, self._names = settings, SchemaNames(settings.sql_schema)
         self._health, self._kafka, self._clock = health, kafka, clock
         self._progress = progress
         self._databases = [
             Database(settings, health, f"hookline-rebuild-{number}", schema=self._names.shadow)
             for number in range(_SESSIONS)
         ]
-        self._one = self._databases[0]
-        self._idle: asyncio.Queue[Writer] = asyncio.Queue()
+        self._main = self._databases[0]
+        self._idle_writers: asyncio.Queue[Writer] = asyncio.Queue()
         for database in self._databases:
-            self._idle.put_nowait(Writer(database, codec, clock, tells=False))
+            self._idle_writers.put_nowait(Writer(database, codec, clock, emit_signals=False))
         self._cluster_id: str | None = None
-        self.at: dict[Partition, int] = {}
+        self.next_offsets: dict[Partition, int] = {}
 
     async def open(self, ends: Mapping[Partition, int]) -> None:
-        """Make the tables where they do not stand, and find how far they are.
+        """Create the tables where they do not exist, and read how far they are.
 
-        Raises StrangeLogError where they were made of another log.
+        Raises LogMismatchError where they were built from another log.
         """
         await asyncio.to_thread(migrate, self._settings, self._names.shadow)
-        held = await self._one.run(
-            lambda c: stored_offsets.take_over(c, list(ends), self._one.name)
+        held = await self._main.run(
+            lambda c: stored_offsets.take_over(c, list(ends), self._main.name)
         )
-        self._cluster_id = await log_identity.compare(self._kafka, held)
-        self.at = {place: fence.next_offset for place, fence in held.items()}
+        self._cluster_id = await log_identity.check_log(self._kafka, held)
+        self.next_offsets = {partition: stored.next_offset for partition, stored in held.items()}
 
     async def store(self, ends: Mapping[Partition, int]) -> None:
-        """Store what the log holds below ``ends``. Raises TakenError."""
-        self._say(ends)
-        async for fetched in self._kafka.read(self.at, ends):
-            work = (self._store(place, records, ends) for place, records in fetched.items())
+        """Store the log's records below ``ends``. Raises ConcurrentWriterError."""
+        self._report(ends)
+        async for fetched in self._kafka.read(self.next_offsets, ends):
+            work = (self._store(partition, records, ends) for partition, records in fetched.items())
             for ended in await asyncio.gather(*work, return_exceptions=True):
                 if isinstance(ended, BaseException):
                     raise ended
 
-    async def settle(self, watermark: int | None) -> None:
-        """Bring the tables to a watermark (ms): close silent carts, count days on."""
-        await self._one.run(lambda c: _save_watermark(c, watermark))
+    async def apply_watermark(self, watermark: int | None) -> None:
+        """Bring the tables to a watermark (ms): fold silent carts, refresh customers."""
+        await self._main.run(lambda c: _save_watermark(c, watermark))
         if watermark is not None:
-            await due_carts.close_due(self._one, watermark * 1000, self._clock, tells=False)
-            await due_carts.refresh(self._one, self._clock)
+            await due_carts.fold_due(self._main, watermark * 1000, self._clock, emit_signals=False)
+            await due_carts.refresh_customers(self._main)
 
-    async def carry(self) -> None:
-        """Take over from the live tables what the log does not tell."""
-        await self._one.run(lambda c: swap.carry(c, self._names))
+    async def copy_unlogged(self) -> None:
+        """Copy what the log does not hold from the live tables."""
+        await self._main.run(lambda c: swap.copy_unlogged(c, self._names))
 
     async def close(self) -> None:
-        """Let go of the sessions."""
+        """Close the sessions."""
         for database in self._databases:
             await database.close()
 
     async def _store(
-        self, place: Partition, records: list[Any], ends: Mapping[Partition, int]
+        self, partition: Partition, records: list[Any], ends: Mapping[Partition, int]
     ) -> None:
         for first in range(0, len(records), _BATCH):
-            some = records[first : first + _BATCH]
-            batch = Batch(place, some, self.at[place], some[-1].offset + 1, 0, lambda: True)
-            writer = await self._idle.get()
+            chunk = records[first : first + _BATCH]
+            start, end = self.next_offsets[partition], chunk[-1].offset + 1
+            batch = Batch(partition, chunk, start, end, 0, lambda: True)
+            writer = await self._idle_writers.get()
             try:
                 await writer.store([batch], self._cluster_id)
             except MovedError as error:
-                raise TakenError(f"{place.topic}-{place.number}: {error}") from error
+                name = f"{partition.topic}-{partition.number}"
+                raise ConcurrentWriterError(f"{name}: {error}") from error
             finally:
-                self._idle.put_nowait(writer)
-            self.at[place] = batch.end
-            self._say(ends)
+                self._idle_writers.put_nowait(writer)
+            self.next_offsets[partition] = end
+            self._report(ends)
 
-    def _say(self, ends: Mapping[Partition, int]) -> None:
+    def _report(self, ends: Mapping[Partition, int]) -> None:
         waiting = "; ".join(self._health.unmet.values())
-        self._progress(Progress(sum(self.at.values()), sum(ends.values()), waiting))
+        self._progress(Progress(sum(self.next_offsets.values()), sum(ends.values()), waiting))
 
 
 async def _save_watermark(connection: AsyncConnection[Any], at: int | None) -> None:

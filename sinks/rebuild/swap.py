@@ -1,8 +1,8 @@
-"""Rebuilt tables put in the place of the live ones, in one transaction.
+"""Replaces the live tables by the rebuilt ones, in one transaction.
 
-The schemas change names, so that nothing that reads is waited for and every view, comment
-and index comes along. Who writes begins with ``fences`` or ``shops``: both are locked first,
-so that a worker's transaction lies wholly before the swap, or finds the new fence.
+The schemas exchange their names, so that the swap waits for no reader, and views, comments and
+indexes come along. Every writer locks ``fences`` or ``shops`` first, and so does the swap: a
+worker's transaction commits before it, or finds the new stored offset.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,22 +14,21 @@ from psycopg import AsyncConnection, sql
 
 from runtime.stage import Partition
 from schemas.events import Micros
-from sinks.carts.activity import Generation, signals
-from sinks.rebuild.table_digest import FOLDED, VOLATILE
+from sinks.carts.records import Generation
+from sinks.carts.signals import signals_between
+from sinks.rebuild.table_digest import DERIVED, VOLATILE
 from sinks.store import cart_generations, stored_offsets
 
-REPLACED = frozenset({*FOLDED, "fences", "link_keys"})
-"""Tables that a swap replaces. All others outlive it: what was told to others, what the sweep
-knows, what operators noted.
-"""
+REPLACED = frozenset({*DERIVED, "fences", "link_keys"})
+"""Tables that a swap replaces; it keeps the outbox, the watermark and what operators recorded."""
 
-_CARRIED = {
+_COPIED = {
     "fences": (("topic", "partition"), ("holder",)),
     "abandoned_carts": (("cart_key", "generation", "abandoned_at"), ()),
     "customer_lifetime_value": (("customer_key", "currency"), ()),
     "sink_rejects": (("topic", "partition", "record_offset"), ()),
 }
-"""Table -> (columns that name a row, columns beside the volatile ones to take from the live)."""
+"""Table -> (its key, columns to copy from the live table in addition to the volatile ones)."""
 _AT_ONCE = 500
 
 _CHANGED = """
@@ -41,8 +40,8 @@ _CHANGED = """
 """
 _FOLDS = "SELECT fold FROM {} WHERE cart_key = ANY(%s) ORDER BY cart_key, generation"
 _WATERMARK = "SELECT (extract(epoch FROM at) * 1000)::bigint FROM watermark"
-_OURS = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(%s)"
-_OUTSIDE = """
+_RELATIONS = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(%s)"
+_DEPENDENTS = """
     SELECT DISTINCT format('%%I.%%I', ns.nspname, rel.relname)
     FROM pg_depend dep
     JOIN pg_class ours ON ours.oid = dep.refobjid AND dep.refclassid = 'pg_class'::regclass
@@ -68,70 +67,71 @@ _GRANTS = """
 
 
 class SwapError(RuntimeError):
-    """The tables cannot be swapped; the message says what stands in the way."""
+    """The tables cannot be swapped; the message names what prevents it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
-    """Schemas: the tables in use, those built beside them, and where the old ones go."""
+class SchemaNames:
+    """Names of the schemas: of the live tables, the shadow tables, and the replaced ones."""
 
     live: str
 
     @property
     def shadow(self) -> str:
-        """Built beside."""
+        """Of the tables built beside the live ones."""
         return f"{self.live}_rebuild"
 
     @property
     def replaced(self) -> str:
-        """Where the old tables wait until nobody reads them."""
+        """Of the old tables, until nobody reads them."""
         return f"{self.live}_replaced"
 
 
-async def lock(connection: AsyncConnection[Any], names: Names) -> None:
-    """Keep every writer of the live tables out until the transaction's end; readers go on."""
-    # In the order in which batches and the sweep take them; then whoever else may write.
+async def lock(connection: AsyncConnection[Any], names: SchemaNames) -> None:
+    """Block every writer of the live tables until the transaction ends; readers go on."""
+    # In the order in which batches and the sweep lock them; then the tables of other writers.
     for table in ("fences", "shops", "watermark"):
-        await connection.execute(_of("LOCK TABLE {} IN EXCLUSIVE MODE", names.live, table))
-    tables = await _names(connection, names.live, "AND relkind = 'r'")
-    every = sql.SQL(", ").join(sql.Identifier(names.live, name) for name in sorted(tables))
-    await connection.execute(sql.SQL("LOCK TABLE {} IN EXCLUSIVE MODE").format(every))
+        await connection.execute(_on("LOCK TABLE {} IN EXCLUSIVE MODE", names.live, table))
+    tables = _list(names.live, await _tables(connection, names.live))
+    await connection.execute(sql.SQL("LOCK TABLE {} IN EXCLUSIVE MODE").format(tables))
 
 
-async def refuse_strangers(connection: AsyncConnection[Any], names: Names) -> None:
-    """Raise SwapError where something that we did not make hangs on the live tables.
+async def refuse_foreign_objects(connection: AsyncConnection[Any], names: SchemaNames) -> None:
+    """Raise SwapError where objects that no migration made depend on the live tables.
 
-    It would go on reading the old ones, and go with them.
+    They would go on reading the old tables, and be dropped with them.
     """
-    cursor = await connection.execute(_OUTSIDE, [_quoted(names.live)])
+    cursor = await connection.execute(_DEPENDENTS, [_quoted(names.live)])
     outside = [row[0] async for row in cursor]
     # Identity sequences and indexes have the names that the same migrations give them.
-    inside = await _names(connection, names.live) - await _names(connection, names.shadow)
-    if strangers := [*outside, *sorted(f"{names.live}.{name}" for name in inside)]:
+    inside = await _relations(connection, names.live) - await _relations(connection, names.shadow)
+    if foreign := [*outside, *sorted(f"{names.live}.{name}" for name in inside)]:
         raise SwapError(
-            f"{', '.join(strangers)}: not made by `hookline migrate`, would be lost with the"
+            f"{', '.join(foreign)}: not made by `hookline migrate`, would be lost with the"
             " tables that a rebuild replaces: drop it, and create it again afterwards"
         )
 
 
-async def standing(connection: AsyncConnection[Any]) -> tuple[dict[Partition, int], int | None]:
-    """Every fence and the watermark (ms) of the tables in the session's search_path."""
+async def read_progress(
+    connection: AsyncConnection[Any],
+) -> tuple[dict[Partition, int], int | None]:
+    """Return all stored offsets and the watermark (ms) of the session's schema."""
     row = await (await connection.execute(_WATERMARK)).fetchone()
     return await stored_offsets.read_all(connection), None if row is None else row[0]
 
 
-async def carry(connection: AsyncConnection[Any], names: Names) -> None:
-    """Give the rebuilt rows what the log does not tell: when a row was found or predicted."""
-    for table, (keys, more) in _CARRIED.items():
+async def copy_unlogged(connection: AsyncConnection[Any], names: SchemaNames) -> None:
+    """Copy what the log does not hold from the live rows: detection times and predictions."""
+    for table, (keys, more) in _COPIED.items():
         columns = (*VOLATILE.get(table, ()), *more)
-        same = sql.SQL(" AND ").join(_pair("new.{0} = old.{0}", key) for key in keys)
+        same = sql.SQL(" AND ").join(_on("new.{0} = old.{0}", key) for key in keys)
         differs = sql.SQL(" OR ").join(
-            _pair("new.{0} IS DISTINCT FROM old.{0}", name) for name in columns
+            _on("new.{0} IS DISTINCT FROM old.{0}", name) for name in columns
         )
         await connection.execute(
             sql.SQL("UPDATE {} AS new SET {} FROM {} AS old WHERE {} AND ({})").format(
                 sql.Identifier(names.shadow, table),
-                sql.SQL(", ").join(_pair("{0} = old.{0}", name) for name in columns),
+                sql.SQL(", ").join(_on("{0} = old.{0}", name) for name in columns),
                 sql.Identifier(names.live, table),
                 same,
                 differs,
@@ -139,14 +139,14 @@ async def carry(connection: AsyncConnection[Any], names: Names) -> None:
         )
 
 
-async def tell_differences(
-    connection: AsyncConnection[Any], names: Names, clock: Callable[[], Micros]
+async def enqueue_changes(
+    connection: AsyncConnection[Any], names: SchemaNames, clock: Callable[[], Micros]
 ) -> int:
-    """Put into the live outbox what the rebuilt carts say and the live ones do not.
+    """Put the signals of carts that the rebuild changes into the live outbox.
 
-    Batches that the rebuild took before a live worker could have left no signal, and carts
-    that fold otherwise now are told as any other change. What was sent is not told again.
-    Returns how many carts differ.
+    A batch that the rebuild stored before a live worker did has given no signal yet, and carts
+    that are folded differently now are signalled like any other change. Signals that were sent
+    before are left out. Returns how many carts differ.
     """
     query = sql.SQL(_CHANGED).format(
         live=sql.Identifier(names.live, "cart_generations"),
@@ -157,22 +157,24 @@ async def tell_differences(
         carts = changed[first : first + _AT_ONCE]
         before = await _folds(connection, names.live, carts)
         after = await _folds(connection, names.shadow, carts)
-        await cart_generations.tell(connection, signals(before, after), clock())
+        await cart_generations.enqueue_signals(connection, signals_between(before, after), clock())
     return len(changed)
 
 
-async def rename(connection: AsyncConnection[Any], names: Names) -> None:
-    """Let the schemas change names; grants and the kept tables go over."""
+async def exchange(connection: AsyncConnection[Any], names: SchemaNames) -> None:
+    """Exchange the names of the schemas; grants and the kept tables move over."""
     await _grant(connection, names)
-    tables = await _names(connection, names.live, "AND relkind = 'r'") - REPLACED
-    kept = sql.SQL(", ").join(sql.Identifier(names.live, name) for name in sorted(tables))
-    await connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(kept))
+    kept = await _tables(connection, names.live) - REPLACED
+    await connection.execute(
+        sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(_list(names.live, kept))
+    )
     for old, new in ((names.live, names.replaced), (names.shadow, names.live)):
         await connection.execute(
             sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(sql.Identifier(old), sql.Identifier(new))
         )
-    for table in sorted(tables):
-        await connection.execute(_of("DROP TABLE {}", names.live, table))
+    # The shadow's own outbox, watermark and the like give way to the live ones.
+    for table in sorted(kept):
+        await connection.execute(_on("DROP TABLE {}", names.live, table))
         await connection.execute(
             sql.SQL("ALTER TABLE {} SET SCHEMA {}").format(
                 sql.Identifier(names.replaced, table), sql.Identifier(names.live)
@@ -181,8 +183,8 @@ async def rename(connection: AsyncConnection[Any], names: Names) -> None:
 
 
 async def drop(connection: AsyncConnection[Any], schema: str) -> None:
-    """Drop a schema of ours with its tables; SwapError where others hang on it."""
-    cursor = await connection.execute(_OUTSIDE, [_quoted(schema)])
+    """Drop one of these schemas with its tables. Raises SwapError where others depend on it."""
+    cursor = await connection.execute(_DEPENDENTS, [_quoted(schema)])
     if outside := [row[0] async for row in cursor]:
         raise SwapError(f"{', '.join(outside)} read schema {schema!r}: drop them first")
     await connection.execute(
@@ -191,12 +193,12 @@ async def drop(connection: AsyncConnection[Any], schema: str) -> None:
 
 
 async def exists(connection: AsyncConnection[Any], schema: str) -> bool:
-    """Whether a schema is there."""
+    """Return whether a schema exists."""
     cursor = await connection.execute("SELECT to_regnamespace(%s) IS NOT NULL", [_quoted(schema)])
     return await cursor.fetchone() == (True,)
 
 
-async def _grant(connection: AsyncConnection[Any], names: Names) -> None:
+async def _grant(connection: AsyncConnection[Any], names: SchemaNames) -> None:
     live = _quoted(names.live)
     cursor = await connection.execute(_GRANTS, [live, live])
     for relation, privilege, role, grantable in await cursor.fetchall():
@@ -218,22 +220,27 @@ async def _grant(connection: AsyncConnection[Any], names: Names) -> None:
 async def _folds(
     connection: AsyncConnection[Any], schema: str, carts: Sequence[str]
 ) -> list[Generation]:
-    query = _of(_FOLDS, schema, "cart_generations")
+    query = _on(_FOLDS, schema, "cart_generations")
     cursor = await connection.execute(query, [list(carts)])
     return [msgspec.convert(row[0], Generation) async for row in cursor]
 
 
-async def _names(connection: AsyncConnection[Any], schema: str, which: str = "") -> set[str]:
-    cursor = await connection.execute(f"{_OURS} {which}".encode(), [_quoted(schema)])
+async def _relations(connection: AsyncConnection[Any], schema: str) -> set[str]:
+    cursor = await connection.execute(_RELATIONS, [_quoted(schema)])
     return {row[0] async for row in cursor}
 
 
-def _of(text: str, schema: str, table: str) -> sql.Composed:
-    return sql.SQL(text).format(sql.Identifier(schema, table))
+async def _tables(connection: AsyncConnection[Any], schema: str) -> set[str]:
+    cursor = await connection.execute(f"{_RELATIONS} AND relkind = 'r'", [_quoted(schema)])
+    return {row[0] async for row in cursor}
 
 
-def _pair(text: str, name: str) -> sql.Composed:
-    return sql.SQL(text).format(sql.Identifier(name))
+def _list(schema: str, tables: set[str]) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(schema, name) for name in sorted(tables))
+
+
+def _on(text: str, *name: str) -> sql.Composed:
+    return sql.SQL(text).format(sql.Identifier(*name))
 
 
 def _quoted(schema: str) -> str:

@@ -1,10 +1,10 @@
-"""A digest of every table's rows, by which two states of the tables can be compared."""
+"""Digests of the tables' rows, to compare two states of the tables."""
 
 from typing import Any
 
 from psycopg import AsyncConnection, sql
 
-FOLDED = (
+DERIVED = (
     "abandoned_carts",
     "cart_activity",
     "cart_generations",
@@ -22,7 +22,7 @@ FOLDED = (
     "sink_rejects",
     "subscriptions",
 )
-"""Tables whose rows follow from the log. The others tell what was done, here and elsewhere."""
+"""Tables with rows that follow from the log. The others record what was done, and by whom."""
 
 PREDICTED = (
     "probability_alive",
@@ -41,9 +41,9 @@ VOLATILE = {
     "customer_lifetime_value": PREDICTED,
     "sink_rejects": ("rejected_at",),
 }
-"""Columns that say when or by what run a row was written: no part of the digest."""
+"""Columns that depend on when, or by which run, a row was written: not in the digest."""
 
-# Sums of both halves of each row's md5: no sort, flat memory, and a repeated row counts.
+# Sums of both halves of each row's md5: no sort, constant memory, and a repeated row counts.
 _DIGEST = """
     SELECT {name}, md5(concat_ws(' ', count(*), sum({high}), sum({low}))) FROM (
         SELECT md5((to_jsonb(each) - {volatile}::text[])::text) AS row FROM {table} AS each
@@ -52,14 +52,14 @@ _DIGEST = """
 _HALF = "('x' || {}(row, 16))::bit(64)::bigint::numeric"
 
 
-async def tables(connection: AsyncConnection[Any], schema: str) -> dict[str, str]:
-    """Table -> digest of its rows in any order: 32 hexadecimal digits, equal for equal rows.
+async def digests(connection: AsyncConnection[Any], schema: str) -> dict[str, str]:
+    """Return table -> digest of its rows in any order: 32 hexadecimal digits.
 
-    Of the tables that follow from the log, all as of one moment, volatile columns left out.
+    Of the tables that follow from the log, as of one moment, without volatile columns.
     The session's TimeZone must be UTC.
     """
-    every = sql.SQL(" UNION ALL ").join(_digest(schema, name) for name in FOLDED)
-    return {name: digest async for name, digest in await connection.execute(every)}
+    query = sql.SQL(" UNION ALL ").join(_digest(schema, name) for name in DERIVED)
+    return {name: digest async for name, digest in await connection.execute(query)}
 
 
 def _digest(schema: str, name: str) -> sql.Composed:

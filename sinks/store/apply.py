@@ -1,7 +1,7 @@
 """One batch of events into the tables, inside a transaction that the caller holds.
 
-Locks first, then everything that stands is read, merged with what the events tell, and
-written; carts and customers that this touched are folded and summed anew.
+Take the locks, read the stored rows, merge the events into them and write the result; then
+refold the carts and recompute the customers that changed.
 """
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -12,9 +12,9 @@ from psycopg import AsyncConnection, sql
 
 from schemas.events import Micros
 from sinks.carts.links import fold_keys
-from sinks.lifetime.customers import OrderState, order_state, renewals, state_of
+from sinks.lifetime.order_state import OrderState, order_state, order_state_of_event
+from sinks.lifetime.renewals import renewals
 from sinks.merge.last_writer import Flat, Layers, flatten, load, merge
-from sinks.postgres.arrays import texts
 from sinks.postgres.copy_rows import Table
 from sinks.store import cart_groups, customer_projection, entity_locks
 from sinks.store.entity_rows import (
@@ -29,7 +29,7 @@ from sinks.store.entity_rows import (
     owner,
     totals_row,
 )
-from sinks.store.write_plan import Plan, Told, lock_of
+from sinks.store.write_plan import Contribution, WritePlan, customer_lock_key
 
 Connection = AsyncConnection[Any]
 _ACTIVITIES = Table(
@@ -42,37 +42,37 @@ _ACTIVITIES = Table(
 )  # fmt: skip
 _SIBLINGS = """
     SELECT order_key, source, shop, layers, is_renewal FROM orders
-    WHERE subscription_key = ANY(%s) AND order_key <> ALL(%s)
+    WHERE subscription_key = ANY(%b) AND order_key <> ALL(%b)
 """
-_FLIP = "UPDATE orders SET is_renewal = NOT is_renewal WHERE order_key = ANY(%s)"
+_FLIP = "UPDATE orders SET is_renewal = NOT is_renewal WHERE order_key = ANY(%b)"
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
-    """Entities of one table: as they stood, and with what the batch tells."""
+class _Merged:
+    """Entities of one table: as stored, and with the batch merged in."""
 
     before: Mapping[str, Layers]
     after: Mapping[str, Layers]
 
     @property
     def stored(self) -> list[str]:
-        """Keys that have a row already."""
+        """Keys of the entities that have a row."""
         return list(self.before)
 
 
 async def apply(
     connection: Connection,
-    batch: Plan,
+    batch: WritePlan,
     extra: frozenset[str],
     clock: Callable[[], Micros],
     *,
-    tells: bool = True,
+    emit_signals: bool = True,
 ) -> None:
-    """Store what a plan's events tell; any order and any repetition end in the same rows.
+    """Write a planned batch; any order and any repetition of events end in the same rows.
 
-    ``extra``: keys to lock beside the events' own. ``tells``: whether what changed for carts
-    goes to the outbox. Raises MoreKeysError when stored rows name
-    others: the caller rolls back and comes again with them in ``extra``.
+    ``extra``: keys to lock besides those of the plan. ``emit_signals``: whether changes of carts
+    go to the outbox. Raises MoreKeysError when stored rows need further keys: the caller rolls
+    back and retries with them in ``extra``.
     """
     customers = set(await entity_locks.take_shops(connection, batch.shops))
     wanted = dict.fromkeys(extra, False) | batch.locks
@@ -81,52 +81,52 @@ async def apply(
 
     customers |= await _store_orders(connection, batch, locked)
     for name in ENTITIES:
-        if name != "orders" and name in batch.told:
-            customers |= await _store(connection, name, batch.told[name], locked)
-    await _store_apart(connection, CONTACTS, batch, contact_row)
-    await _store_apart(connection, TOTALS, batch, totals_row)
+        if name != "orders" and name in batch.contributions:
+            customers |= await _store(connection, name, batch.contributions[name], locked)
+    await _store_layers(connection, CONTACTS, batch, contact_row)
+    await _store_layers(connection, TOTALS, batch, totals_row)
     await _store_activities(connection, batch)
 
-    entity_locks.require(map(lock_of, customers), locked)
-    owners = [customer for customer in customers if lock_of(customer) in carried]
+    entity_locks.require(map(customer_lock_key, customers), locked)
+    owners = [customer for customer in customers if customer_lock_key(customer) in carried]
     if carried:
         customers |= await cart_groups.refold(
-            connection, carried, owners, locked, clock, tells=tells
+            connection, carried, owners, locked, clock, emit_signals=emit_signals
         )
-        entity_locks.require(map(lock_of, customers), locked)
+        entity_locks.require(map(customer_lock_key, customers), locked)
     await customer_projection.recompute(connection, customers)
 
 
 async def _merged(
-    connection: Connection, table: Table, told: Mapping[str, Sequence[Told]]
-) -> Merged:
-    query = sql.SQL("SELECT {key}, layers FROM {table} WHERE {key} = ANY(%s)").format(
+    connection: Connection, table: Table, contributions: Mapping[str, Sequence[Contribution]]
+) -> _Merged:
+    query = sql.SQL("SELECT {key}, layers FROM {table} WHERE {key} = ANY(%b)").format(
         key=sql.Identifier(table.key), table=sql.Identifier(table.name)
     )
-    cursor = await connection.execute(query, [texts(told)])
+    cursor = await connection.execute(query, [list(contributions)])
     before = {key: load(layers) async for key, layers in cursor}
     after: dict[str, Layers] = {}
-    for key, said in told.items():
+    for key, events in contributions.items():
         layers = before.get(key, ())
-        for at, event_id, fields in said:
+        for at, event_id, fields in events:
             layers = merge(layers, at, event_id, fields)
         after[key] = layers
-    return Merged(before, after)
+    return _Merged(before, after)
 
 
 async def _store(
     connection: Connection,
     name: str,
-    told: Mapping[str, Sequence[Told]],
+    contributions: Mapping[str, Sequence[Contribution]],
     locked: set[str],
 ) -> set[str]:
-    """Entities whose rows follow from their own events; returns the customers they touch."""
+    """Write entities whose rows follow from their own events; return their customers."""
     entity = ENTITIES[name]
-    merged = await _merged(connection, entity.table, told)
-    if name == "carts":  # orders of a link given up may now close another cart
-        was = merged.before.items()
+    merged = await _merged(connection, entity.table, contributions)
+    if name == "carts":  # an order of a link that the cart had may now close another cart
+        stored = merged.before.items()
         entity_locks.require(
-            (link for key, old in was for link in _links(key, flatten(old))), locked
+            (link for key, layers in stored for link in _links(key, flatten(layers))), locked
         )
     rows = (
         entity.row(key, layers, *([_links(key, flatten(layers))] if name == "carts" else ()))
@@ -140,49 +140,56 @@ async def _store(
     return set()
 
 
-async def _store_apart(
+async def _store_layers(
     connection: Connection,
     table: Table,
-    batch: Plan,
+    batch: WritePlan,
     row: Callable[[str, Layers], list[Any]],
 ) -> None:
-    if told := batch.told.get(table.name):
-        merged = await _merged(connection, table, told)
+    if contributions := batch.contributions.get(table.name):
+        merged = await _merged(connection, table, contributions)
         rows = (row(key, layers) for key, layers in merged.after.items())
         await table.replace(connection, merged.stored, rows)
 
 
-async def _store_activities(connection: Connection, batch: Plan) -> None:
+async def _store_activities(connection: Connection, batch: WritePlan) -> None:
     rows = {
-        each.event_id: [each.event_id, key, each.at, each, each.raw_partition, each.raw_offset]
+        event.event_id: [
+            event.event_id,
+            key,
+            event.at,
+            event,
+            event.raw_partition,
+            event.raw_offset,
+        ]
         for key, activities in batch.activities.items()
-        for each in activities
+        for event in activities
     }
     if rows:
         cursor = await connection.execute(
             "SELECT event_id::text FROM cart_activity"
-            " WHERE cart_key = ANY(%s) AND event_id = ANY(%s::uuid[])",
-            [texts(batch.activities), texts(rows)],
+            " WHERE cart_key = ANY(%b) AND event_id = ANY(%b::uuid[])",
+            [list(batch.activities), list(rows)],
         )
-        known = {event_id async for (event_id,) in cursor}
+        stored = {event_id async for (event_id,) in cursor}
         await _ACTIVITIES.append(
-            connection, [row for event_id, row in rows.items() if event_id not in known]
+            connection, [row for event_id, row in rows.items() if event_id not in stored]
         )
 
 
-async def _store_orders(connection: Connection, batch: Plan, locked: set[str]) -> set[str]:
-    """Orders with what they are worth; returns the customers that they touch."""
-    told = batch.told.get("orders")
-    if not told:
+async def _store_orders(connection: Connection, batch: WritePlan, locked: set[str]) -> set[str]:
+    """Write orders with their money and lines; return the customers to recompute."""
+    contributions = batch.contributions.get("orders")
+    if not contributions:
         return set()
-    merged = await _merged(connection, ORDERS.table, told)
+    merged = await _merged(connection, ORDERS.table, contributions)
     states = _states(batch, merged.after, merged.before)
-    was = {key: _state(key, layers) for key, layers in merged.before.items()}
-    entity_locks.require((key for state in was.values() for key in _order_locks(state)), locked)
+    before = {key: _state(key, layers) for key, layers in merged.before.items()}
+    entity_locks.require((key for state in before.values() for key in _order_locks(state)), locked)
 
     subscriptions = {
         subscription
-        for state in (*states.values(), *was.values())
+        for state in (*states.values(), *before.values())
         if (subscription := state.subscription_key) is not None
     }
     renewed, flipped = await _renewals(connection, subscriptions, states)
@@ -193,35 +200,38 @@ async def _store_orders(connection: Connection, batch: Plan, locked: set[str]) -
     items = (item for key, layers in merged.after.items() for item in item_rows(key, layers))
     await ORDERS.table.replace(connection, merged.stored, rows)
     await ORDER_ITEMS.replace(connection, merged.stored, items)
-    owners = {state.customer_key for state in (*states.values(), *was.values(), *flipped)}
+    owners = {state.customer_key for state in (*states.values(), *before.values(), *flipped)}
     return {customer for customer in owners if customer is not None}
 
 
 async def _renewals(
     connection: Connection, subscriptions: Iterable[str], states: Mapping[str, OrderState]
 ) -> tuple[frozenset[str], list[OrderState]]:
-    """Keys of all renewals of the subscriptions, and the stored orders that turned with them."""
-    wanted = list(subscriptions)
-    if not wanted:
+    """Return the keys of the subscriptions' renewals, and the stored orders that this flipped."""
+    keys = list(subscriptions)
+    if not keys:
         return frozenset(), []
     siblings: dict[str, tuple[OrderState, bool]] = {}
-    cursor = await connection.execute(_SIBLINGS, [texts(wanted), texts(states)])
+    cursor = await connection.execute(_SIBLINGS, [keys, list(states)])
     async for key, source, shop, layers, is_renewal in cursor:
         siblings[key] = order_state(key, source, shop, flatten(load(layers))), is_renewal
     renewed = renewals([*states.values(), *(state for state, _ in siblings.values())])
-    turned = [state for key, (state, was) in siblings.items() if was != (key in renewed)]
-    if turned:
-        await connection.execute(_FLIP, [texts(state.order_key for state in turned)])
-    return renewed, turned
+    flipped = [state for key, (state, was) in siblings.items() if was != (key in renewed)]
+    if flipped:
+        await connection.execute(_FLIP, [[state.order_key for state in flipped]])
+    return renewed, flipped
 
 
 def _states(
-    batch: Plan, after: Mapping[str, Layers], before: Container[str]
+    batch: WritePlan, after: Mapping[str, Layers], before: Container[str]
 ) -> dict[str, OrderState]:
     states = {}
     for key, layers in after.items():
-        only = None if key in before else batch.orders.get(key)
-        states[key] = _state(key, layers) if only is None else state_of(key, only)
+        # A new order with one event: cheaper than the same state from its layers.
+        only_event = None if key in before else batch.orders.get(key)
+        states[key] = (
+            _state(key, layers) if only_event is None else order_state_of_event(key, only_event)
+        )
     return states
 
 
@@ -231,19 +241,19 @@ def _state(key: str, layers: Layers) -> OrderState:
 
 
 def _order_locks(state: OrderState) -> set[str]:
-    """Keys that guard an order as it stands."""
+    """Return the link keys that guard a stored order."""
     keys = set(state.fold_keys)
     if (customer := state.customer_key) is not None:
-        keys.add(lock_of(customer))
+        keys.add(customer_lock_key(customer))
     if (subscription := state.subscription_key) is not None:
         keys.add(subscription)
     return keys
 
 
-def _links(key: str, told: Flat) -> list[str]:
+def _links(key: str, fields: Flat) -> list[str]:
     source, shop, _ = key.split("/", 2)
     names = ("customer_id", "email_hash", "cart_token", "cart_id")
-    return sorted(fold_keys(source, shop, **{name: told.get(name) for name in names}))
+    return sorted(fold_keys(source, shop, **{name: fields.get(name) for name in names}))
 
 
 def _owners(entities: Mapping[str, Layers]) -> set[str]:

@@ -1,4 +1,4 @@
-"""Fetched batches into the tables: decode -> fold -> one transaction that moves the fence."""
+"""Fetched batches into the tables: decode, plan, write in the transaction that moves the offset."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -18,18 +18,17 @@ from sinks.postgres.session import Database, NoLongerWantedError
 from sinks.store import apply, rejects, stored_offsets
 from sinks.store.entity_locks import MoreKeysError
 from sinks.store.rejects import Reject
-from sinks.store.write_plan import Plan, add, plan
+from sinks.store.write_plan import WritePlan, add_event, plan_writes
 
 log = logs.get("hookline.sinks.batches")
 
 _SLICE = 25
-"""Records that are decoded, then planned, before an earlier transaction may go on: half a
-millisecond each. It is what fills the time in which the database works."""
+"""Records decoded, then planned, before the event loop may resume an earlier transaction."""
 _REFUSED = (psycopg.DataError, psycopg.IntegrityError)
-"""SQLSTATE classes 22 and 23: the database refuses what a record says."""
+"""SQLSTATE classes 22 and 23: a record's values are refused."""
 
 
-class Arrived(NamedTuple):
+class DecodedRecord(NamedTuple):
     """A canonical record and the event in it."""
 
     record: Any
@@ -37,64 +36,72 @@ class Arrived(NamedTuple):
 
 
 @dataclass(slots=True)
-class Prepared:
-    """Batches whose records were decoded: what can be stored, as a plan too, and what not."""
+class DecodedBatches:
+    """Batches of several partitions, decoded and planned; ``refused`` cannot be decoded."""
 
     batches: Sequence[Batch]
-    arrived: list[Arrived] = field(default_factory=list)
+    decoded: list[DecodedRecord] = field(default_factory=list)
     refused: list[Reject] = field(default_factory=list)
-    plan: Plan = field(default_factory=Plan)
+    plan: WritePlan = field(default_factory=WritePlan)
 
     def is_current(self) -> bool:
-        """Whether all of them are still ours."""
+        """Whether all partitions still belong to this process."""
         return all(batch.is_current() for batch in self.batches)
 
 
 class Writer:
     """Stores batches through one session of its own.
 
-    ``tells``: whether what changed for carts goes to the outbox.
+    ``emit_signals``: whether changes of carts go to the outbox.
     """
 
     def __init__(
-        self, database: Database, codec: Codec, clock: Callable[[], Micros], *, tells: bool = True
+        self,
+        database: Database,
+        codec: Codec,
+        clock: Callable[[], Micros],
+        *,
+        emit_signals: bool = True,
     ) -> None:
-        self._database, self._codec, self._clock, self._tells = database, codec, clock, tells
+        self._database, self._codec, self._clock = database, codec, clock
+        self._emit_signals = emit_signals
 
     async def store(self, batches: Sequence[Batch], cluster_id: str | None) -> None:
-        """``prepare`` and ``write``."""
+        """Prepare and write."""
         await self.write(await self.prepare(batches), cluster_id)
 
-    async def prepare(self, batches: Sequence[Batch]) -> Prepared:
-        """Batches of different partitions, decoded and planned: work of our own CPU alone.
+    async def prepare(self, batches: Sequence[Batch]) -> DecodedBatches:
+        """Decode and plan batches of different partitions, without waiting for any service.
 
-        It is done in slices, so that an earlier transaction goes on beside it. Raises
-        RefusedError where a record cannot be read yet.
+        The work is sliced, so that an earlier transaction can continue in between. Raises
+        RefusedError for a record that cannot be read yet.
         """
-        made = Prepared(batches)
+        prepared = DecodedBatches(batches)
         records = chain.from_iterable(batch.records for batch in batches)
-        while some := list(islice(records, _SLICE)):
-            known = len(made.arrived)
-            for record in some:
-                self._decode(record, made)
+        while records_slice := list(islice(records, _SLICE)):
+            planned = len(prepared.decoded)
+            for record in records_slice:
+                self._decode(record, prepared)
             await asyncio.sleep(0)
-            for arrived in made.arrived[known:]:
-                add(made.plan, arrived.event)
+            for decoded in prepared.decoded[planned:]:
+                add_event(prepared.plan, decoded.event)
             await asyncio.sleep(0)
-        return made
+        return prepared
 
-    async def write(self, made: Prepared, cluster_id: str | None) -> None:
-        """What was prepared, in one transaction.
+    async def write(self, prepared: DecodedBatches, cluster_id: str | None) -> None:
+        """Write what was prepared in one transaction.
 
-        Raises MovedError where a fence stands elsewhere; of several batches that speaks of one
-        that is not named, and none is stored.
+        Raises MovedError, with nothing stored, where the stored offset of any partition is not
+        the start of its batch; the error does not name the partition.
         """
         extra: frozenset[str] = frozenset()
         one_by_one = False
         while True:
-            work = _Transaction(made, extra, cluster_id, self._clock, one_by_one, self._tells)
+            work = _Transaction(
+                prepared, extra, cluster_id, self._clock, one_by_one, self._emit_signals
+            )
             try:
-                await self._database.run(work.run, made.is_current)
+                await self._database.run(work.run, prepared.is_current)
             except MoreKeysError as error:
                 metrics.TRANSACTIONS.labels("retried").inc()
                 extra |= error.keys
@@ -106,31 +113,31 @@ class Writer:
             except _REFUSED as error:
                 if one_by_one:
                     raise
-                log.warning("batch refused, taken apart", sqlstate=error.sqlstate)
+                log.warning("batch refused, bisecting it", sqlstate=error.sqlstate)
                 one_by_one = True
             else:
                 metrics.TRANSACTIONS.labels("committed").inc()
-                for each in work.refused:
-                    metrics.SINK_REJECTS.labels(each.topic).inc()
+                for reject in work.refused:
+                    metrics.SINK_REJECTS.labels(reject.topic).inc()
                 return
 
-    def _decode(self, record: Any, made: Prepared) -> None:
+    def _decode(self, record: Any, prepared: DecodedBatches) -> None:
         try:
             event = self._codec.decode(record.value)
         except UnknownSchemaError as error:
-            # Not this record's fault: setting it aside would lose it from the tables.
+            # The record is sound: rejecting it would lose it from the tables.
             raise RefusedError(
                 f"{record.topic}-{record.partition} at {record.offset}: {error}. A newer"
                 " Hookline wrote it, or the registry lost its data: upgrade the sinks, or"
                 " restore the registry; nothing is lost meanwhile"
             ) from error
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is this record's
-            made.refused.append(rejects.reject(record, "decode", type(error).__name__))
+        except Exception as error:  # noqa: BLE001 - any error comes from this record
+            prepared.refused.append(rejects.reject(record, "decode", type(error).__name__))
             return
         if isinstance(event, CartSignal):
-            made.refused.append(rejects.reject(record, "decode", "a signal is no entity"))
+            prepared.refused.append(rejects.reject(record, "decode", "a signal is no entity"))
             return
-        made.arrived.append(Arrived(record, event))  # type: ignore[arg-type]  # not a signal
+        prepared.decoded.append(DecodedRecord(record, event))  # type: ignore[arg-type]  # not a signal
 
 
 def _last_event(batch: Batch) -> str | None:
@@ -138,54 +145,59 @@ def _last_event(batch: Batch) -> str | None:
 
 
 class _Transaction:
-    """The transaction of batches, as often as it must be tried."""
+    """The transaction of prepared batches; ``run`` may be called again after a rollback."""
 
     def __init__(
         self,
-        made: Prepared,
+        prepared: DecodedBatches,
         extra: frozenset[str],
         cluster_id: str | None,
         clock: Callable[[], Micros],
         one_by_one: bool,
-        tells: bool,
+        emit_signals: bool,
     ) -> None:
-        self._made = made
+        self._prepared = prepared
         self._extra, self._cluster_id, self._clock = extra, cluster_id, clock
-        self._one_by_one, self._tells = one_by_one, tells
+        self._one_by_one, self._emit_signals = one_by_one, emit_signals
         self.refused: list[Reject] = []
 
     async def run(self, connection: AsyncConnection[Any]) -> None:
-        self.refused = list(self._made.refused)
+        self.refused = list(self._prepared.refused)
         moves = [
             stored_offsets.Move(batch.partition, batch.offset, batch.end, _last_event(batch))
-            for batch in self._made.batches
+            for batch in self._prepared.batches
         ]
         moved = await stored_offsets.move(connection, moves, self._cluster_id)
         if moved < len(moves):
-            stand = await stored_offsets.read_all(connection)
-            if not moved and all(stand.get(move.partition, 0) == move.end for move in moves):
-                return  # our own commit, whose answer was lost
-            raise MovedError(stand.get(moves[0].partition, 0))
+            stored = await stored_offsets.read_all(connection)
+            if not moved and all(stored.get(move.partition, 0) == move.end for move in moves):
+                return  # this transaction was committed before; only the reply was lost
+            raise MovedError(stored.get(moves[0].partition, 0))
         if self._one_by_one:
-            await self._halves(connection, self._made.arrived)
-        elif self._made.arrived:
-            await self._apply(connection, self._made.plan)
+            await self._bisect(connection, self._prepared.decoded)
+        elif self._prepared.decoded:
+            await self._apply(connection, self._prepared.plan)
         await rejects.write(connection, self.refused)
 
-    async def _apply(self, connection: AsyncConnection[Any], told: Plan) -> None:
-        await apply.apply(connection, told, self._extra, self._clock, tells=self._tells)
+    async def _apply(self, connection: AsyncConnection[Any], plan: WritePlan) -> None:
+        await apply.apply(
+            connection, plan, self._extra, self._clock, emit_signals=self._emit_signals
+        )
 
-    async def _halves(self, connection: AsyncConnection[Any], arrived: Sequence[Arrived]) -> None:
-        if not arrived:
+    async def _bisect(
+        self, connection: AsyncConnection[Any], decoded: Sequence[DecodedRecord]
+    ) -> None:
+        """Write all records but those that the database refuses: these become rejects."""
+        if not decoded:
             return
         try:
             async with connection.transaction():
-                await self._apply(connection, plan(each.event for each in arrived))
+                await self._apply(connection, plan_writes(record.event for record in decoded))
         except _REFUSED as error:
-            if len(arrived) == 1:
+            if len(decoded) == 1:
                 reason = error.sqlstate or "22000"
-                self.refused.append(rejects.reject(arrived[0].record, reason, type(error).__name__))
+                self.refused.append(rejects.reject(decoded[0].record, reason, type(error).__name__))
                 return
-            middle = len(arrived) // 2
-            await self._halves(connection, arrived[:middle])
-            await self._halves(connection, arrived[middle:])
+            middle = len(decoded) // 2
+            await self._bisect(connection, decoded[:middle])
+            await self._bisect(connection, decoded[middle:])

@@ -1,4 +1,4 @@
-"""Folded carts written: ``cart_generations``, ``abandoned_carts``, and signals to send."""
+"""Write folded carts: ``cart_generations``, ``abandoned_carts``, and signals to the outbox."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -7,8 +7,8 @@ import msgspec
 from psycopg import AsyncConnection
 
 from schemas.events import CartSignal, Micros
-from sinks.carts.activity import Generation, Signal, signals
-from sinks.postgres.arrays import texts
+from sinks.carts.records import Generation, Signal
+from sinks.carts.signals import signals_between
 from sinks.postgres.copy_rows import Table
 
 _SHARED = (
@@ -32,32 +32,32 @@ GENERATIONS = Table(
 ABANDONED = Table("abandoned_carts", "cart_key", (*_SHARED, ("detected_at", "timestamptz")))
 
 _BEFORE = """
-    SELECT fold FROM cart_generations WHERE cart_key = ANY(%s) ORDER BY cart_key, generation
+    SELECT fold FROM cart_generations WHERE cart_key = ANY(%b) ORDER BY cart_key, generation
 """
 _DETECTED = """
     SELECT cart_key, generation,
         (extract(epoch FROM abandoned_at) * 1000000)::bigint,
         (extract(epoch FROM detected_at) * 1000000)::bigint
-    FROM abandoned_carts WHERE cart_key = ANY(%s)
+    FROM abandoned_carts WHERE cart_key = ANY(%b)
 """
 _NEXT_DUE = """
-    UPDATE carts SET next_due = timestamptz 'epoch' + told.due * interval '1 microsecond'
-    FROM unnest(%s::text[], %s::bigint[]) AS told (cart_key, due)
-    WHERE carts.cart_key = told.cart_key
+    UPDATE carts SET next_due = timestamptz 'epoch' + folded.due * interval '1 microsecond'
+    FROM unnest(%b::text[], %s::bigint[]) AS folded (cart_key, due)
+    WHERE carts.cart_key = folded.cart_key
 """
 _OUTBOX = """
     INSERT INTO outbox (signal_id, cart_key, record)
-    SELECT told.signal_id, told.cart_key, told.record
-    FROM unnest(%s::uuid[], %s::text[], %s::jsonb[])
-        WITH ORDINALITY AS told (signal_id, cart_key, record, place)
-    WHERE NOT EXISTS (SELECT FROM sent_signals WHERE sent_signals.signal_id = told.signal_id)
-    ORDER BY place ON CONFLICT (signal_id) DO NOTHING
+    SELECT new.signal_id, new.cart_key, new.record
+    FROM unnest(%b::uuid[], %b::text[], %b::jsonb[])
+        WITH ORDINALITY AS new (signal_id, cart_key, record, number)
+    WHERE NOT EXISTS (SELECT FROM sent_signals WHERE sent_signals.signal_id = new.signal_id)
+    ORDER BY number ON CONFLICT (signal_id) DO NOTHING
 """
 
 
 async def stored(connection: AsyncConnection[Any], carts: Sequence[str]) -> list[Generation]:
-    """The carts' generations as they stand, ordered by cart and generation."""
-    cursor = await connection.execute(_BEFORE, [texts(carts)])
+    """Return the carts' stored generations, ordered by cart and generation."""
+    cursor = await connection.execute(_BEFORE, [list(carts)])
     return [msgspec.convert(row[0], Generation) async for row in cursor]
 
 
@@ -67,25 +67,25 @@ async def write(
     after: Iterable[Generation],
     clock: Callable[[], Micros],
     *,
-    tells: bool = True,
+    emit_signals: bool = True,
 ) -> set[str]:
-    """Put the folded generations in the place of the stored ones; signals into the outbox.
+    """Replace the stored generations of the folded carts; put signals into the outbox.
 
-    ``zones``: every cart that was folded -> its shop's zone. Returns the customers whose rows
-    in ``abandoned_carts`` changed in number.
+    ``zones``: every cart that was folded -> its shop's time zone. Returns the customers whose
+    number of rows in ``abandoned_carts`` changed.
     """
     before = await stored(connection, list(zones))
-    was, now = _by_cart(before), _by_cart(after)
-    changed = [key for key in zones if was.get(key) != now.get(key)]
+    old_rows, new_rows = _by_cart(before), _by_cart(after)
+    changed = [key for key in zones if old_rows.get(key) != new_rows.get(key)]
     due = {
-        key: min((row.next_due for row in now.get(key, ()) if row.next_due), default=None)
+        key: min((row.next_due for row in new_rows.get(key, ()) if row.next_due), default=None)
         for key in zones
     }
-    await connection.execute(_NEXT_DUE, [texts(due), list(due.values())])
+    await connection.execute(_NEXT_DUE, [list(due), list(due.values())])
     if not changed:
         return set()
-    rows = [row for key in changed for row in now.get(key, ())]
-    old = [row for key in changed for row in was.get(key, ())]
+    rows = [row for key in changed for row in new_rows.get(key, ())]
+    old = [row for key in changed for row in old_rows.get(key, ())]
     at = clock()
     detected = await _detected(connection, changed)
     values = [(row, [getattr(row, name) for name, _ in _SHARED]) for row in rows]
@@ -103,11 +103,11 @@ async def write(
         (
             [*own, detected.get((row.cart_key, row.generation, row.abandoned_at), at)]
             for row, own in values
-            if row.stands
+            if row.was_abandoned
         ),
     )
-    if tells:
-        await tell(connection, signals(old, rows), at)
+    if emit_signals:
+        await enqueue_signals(connection, signals_between(old, rows), at)
     counted = _counted(old) ^ _counted(rows)
     return {customer for _, _, customer in counted if customer is not None}
 
@@ -115,23 +115,23 @@ async def write(
 async def _detected(
     connection: AsyncConnection[Any], carts: list[str]
 ) -> dict[tuple[str, int, Micros | None], Micros]:
-    cursor = await connection.execute(_DETECTED, [texts(carts)])
+    cursor = await connection.execute(_DETECTED, [list(carts)])
     return {(key, number, abandoned): at async for key, number, abandoned, at in cursor}
 
 
-async def tell(
-    connection: AsyncConnection[Any], found: Sequence[Signal], detected_at: Micros
+async def enqueue_signals(
+    connection: AsyncConnection[Any], signals: Sequence[Signal], detected_at: Micros
 ) -> None:
-    """Put signals into the outbox, in their order; not those that were sent before."""
-    if not found:
+    """Append signals to the outbox, in their order, except those that were sent before."""
+    if not signals:
         return
-    records = [_record(signal, detected_at) for signal in found]
+    records = [_record(signal, detected_at) for signal in signals]
     await connection.execute(
         _OUTBOX,
         [
-            texts(record.signal_id for record in records),
-            texts(record.cart_key for record in records),
-            texts(msgspec.json.encode(record).decode() for record in records),
+            [record.signal_id for record in records],
+            [record.cart_key for record in records],
+            [msgspec.json.encode(record).decode() for record in records],
         ],
     )
 
@@ -172,5 +172,5 @@ def _counted(rows: Iterable[Generation]) -> set[tuple[str, int, str | None]]:
     return {
         (row.cart_key, row.generation, row.customer_key)
         for row in rows
-        if row.stands and not row.is_test
+        if row.was_abandoned and not row.is_test
     }

@@ -1,4 +1,4 @@
-"""Carts refolded: the link groups that a transaction touched, read, folded and written."""
+"""Refold carts: read, fold and write the link groups that a transaction touched."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -8,39 +8,40 @@ import msgspec
 from psycopg import AsyncConnection
 
 from schemas.events import Micros
-from sinks.carts.activity import Activity, CandidateOrder, CartHistory, fold
-from sinks.lifetime.customers import candidate, money, order_state
+from sinks.carts.fold import fold
+from sinks.carts.records import Activity, CandidateOrder, CartHistory
+from sinks.lifetime.order_money import candidate_order, order_money
+from sinks.lifetime.order_state import order_state
 from sinks.merge.last_writer import flatten, load
-from sinks.postgres.arrays import texts
 from sinks.store import cart_generations
 from sinks.store.entity_locks import take_free
-from sinks.store.write_plan import lock_of
+from sinks.store.write_plan import customer_lock_key
 
+# LATERAL looks up the index once for each key: links && keys costs the square of their number.
 _CARTS = """
     SELECT cart_key, c.source, c.shop, native_cart_id, c.customer_id, c.email_hash, cart_token,
         c.customer_key, coalesce(p.person_key, c.email_hash), p.is_contactable, c.timezone,
         c.links
     FROM carts c LEFT JOIN customers p USING (customer_key)
     WHERE c.cart_key = ANY(ARRAY(
-        SELECT linked.cart_key FROM unnest(%(keys)s::text[]) AS key,
+        SELECT linked.cart_key FROM unnest(%(keys)b::text[]) AS key,
             LATERAL (SELECT cart_key FROM carts WHERE links @> ARRAY[key] OFFSET 0) linked
-        UNION SELECT cart_key FROM carts WHERE customer_key = ANY(%(customers)s)
+        UNION SELECT cart_key FROM carts WHERE customer_key = ANY(%(customers)b)
     ))
 """
 _ORDERS = """
     SELECT order_key, source, shop, layers, is_renewal, links FROM orders
     WHERE order_key = ANY(ARRAY(
-        SELECT DISTINCT linked.order_key FROM unnest(%s::text[]) AS key,
+        SELECT DISTINCT linked.order_key FROM unnest(%b::text[]) AS key,
             LATERAL (SELECT order_key FROM orders WHERE links @> ARRAY[key] OFFSET 0) linked
     ))
 """
-# One look into the index for each key: links && keys costs the square of their number.
-_ACTIVITY = "SELECT cart_key, activity FROM cart_activity WHERE cart_key = ANY(%s)"
+_ACTIVITY = "SELECT cart_key, activity FROM cart_activity WHERE cart_key = ANY(%b)"
 
 
 @dataclass(slots=True)
 class Group:
-    """Carts and orders closed under the keys by which they are folded together."""
+    """Carts and orders that share fold keys, directly or through each other."""
 
     carts: dict[str, CartHistory] = field(default_factory=dict)
     zones: dict[str, str] = field(default_factory=dict)
@@ -49,9 +50,9 @@ class Group:
 
     @property
     def locks(self) -> set[str]:
-        """Link keys that whoever folds the group must hold."""
+        """Link keys that a transaction must hold to fold the group."""
         owners = (cart.customer_key for cart in self.carts.values())
-        return self.keys | {lock_of(owner) for owner in owners if owner is not None}
+        return self.keys | {customer_lock_key(owner) for owner in owners if owner is not None}
 
 
 async def refold(
@@ -61,33 +62,35 @@ async def refold(
     locked: set[str],
     clock: Callable[[], Micros],
     *,
-    tells: bool = True,
+    emit_signals: bool = True,
 ) -> set[str]:
-    """Fold anew the carts found by ``seeds`` (fold keys) and ``customers``; write what changed.
+    """Refold the carts reached from ``seeds`` (fold keys) and ``customers``; write the changes.
 
-    ``locked``: the keys that this transaction holds; what the group needs beside them is added
-    if nobody else holds it, else MoreKeysError.
-    Returns the customers whose rows in ``abandoned_carts`` changed in number.
+    ``locked``: the keys that this transaction holds; further keys that the group needs are
+    added where no other transaction holds them. Raises MoreKeysError otherwise. Returns the
+    customers whose number of rows in ``abandoned_carts`` changed.
     """
     group = await _group(connection, set(seeds), sorted(customers))
-    while await take_free(connection, group.locks, locked):
+    while await take_free(connection, group.locks, locked):  # what was read may have changed
         group = await _group(connection, set(seeds), sorted(customers))
     if not group.carts:
         return set()
-    # Read under the locks: a sweep that folded these carts before has committed its own.
+    # Read under the locks: a sweep that folded these carts before has committed its watermark.
     watermark = await read_watermark(connection)
     activities: dict[str, list[Activity]] = {key: [] for key in group.carts}
-    async for key, stored in await connection.execute(_ACTIVITY, [texts(group.carts)]):
+    async for key, stored in await connection.execute(_ACTIVITY, [list(group.carts)]):
         activities[key].append(msgspec.convert(stored, Activity))
     histories = [
         replace(cart, activities=tuple(activities[key])) for key, cart in group.carts.items()
     ]
     after = fold(histories, group.orders.values(), watermark)
-    return await cart_generations.write(connection, group.zones, after, clock, tells=tells)
+    return await cart_generations.write(
+        connection, group.zones, after, clock, emit_signals=emit_signals
+    )
 
 
 async def read_watermark(connection: AsyncConnection[Any]) -> Micros:
-    """The watermark in microseconds; 0 before the first barrier has passed."""
+    """Return the watermark in microseconds; 0 before the first barrier has passed."""
     cursor = await connection.execute(
         "SELECT (extract(epoch FROM at) * 1000000)::bigint FROM watermark"
     )
@@ -100,21 +103,21 @@ async def _group(connection: AsyncConnection[Any], seeds: set[str], customers: l
     frontier = seeds
     while frontier or customers:
         group.keys |= frontier
-        found: set[str] = set()
-        told = {"keys": texts(sorted(frontier)), "customers": texts(customers)}
-        async for row in await connection.execute(_CARTS, told):
-            _take_cart(group, row)
-            found.update(row[-1])
+        links: set[str] = set()
+        parameters = {"keys": sorted(frontier), "customers": customers}
+        async for row in await connection.execute(_CARTS, parameters):
+            _add_cart(group, row)
+            links.update(row[-1])
         customers = []
-        if group.carts:  # orders fold nothing by themselves
-            async for row in await connection.execute(_ORDERS, [texts(sorted(frontier | found))]):
-                _take_order(group, row)
-                found.update(row[-1])
-        frontier = found - group.keys
+        if group.carts:  # orders without a cart need no fold
+            async for row in await connection.execute(_ORDERS, [sorted(frontier | links)]):
+                _add_order(group, row)
+                links.update(row[-1])
+        frontier = links - group.keys
     return group
 
 
-def _take_cart(group: Group, row: tuple[Any, ...]) -> None:
+def _add_cart(group: Group, row: tuple[Any, ...]) -> None:
     key, source, shop, native, customer_id, email_hash, token, owner, person, consent = row[:10]
     group.zones[key] = row[10]
     group.carts[key] = CartHistory(
@@ -131,8 +134,8 @@ def _take_cart(group: Group, row: tuple[Any, ...]) -> None:
     )
 
 
-def _take_order(group: Group, row: tuple[Any, ...]) -> None:
+def _add_order(group: Group, row: tuple[Any, ...]) -> None:
     key, source, shop, layers, is_renewal, _ = row
     if key not in group.orders:
         state = order_state(key, source, shop, flatten(load(layers)))
-        group.orders[key] = candidate(state, money(state), is_renewal)
+        group.orders[key] = candidate_order(state, order_money(state), is_renewal)

@@ -1,4 +1,4 @@
-"""customer_lifetime_value, worked out anew for the customers that a transaction touched.
+"""Recompute ``customer_lifetime_value`` for the customers that a transaction touched.
 
 Set-based SQL over ``orders``; ``lifetime.customer_rows`` is the reference that it must equal.
 """
@@ -8,18 +8,17 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from schemas.platforms import telling
-from sinks.postgres.arrays import texts
+from schemas.platforms import providing
 
 
-def _telling(what: str) -> str:
-    """The platforms whose deliveries tell this, as an SQL list."""
-    return "(" + ", ".join(f"'{name}'" for name in sorted(telling(what))) + ")"
+def _providing(what: str) -> str:
+    """Return the platforms that provide such data, as an SQL list."""
+    return "(" + ", ".join(f"'{name}'" for name in sorted(providing(what))) + ")"
 
 
-_REFUNDS_TOLD = _telling("refunds")
-_CARTS_TOLD = _telling("carts")
-_SUBSCRIPTIONS_TOLD = _telling("subscriptions")
+_WITH_REFUNDS = _providing("refunds")
+_WITH_CARTS = _providing("carts")
+_WITH_SUBSCRIPTIONS = _providing("subscriptions")
 
 _COLUMNS = (
     "customer_key", "currency", "source", "shop", "person_key", "first_order_at",
@@ -38,27 +37,27 @@ _RECOMPUTE = f"""
     ), facts AS MATERIALIZED (
         SELECT c.customer_key, c.source, c.shop, c.person_key, c.timezone, c.shop_currency,
             c.created_at, c.source_event_id, c.raw_partition, c.raw_offset, s.first_received_at,
-            CASE WHEN c.source IN {_SUBSCRIPTIONS_TOLD} THEN (
+            CASE WHEN c.source IN {_WITH_SUBSCRIPTIONS} THEN (
                 SELECT count(*) FROM subscriptions u WHERE u.customer_key = c.customer_key
                 AND u.status = 'ACTIVE' AND NOT u.is_deleted AND NOT u.is_test
             ) END AS active_subscriptions,
-            CASE WHEN c.source IN {_CARTS_TOLD} THEN (
+            CASE WHEN c.source IN {_WITH_CARTS} THEN (
                 SELECT count(*) FROM abandoned_carts a WHERE a.customer_key = c.customer_key
                 AND NOT a.is_test
             ) END AS abandoned_carts_count
-        FROM customers c JOIN shops s USING (source, shop) WHERE c.customer_key = ANY(%(keys)s)
+        FROM customers c JOIN shops s USING (source, shop) WHERE c.customer_key = ANY(%(keys)b)
     ), sales AS MATERIALIZED (
         SELECT o.customer_key, o.currency, o.order_key, o.placed_at, o.standing, o.is_renewal,
             o.gross, o.discounts, o.taxes, o.shipping, o.gift_cards_sold, o.refunded, o.net,
             o.pending, o.counted_total, o.refunds_observable, o.reason,
             o.standing = 'COUNTED' AS counted, (o.placed_at AT TIME ZONE f.timezone)::date AS day
         FROM orders o JOIN facts f USING (customer_key)
-        WHERE o.customer_key = ANY(%(keys)s)
+        WHERE o.customer_key = ANY(%(keys)b)
             AND o.standing IN ('COUNTED', 'PENDING', 'CANCELLED')
     ), seen AS (
         SELECT customer_key, count(*) AS orders FROM sales GROUP BY customer_key
     ), reported AS MATERIALIZED (
-        SELECT * FROM reported_totals WHERE customer_key = ANY(%(keys)s)
+        SELECT * FROM reported_totals WHERE customer_key = ANY(%(keys)b)
     ), claimed AS (
         SELECT DISTINCT ON (customer_key) customer_key, orders_count FROM reported
         WHERE orders_count IS NOT NULL
@@ -125,7 +124,7 @@ _RECOMPUTE = f"""
             r.refunded AS reported_refunded,
             CASE WHEN coalesce(s.totals_known, true) THEN r.revenue - coalesce(s.totals, 0) END
                 AS reported_delta,
-            coalesce(s.refunds_observable, f.source IN {_REFUNDS_TOLD}) AS refunds_observable,
+            coalesce(s.refunds_observable, f.source IN {_WITH_REFUNDS}) AS refunds_observable,
             whole.history_complete,
             date_trunc('month', s.first_day::timestamp)::date AS cohort_month,
             m.frequency, m.recency,
@@ -151,7 +150,7 @@ _RECOMPUTE = f"""
                 ELSE f.created_at >= f.first_received_at END AS history_complete
         ) whole
     ), gone AS (
-        DELETE FROM customer_lifetime_value c WHERE c.customer_key = ANY(%(keys)s)
+        DELETE FROM customer_lifetime_value c WHERE c.customer_key = ANY(%(keys)b)
             AND NOT EXISTS (
                 SELECT FROM keys k
                 WHERE k.customer_key = c.customer_key AND k.currency = c.currency
@@ -166,11 +165,11 @@ _NESTED_LOOPS = "SELECT set_config('enable_nestloop', %s, true)"
 
 
 async def recompute(connection: AsyncConnection[Any], customers: Iterable[str]) -> None:
-    """Bring the rows of ``customers`` up to what the working tables say; locks are held."""
+    """Recompute the rows of ``customers`` from the working tables, under locks already taken."""
     keys = sorted(customers)
     if keys:
-        # The planner takes every part above for one row and would join them by nested loops,
-        # whose cost grows with the square of the batch.
+        # The planner estimates one row for every CTE above and would join them by nested loops,
+        # at a cost that grows with the square of the batch.
         await connection.execute(_NESTED_LOOPS, ["off"])
-        await connection.execute(_RECOMPUTE, {"keys": texts(keys)})
+        await connection.execute(_RECOMPUTE, {"keys": keys})
         await connection.execute(_NESTED_LOOPS, ["on"])

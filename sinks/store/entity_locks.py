@@ -1,7 +1,7 @@
-"""Locks that order transactions touching the same carts, orders and customers.
+"""Link keys: locks that serialize transactions on the same carts, orders and customers.
 
-A key locks also where its rows do not exist yet: else one worker folds a cart without its
-order while another folds the order without its cart, and both commit.
+A key is a row of ``link_keys``, so it also locks entities that have no row yet: otherwise one
+worker could fold a cart without its order while another folds the order without its cart.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,22 +9,21 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from sinks.postgres.arrays import texts
 from sinks.store.write_plan import Shop
 
 _TAKE = """
     WITH taken AS (
         INSERT INTO link_keys (link_key, is_cart)
-        SELECT * FROM unnest(%s::text[], %s::bool[])
+        SELECT * FROM unnest(%b::text[], %s::bool[])
         ON CONFLICT (link_key) DO UPDATE SET is_cart = link_keys.is_cart OR excluded.is_cart
         RETURNING link_key, is_cart
     )
     SELECT link_key FROM taken WHERE is_cart
 """
-_TAKE_FREE = "SELECT link_key FROM link_keys WHERE link_key = ANY(%s) FOR UPDATE SKIP LOCKED"
+_TAKE_FREE = "SELECT link_key FROM link_keys WHERE link_key = ANY(%b) FOR UPDATE SKIP LOCKED"
 _SHOPS = """
     SELECT source, shop, (extract(epoch FROM first_received_at) * 1000000)::bigint
-    FROM shops WHERE (source, shop) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
+    FROM shops WHERE (source, shop) IN (SELECT * FROM unnest(%b::text[], %b::text[]))
     ORDER BY source, shop
 """
 _NEW_SHOP = """
@@ -32,7 +31,7 @@ _NEW_SHOP = """
     VALUES (%s, %s, timestamptz 'epoch' + %s * interval '1 microsecond')
     ON CONFLICT DO NOTHING
 """
-_ALONE = """
+_EXCLUSIVE = """
     SELECT (extract(epoch FROM first_received_at) * 1000000)::bigint
     FROM shops WHERE source = %s AND shop = %s FOR UPDATE
 """
@@ -49,7 +48,7 @@ _BETWEEN = """
 
 
 class MoreKeysError(Exception):
-    """Stored rows name keys that are not locked: roll back, and start again with them too."""
+    """Stored rows need keys that are not locked: roll back, then retry with them as well."""
 
     def __init__(self, keys: frozenset[str]) -> None:
         super().__init__(f"{len(keys)} more keys to lock")
@@ -57,28 +56,28 @@ class MoreKeysError(Exception):
 
 
 async def take(connection: AsyncConnection[Any], keys: Mapping[str, bool]) -> frozenset[str]:
-    """Lock ``keys`` (key -> whether a cart carries it) in one order for all transactions.
+    """Lock ``keys`` (key -> whether a cart has it) in the one order that avoids deadlocks.
 
-    Returns those of them that a cart carries, now or ever before.
+    Returns the keys that a cart has or ever had.
     """
     order = sorted(keys)
-    cursor = await connection.execute(_TAKE, [texts(order), [keys[key] for key in order]])
+    cursor = await connection.execute(_TAKE, [order, [keys[key] for key in order]])
     return frozenset([row[0] async for row in cursor])
 
 
 async def take_free(
     connection: AsyncConnection[Any], needed: Iterable[str], locked: set[str]
 ) -> bool:
-    """Lock what of ``needed`` is not in ``locked`` yet, and put it there; False: nothing to do.
+    """Lock and add to ``locked`` the ``needed`` keys missing there; False where none is missing.
 
-    Out of order, but without waiting: so no two transactions wait for each other. What they
-    guard must be read again. Raises MoreKeysError where one is held by somebody else or has no
-    row yet.
+    Taken out of order, but without waiting (SKIP LOCKED), so two transactions cannot deadlock.
+    The caller reads again what they guard. Raises MoreKeysError where another transaction holds
+    a key or it has no row.
     """
     missing = frozenset(needed) - locked
     if not missing:
         return False
-    cursor = await connection.execute(_TAKE_FREE, [texts(sorted(missing))])
+    cursor = await connection.execute(_TAKE_FREE, [sorted(missing)])
     if missing - {key async for (key,) in cursor}:
         raise MoreKeysError(missing)
     locked |= missing
@@ -95,45 +94,47 @@ def require(needed: Iterable[str], locked: Iterable[str]) -> None:
 async def take_shops(
     connection: AsyncConnection[Any], shops: Mapping[tuple[str, str], Shop]
 ) -> list[str]:
-    """Hold the shops' rows, earlier first receipts noted; taken before the link keys.
+    """Lock the shops' rows, and move first receipts back; taken before the link keys.
 
-    Returns the customers whose history looks otherwise now: those created between the new
-    and the old first receipt. Their shop is held alone then, so nobody else reads it.
+    Returns the customers whose ``history_complete`` may change: those created between the new
+    and the old first receipt. Their shop is then locked exclusively.
     """
     order = sorted(shops)
-    names = [texts(source for source, _ in order), texts(shop for _, shop in order)]
-    cursor = await connection.execute(_SHOPS, names)
-    known = {(source, shop): at async for source, shop, at in cursor}
-    told = {place: shop.first_received_at for place, shop in shops.items()}
-    earlier = {place for place in order if place not in known or told[place] < known[place]}
+    cursor = await connection.execute(_SHOPS, _columns(order))
+    stored = {(source, shop): at async for source, shop, at in cursor}
+    received = {shop: row.first_received_at for shop, row in shops.items()}
+    earlier = {shop for shop in order if shop not in stored or received[shop] < stored[shop]}
     changed: list[str] = []
-    for place in order if earlier else ():  # in one order for all transactions
-        if place in earlier:
-            changed += await _earlier(connection, place, told[place])
+    for shop in order if earlier else ():  # in one order for all transactions
+        if shop in earlier:
+            changed += await _move_back(connection, shop, received[shop])
         else:
-            await share_shops(connection, [place])
-    # Shared with other batches: only an earlier first receipt needs the shop alone.
+            await share_shops(connection, [shop])
+    # Shared with other batches: only an earlier first receipt needs an exclusive lock.
     await share_shops(connection, order)
     return changed
 
 
 async def share_shops(connection: AsyncConnection[Any], shops: Iterable[tuple[str, str]]) -> None:
-    """Hold shops' rows beside others who do: their first receipts stay as they are."""
-    order = sorted(shops)
-    names = [texts(source for source, _ in order), texts(shop for _, shop in order)]
-    await connection.execute(_SHOPS + " FOR SHARE", names)
+    """Lock shops' rows FOR SHARE, so that their first receipts cannot change."""
+    await connection.execute(_SHOPS + " FOR SHARE", _columns(sorted(shops)))
 
 
-async def _earlier(
-    connection: AsyncConnection[Any], place: tuple[str, str], told: int
+def _columns(shops: list[tuple[str, str]]) -> list[list[str]]:
+    return [[source for source, _ in shops], [shop for _, shop in shops]]
+
+
+async def _move_back(
+    connection: AsyncConnection[Any], key: tuple[str, str], received: int
 ) -> list[str]:
-    cursor = await connection.execute(_NEW_SHOP, [*place, told])
+    """Store an earlier first receipt; return the customers created since."""
+    cursor = await connection.execute(_NEW_SHOP, [*key, received])
     if cursor.rowcount == 1:
         return []
-    row = await (await connection.execute(_ALONE, place)).fetchone()
-    if row is None or row[0] <= told:
+    row = await (await connection.execute(_EXCLUSIVE, key)).fetchone()
+    if row is None or row[0] <= received:
         return []
-    await connection.execute(_EARLIER, [told, *place])
-    between = {"source": place[0], "shop": place[1], "new": told, "old": row[0]}
+    await connection.execute(_EARLIER, [received, *key])
+    between = {"source": key[0], "shop": key[1], "new": received, "old": row[0]}
     cursor = await connection.execute(_BETWEEN, between)
     return [customer async for (customer,) in cursor]

@@ -1,8 +1,7 @@
-"""Records that could not be stored: kept whole, in the transaction that moves the fence."""
+"""Records that cannot be stored: kept whole, in the transaction that moves the stored offset."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg import AsyncConnection
 
@@ -15,9 +14,8 @@ _WRITE = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """A record that the tables cannot hold, and why; ``detail`` quotes nothing of it."""
+class Reject(NamedTuple):
+    """A row of ``sink_rejects``. ``detail`` never quotes the record: it may hold personal data."""
 
     topic: str
     partition: int
@@ -30,14 +28,15 @@ class Reject:
 
 
 def reject(record: Any, reason: str, detail: str) -> Reject:
-    """A consumer record as a reject."""
-    found = event_id(record.headers)
-    readable = found is not None and "\0" not in found
+    """Build the reject of a consumer record."""
+    identifier = event_id(record.headers)
+    if identifier is not None and "\0" in identifier:  # PostgreSQL's text cannot hold it
+        identifier = None
     return Reject(
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
-        event_id=found if readable else None,
+        event_id=identifier,
         key=record.key,
         value=record.value,
         reason=reason,
@@ -46,18 +45,6 @@ def reject(record: Any, reason: str, detail: str) -> Reject:
 
 
 async def write(connection: AsyncConnection[Any], rejects: Sequence[Reject]) -> None:
-    """Keep them."""
-    for each in rejects:
-        await connection.execute(
-            _WRITE,
-            [
-                each.topic,
-                each.partition,
-                each.offset,
-                each.event_id,
-                each.key,
-                each.value,
-                each.reason,
-                each.detail,
-            ],
-        )
+    """Insert rejects."""
+    for row in rejects:
+        await connection.execute(_WRITE, row)

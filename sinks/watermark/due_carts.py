@@ -1,4 +1,4 @@
-"""What time alone changes: silent carts closed, days since a first order counted on."""
+"""What changes with time alone: carts that fall silent, and the days since a first order."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -10,12 +10,12 @@ from runtime import logs
 from schemas.events import Micros
 from sinks.store import cart_groups, customer_projection, entity_locks
 from sinks.store.entity_locks import MoreKeysError
-from sinks.store.write_plan import lock_of
+from sinks.store.write_plan import customer_lock_key
 
-log = logs.get("hookline.sinks.closing")
+log = logs.get("hookline.sinks.due_carts")
 
-_CHUNK = 500
-_AT_ONCE = 1000
+_CARTS_AT_ONCE = 500
+_CUSTOMERS_AT_ONCE = 1000
 _DUE = """
     SELECT cart_key, source, shop FROM carts
     WHERE next_due <= timestamptz 'epoch' + %s * interval '1 microsecond'
@@ -26,98 +26,105 @@ _STALE = """
     WHERE v.customer_key > %s AND v.as_of IS DISTINCT FROM date_trunc('day', w.at, 'UTC')
     ORDER BY v.customer_key LIMIT %s
 """
+Row = tuple[str, str, str]
+"""(key, source, shop) of a cart or a customer."""
+Connection = AsyncConnection[Any]
 Result = TypeVar("Result")
 
 
-class Runs(Protocol):
-    """Gives work a transaction: the result, or None where it may not work here."""
+class Transactions(Protocol):
+    """Runs work in a transaction: a ``Database``, or a ``Leader`` while it leads."""
 
-    async def run(
-        self, work: Callable[[AsyncConnection[Any]], Awaitable[Result]], /
-    ) -> Result | None:
-        """The result of ``work`` in one transaction."""
+    async def run(self, work: Callable[[Connection], Awaitable[Result]], /) -> Result | None:
+        """Return the result of ``work`` in one transaction, None where another process leads."""
 
 
-async def close_due(
-    runs: Runs, watermark: Micros, clock: Callable[[], Micros], *, tells: bool = True
+async def fold_due(
+    transactions: Transactions,
+    watermark: Micros,
+    clock: Callable[[], Micros],
+    *,
+    emit_signals: bool = True,
 ) -> int:
-    """Fold the carts that are due anew; return how many there were."""
-    closed = 0
-    while due := await runs.run(lambda connection: _due(connection, watermark)):
-        extra: frozenset[str] = frozenset()
-        while True:
-            chunk = _Chunk(due, extra, clock, tells)
-            try:
-                done = await runs.run(chunk.fold)
-            except MoreKeysError as error:
-                extra |= error.keys
-            else:
-                break
-        if not done:
-            return closed
-        closed += len(due)
-        again = await runs.run(lambda connection: _due(connection, watermark))
-        if again == due:
+    """Fold the carts that silence changes up to the watermark; return how many there were."""
+    folded = 0
+    due = await transactions.run(partial(_due, watermark))
+    while due and await _fold_locked(transactions, due, clock, emit_signals):
+        folded += len(due)
+        previous, due = due, await transactions.run(partial(_due, watermark))
+        if due == previous:
             log.error("carts stay due after a fold", carts=len(due), first=due[0][0])
-            return closed
-    return closed
+            break
+    return folded
 
 
-async def refresh(runs: Runs, clock: Callable[[], Micros]) -> bool:
-    """Sum customers up anew whose rows speak of another day than the watermark's.
+async def refresh_customers(transactions: Transactions) -> bool:
+    """Recompute the customers with rows as of another day than the watermark's.
 
-    The days since a first order go on without any event. False where it may not work here.
+    Days since a first order pass without any event. False where another process leads.
     """
     last = ""
     while True:
-        stale = await runs.run(partial(_stale, last))
+        stale = await transactions.run(partial(_stale, last))
         if stale is None:
             return False
         if not stale:
             return True
-        await runs.run(_Chunk(stale, frozenset(), clock, tells=False).sum_up)
+        await transactions.run(partial(_recompute, stale))
         last = stale[-1][0]
 
 
-class _Chunk:
-    """Some carts, or some customers, in one transaction: (key, source, shop) each."""
-
-    def __init__(
-        self,
-        rows: Sequence[tuple[str, str, str]],
-        extra: frozenset[str],
-        clock: Callable[[], Micros],
-        tells: bool,
-    ) -> None:
-        self._keys = [key for key, _, _ in rows]
-        self._shops = {(source, shop) for _, source, shop in rows}
-        self._extra, self._clock, self._tells = extra, clock, tells
-
-    async def fold(self, connection: AsyncConnection[Any]) -> bool:
-        """Fold the carts anew under the locks that batches take."""
-        await entity_locks.share_shops(connection, self._shops)
-        wanted = dict.fromkeys(self._extra, False) | dict.fromkeys(self._keys, True)
-        carried, locked = await entity_locks.take(connection, wanted), set(wanted)
-        customers = await cart_groups.refold(
-            connection, carried, (), locked, self._clock, tells=self._tells
-        )
-        entity_locks.require(map(lock_of, customers), locked)
-        await customer_projection.recompute(connection, customers)
-        return True
-
-    async def sum_up(self, connection: AsyncConnection[Any]) -> bool:
-        """Sum the customers up anew."""
-        await entity_locks.share_shops(connection, self._shops)
-        await entity_locks.take(connection, {lock_of(key): False for key in self._keys})
-        await customer_projection.recompute(connection, self._keys)
-        return True
+async def _fold_locked(
+    transactions: Transactions,
+    carts: Sequence[Row],
+    clock: Callable[[], Micros],
+    emit_signals: bool,
+) -> bool | None:
+    """Fold carts in one transaction; start over with more locks where the fold needs them."""
+    extra: frozenset[str] = frozenset()
+    while True:
+        try:
+            return await transactions.run(partial(_fold, carts, extra, clock, emit_signals))
+        except MoreKeysError as error:
+            extra |= error.keys
 
 
-async def _due(connection: AsyncConnection[Any], watermark: Micros) -> list[tuple[str, str, str]]:
-    cursor = await connection.execute(_DUE, [watermark, _CHUNK])
+async def _fold(
+    carts: Sequence[Row],
+    extra: frozenset[str],
+    clock: Callable[[], Micros],
+    emit_signals: bool,
+    connection: Connection,
+) -> bool:
+    # The same locks in the same order as a batch takes them, so that neither deadlocks.
+    await entity_locks.share_shops(connection, _shops(carts))
+    wanted = dict.fromkeys(extra, False) | {key: True for key, _, _ in carts}
+    carried, locked = await entity_locks.take(connection, wanted), set(wanted)
+    customers = await cart_groups.refold(
+        connection, carried, (), locked, clock, emit_signals=emit_signals
+    )
+    entity_locks.require(map(customer_lock_key, customers), locked)
+    await customer_projection.recompute(connection, customers)
+    return True
+
+
+async def _recompute(customers: Sequence[Row], connection: Connection) -> bool:
+    keys = [key for key, _, _ in customers]
+    await entity_locks.share_shops(connection, _shops(customers))
+    await entity_locks.take(connection, {customer_lock_key(key): False for key in keys})
+    await customer_projection.recompute(connection, keys)
+    return True
+
+
+async def _due(watermark: Micros, connection: Connection) -> list[Row]:
+    cursor = await connection.execute(_DUE, [watermark, _CARTS_AT_ONCE])
     return [(row[0], row[1], row[2]) async for row in cursor]
 
 
-async def _stale(last: str, connection: AsyncConnection[Any]) -> list[tuple[str, str, str]]:
-    cursor = await connection.execute(_STALE, [last, _AT_ONCE])
+async def _stale(last: str, connection: Connection) -> list[Row]:
+    cursor = await connection.execute(_STALE, [last, _CUSTOMERS_AT_ONCE])
     return [(row[0], row[1], row[2]) async for row in cursor]
+
+
+def _shops(rows: Sequence[Row]) -> set[tuple[str, str]]:
+    return {(source, shop) for _, source, shop in rows}

@@ -1,4 +1,4 @@
-"""The sweep: moves the watermark, and closes the carts that it shows to be silent."""
+"""The sweep: moves the watermark, and folds the carts that silence changes up to it."""
 
 import asyncio
 from collections.abc import Callable
@@ -35,15 +35,15 @@ _SAVE = """
 
 
 class Sweep:
-    """One sweep of all processes works at a time. ``clock`` dates detections."""
+    """Moves the watermark; one sweep of all processes leads at a time. ``clock`` dates signals."""
 
     def __init__(self, settings: Settings, health: Health, clock: Callable[[], Micros]) -> None:
         self._settings, self._clock = settings, clock
         self._leader = Leader(settings, health, "sweep")
         self._grace_ms = int(settings.sender_grace * 1000)
         self._log: Log | None = None
-        self._term = 0
-        self._mark = Watermark()
+        self._term = 0  # the leader's term in which the state below was loaded
+        self._watermark = Watermark()
         self._offsets: dict[int, int] = {}
         self._day: int | None = None
 
@@ -55,85 +55,90 @@ class Sweep:
                     await self.step()
                 except (KafkaError, OSError) as error:
                     log.warning("the watermark waits for kafka", error=str(error))
-                    await self._forget_log()
+                    await self._close_log()
                 await asyncio.sleep(self._settings.sweep_interval)
         finally:
-            await self._forget_log()
+            await self._close_log()
             await self._leader.close()
 
     async def step(self) -> Watermark | None:
-        """Look once, move the watermark, close what is due; None where another process leads.
+        """Move the watermark once and fold what is due; None where another process leads.
 
-        Raises KafkaError or OSError where Kafka is away.
+        Raises KafkaError or OSError while Kafka is not available.
         """
-        if await self._leader.run(self._lead) is None:
+        if await self._leader.run(self._load) is None:
             return None
-        await self._look()
+        await self._read_kafka()
         if await self._leader.run(self._save) is None:
             return None
         self._report()
-        if self._mark.at is not None:
-            await due_carts.close_due(self._leader, self._mark.at * 1000, self._clock)
-            day = self._mark.at // _DAY_MS
-            if day != self._day and await due_carts.refresh(self._leader, self._clock):
+        if self._watermark.at is not None:
+            await due_carts.fold_due(self._leader, self._watermark.at * 1000, self._clock)
+            day = self._watermark.at // _DAY_MS
+            if day != self._day and await due_carts.refresh_customers(self._leader):
                 self._day = day
-        return self._mark
+        return self._watermark
 
-    async def _lead(self, connection: AsyncConnection[Any]) -> bool:
+    async def _load(self, connection: AsyncConnection[Any]) -> bool:
         if self._term == self._leader.terms:
             return True
         row = await (await connection.execute(_LOAD)).fetchone()
         at, state = (None, {}) if row is None else row
-        self._mark = Watermark(
+        self._watermark = Watermark(
             at=at, ingresses=msgspec.convert(state.get("ingresses", {}), Ingresses)
         )
         self._offsets = {int(number): at for number, at in state.get("offsets", {}).items()}
         self._term = self._leader.terms
         return True
 
-    async def _look(self) -> None:
+    async def _read_kafka(self) -> None:
         if self._log is None:
             self._log = await Log(self._settings).__aenter__()
         kafka = self._log
         beats, self._offsets = await kafka.heartbeats(self._offsets)
-        self._mark = self._mark.heard(beats, self._grace_ms)
-        if self._mark.barrier is None:
-            self._mark = self._mark.started(await kafka.ends(WEBHOOKS))
-        barrier = self._mark.barrier
+        self._watermark = self._watermark.with_heartbeats(beats, self._grace_ms)
+        if self._watermark.barrier is None:
+            self._watermark = self._watermark.with_barrier(await kafka.ends(WEBHOOKS))
+        barrier = self._watermark.barrier
         if barrier is not None and barrier.canonical is None:
-            # Commits before ends: what they acknowledge is then below those ends.
+            # Commits first: the events of every committed record are then below the ends.
             commits = await kafka.commits(Group.PROCESSORS)
             starts = await kafka.starts(WEBHOOKS)
-            self._mark = self._mark.processed(commits, starts, await kafka.ends(*CANONICAL))
+            self._watermark = self._watermark.after_processors(
+                commits, starts, await kafka.ends(*CANONICAL)
+            )
 
     async def _save(self, connection: AsyncConnection[Any]) -> bool:
-        if self._mark.barrier is not None and self._mark.barrier.canonical is not None:
-            self._mark = self._mark.stored(await stored_offsets.read_all(connection), {})
+        if self._watermark.barrier is not None and self._watermark.barrier.canonical is not None:
+            self._watermark = self._watermark.after_sinks(
+                await stored_offsets.read_all(connection), {}
+            )
         state = {
-            "ingresses": msgspec.to_builtins(self._mark.ingresses),
+            "ingresses": msgspec.to_builtins(self._watermark.ingresses),
             "offsets": {str(number): at for number, at in self._offsets.items()},
         }
         await connection.execute(
             _SAVE,
             {
-                "at": self._mark.at,
+                "at": self._watermark.at,
                 "state": msgspec.json.encode(state).decode(),
-                "holder": self._mark.holder,
-                "since": self._mark.since,
+                "holder": self._watermark.holder,
+                "since": self._watermark.since,
             },
         )
         return True
 
     def _report(self) -> None:
-        mark = self._mark
-        if mark.at is not None:
-            metrics.WATERMARK.set(mark.at / 1000)
+        watermark = self._watermark
+        if watermark.at is not None:
+            metrics.WATERMARK.set(watermark.at / 1000)
         for stage in ("processors", "sinks", "ingress"):
-            held = mark.holder.startswith(stage) and mark.since is not None
-            seconds = (mark.ingresses.newest_time - (mark.since or 0)) / 1000 if held else 0
-            metrics.WATERMARK_HELD.labels(stage).set(seconds)
+            held_ms = 0
+            if watermark.holder.startswith(stage) and watermark.since is not None:
+                held_ms = watermark.ingresses.newest_time - watermark.since
+            metrics.WATERMARK_HELD.labels(stage).set(held_ms / 1000)
 
-    async def _forget_log(self) -> None:
+    async def _close_log(self) -> None:
         kafka, self._log = self._log, None
         if kafka is not None:
             await kafka.close()

@@ -1,9 +1,9 @@
-"""The watermark: up to when everything that was appended stands in the tables.
+"""The watermark: the broker time up to which everything appended is in the tables.
 
-A barrier of offsets, pure. At broker time W the ends of raw are noted; when the processors'
-commits are past them, the ends of the canonical topics; when the fences are past those,
-everything appended before W - MARGIN is in the tables. What reads Kafka and SQL is in
-``lookout.py``.
+Pure; ``sweep.py`` reads Kafka and SQL. A barrier of offsets moves it. At broker time W the end
+offsets of the raw topic are recorded; once the processors' commits have passed them, the end
+offsets of the canonical topics; once the stored offsets have passed those, everything appended
+before W - MARGIN is in the tables.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 from runtime.stage import Partition
 
 MARGIN_MS = 10_000
-"""How far brokers' clocks may lie apart."""
+"""How far brokers' clocks may differ."""
 GAP_MS = 15_000
-"""Silence of all ingresses beyond which senders may be holding deliveries back."""
+"""Silence of all ingresses after which senders may be holding deliveries back."""
 
 Offsets = Mapping[Partition, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Broker times (ms) of the last healthy heartbeat before a silence and the first behind."""
+    """Broker times (ms) of the last healthy heartbeat before a silence and the first after it."""
 
     start: int
     end: int
@@ -29,14 +29,14 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Ingresses:
-    """What the heartbeats told so far, on the broker's clock (ms)."""
+    """What the heartbeats have shown so far, in broker time (ms). Stored as JSON by these names."""
 
     newest: int | None = None
     healthy: int | None = None
     gaps: tuple[Gap, ...] = ()
 
-    def heard(self, beats: Iterable[tuple[int, bool]]) -> "Ingresses":
-        """With more heartbeats: (append time, healthy), in the order of the log."""
+    def with_heartbeats(self, beats: Iterable[tuple[int, bool]]) -> "Ingresses":
+        """Add heartbeats: (append time, healthy), in order of the log."""
         newest, healthy, gaps = self.newest, self.healthy, list(self.gaps)
         for at, is_healthy in beats:
             newest = at if newest is None else max(newest, at)
@@ -47,8 +47,8 @@ class Ingresses:
             healthy = at if healthy is None else max(healthy, at)
         return Ingresses(newest, healthy, tuple(gaps))
 
-    def settled(self, grace_ms: int) -> "Ingresses":
-        """Without the gaps behind which senders have had their time."""
+    def without_past_gaps(self, grace_ms: int) -> "Ingresses":
+        """Drop the gaps that ended so long ago that senders have delivered what they held back."""
         if self.newest is None:
             return self
         waiting = (gap for gap in self.gaps if gap.end + grace_ms > self.newest_time)
@@ -56,13 +56,13 @@ class Ingresses:
 
     @property
     def newest_time(self) -> int:
-        """The broker's clock as last seen; 0 before the first heartbeat."""
+        """The newest broker time; 0 before the first heartbeat."""
         return self.newest or 0
 
-    def cap(self) -> int | None:
-        """The time that W may not pass: the start of the first gap still waited for.
+    def upper_bound(self) -> int | None:
+        """Return the time that the watermark may not pass: the start of the first gap.
 
-        A silence that has not ended yet counts: its end is not known. None: no bound.
+        A silence that goes on counts as a gap. None: there is no bound.
         """
         starts = [gap.start for gap in self.gaps]
         if self.healthy is not None and self.newest_time - self.healthy > GAP_MS:
@@ -72,36 +72,36 @@ class Ingresses:
 
 @dataclass(frozen=True, slots=True)
 class Barrier:
-    """A barrier on its way: taken at broker time ``at`` (ms).
+    """End offsets recorded at broker time ``at`` (ms), not yet passed by everyone.
 
-    ``canonical`` is None while the processors have not passed ``raw``.
+    ``canonical`` is None until the processors have passed ``raw``.
     """
 
     at: int
     raw: Offsets
     canonical: Offsets | None = None
 
-    def behind(self, done: Offsets, starts: Offsets) -> tuple[Partition, ...]:
-        """Partitions that have not passed the noted ends, largest distance first.
+    def lagging(self, done: Offsets, starts: Offsets) -> tuple[Partition, ...]:
+        """Return the partitions that have not passed the recorded ends, largest lag first.
 
-        ``done``: commits or fences, the offset to read next. ``starts``: where the logs
-        begin: a partition that is empty, or trimmed as a whole, counts as passed.
+        ``done``: commits or stored offsets, the offset to read next. ``starts``: where the logs
+        begin; a partition that is empty, or trimmed as a whole, counts as passed.
         """
         ends = self.raw if self.canonical is None else self.canonical
         lag = {
             partition: end - max(done.get(partition, 0), starts.get(partition, 0))
             for partition, end in ends.items()
         }
-        late = [partition for partition, distance in lag.items() if distance > 0]
-        return tuple(sorted(late, key=lambda p: (-lag[p], p.topic, p.number)))
+        lagging = [partition for partition, count in lag.items() if count > 0]
+        return tuple(sorted(lagging, key=lambda p: (-lag[p], p.topic, p.number)))
 
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
-    """How far the tables are complete, and what holds it.
+    """How far the tables are complete, and what keeps it from moving.
 
-    ``at`` is on the broker's clock (ms), None before the first barrier has passed. ``holder``
-    is empty while nothing holds it; ``since`` is the broker time at which it began.
+    ``at`` is a broker time (ms), None before the first barrier has passed. ``holder`` names what
+    holds it, empty if nothing does; ``since`` is the broker time from which it is held.
     """
 
     at: int | None = None
@@ -110,12 +110,13 @@ class Watermark:
     holder: str = ""
     since: int | None = None
 
-    def heard(self, beats: Iterable[tuple[int, bool]], grace_ms: int) -> "Watermark":
-        """With the heartbeats read since the last look."""
-        return replace(self, ingresses=self.ingresses.heard(beats).settled(grace_ms))
+    def with_heartbeats(self, beats: Iterable[tuple[int, bool]], grace_ms: int) -> "Watermark":
+        """Add the heartbeats read since the last step."""
+        ingresses = self.ingresses.with_heartbeats(beats).without_past_gaps(grace_ms)
+        return replace(self, ingresses=ingresses)
 
-    def started(self, raw_ends: Offsets) -> "Watermark":
-        """With a barrier at the broker's present time, unless one is on its way.
+    def with_barrier(self, raw_ends: Offsets) -> "Watermark":
+        """Start a barrier at the newest broker time, unless one is not passed yet.
 
         ``raw_ends`` must have been read after the heartbeat that gave the time.
         """
@@ -124,31 +125,31 @@ class Watermark:
             return self
         return replace(self, barrier=Barrier(now, raw_ends))
 
-    def processed(self, commits: Offsets, raw_starts: Offsets, ends: Offsets) -> "Watermark":
-        """With the canonical ends noted once the processors passed the raw ones.
+    def after_processors(self, commits: Offsets, raw_starts: Offsets, ends: Offsets) -> "Watermark":
+        """Record the canonical ends in the barrier once the processors have passed the raw ones.
 
         ``ends`` must have been read after ``commits``.
         """
         barrier = self.barrier
         if barrier is None or barrier.canonical is not None:
             return self
-        if late := barrier.behind(commits, raw_starts):
-            return _held(self, f"processors: {late[0].topic}-{late[0].number}")
+        if lagging := barrier.lagging(commits, raw_starts):
+            return _held(self, f"processors: {lagging[0].topic}-{lagging[0].number}")
         return replace(self, barrier=replace(barrier, canonical=ends))
 
-    def stored(self, fences: Offsets, starts: Offsets) -> "Watermark":
-        """Moved on if the fences passed the barrier: never back, never past a silence."""
+    def after_sinks(self, stored_offsets: Offsets, starts: Offsets) -> "Watermark":
+        """Move on once the stored offsets have passed the barrier: never back, never past a gap."""
         barrier = self.barrier
         if barrier is None or barrier.canonical is None:
             return self
-        if late := barrier.behind(fences, starts):
-            return _held(self, f"sinks: {late[0].topic}-{late[0].number}")
-        cap = self.ingresses.cap()
-        reached = (barrier.at if cap is None else min(barrier.at, cap)) - MARGIN_MS
+        if lagging := barrier.lagging(stored_offsets, starts):
+            return _held(self, f"sinks: {lagging[0].topic}-{lagging[0].number}")
+        bound = self.ingresses.upper_bound()
+        reached = (barrier.at if bound is None else min(barrier.at, bound)) - MARGIN_MS
         moved = replace(
             self, at=reached if self.at is None else max(self.at, reached), barrier=None
         )
-        if cap is not None and cap < barrier.at:
+        if bound is not None and bound < barrier.at:
             return _held(moved, "ingress: senders may still hold back deliveries")
         return replace(moved, holder="", since=None)
 

@@ -9,7 +9,7 @@ from typing import Any
 import fastavro
 import msgspec
 
-from processors.decide import AT_ONCE, Verdicts
+from processors.decide import AT_ONCE, Decider
 from processors.index.partition_index import PartitionIndex
 from processors.parse import raw_of
 from processors.sources import ADAPTERS
@@ -68,7 +68,7 @@ def compared(count: int, runs: int) -> list[list[dict[str, Any]]]:
     work = Work(CODEC, SHOPS, KEY)
     plain = _fastavro()
     _same_bytes(work, plain)
-    gc.pace()
+    gc.configure()
 
     def built(write: Callable[[Any], bytes] | None) -> int:
         for each in records:
@@ -88,15 +88,15 @@ def compared(count: int, runs: int) -> list[list[dict[str, Any]]]:
                 work.headed(read, slot)
         return count
 
-    def decided(verdicts: Verdicts) -> int:
+    def decided(verdicts: Decider) -> int:
         index = PartitionIndex()
         for first in range(0, count, BATCH):
-            made = verdicts.deciding(records[first : first + BATCH], index, SHOPS)
+            made = verdicts.iter_verdicts(records[first : first + BATCH], index, SHOPS)
             if (kinds := {each.kind for each in made}) != {"canonical"}:
                 raise AssertionError(f"not canonical: {kinds}")
         return count
 
-    without, told = (Verdicts(CODEC, ADAPTERS, KEY, cloudevents=told) for told in (False, True))
+    without, told = (Decider(CODEC, ADAPTERS, KEY, cloudevents=told) for told in (False, True))
     sides = (
         lambda: timed(by_steps),
         lambda: timed(lambda: built(None)),
@@ -109,7 +109,7 @@ def compared(count: int, runs: int) -> list[list[dict[str, Any]]]:
 
 def step_by_step(count: int, runs: int) -> dict[str, list[float]]:
     """Microseconds of each step, in this process."""
-    gc.pace()
+    gc.configure()
     return steps.timed([record(number) for number in range(count)], KEY, runs)
 
 

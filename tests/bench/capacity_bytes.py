@@ -12,7 +12,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from ingest.app import create_app
 from ingest.publisher import MemoryPublisher, Record
 from ingest.sources import prove
-from processors.decide import Verdicts
+from processors.decide import Decider
 from processors.index.partition_index import PartitionIndex
 from processors.sources import ADAPTERS
 from runtime.health import Health
@@ -80,7 +80,7 @@ def decided(record: Record, shops: ShopsByKey) -> tuple[Outcome, ...]:
     """What the processors append for it. Raises ValueError where that is no event."""
     headers = tuple(record.headers)
     read = FakeRecord(WEBHOOKS.name, 0, 0, record.key, record.value, headers, APPENDED_MS)
-    verdicts = Verdicts(CODEC, ADAPTERS, CONTACT_KEY)
+    verdicts = Decider(CODEC, ADAPTERS, CONTACT_KEY)
     (verdict,) = verdicts.decide([read], PartitionIndex(), shops)
     if verdict.kind != "canonical":
         raise ValueError(f"{record.key.decode()}: {verdict.kind}, {verdict.reason}")

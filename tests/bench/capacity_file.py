@@ -19,8 +19,8 @@ from msgspec import structs
 from rich.console import Console
 from rich.table import Table
 
-from hookline.capacity.measurements import FILE, Figure, Figures, read, written
-from hookline.errors import CommandError
+from hookline.capacity.measurements import FILE, Figure, Figures, read, to_json
+from hookline.console.errors import CommandError
 from tests.bench import ingress, processors, report, sinks
 
 TARGET = report.ROOT / "hookline" / "capacity" / FILE
@@ -234,7 +234,7 @@ def main() -> None:
     if figures.missing:
         say(f"not measured by any run yet: {', '.join(figures.missing)}")
     if chosen.write:
-        chosen.to.write_text(written(figures))
+        chosen.to.write_text(to_json(figures))
         say(f"{chosen.to} is written; now: python -m tests.capacity_page")
 
 

@@ -7,8 +7,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from processors.decide import Verdicts
-from processors.index.outcome_headers import noted
+from processors.decide import Decider
+from processors.index.outcome_headers import parse_outcome_headers
 from processors.index.partition_index import PartitionIndex
 from processors.sources import ADAPTERS
 from runtime.settings import Settings
@@ -79,7 +79,7 @@ def filled(entries: int) -> PartitionIndex:
     """An index of that many settled deliveries, as reading their outcomes back makes it."""
     index = PartitionIndex(entries)
     for at, (_, _, headers) in enumerate(settled_outcomes(entries, "order")):
-        index.add(noted(headers))
+        index.add(parse_outcome_headers(headers))
         if at % BATCH == 0:
             index.settle(entries, 0)
     index.settle(entries, 0)
@@ -91,7 +91,7 @@ def cost_of(few: int, many: int, events: int, runs: int) -> list[list[dict[str, 
 
     The small one is made anew for each run; the large one grows by what it is told.
     """
-    verdicts = Verdicts(CODEC, ADAPTERS, KEY)
+    verdicts = Decider(CODEC, ADAPTERS, KEY)
     large = filled(many)
     at = many
 
@@ -99,7 +99,9 @@ def cost_of(few: int, many: int, events: int, runs: int) -> list[list[dict[str, 
         for start in range(first, first + events, BATCH):
             records = prepared[start - first : start - first + BATCH]
             made = verdicts.decide(records, index, SHOPS)
-            index.say([verdict.said for verdict in made if verdict.said is not None])
+            index.add_decided(
+                [verdict.index_row for verdict in made if verdict.index_row is not None]
+            )
             index.settle(records[-1].offset + 1, 0)
         return events
 

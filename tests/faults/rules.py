@@ -24,7 +24,7 @@ class Rule:
 RULES = (
     Rule(
         "as-of",
-        "a replay sees what was said after it",
+        "a replay is compared with outcomes after it",
         "processors/index/run_set.py",
         "    at = bisect_left(entries, below, key=_OFFSET)\n",
         "    at = len(entries)\n",
@@ -41,14 +41,14 @@ RULES = (
     Rule(
         "claims-of-the-batch",
         "what repeats a record of its own batch counts twice",
-        "processors/index/partition_index.py",
-        "        self._claims.add(raw, entry)\n",
+        "processors/index/batch_lookup.py",
+        "        self._claimed_digests[digest] = row\n",
         "",
         (VERDICTS,),
     ),
     Rule(
         "written-by-offset",
-        "after a crash what stands is written again",
+        "after a crash the outcomes in the logs are written again",
         "processors/decide.py",
         "        if written is None or not written.is_complete:\n",
         "        if written is None or written.missing is not None:\n",
@@ -56,11 +56,13 @@ RULES = (
     ),
     Rule(
         "begun-stays-canonical",
-        "the half of a delivery stands beside its dead letter",
+        "half of a delivery is written beside its dead letter",
         "processors/decide.py",
-        "        if written is not None:\n            return self._completed(",
-        "        if written is not None and not isinstance(self._made(read), Reject):\n"
-        "            return self._completed(",
+        "        if written is not None:\n            return self._complete(",
+        "        if written is not None and not isinstance(\n"
+        "            self._encode(self._transform(record)), Reject\n"
+        "        ):\n"
+        "            return self._complete(",
         (VERDICTS, KILLS),
     ),
     Rule(
@@ -68,14 +70,14 @@ RULES = (
         "a next adapter version changes the slots of a delivery that it found half written",
         "processors/decide.py",
         "        for slot in written.missing:\n",
-        "        for slot in made if not isinstance(made, Reject) else written.missing:\n",
+        "        for slot in built if not isinstance(built, Reject) else written.missing:\n",
         (VERDICTS, KILLS),
     ),
     Rule(
         "state-is-the-latest",
-        "a cart that goes A, B, A says two things",
+        "a cart that goes A, B, A has two states",
         "processors/dedupe.py",
-        "        and latest.digest == said\n",
+        "        and latest.digest == digest\n",
         "        and same is not None\n",
         ("tests/unit/processors/test_dedupe.py", VERDICTS),
     ),
@@ -83,8 +85,8 @@ RULES = (
         "append-time",
         "ages compare with the wall clock",
         "processors/dedupe.py",
-        "    return appended_ms - said.appended_ms <= window_s * 1000\n",
-        '    return __import__("time").time() * 1000 - said.appended_ms <= window_s * 1000\n',
+        "    return appended_ms - prior.appended_ms <= window_s * 1000\n",
+        '    return __import__("time").time() * 1000 - prior.appended_ms <= window_s * 1000\n',
         ("tests/unit/processors/test_dedupe.py", VERDICTS),
     ),
     Rule(
@@ -99,8 +101,8 @@ RULES = (
         "replays-once",
         "a dead letter replayed twice counts twice",
         "processors/decide.py",
-        "        return own if own is not None and dedupe.within(",
-        "        return None if own is not None and dedupe.within(",
+        "            return own if is_repeat else None\n",
+        "            return None\n",
         (VERDICTS, KILLS),
     ),
     Rule(
@@ -121,15 +123,15 @@ RULES = (
     ),
     Rule(
         "horizon",
-        "an index that begins at the commit does not know what was said before",
+        "an index that begins at the commit does not recognise repeats of earlier records",
         "processors/index/recovery.py",
-        "        horizon = await self._anchor(partition, due) - window_ms - MARGIN_MS\n",
-        "        horizon = await self._anchor(partition, due) - MARGIN_MS\n",
+        "        horizon = await self._anchor(partition, due) - window_ms - HORIZON_MARGIN_MS\n",
+        "        horizon = await self._anchor(partition, due) - HORIZON_MARGIN_MS\n",
         ("tests/unit/processors/index/test_recovery.py",),
     ),
     Rule(
         "trimmed-outcomes",
-        "repeats are taken for news where an outcome log was trimmed",
+        "repeats are taken for new deliveries where an outcome log was trimmed",
         "processors/index/recovery.py",
         "    if start > 0 and not retention_ms > now_ms - horizon_ms:\n",
         "    if False:\n",
@@ -139,15 +141,15 @@ RULES = (
         "kept-index-of-this-log",
         "an index on disk answers for a log that was recreated",
         "processors/index/recovery.py",
-        "            if not said or said != index.last.get(name):\n",
+        "            if not record_id or record_id != index.last.get(name):\n",
         "            if False:\n",
         ("tests/unit/processors/index/test_disk_cache.py",),
     ),
     Rule(
         "kept-index-decides-nothing-again",
-        "what stands above the commit is not in the index on disk, and is written again",
+        "outcomes above the commit are not in the index on disk, and are written again",
         "processors/index/partition_index.py",
-        "        if self._written:\n",
+        "        if self._logged:\n",
         "        if False:\n",
         (
             "tests/unit/processors/index/test_disk_cache.py",
@@ -165,17 +167,17 @@ RULES = (
     Rule(
         "outcome-before-offset",
         "a batch is acknowledged before its outcomes are safe",
-        "runtime/consumer/batch_consumer.py",
-        "                await self.stage.handle(hand.batch)\n",
-        "                asyncio.ensure_future(self.stage.handle(hand.batch))\n",
+        "runtime/consumer/dispatcher.py",
+        "                await self._consumer.stage.handle(batch)\n",
+        "                asyncio.ensure_future(self._consumer.stage.handle(batch))\n",
         ("tests/unit/runtime/consumer/test_acknowledgement.py",),
     ),
     Rule(
         "fence",
         "a stopped sink's batch is stored twice",
         "sinks/store/stored_offsets.py",
-        "partition = told.number AND next_offset = told.due",
-        "partition = told.number AND told.due >= 0",
+        "partition = move.number AND next_offset = move.start",
+        "partition = move.number AND move.start >= 0",
         (f"{STORE}::test_a_batch_behind_the_fence_is_given_back_and_changes_nothing",),
     ),
     Rule(
@@ -217,8 +219,8 @@ RULES = (
         "bisect",
         "one bad record takes its batch with it",
         "sinks/store/batch_writer.py",
-        "            if len(arrived) == 1:\n",
-        "            if arrived:\n",
+        "            if len(decoded) == 1:\n",
+        "            if decoded:\n",
         (f"{STORE}::test_what_cannot_be_stored_is_put_aside_and_the_rest_is_stored",),
     ),
     Rule(

@@ -42,7 +42,7 @@ _KINDS = {
 _LIFE = (OrderStatus.PENDING, OrderStatus.PAID, OrderStatus.PAID, OrderStatus.COMPLETED,
     OrderStatus.PARTIALLY_REFUNDED, OrderStatus.REFUNDED, OrderStatus.CANCELLED,
     OrderStatus.UNKNOWN)  # fmt: skip
-_ABANDONED_AS_TOLD = ("ciklik", "shoprocket")
+_REPORTS_ABANDONED = ("ciklik", "shoprocket")
 
 
 def everything(count: int, seed: int = 1) -> list[Event]:
@@ -64,14 +64,14 @@ class _World:
         source = self.chance.choice(list(_KINDS))
         kind = self.chance.choice(_KINDS[source].split())
         who = self.chance.randrange(self.people)
-        # People come in visits: what they do stands close together, with silence between.
+        # People come in visits: what they do is close together, with silence between.
         visit = (who * 7919 + self.chance.randrange(6) * 104_729) % (DAYS * 24 * 60)
         at = NOON + (visit + self.chance.randrange(180)) * MINUTE + number
         make: Callable[..., Event] = getattr(self, kind)
         return make(source, who, at, self._about(source, at, number))
 
     def cart(self, source: str, who: int, at: int, about: dict[str, Any]) -> Event:
-        told = source in _ABANDONED_AS_TOLD
+        reports = source in _REPORTS_ABANDONED
         return cart(
             f"{who}.{self.chance.randrange(2)}",
             at,
@@ -79,8 +79,8 @@ class _World:
             source=source,
             customer=self._who(who),
             token=f"t{who}",
-            abandoned=told and self.chance.random() < 0.8,
-            created_at=at - self.chance.randrange(200) * MINUTE if told else None,
+            abandoned=reports and self.chance.random() < 0.8,
+            created_at=at - self.chance.randrange(200) * MINUTE if reports else None,
             **about,
         )
 

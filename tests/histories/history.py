@@ -18,11 +18,11 @@ A history is one TOML file:
     abandoned_at = "+60m"
 
 Times count from 2026-01-01 12:00 UTC ("+65m", "-2d3h"), or are written out ("2026-01-05
-09:30"). Money stands in quotes, "null" means not told. Keys are the platform's own ids; a guest
+09:30"). Money is quoted, "null" means not given. Keys are the platform's own ids; a guest
 is "guest:" and the address. ``received`` is when an event came, if it came late, ``version`` the
-change time that the source tells. Any other key of an event is a field of its canonical record.
-A cart holds one tee at 10, and the first event of an order tells goods for 50, paid, unless the
-event says otherwise.
+change time that the source gives. Any other key of an event is a field of its canonical record.
+A cart holds one tee at 10, and the first event of an order gives goods for 50, paid, unless the
+event sets them.
 """
 
 import hashlib
@@ -64,7 +64,7 @@ _OWN_FIELDS = {"token": "cart_token", "subscription": "subscription_id"}
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """Time goes on: the watermark stands at ``at``."""
+    """Time passes: the watermark moves to ``at``."""
 
     at: Micros
 
@@ -98,24 +98,24 @@ def histories() -> dict[str, History]:
 
 def load(path: Path) -> History:
     """The history in a file. Raises ValueError or msgspec's errors for what it cannot mean."""
-    told = tomllib.loads(path.read_text())
-    name, shop = path.stem, told.pop("shop", {})
+    document = tomllib.loads(path.read_text())
+    name, shop = path.stem, document.pop("shop", {})
     known: set[str] = set()
     steps: list[Event | Passed] = []
-    for number, each in enumerate(told.pop("events")):
+    for number, each in enumerate(document.pop("events")):
         if each["kind"] == "watermark":
             steps.append(Passed(moment(each["at"])))
         else:
             steps.append(_event(dict(each), name, number, shop, known))
     return History(
         name=name,
-        title=told.pop("title"),
-        rules=tuple(told.pop("rules")),
+        title=document.pop("title"),
+        rules=tuple(document.pop("rules")),
         steps=tuple(steps),
-        watermark=moment(told.pop("watermark")),
+        watermark=moment(document.pop("watermark")),
         expected={
             table: [{column: _cell(column, value) for column, value in row.items()} for row in rows]
-            for table, rows in told.items()
+            for table, rows in document.items()
         },
     )
 
@@ -140,7 +140,7 @@ def duration(text: str) -> int:
 
 
 def hashed(address: str) -> str:
-    """What stands for an e-mail address in these histories."""
+    """Hash of an e-mail address in these histories."""
     return hashlib.sha256(address.encode()).hexdigest()
 
 
@@ -171,17 +171,17 @@ _ADDRESSES: dict[str, str] = {}
 """Hash -> the address of a history."""
 
 
-def _event(told: Fields, name: str, number: int, shop: Fields, known: set[str]) -> Event:
-    kind, native = told.pop("kind"), told.pop("id")
-    about = {key: told.pop(key) for key in _OF_META if key in told}
+def _event(given: Fields, name: str, number: int, shop: Fields, known: set[str]) -> Event:
+    kind, native = given.pop("kind"), given.pop("id")
+    about = {key: given.pop(key) for key in _OF_META if key in given}
     source = about.get("source", shop.get("source", "run-free"))
     meta = _meta(kind, native, name, number, about, {**shop, "source": source})
     if meta.entity not in known:
         known.add(meta.entity)
-        told = _first(kind, source, told)
+        given = _first(kind, source, given)
     if kind == "cart":
-        told = {"items": ["tee"], "abandoned": False, **told}
-    fields = {_OWN_FIELDS.get(key, key): value for key, value in told.items()}
+        given = {"items": ["tee"], "abandoned": False, **given}
+    fields = {_OWN_FIELDS.get(key, key): value for key, value in given.items()}
     fields = {key: _field(key, value) for key, value in fields.items() if value != "null"}
     identity = {
         "customer_id": fields.pop("customer", None),
@@ -201,13 +201,13 @@ def _event(told: Fields, name: str, number: int, shop: Fields, known: set[str]) 
 def _meta(kind: str, native: str, name: str, number: int, about: Fields, shop: Fields) -> Meta:
     at = moment(about["at"])
     received = moment(about["received"]) if "received" in about else at
-    place = f"{name}.{about.get('shop', 'main')}"
+    shop_id = f"{name}.{about.get('shop', 'main')}"
     return Meta(
         event_id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"{name}/{number}")),
         delivery_id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"{name}/{number}/delivery")),
         source=shop["source"],
-        shop=place,
-        entity=entity_key(shop["source"], place, kind, native),
+        shop=shop_id,
+        entity=entity_key(shop["source"], shop_id, kind, native),
         slot=kind,
         source_event=kind,
         change=Change(about.get("change", "UPDATED")),
@@ -224,28 +224,28 @@ def _meta(kind: str, native: str, name: str, number: int, about: Fields, shop: F
     )
 
 
-def _settings(told: Fields) -> ShopSettings:
+def _settings(given: Fields) -> ShopSettings:
     def seconds(key: str, default: str) -> int:
-        return duration(told.get(key, default)) // 1_000_000
+        return duration(given.get(key, default)) // 1_000_000
 
-    counts = told.get("counts_as_sale", PLATFORMS[told["source"]].counts_as_sale)
+    counts = given.get("counts_as_sale", PLATFORMS[given["source"]].counts_as_sale)
     return ShopSettings(
-        currency=told.get("currency", "USD"),
-        timezone=told.get("timezone", "UTC"),
+        currency=given.get("currency", "USD"),
+        timezone=given.get("timezone", "UTC"),
         abandon_after_s=seconds("abandon_after", "60m"),
         expire_after_s=seconds("expire_after", "30d"),
         checkout_grace_s=seconds("checkout_grace", "30m"),
-        taxes_included=told.get("taxes_included"),
+        taxes_included=given.get("taxes_included"),
         counts_as_sale=counts,
     )
 
 
-def _first(kind: str, source: str, told: Fields) -> Fields:
-    """What the first event of an order tells where its history does not care."""
+def _first(kind: str, source: str, given: Fields) -> Fields:
+    """Fields of an order's first event, with defaults for those that its history leaves out."""
     if kind != "order":
-        return told
-    priced = {} if {"items", "items_total"} & told.keys() else {"items_total": "50"}
-    return {"status": _STATUS.get(source, "PAID"), **priced, **told}
+        return given
+    priced = {} if {"items", "items_total"} & given.keys() else {"items_total": "50"}
+    return {"status": _STATUS.get(source, "PAID"), **priced, **given}
 
 
 def _field(key: str, value: Any) -> Any:
@@ -259,12 +259,12 @@ def _field(key: str, value: Any) -> Any:
     return value
 
 
-def _item(told: str | Fields) -> Fields:
-    if not isinstance(told, str):
-        return told
-    match = _ITEM.fullmatch(told)
+def _item(text: str | Fields) -> Fields:
+    if not isinstance(text, str):
+        return text
+    match = _ITEM.fullmatch(text)
     if match is None:
-        raise ValueError(f"{told!r} is no item: write '2 mug @ 4.50'")
+        raise ValueError(f"{text!r} is no item: write '2 mug @ 4.50'")
     count, name, price = match.groups()
     known = {} if price == "?" else {"unit_price": price or "10"}
     return {"variant_id": name, "quantity": int(count or 1), **known}

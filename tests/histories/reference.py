@@ -7,56 +7,50 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import asdict
+
 from schemas.events import Customer, Event, Micros
 from schemas.keys import customer_key
-from schemas.platforms import telling
-from sinks.carts import activity
-from sinks.carts.activity import Activity, CandidateOrder, CartHistory, Generation
-from sinks.lifetime.customers import (
-    CountedOrder,
-    CustomerFacts,
-    LifetimeRow,
-    OrderMoney,
-    OrderState,
-    Reported,
-    candidate,
-    customer_rows,
-    money,
-    order_state,
-    renewals,
-    reported_totals,
-)
+from schemas.platforms import providing
+from sinks.carts.fold import fold
+from sinks.carts.records import Activity, CandidateOrder, CartHistory, Generation
+from sinks.lifetime.order_money import OrderMoney, candidate_order, order_money
+from sinks.lifetime.order_state import OrderState, order_state
+from sinks.lifetime.renewals import renewals
+from sinks.lifetime.reported_totals import ReportedTotal, reported_totals
 from sinks.merge.event_fields import Fields
 from sinks.merge.last_writer import Layers, flatten, merge
 from sinks.store.entity_rows import ENTITIES
-from sinks.store.write_plan import plan
+from sinks.store.write_plan import plan_writes
 from tests.histories.history import Row
+from tests.lifetime.customers import customer_rows
+from tests.lifetime.records import CustomerFacts, CustomerOrder, LifetimeRow
 
 DAY = 86_400_000_000
 
 
 class Reference:
-    """What the events told so far come to."""
+    """The tables that follow from the events so far."""
 
     def __init__(self) -> None:
         self.layers: defaultdict[str, dict[str, Layers]] = defaultdict(dict)
         self._activities: defaultdict[str, dict[str, Activity]] = defaultdict(dict)
-        self._reported: defaultdict[str, dict[tuple[str, int], Reported]] = defaultdict(dict)
+        self._reported: defaultdict[str, dict[tuple[str, int], ReportedTotal]] = defaultdict(dict)
         self._first: dict[tuple[str, str], Micros] = {}
 
     def put(self, events: Sequence[Event]) -> None:
         """Take a batch in."""
-        batch = plan(events)
-        for table, entities in batch.told.items():
+        batch = plan_writes(events)
+        for table, entities in batch.contributions.items():
             stored = self.layers[table]
-            for key, told in entities.items():
-                for at, event_id, fields in told:
+            for key, contributions in entities.items():
+                for at, event_id, fields in contributions:
                     stored[key] = merge(stored.get(key, ()), at, event_id, fields)
         for key, activities in batch.activities.items():
             self._activities[key] |= {each.event_id: each for each in activities}
-        for place, shop in batch.shops.items():
-            at = self._first.get(place, shop.first_received_at)
-            self._first[place] = min(at, shop.first_received_at)
+        for shop_id, shop in batch.shops.items():
+            at = self._first.get(shop_id, shop.first_received_at)
+            self._first[shop_id] = min(at, shop.first_received_at)
         for event in events:
             for number, total in enumerate(reported_totals(event)):
                 self._reported[_owner_of(event)][total.event_id, number] = total
@@ -65,18 +59,18 @@ class Reference:
         """Every generation of every cart."""
         states, again = self._orders()
         found: list[Generation] = []
-        for place in self._first:
+        for shop_id in self._first:
             histories = [
                 self._cart(key, flatten(layers))
                 for key, layers in self.layers["carts"].items()
-                if _place(key) == place
+                if _shop_of(key) == shop_id
             ]
             orders: list[CandidateOrder] = [
-                candidate(state, worth, key in again)
+                candidate_order(state, worth, key in again)
                 for key, (state, worth) in states.items()
-                if _place(key) == place
+                if _shop_of(key) == shop_id
             ]
-            found += activity.fold(histories, orders, watermark)
+            found += fold(histories, orders, watermark)
         return found
 
     def tables(self, watermark: Micros) -> dict[str, list[Row]]:
@@ -100,26 +94,26 @@ class Reference:
 
     def _orders(self) -> tuple[dict[str, tuple[OrderState, OrderMoney]], frozenset[str]]:
         states = {
-            key: order_state(key, *_place(key), flatten(layers))
+            key: order_state(key, *_shop_of(key), flatten(layers))
             for key, layers in self.layers["orders"].items()
         }
-        worth = {key: (state, money(state)) for key, state in states.items()}
+        worth = {key: (state, order_money(state)) for key, state in states.items()}
         return worth, renewals(states.values())
 
-    def _cart(self, key: str, told: Fields) -> CartHistory:
-        source, shop = _place(key)
-        owner = customer_key(source, shop, told.get("customer_id"), told.get("email_hash"))
+    def _cart(self, key: str, fields: Fields) -> CartHistory:
+        source, shop = _shop_of(key)
+        owner = customer_key(source, shop, fields.get("customer_id"), fields.get("email_hash"))
         customer = flatten(self.layers["customers"].get(owner or "", ()))
         return CartHistory(
             cart_key=key,
             source=source,
             shop=shop,
-            native_cart_id=told["cart_id"],
-            customer_id=told.get("customer_id"),
-            email_hash=told.get("email_hash"),
-            cart_token=told.get("cart_token"),
+            native_cart_id=fields["cart_id"],
+            customer_id=fields.get("customer_id"),
+            email_hash=fields.get("email_hash"),
+            cart_token=fields.get("cart_token"),
             customer_key=owner,
-            person_key=customer.get("email_hash") or told.get("email_hash"),
+            person_key=customer.get("email_hash") or fields.get("email_hash"),
             is_contactable=customer.get("accepts_marketing"),
             activities=tuple(self._activities[key].values()),
         )
@@ -136,19 +130,18 @@ class Reference:
                 "is_renewal": key in again,
                 "placed_at": state.placed_at,
                 "currency": state.currency,
-                "counted_total": worth.total,
-                **_of(worth, (name for name in OrderMoney.__struct_fields__ if name != "total")),
+                **{_COLUMN_OF.get(name, name): value for name, value in asdict(worth).items()},
             }
             for key, (state, worth) in states.items()
         ]
 
     def _lifetime_rows(self, generations: Iterable[Generation], watermark: Micros) -> list[Row]:
         states, again = self._orders()
-        bought: defaultdict[str, list[CountedOrder]] = defaultdict(list)
+        bought: defaultdict[str, list[CustomerOrder]] = defaultdict(list)
         for key, (state, worth) in states.items():
             if (owner := _owner(state)) is not None:
                 bought[owner].append(
-                    CountedOrder(
+                    CustomerOrder(
                         order_key=key,
                         placed_at=state.placed_at,
                         currency=state.currency,
@@ -156,31 +149,31 @@ class Reference:
                         is_renewal=key in again,
                     )
                 )
-        left = [row.customer_key for row in generations if row.stands and not row.is_test]
+        left = [row.customer_key for row in generations if row.was_abandoned and not row.is_test]
         active = [row["customer_key"] for row in self._entity_rows("subscriptions") if _lives(row)]
         found: list[Row] = []
         for key, layers in self.layers["customers"].items():
             facts = self._facts(key, flatten(layers), active.count(key), left.count(key))
-            told = self._reported[key].values()
+            totals = self._reported[key].values()
             as_of = watermark - watermark % DAY
-            for row in customer_rows(facts, bought[key], told, as_of):
+            for row in customer_rows(facts, bought[key], totals, as_of):
                 shown = _of(row, LifetimeRow.__slots__)
                 found.append({name.lower(): value for name, value in shown.items()})
         return found
 
-    def _facts(self, key: str, told: Fields, active: int, left: int) -> CustomerFacts:
-        source, shop = _place(key)
+    def _facts(self, key: str, fields: Fields, active: int, left: int) -> CustomerFacts:
+        source, shop = _shop_of(key)
         return CustomerFacts(
             customer_key=key,
             source=source,
             shop=shop,
-            timezone=told["settings"]["timezone"],
-            shop_currency=told["settings"].get("currency"),
-            created_at=told.get("created_at"),
+            timezone=fields["settings"]["timezone"],
+            shop_currency=fields["settings"].get("currency"),
+            created_at=fields.get("created_at"),
             first_delivery_at=self._first[source, shop],
-            active_subscriptions=active if source in telling("subscriptions") else None,
-            abandoned_carts_count=left if source in telling("carts") else None,
-            person_key=told.get("email_hash"),
+            active_subscriptions=active if source in providing("subscriptions") else None,
+            abandoned_carts_count=left if source in providing("carts") else None,
+            person_key=fields.get("email_hash"),
         )
 
     def _entity_rows(self, name: str) -> list[Row]:
@@ -196,6 +189,8 @@ class Reference:
         ]
 
 
+_COLUMN_OF = {"revenue_status": "standing", "total": "counted_total"}
+"""Field of ``OrderMoney`` -> column of ``orders``, where they differ."""
 _ENTITY_COLUMNS = (
     "subscription_key", "customer_key", "source", "shop", "status", "is_deleted", "is_test",
     "person_key", "is_contactable", "timezone", "shop_currency",
@@ -210,7 +205,7 @@ def _lives(row: Mapping[str, Any]) -> bool:
     return row["status"] == "ACTIVE" and not row["is_deleted"] and not row["is_test"]
 
 
-def _place(key: str) -> tuple[str, str]:
+def _shop_of(key: str) -> tuple[str, str]:
     source, shop, _ = key.split("/", 2)
     return source, shop
 

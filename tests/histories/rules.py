@@ -1,8 +1,8 @@
 """Every rule of the tables by name; each has at least one history."""
 
 RULES = {
-    # What is told
-    "told-only": "what a platform cannot tell is null, never 0",
+    # What is given
+    "given-only": "what a platform cannot give is null, never 0",
     # States of carts
     "cart-abandoned": "an active cart, silent for abandon_after with an item in it, is ABANDONED",
     "cart-no-item-guard": "without an item a cart is never abandoned by the timer",
@@ -10,7 +10,7 @@ RULES = {
     "cart-active-again": "activity makes an abandoned cart ACTIVE again",
     "cart-expired": "after expire_after an abandoned cart is EXPIRED",
     "cart-converted": "an order of an active cart makes it CONVERTED",
-    "cart-emptied": "a cart told to hold nothing is EMPTIED",
+    "cart-emptied": "a cart that is given as empty is EMPTIED",
     "cart-once-abandoned-recovers": "with abandon_count >= 1 an order closes as RECOVERED",
     "cart-next-generation": "activity after a closed state opens the next generation",
     "cart-refolded": "late and early arrival give the same generations",
@@ -51,38 +51,38 @@ RULES = {
     "recovered-value": "the newest net of that order",
     "recovered-value-null": "null if currencies differ",
     # Carts that platforms report
-    "platform-as-told": "abandoned as told, abandoned_at = received_at of the first report",
+    "platform-as-reported": "abandoned as reported, abandoned_at = received_at of the first report",
     "platform-first-seen": "first_seen_at = the cart's creation, last_activity_at null",
     "platform-no-guard": "no item guard",
     "platform-never-retracted": "never retracted",
     "platform-expires": "expire_after runs from abandoned_at",
     "platform-no-rates": "rate views leave such shops out",
-    "cart-value": "only from prices that the cart tells",
+    "cart-value": "only from prices that the cart gives",
     "cart-currency": "from the shop even where the value is null",
-    "contactable": "the newest consent told",
+    "contactable": "the newest consent given",
     "contactable-null": "null if none: an address is no consent",
     # What an order is worth
     "currencies-apart": "one row a customer and currency; currencies are never added up",
     "net": "net = gross - discounts - refunded",
     "gross": "items of counted orders before discounts, without tax, shipping and gift cards",
-    "taxes-included": "with taxes_included the tax told is taken out",
-    "tax-unknown": "none told: net null, reason tax-unknown",
-    "refund-not-told": "a refund not told counts as 0, and refunds_observable says so",
+    "taxes-included": "with taxes_included the tax given is taken out",
+    "tax-unknown": "none given: net null, reason tax-unknown",
+    "refund-not-given": "a refund not given counts as 0, and refunds_observable shows it",
     "refund-goods": "a refund counts with its goods part",
     "refund-share": "else refund x (items - discounts) / order total",
     "refund-of-zero": "0 where the total is 0",
     "gift-cards-sold": "gift-card lines sold are apart",
     "tender": "gift cards and store credit redeemed are tender",
     # What a status makes of it
-    "run-free-counts": "Run Free orders are counted, no status told",
+    "run-free-counts": "Run Free orders are counted, no status given",
     "ciklik-completed": "Ciklik `completed` is counted",
     "paid-counts": "Shoprocket and Spiffy: paid is counted",
     "partially-refunded-counts": "partially refunded is counted, the refund comes off",
     "refunded-counts": "refunded is counted, the refund comes off",
     "gooten-nothing": "Gooten: nothing, not even pending",
-    "gooten-counts-as-sale": "unless counts_as_sale: then counted unless told cancelled",
+    "gooten-counts-as-sale": "unless counts_as_sale: then counted unless given as cancelled",
     "payment-pending": "Shoprocket `payment_pending` is pending",
-    "unknown-word": "every UNKNOWN word is pending, and in coverage",
+    "unknown-status": "every UNKNOWN status is pending, and in coverage",
     "cancelled": "cancelled contributes 0 and stays",
     "deleted": "deleted contributes 0 and stays",
     "test-excluded": "tests are excluded",
@@ -92,7 +92,7 @@ RULES = {
     "never-from-payments": "net comes from orders alone, never from payments",
     # Renewals and reported totals
     "renewal-older-order": "a renewal names a subscription that an older order names",
-    "renewal-transactions": "or its CREATED event tells more than one successful transaction",
+    "renewal-transactions": "or its CREATED event gives more than one successful transaction",
     "renewal-money": "it is in net and in subscription_revenue",
     "renewal-no-rfm": "not in frequency, recency, monetary",
     "subscription-customer": "a subscription's customer is that of any order naming it",
@@ -126,4 +126,4 @@ RULES = {
     # Settings
     "settings-stamped": "what changes a meaning is stamped on each event",
 }
-"""Name -> the rule, in the words of the page that gives it."""
+"""Name -> the rule, as the page on the tables gives it."""

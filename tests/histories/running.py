@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from schemas.events import TOPIC_OF, Event, Micros
-from sinks.carts.signals import signals
+from sinks.carts.signals import signals_between
 from tests.histories.history import History, Passed, Row, Tables, shown
 from tests.histories.reference import Reference
 
@@ -20,11 +20,11 @@ _SIGNAL = ("kind", "cart_key", "generation", "abandoned_at", "occurred_at", "ord
 
 
 def shuffled(events: Sequence[T], seed: int, again: float = 0.5) -> list[T]:
-    """The events in a random order, a share of them told ``again``, some more than once."""
+    """The events in a random order, a share of them repeated (``again``), some more than once."""
     chance = random.Random(seed)  # noqa: S311 - a seed repeats it
-    told = [*events, *chance.choices(events, k=int(len(events) * again) + 1)]
-    chance.shuffle(told)
-    return told
+    repeated = [*events, *chance.choices(events, k=int(len(events) * again) + 1)]
+    chance.shuffle(repeated)
+    return repeated
 
 
 def by_topic(events: Iterable[Event], size: int) -> Iterator[list[Event]]:
@@ -43,8 +43,8 @@ def by_topic(events: Iterable[Event], size: int) -> Iterator[list[Event]]:
 
 
 def scripted(history: History) -> Tables:
-    """The rows after the script, step by step, and the signals told on its way."""
-    known, told, at = Reference(), [], 0
+    """The rows after the script, step by step, and the signals emitted on the way."""
+    known, emitted, at = Reference(), [], 0
     was = known.generations(at)
     for step in history.script:
         if isinstance(step, Passed):
@@ -52,14 +52,14 @@ def scripted(history: History) -> Tables:
         else:
             known.put([step])
         rows = known.generations(at)
-        told += signals(was, rows)
+        emitted += signals_between(was, rows)
         was = rows
     found: list[Row] = [
         {
             **{name: getattr(each.row, name) for name in _SIGNAL if hasattr(each.row, name)},
             **{name: getattr(each, name) for name in _SIGNAL if hasattr(each, name)},
         }
-        for each in told
+        for each in emitted
     ]
     return {**known.tables(at), "signals": found}
 
@@ -73,7 +73,7 @@ def folded(events: Iterable[Event], size: int, watermark: Micros) -> Tables:
 
 
 def differing(history: History, found: Tables, has: Callable[[str], bool]) -> list[str]:
-    """Where the rows are not those that the file tells, in words; of the tables that ``has``."""
+    """Where the rows are not those that the file expects, in words; of the tables that ``has``."""
     wrong = []
     for table, expected in history.expected.items():
         if not has(table):

@@ -3,7 +3,7 @@
     python -m tests.histories.shuffles --count 100      # 5,000 events, some minutes
     python -m tests.histories.shuffles --seed 17        # that order alone, against order 0
 
-Each order tells a tenth of the events again, in batches of random sizes, while time goes on.
+Each order repeats a tenth of the events, in batches of random sizes, while time goes on.
 The rows are held against the pure rules too. Needs nothing but this checkout.
 """
 
@@ -23,7 +23,7 @@ from schemas.events import Event
 from sinks.postgres.migrate import migrate
 from tests.histories.everything import WATERMARK, everything
 from tests.histories.running import by_topic, folded, shuffled
-from tests.histories.stored import database, empty, read, tell, unlike
+from tests.histories.stored import database, empty, read, store, unlike
 from tests.sink_events import Tables
 
 
@@ -33,12 +33,12 @@ async def shuffle(tables: Tables, events: Sequence[Event], seed: int) -> dict[st
     batches = list(by_topic(shuffled(events, seed, again=0.1), chance.choice((50, 200, 1000))))
     chance.shuffle(batches)
     empty(tables)
-    await tell(tables, batches, WATERMARK, seed)
+    await store(tables, batches, WATERMARK, seed)
     return await tables.digest()
 
 
 async def _compare(settings: Settings, count: int, seeds: Sequence[int], console: Console) -> int:
-    """Say what differs; how many orders ended in other rows than the first."""
+    """Print what differs; return how many orders ended in other rows than the first."""
     events = everything(count)
     migrate(settings)
     async with Tables(settings) as tables:

@@ -1,4 +1,4 @@
-"""Histories in PostgreSQL: emptied, told, read back, held against the pure rules."""
+"""Histories in PostgreSQL: emptied, stored, read back, compared with the pure rules."""
 
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from tests.histories.history import ORDER, Row, shown
 from tests.histories.running import ONLY_SQL
 from tests.sink_events import Tables
 
-_EMPTIED = (*table_digest.FOLDED, "link_keys", "outbox", "sent_signals", "watermark")
+_EMPTIED = (*table_digest.DERIVED, "link_keys", "outbox", "sent_signals", "watermark")
 _AMOUNTS = ("cart_value", "recovered_value")
 
 
@@ -43,17 +43,17 @@ def empty(tables: Tables) -> None:
         connection.execute(names)
 
 
-async def tell(
+async def store(
     tables: Tables, batches: Sequence[Sequence[Event]], watermark: Micros, seed: int
 ) -> None:
     """Store batches; time goes on twice between them, and in the end to the watermark."""
     chance = random.Random(seed)  # noqa: S311 - a seed repeats it
     first = min(event.meta.occurred_at for batch in batches for event in batch)
     moments = sorted(chance.randrange(first, watermark) for _ in range(2))
-    places = sorted(chance.randrange(len(batches)) for _ in moments)
+    positions = sorted(chance.randrange(len(batches)) for _ in moments)
     for number, batch in enumerate(batches):
-        for at, place in zip(moments, places, strict=True):
-            if place == number:
+        for at, position in zip(moments, positions, strict=True):
+            if position == number:
                 await tables.passed(at)
         await tables.put_batch(batch)
     await tables.passed(watermark)

@@ -1,1 +1,1 @@
-"""What senders may try, and what becomes of it: each test is a row of docs/security.md."""
+"""Hostile requests and their results: each test is a row of docs/security.md."""

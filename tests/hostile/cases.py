@@ -1,6 +1,6 @@
-"""Rows of docs/security.md: every hostile case says in words what its test shows.
+"""Rows of docs/security.md: the description of every hostile test.
 
-The page's table is made of them: ``python -m tests.hostile.cases`` writes it.
+``python -m tests.hostile.cases`` writes the page's tables.
 """
 
 import importlib
@@ -31,7 +31,7 @@ Test = TypeVar("Test", bound=Callable[..., object])
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is sent, what is answered and what is stored, in words; ``test`` is pytest's name."""
+    """Descriptions of what is sent, answered and stored; ``test`` is pytest's name."""
 
     section: str
     sent: str
@@ -50,11 +50,11 @@ class Case:
 def case(
     section: str, sent: str, answered: int | str, stored: str = NOTHING
 ) -> Callable[[Test], Test]:
-    """Mark a test as the one that shows this case."""
+    """Mark a test as the one of this case."""
 
     def marked(test: Test) -> Test:
-        words = (section, sent, str(answered), stored)
-        test.hostile = (*getattr(test, "hostile", ()), words)  # type: ignore[attr-defined]
+        row = (section, sent, str(answered), stored)
+        test.hostile = (*getattr(test, "hostile", ()), row)  # type: ignore[attr-defined]
         return test
 
     return marked
@@ -67,7 +67,7 @@ def modules() -> Iterator[ModuleType]:
 
 
 def tests(module: ModuleType) -> dict[str, Callable[..., object]]:
-    """The tests that pytest collects of a module, as they stand."""
+    """The tests that pytest collects from a module, in order."""
     return {
         name: function
         for name, function in vars(module).items()
@@ -76,13 +76,13 @@ def tests(module: ModuleType) -> dict[str, Callable[..., object]]:
 
 
 def cases() -> list[Case]:
-    """Every case, by section, then as they stand in their modules."""
+    """Every case, by section, then in the order of the modules."""
     found: list[Case] = []
     for module in modules():
         file = module.__name__.replace(".", "/") + ".py"
         for name, test in tests(module).items():
             marked: tuple[tuple[str, str, str, str], ...] = getattr(test, "hostile", ())
-            found += [Case(*words, f"{file}::{name}") for words in reversed(marked)]
+            found += [Case(*row, f"{file}::{name}") for row in reversed(marked)]
     return sorted(found, key=lambda each: SECTIONS.index(each.section))
 
 
@@ -96,7 +96,7 @@ def table() -> str:
 
 
 def page() -> str:
-    """The whole page, its table as the tests are now."""
+    """The whole page with current tables."""
     text = PAGE.read_text()
     head, _, rest = text.partition(BEGIN)
     _, _, tail = rest.partition(END)

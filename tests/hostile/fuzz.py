@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ingest import sources
-from processors.decide import Verdicts
+from processors.decide import Decider
 from processors.index.partition_index import PartitionIndex
 from processors.sources import ADAPTERS
 from schemas import envelopes
@@ -39,7 +39,7 @@ HALF, TENTH = 0.5, 0.1
 AGAIN = 3
 """How often a slow body is run again: what is slow by itself is slow each time."""
 
-VERDICTS = Verdicts(
+VERDICTS = Decider(
     Codec({name: number for number, name in enumerate(RECORDS, start=1)}), ADAPTERS, CONTACT_KEY
 )
 SHOPS_IN_FORCE = {(shop.source, shop.id): shop for shop in SHOPS.values()}
@@ -69,12 +69,12 @@ DECLARED = (b"UTF-16", b"utf-7", b"latin-1", b"ascii", b"nonsense", b"idna", b"c
 Change = Callable[[random.Random, bytes], bytes]
 
 
-def _place(chance: random.Random, body: bytes) -> int:
+def _position(chance: random.Random, body: bytes) -> int:
     return chance.randrange(len(body) + 1)
 
 
 def _span(chance: random.Random, body: bytes, most: int = 200) -> tuple[int, int]:
-    start = _place(chance, body)
+    start = _position(chance, body)
     return start, min(len(body), start + chance.randrange(most))
 
 
@@ -90,12 +90,12 @@ def flipped(chance: random.Random, body: bytes) -> bytes:
 def spliced(chance: random.Random, body: bytes) -> bytes:
     """The begin of this one and the end of another."""
     other = chance.choice(BODIES)
-    return body[: _place(chance, body)] + other[_place(chance, other) :]
+    return body[: _position(chance, body)] + other[_position(chance, other) :]
 
 
 def cut(chance: random.Random, body: bytes) -> bytes:
     """The end is missing."""
-    return body[: _place(chance, body)]
+    return body[: _position(chance, body)]
 
 
 def removed(chance: random.Random, body: bytes) -> bytes:
@@ -105,15 +105,15 @@ def removed(chance: random.Random, body: bytes) -> bytes:
 
 
 def repeated(chance: random.Random, body: bytes) -> bytes:
-    """A part stands many times."""
+    """Repeat a part many times."""
     start, end = _span(chance, body)
     return body[:start] + body[start:end] * chance.choice((2, 3, 50)) + body[end:]
 
 
 def inserted(chance: random.Random, body: bytes) -> bytes:
     """A token of trouble anywhere."""
-    place = _place(chance, body)
-    return body[:place] + chance.choice((*TOKENS, *NUMBERS)) + body[place:]
+    position = _position(chance, body)
+    return body[:position] + chance.choice((*TOKENS, *NUMBERS)) + body[position:]
 
 
 def recoded(chance: random.Random, body: bytes) -> bytes:
@@ -122,7 +122,7 @@ def recoded(chance: random.Random, body: bytes) -> bytes:
 
 
 def declared(chance: random.Random, body: bytes) -> bytes:
-    """XML that says another encoding than it has, or a document type."""
+    """XML that declares a wrong encoding, or a document type."""
     if chance.random() < HALF:
         return body.replace(b"UTF-8", chance.choice(DECLARED), 1)
     dtd = b'<!DOCTYPE x [<!ENTITY a "b"><!ENTITY c SYSTEM "file:///etc/passwd">]>'
@@ -234,7 +234,7 @@ def mutant(seed: int, number: int) -> Mutant:
         body = change(chance, body)[:MAX_BODY]
         changes.append(change.__name__)
     event = example.told["event"]
-    if chance.random() < TENTH:  # says that it is another event
+    if chance.random() < TENTH:  # claims to be another event
         event = chance.choice(
             [each for each in EXAMPLES if each.platform == example.platform]
         ).told["event"]
@@ -244,7 +244,7 @@ def mutant(seed: int, number: int) -> Mutant:
 def judge(each: Mutant) -> str:
     """What becomes of a body, from the ingress's look to the verdict's records.
 
-    Raises AssertionError for an internal error, or a reject that does not say where.
+    Raises AssertionError for an internal error, or a reject without a path.
     """
     source = sources.SOURCES[each.example.platform]
     event, key = sources.read(source, "demo", each.event, each.body)
@@ -259,15 +259,15 @@ def judge(each: Mutant) -> str:
     key = key or sources.hashed_key(source, "demo", each.body)
     record = Record(0, key, each.body, headers, timestamp=APPENDED_MS)
     (verdict,) = VERDICTS.decide([record], PartitionIndex(), SHOPS_IN_FORCE)
-    told = dict(verdict.outcomes[0].headers)
+    headers = dict(verdict.outcomes[0].headers)
     if verdict.kind == "dead-letter":
-        detail = told[envelopes.DETAIL].decode(errors="replace")
+        detail = headers[envelopes.DETAIL].decode(errors="replace")
         assert verdict.reason != envelopes.Reason.INTERNAL_ERROR, detail
-        assert told[envelopes.FIELD_PATH], f"{verdict.reason} without a path: {detail}"
-        assert detail, f"{verdict.reason} without a word"
+        assert headers[envelopes.FIELD_PATH], f"{verdict.reason} without a path: {detail}"
+        assert detail, f"{verdict.reason} without a detail"
     else:
         assert verdict.outcomes
-        assert told[envelopes.ENTITY] == key
+        assert headers[envelopes.ENTITY] == key
     return verdict.reason or verdict.kind
 
 
@@ -299,7 +299,7 @@ def run(seed: int, numbers: range) -> Report:
         except Exception as error:  # noqa: BLE001 - to be reported with the body's number
             report.failed.append(f"{each}: {type(error).__name__}: {error}"[-2000:])
         took = time.process_time() - began
-        if took > SLOW:  # a collection of garbage, or the body? again tells
+        if took > SLOW:  # run again: it may have been a garbage collection
             took = min(_timed(each) for _ in range(AGAIN))
         if took > SLOW:
             report.slow.append(f"{each}: {took * 1000:.0f} ms, {len(each.body):,} bytes")

@@ -1,9 +1,9 @@
-"""The shops of these tests, their proofs, and what the processors say of what was stored."""
+"""The shops of these tests, their proofs, and the processors' verdict on stored deliveries."""
 
 from dataclasses import dataclass
 
 from ingest.signatures import hmac_base64
-from processors.decide import Verdicts
+from processors.decide import Decider
 from processors.index.partition_index import PartitionIndex
 from processors.sources import ADAPTERS
 from runtime.settings import Settings
@@ -50,7 +50,7 @@ RUN_FREE = "/hooks/run-free/boots/t0ken-of-boots"
 SPIFFY = "/hooks/spiffy/johns"
 KEY = b"key-of-johns"
 CODEC = Codec({name: number for number, name in enumerate(RECORDS, start=1)})
-VERDICTS = Verdicts(CODEC, ADAPTERS, b"a key")
+VERDICTS = Decider(CODEC, ADAPTERS, b"a key")
 
 APPENDED_MS = 2_000_000_000_000
 
@@ -68,23 +68,23 @@ def spiffy(body: bytes, *headers: str, topic: str = "orders/create", path: str =
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What the processors made of a delivery; ``path`` names the field of a reject."""
+class Result:
+    """The processors' verdict on a delivery; ``path`` names the field of a dead letter."""
 
     kind: str
     reason: str
     path: str
 
 
-async def judged(served: Served, request: bytes) -> Said:
-    """Send a delivery that must be taken as it is, and let the processors judge what is stored."""
+async def judged(served: Served, request: bytes) -> Result:
+    """Send a delivery that must be stored as received; return the processors' verdict."""
     assert status(await served.exchange(request)) == 200
     assert request.endswith(b"\r\n\r\n" + served.record.value)
     (record,) = recorded(served)
     (verdict,) = VERDICTS.decide([record], PartitionIndex(), served.shops.shops)
     headers = dict(verdict.outcomes[0].headers)
     path = headers.get(envelopes.FIELD_PATH, b"").decode()
-    return Said(verdict.kind, verdict.reason, path)
+    return Result(verdict.kind, verdict.reason, path)
 
 
 def recorded(served: Served) -> list[Record]:
@@ -95,9 +95,9 @@ def recorded(served: Served) -> list[Record]:
     ]
 
 
-CANONICAL = Said("canonical", "", "")
+CANONICAL = Result("canonical", "", "")
 
 
-def dead(reason: str, path: str) -> Said:
+def dead(reason: str, path: str) -> Result:
     """A dead letter."""
-    return Said("dead-letter", reason, path)
+    return Result("dead-letter", reason, path)

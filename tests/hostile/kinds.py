@@ -1,7 +1,7 @@
 """Hostile senders, each a kind of its own, at work until they are stopped; and a good one.
 
 ``python -m tests.hostile.kinds PORT KIND...``: the hostile ones as a process of their own, that
-gives way to others as it stands for other machines; ends with its input.
+yields to others, as it simulates other machines; ends with its input.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from tests.senders import Line
 from tests.served import request
 
 IDLE = 10_000
-"""Connections that say nothing; fewer where the system grants fewer descriptors."""
+"""Silent connections; fewer if the system grants fewer descriptors."""
 SPARE = 500
 """Descriptors that are left to all else, here and in the server."""
 _PIECE = b"x" * 65536
@@ -80,21 +80,21 @@ async def _send(port: int, sent: bytes, *, patience: float = 5.0) -> None:
             await reader.readuntil(b"\r\n\r\n")
 
 
-async def _pour(port: int, head: bytes, piece: bytes) -> None:
+async def _pour(port: int, head: bytes, chunk: bytes) -> None:
     """Send without end, until cut off."""
     async with connected(port) as (_, writer):
         writer.write(head)
         while True:
-            writer.write(piece)
+            writer.write(chunk)
             await writer.drain()
 
 
-async def _drip(port: int, head: bytes, piece: bytes, pause: float) -> None:
+async def _drip(port: int, head: bytes, chunk: bytes, pause: float) -> None:
     """Send slowly without end, until cut off."""
     async with connected(port) as (reader, writer):
         writer.write(head)
         while not reader.at_eof():
-            writer.write(piece)
+            writer.write(chunk)
             await writer.drain()
             await asyncio.sleep(pause)
 

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import uvloop
 
-from ingest.app import ask_for_descriptors, create_app, server_of
+from ingest.app import create_app, raise_descriptor_limit, server_of
 from ingest.publisher import MemoryPublisher, Record
 from runtime import logs
 from runtime.health import Health
@@ -38,7 +38,7 @@ class ForgetfulPublisher(MemoryPublisher):
 async def serve(shops: Path) -> None:
     """Serve on a free port until the input ends."""
     logs.configure(PACE, "ingest")
-    ask_for_descriptors()
+    raise_descriptor_limit()
     server = server_of(create_app(PACE, ShopBook(shops), ForgetfulPublisher(), Health()), PACE)
     task = asyncio.create_task(server.serve())
     await server.wait_started()
@@ -62,7 +62,7 @@ class Serving:
 
 @contextlib.asynccontextmanager
 async def started(folder: Path) -> AsyncIterator[Serving]:
-    """The process; its log stands in ``folder``. Ended with the block."""
+    """The process, with its log in ``folder``; ended with the block."""
     shops = folder / "shops.toml"
     shops.write_text(SHOPS)
     with (folder / "ingest.log").open("wb") as log:

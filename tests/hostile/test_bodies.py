@@ -13,24 +13,24 @@ from tests.served import Served, peak, request, status, statuses
 
 SIZES = "Bodies"
 PACKED = "Compressed bodies"
-PIECE = b"x" * 65536
+CHUNK_RECORDS = b"x" * 65536
 WHOLE = gzip.compress(GOOD, mtime=0)  # tests are named by it, so it must not hold the time
 GIB = 1 << 30
 
 
-@case(SIZES, "a proved body of 0 bytes", 200, "as it is; dead letter `malformed-body` at `@0`")
+@case(SIZES, "a proved body of 0 bytes", 200, "as received; dead letter `malformed-body` at `@0`")
 async def test_an_empty_body_is_stored(served: Served) -> None:
     assert await judged(served, request(b"", path=GOOTEN)) == dead("malformed-body", "@0")
     assert served.bodies == [b""]
 
 
-@case(SIZES, "no length and no chunks: no body at all", 200, "as an empty body")
+@case(SIZES, "neither a length nor chunks: no body", 200, "as an empty body")
 async def test_a_request_without_a_body_is_an_empty_one(served: Served) -> None:
     assert status(await served.exchange(request(path=GOOTEN, length=-1))) == 200
     assert served.bodies == [b""]
 
 
-@case(SIZES, "a body of 1 MiB", 200, "as it is")
+@case(SIZES, "a body of 1 MiB", 200, "as received")
 async def test_a_body_of_one_mebibyte_is_taken(served: Served) -> None:
     body = GOOD.ljust(MAX_BODY)
 
@@ -51,7 +51,7 @@ async def test_a_body_of_one_byte_more_is_413(served: Served, is_chunked: bool) 
     assert served.bodies == []
 
 
-@case(SIZES, "1 GiB in chunks, or declared as 1 GiB", "413 at 1 MiB; cut off, memory flat")
+@case(SIZES, "1 GiB in chunks, or a declared length of 1 GiB", "413 at 1 MiB; cut off, memory flat")
 @pytest.mark.parametrize("is_chunked", [False, True])
 async def test_a_gibibyte_is_cut_off_with_memory_flat(served: Served, is_chunked: bool) -> None:
     reader, writer = await served.open()
@@ -61,9 +61,9 @@ async def test_a_gibibyte_is_cut_off_with_memory_flat(served: Served, is_chunked
     before, sent = peak(), 0
     try:
         while sent < GIB:
-            writer.write(b"10000\r\n%s\r\n" % PIECE if is_chunked else PIECE)
+            writer.write(b"10000\r\n%s\r\n" % CHUNK_RECORDS if is_chunked else CHUNK_RECORDS)
             await writer.drain()
-            sent += len(PIECE)
+            sent += len(CHUNK_RECORDS)
     except ConnectionError:
         pass
 
@@ -84,12 +84,12 @@ async def test_a_body_shorter_than_declared_leaves_nothing(served: Served) -> No
 
 
 @case(SIZES, "more bytes than declared", "200 for what was declared, then the connection is closed",
-      "the declared bytes; a signed shop's are refused, as the signature is of all")  # fmt: skip
+      "the declared bytes; refused with a signature, which is of all bytes")  # fmt: skip
 async def test_more_than_declared_is_never_read_as_a_body(served: Served) -> None:
     sent = request(GOOD + GOOD, path=GOOTEN, length=len(GOOD))
-    assert statuses(await served.all_said(sent)) == [200]
+    assert statuses(await served.exchange_all(sent)) == [200]
     signing = request(GOOD * 2, signed(GOOD * 2), path=SPIFFY, length=len(GOOD))
-    assert statuses(await served.all_said(signing)) == [401]
+    assert statuses(await served.exchange_all(signing)) == [401]
 
     assert served.bodies == [GOOD]
 
@@ -107,7 +107,7 @@ async def test_a_slow_body_is_408(served: Served) -> None:
     assert served.bodies == []
 
 
-@case(SIZES, "chunks without an end", 408)
+@case(SIZES, "chunks without end", 408)
 async def test_chunks_that_never_end_are_408(served: Served) -> None:
     reader, writer = await served.open()
     writer.write(request(b"2\r\n{}\r\n", "Transfer-Encoding: chunked", path=GOOTEN, length=-1))
@@ -116,7 +116,12 @@ async def test_chunks_that_never_end_are_408(served: Served) -> None:
     assert served.bodies == []
 
 
-@case(SIZES, "a whole body one byte a chunk, each with an extension", 200, "the bytes of the body")
+@case(
+    SIZES,
+    "a complete body of one-byte chunks, each with an extension",
+    200,
+    "the bytes of the body",
+)
 async def test_tiny_chunks_with_extensions_make_one_body(served: Served) -> None:
     chunks = b"".join(b'1;a="b"\r\n%c\r\n' % each for each in GOOD) + b"0\r\n\r\n"
     sent = request(chunks, "Transfer-Encoding: chunked", path=GOOTEN, length=-1)
@@ -126,20 +131,22 @@ async def test_tiny_chunks_with_extensions_make_one_body(served: Served) -> None
 
 
 @case(PACKED, "50 MB of zeros in 50 kB of gzip", 413)
-@case(PACKED, "gzip of exactly 1 MiB, and of one byte more", "200 and 413", "the first, as it came")
+@case(
+    PACKED, "gzip of exactly 1 MiB, and of one byte more", "200 and 413", "the first, as received"
+)
 async def test_a_gzip_bomb_is_413_at_its_bound(served: Served) -> None:
     fits, over, bomb = (gzip.compress(bytes(size)) for size in (MAX_BODY, MAX_BODY + 1, 50_000_000))
-    said = [
+    answers = [
         status(await served.exchange(request(body, "Content-Encoding: gzip", path=GOOTEN)))
         for body in (fits, over, bomb)
     ]
 
     assert len(bomb) < 60_000
-    assert said == [200, 413, 413]
+    assert answers == [200, 413, 413]
     assert served.bodies == [fits]
 
 
-@case(PACKED, "gzip within gzip", 200, "as it is; opened once: dead letter `malformed-body`")
+@case(PACKED, "gzip within gzip", 200, "as received; opened once: dead letter `malformed-body`")
 async def test_nested_gzip_is_opened_once(served: Served) -> None:
     body = gzip.compress(gzip.compress(bytes(50_000_000)))
     sent = request(body, "Content-Encoding: gzip", path=GOOTEN)
@@ -161,14 +168,14 @@ async def test_nested_gzip_is_opened_once(served: Served) -> None:
     ],
 )
 async def test_other_encodings_are_415(served: Served, headers: list[str]) -> None:
-    told = [f"Content-Encoding: {each}" for each in headers]
-    answer = await served.exchange(request(gzip.compress(GOOD), *told, path=GOOTEN))
+    lines = [f"Content-Encoding: {each}" for each in headers]
+    answer = await served.exchange(request(gzip.compress(GOOD), *lines, path=GOOTEN))
 
     assert status(answer) == 415
     assert served.bodies == []
 
 
-@case(PACKED, "50,000 gzip members in 1 MiB", 200, "as it is; dead letter `malformed-body`")
+@case(PACKED, "50,000 gzip members in 1 MiB", 200, "as received; dead letter `malformed-body`")
 async def test_a_stream_of_very_many_members_is_not_followed(served: Served) -> None:
     member = gzip.compress(b"")
     body = member * (MAX_BODY // len(member))
@@ -177,8 +184,8 @@ async def test_a_stream_of_very_many_members_is_not_followed(served: Served) -> 
     assert await judged(served, sent) == dead("malformed-body", "@0")
 
 
-@case(PACKED, "gzip cut short, with more behind it, of another kind, or none", 200,
-      "as it is; dead letter `malformed-body`")  # fmt: skip
+@case(PACKED, "gzip cut short or with trailing bytes, zlib, or no gzip at all", 200,
+      "as received; dead letter `malformed-body`")  # fmt: skip
 @pytest.mark.parametrize(
     "body",
     [WHOLE[:-1], WHOLE + b"!", zlib.compress(GOOD), GOOD],

@@ -1,4 +1,4 @@
-"""Connections that say nothing, or little: they are closed, and hold little until then."""
+"""Silent and slow connections: they are closed, and hold little memory until then."""
 
 import asyncio
 
@@ -46,7 +46,7 @@ async def test_empty_lines_do_not_keep_a_connection(served: Served) -> None:
     assert served.bodies == [GOOD]
 
 
-@case(SECTION, "the end of the connection before the answer", "nobody", "as it is, once")
+@case(SECTION, "the end of the connection before the answer", "nobody", "as received, once")
 async def test_a_sender_that_does_not_wait_is_stored_all_the_same(served: Served) -> None:
     _, writer = await served.open()
     writer.write(request(GOOD, path=GOOTEN))

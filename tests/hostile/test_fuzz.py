@@ -1,11 +1,11 @@
-"""Twenty thousand mutated examples: each is events or a reject that says where."""
+"""Twenty thousand mutated examples: each gives events or a dead letter with a path."""
 
 import dataclasses
 import time
 
 import pytest
 
-from processors.decide import Verdicts
+from processors.decide import Decider
 from processors.sources import ADAPTERS
 from processors.sources.contract import Delivery, Parsed
 from tests.example_files import CONTACT_KEY
@@ -21,13 +21,13 @@ COUNT, SEED = 20_000, 7
     " in other encodings, with other types and numbers (a million by `python -m"
     " tests.hostile.fuzz`)",
     200,
-    "as it is; events, or a dead letter with a path; none takes 50 ms",
+    "as received; events, or a dead letter with a path; none takes 50 ms",
 )
 @pytest.mark.timeout(300)
 def test_mutated_bodies_are_events_or_rejects() -> None:
     report = fuzz.run(SEED, range(COUNT))
     if report.slow:
-        print("slow:", *report.slow, sep="\n")  # told, and never asserted: this is no timing
+        print("slow:", *report.slow, sep="\n")  # printed, never asserted: this is no benchmark
 
     assert report.failed == []
     assert sum(report.became.values()) == COUNT
@@ -49,7 +49,7 @@ def test_a_bug_and_a_slow_body_are_reported(monkeypatch: pytest.MonkeyPatch) -> 
         raise KeyError(delivery.raw.source)
 
     broken = {name: dataclasses.replace(adapter, parse=buggy) for name, adapter in ADAPTERS.items()}
-    monkeypatch.setattr(fuzz, "VERDICTS", Verdicts(fuzz.VERDICTS._codec, broken, CONTACT_KEY))
+    monkeypatch.setattr(fuzz, "VERDICTS", Decider(fuzz.VERDICTS._codec, broken, CONTACT_KEY))
     report = fuzz.run(SEED, range(3))
 
     assert len(report.failed) == len(report.slow) == 3

@@ -28,8 +28,8 @@ async def watched(folder: Path, kinds: list[str]) -> tuple[Sender, int]:
             most = max(most, server.rss)
         connections = server.process.num_fds()
     p99 = sender.p99 * 1000
-    said = f"{len(sender.seconds)} good deliveries, p99 {p99:.0f} ms"
-    print(f"{most / 1e6:.0f} MB with {connections} descriptors; {said}")
+    summary = f"{len(sender.seconds)} good deliveries, p99 {p99:.0f} ms"
+    print(f"{most / 1e6:.0f} MB with {connections} descriptors; {summary}")
     return sender, most
 
 

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from ingest.http.bounded_protocol import MAX_HEAD, MAX_WAITING
+from ingest.http.bounded_protocol import MAX_HEAD, MAX_PIPELINED
 from schemas import envelopes
 from tests.hostile.cases import case
 from tests.hostile.house import GOOD, GOOTEN
@@ -18,7 +18,7 @@ INNER = request(b"inner", path=GOOTEN)
 
 
 def framed(*headers: str, body: bytes = CHUNKED, version: str = "1.1") -> bytes:
-    """A request whose framing is told by these headers alone."""
+    """A request whose framing is given by these headers alone."""
     sent = request(body, *headers, path=GOOTEN, length=-1)
     return sent.replace(b"HTTP/1.1", f"HTTP/{version}".encode(), 1)
 
@@ -54,7 +54,9 @@ SMUGGLED = {
     ),
     "chunk size below zero": framed("Transfer-Encoding: chunked", body=b"-2\r\n{}\r\n0\r\n\r\n"),
     "chunks by bare LF": framed("Transfer-Encoding: chunked", body=b"2\n{}\n0\n\n"),
-    "chunk longer than told": framed("Transfer-Encoding: chunked", body=b"2\r\n{}}\r\n0\r\n\r\n"),
+    "chunk longer than declared": framed(
+        "Transfer-Encoding: chunked", body=b"2\r\n{}}\r\n0\r\n\r\n"
+    ),
     "length in a trailer": framed(
         "Transfer-Encoding: chunked", body=b"2\r\n{}\r\n0\r\nContent-Length: 9\r\n\r\n"
     ),
@@ -68,10 +70,10 @@ SMUGGLED = {
     "400, and the connection is closed",
 )
 @pytest.mark.parametrize("name", SMUGGLED)
-async def test_ambiguous_framing_is_400_and_nothing_behind_it_is_read(
+async def test_ambiguous_framing_is_400_and_nothing_after_it_is_read(
     served: Served, name: str
 ) -> None:
-    assert statuses(await served.all_said(SMUGGLED[name] + INNER)) == [400]
+    assert statuses(await served.exchange_all(SMUGGLED[name] + INNER)) == [400]
     assert served.bodies == []
 
 
@@ -84,7 +86,7 @@ async def test_another_transfer_coding_is_refused(served: Served, coding: str) -
     assert served.bodies == []
 
 
-@case(SECTION, "a second request hidden in a body", "one answer", "the body as it is")
+@case(SECTION, "a second request hidden in a body", "one answer", "the body as received")
 async def test_a_request_within_a_body_is_a_body(served: Served) -> None:
     answer = await served.exchange(request(INNER, path=GOOTEN))
 
@@ -114,14 +116,14 @@ async def test_pipelined_requests_are_answered_in_order(served: Served) -> None:
       "the first 17 in order, the last of them with `Connection: close`",
       "what was answered 200")  # fmt: skip
 async def test_a_flood_of_pipelined_requests_is_cut(served: Served) -> None:
-    answers = await served.all_said(request(GOOD, path=GOOTEN) * 1000)
+    answers = await served.exchange_all(request(GOOD, path=GOOTEN) * 1000)
 
-    assert statuses(answers) == [200] * (MAX_WAITING + 1)
+    assert statuses(answers) == [200] * (MAX_PIPELINED + 1)
     assert answers.count(b"connection: close") == 1
-    assert len(served.bodies) == MAX_WAITING + 1
+    assert len(served.bodies) == MAX_PIPELINED + 1
 
 
-@case(SECTION, "a large body behind a request that is still being answered",
+@case(SECTION, "a large body after a request that is still being answered",
       "the first, then the connection is closed", "the first")  # fmt: skip
 async def test_a_large_body_does_not_wait_unread(served: Served) -> None:
     served.publisher.holds = True
@@ -156,21 +158,21 @@ async def test_a_sender_that_reads_no_answer_is_cut_off(served: Served) -> None:
         await asyncio.wait_for(ask_on(), 30)
 
 
-@case(SECTION, "garbage behind a whole request", "the answer to the whole one, then closed",
-      "the whole one")  # fmt: skip
+@case(SECTION, "garbage after a complete request", "the answer to the complete one, then closed",
+      "the complete one")  # fmt: skip
 @pytest.mark.parametrize("garbage", [b"\0\1\2", b"}", b"GET\r\n\r\n", b"POST / HTTP/9.9\r\n\r\n"])
-async def test_garbage_behind_a_delivery_does_not_cost_its_answer(
+async def test_garbage_after_a_delivery_does_not_cost_its_answer(
     served: Served, garbage: bytes
 ) -> None:
-    answers = await served.all_said(request(GOOD, path=GOOTEN) + garbage)
+    answers = await served.exchange_all(request(GOOD, path=GOOTEN) + garbage)
 
     assert statuses(answers) == [200]
     assert served.bodies == [GOOD]
 
 
-@case(SECTION, "trailers that name another encoding, type, event or shop", 200,
-      "the body as it is, as the head said")  # fmt: skip
-async def test_trailers_say_nothing(served: Served) -> None:
+@case(SECTION, "trailers with another encoding, type, event or shop", 200,
+      "the body as received, processed by its head")  # fmt: skip
+async def test_trailers_are_ignored(served: Served) -> None:
     trailers = b"Content-Encoding: gzip\r\nContent-Type: evil\r\nConnection: Upgrade\r\nUpgrade: x"
     body = CHUNKED[:-2] + trailers + b"\r\n\r\n"
     answer = await served.exchange(framed("Transfer-Encoding: chunked", body=body))
@@ -183,7 +185,7 @@ async def test_trailers_say_nothing(served: Served) -> None:
 
 @case(SECTION, "trailers, or a chunk's extension, without end", "431 at 16 KiB, memory flat")
 @pytest.mark.parametrize(
-    ("begin", "piece"),
+    ("begin", "chunk"),
     [
         (CHUNKED[:-2], b"X-A: bbbbbbbbbbbbbbbbbbbb\r\n" * 2500),
         (CHUNKED[:-2] + b"X: ", b"x" * 65536),
@@ -191,15 +193,15 @@ async def test_trailers_say_nothing(served: Served) -> None:
         (b"2;a=", b'"' + b"x" * 65536),
     ],
 )
-async def test_what_is_no_body_is_bounded(served: Served, begin: bytes, piece: bytes) -> None:
+async def test_what_is_no_body_is_bounded(served: Served, begin: bytes, chunk: bytes) -> None:
     before, sent = peak(), 0
     reader, writer = await served.open()
     writer.write(framed("Transfer-Encoding: chunked", body=begin))
     with contextlib.suppress(ConnectionError):
         while sent < 60_000_000:
-            writer.write(piece)
+            writer.write(chunk)
             await writer.drain()
-            sent += len(piece)
+            sent += len(chunk)
     assert sent < 60_000_000, "the server went on reading"
     answer = await served.read(reader)
 
@@ -208,8 +210,8 @@ async def test_what_is_no_body_is_bounded(served: Served, begin: bytes, piece: b
     assert served.bodies == []
 
 
-@case(SECTION, "HTTP/0.9, HTTP/9.9, the preface of HTTP/2, TLS, SSH, nothing of the kind",
-      "505 or 400, or 408 where its head does not end")  # fmt: skip
+@case(SECTION, "HTTP/0.9, HTTP/9.9, the preface of HTTP/2, TLS, SSH, other bytes",
+      "505 or 400, or 408 if the head does not end")  # fmt: skip
 @pytest.mark.parametrize(
     ("sent", "expected"),
     [
@@ -224,13 +226,13 @@ async def test_what_is_no_body_is_bounded(served: Served, begin: bytes, piece: b
     ],
 )
 async def test_another_protocol_is_refused(served: Served, sent: bytes, expected: int) -> None:
-    assert statuses(await served.all_said(sent)) == [expected]
+    assert statuses(await served.exchange_all(sent)) == [expected]
     assert served.bodies == []
 
 
-@case(SECTION, "HTTP/1.0", "200, then closed", "as it is")
+@case(SECTION, "HTTP/1.0", "200, then closed", "as received")
 async def test_the_older_http_is_taken(served: Served) -> None:
-    answers = await served.all_said(framed("Content-Length: 2", body=b"{}", version="1.0"))
+    answers = await served.exchange_all(framed("Content-Length: 2", body=b"{}", version="1.0"))
 
     assert statuses(answers) == [200]
     assert served.bodies == [b"{}"]

@@ -35,7 +35,7 @@ def order(old: bytes, new: bytes) -> bytes:
     SECTION,
     "100,000 levels of lists or objects",
     200,
-    "as it is; dead letter `out-of-range` at `$`",
+    "as received; dead letter `out-of-range` at `$`",
 )
 async def test_deep_nesting_is_out_of_range(served: Served, path: str, body: bytes) -> None:
     assert await judged(served, request(body, path=path)) == dead("out-of-range", "$")
@@ -56,13 +56,13 @@ async def test_deep_nesting_is_out_of_range(served: Served, path: str, body: byt
     ],
 )
 @case(SECTION, "an amount of 1e400, 1e999999999, 1e-999999999, 10,000 digits", 200,
-      "as it is; dead letter `out-of-range` at the amount")  # fmt: skip
-async def test_a_huge_number_is_out_of_range_at_its_place(
+      "as received; dead letter `out-of-range` at the amount")  # fmt: skip
+async def test_a_huge_number_is_out_of_range_at_its_path(
     served: Served, number: bytes, reason: str
 ) -> None:
-    said = await judged(served, order(b'"subtotal": 130', b'"subtotal": ' + number))
+    result = await judged(served, order(b'"subtotal": 130', b'"subtotal": ' + number))
 
-    assert said == dead(reason, "data.subtotal")
+    assert result == dead(reason, "data.subtotal")
 
 
 @case(SECTION, "an id of 1e999999999 or of 10,000 digits", 200,
@@ -71,9 +71,9 @@ async def test_a_huge_number_is_out_of_range_at_its_place(
     ("number", "reason"), [(b"1e999999999", "invalid-payload"), (b"9" * 10_000, "out-of-range")]
 )
 async def test_a_huge_id_is_no_key(served: Served, number: bytes, reason: str) -> None:
-    said = await judged(served, order(b'"id": 448725', b'"id": ' + number))
+    result = await judged(served, order(b'"id": 448725', b'"id": ' + number))
 
-    assert said == dead(reason, "data.id")
+    assert result == dead(reason, "data.id")
     assert served.record.key.startswith(b"run-free/boots/body:")
 
 
@@ -81,30 +81,30 @@ async def test_a_huge_id_is_no_key(served: Served, number: bytes, reason: str) -
     SECTION,
     "`NaN`, `Infinity`, `-Infinity`",
     200,
-    "as it is; dead letter `malformed-body` at its byte",
+    "as received; dead letter `malformed-body` at its byte",
 )
-@pytest.mark.parametrize("word", [b"NaN", b"Infinity", b"-Infinity"])
-async def test_what_is_no_number_is_malformed(served: Served, word: bytes) -> None:
-    said = await judged(served, order(b'"subtotal": 130', b'"subtotal": ' + word))
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity"])
+async def test_what_is_no_number_is_malformed(served: Served, number: bytes) -> None:
+    result = await judged(served, order(b'"subtotal": 130', b'"subtotal": ' + number))
 
-    assert said.reason == "malformed-body"
-    assert abs(int(said.path.removeprefix("@")) - ORDER.index(b": 130")) <= 4
+    assert result.reason == "malformed-body"
+    assert abs(int(result.path.removeprefix("@")) - ORDER.index(b": 130")) <= 4
 
 
 @case(
     SECTION,
     "the same key twice",
     200,
-    "as it is; the last one counts, for the key and the event alike",
+    "as received; the last one counts, for the key and the event alike",
 )
 async def test_the_last_of_two_equal_keys_counts(served: Served) -> None:
-    said = await judged(served, order(b'"id": 448725', b'"id": 1, "id": 448726'))
+    result = await judged(served, order(b'"id": 448725', b'"id": 1, "id": 448726'))
 
-    assert said == CANONICAL
+    assert result == CANONICAL
     assert served.record.key == b"run-free/boots/order:448726"
 
 
-@case(SECTION, "half a surrogate pair", 200, "as it is; dead letter `out-of-range` at the text")
+@case(SECTION, "half a surrogate pair", 200, "as received; dead letter `out-of-range` at the text")
 @pytest.mark.parametrize("half", [rb"\ud800", rb"\udc00", rb"x\udbff\u0041"])
 @pytest.mark.parametrize(
     ("old", "path"),
@@ -120,30 +120,32 @@ async def test_half_a_surrogate_pair_is_out_of_range(
     served: Served, half: bytes, old: bytes, path: str
 ) -> None:
     name = old.partition(b":")[0]
-    said = await judged(served, order(old, name + b': "' + half + b'"' + b"," * old.endswith(b",")))
+    result = await judged(
+        served, order(old, name + b': "' + half + b'"' + b"," * old.endswith(b","))
+    )
 
-    assert said == dead("out-of-range", path)
+    assert result == dead("out-of-range", path)
 
 
 @case(
     SECTION,
     "U+0000 in a text, as an escape",
     200,
-    "as it is; dead letter `out-of-range` at the text",
+    "as received; dead letter `out-of-range` at the text",
 )
 async def test_a_nul_in_a_text_is_out_of_range(served: Served) -> None:
-    said = await judged(served, order(b"Jeremy Tellier", rb"Jeremy\u0000Tellier"))
+    result = await judged(served, order(b"Jeremy Tellier", rb"Jeremy\u0000Tellier"))
 
-    assert said == dead("out-of-range", "data.shipping.label")
+    assert result == dead("out-of-range", "data.shipping.label")
 
 
 @case(SECTION, "NUL and other control bytes in a text or between", 200,
-      "as it is; dead letter `malformed-body` at the byte")  # fmt: skip
+      "as received; dead letter `malformed-body` at the byte")  # fmt: skip
 @pytest.mark.parametrize("byte", [b"\0", b"\x01", b"\x1f"])
 async def test_a_bare_control_byte_is_malformed(served: Served, byte: bytes) -> None:
-    said = await judged(served, order(b"Jeremy Tellier", b"Jeremy" + byte))
+    result = await judged(served, order(b"Jeremy Tellier", b"Jeremy" + byte))
 
-    assert said == dead("malformed-body", f"@{ORDER.index(b'Jeremy') + 6}")
+    assert result == dead("malformed-body", f"@{ORDER.index(b'Jeremy') + 6}")
 
 
 ENCODED = {
@@ -159,32 +161,32 @@ ENCODED = {
 
 
 @case(SECTION, "a BOM, UTF-16, UTF-32, Latin-1, overlong or otherwise invalid UTF-8", 200,
-      "as it is; dead letter `malformed-body` at the byte")  # fmt: skip
+      "as received; dead letter `malformed-body` at the byte")  # fmt: skip
 @pytest.mark.parametrize("name", ENCODED)
 async def test_another_encoding_is_malformed(served: Served, name: str) -> None:
     body = ENCODED[name]
-    said = await judged(served, request(body, path=RUN_FREE))
+    result = await judged(served, request(body, path=RUN_FREE))
     try:
         body.decode()
-        place = 0
+        position = 0
     except UnicodeDecodeError as error:
-        place = error.start
+        position = error.start
 
-    assert said == dead("malformed-body", f"@{place}")
+    assert result == dead("malformed-body", f"@{position}")
 
 
-@case(SECTION, "a list, a text, a number, `null` in place of an object", 200,
-      "as it is; dead letter `invalid-payload` at `$`")  # fmt: skip
+@case(SECTION, "a list, a text, a number or `null` instead of an object", 200,
+      "as received; dead letter `invalid-payload` at `$`")  # fmt: skip
 @pytest.mark.parametrize("body", [b"[]", b'"text"', b"1", b"null", b"true", b"[[{}]]"])
 async def test_another_kind_of_document_is_invalid(served: Served, body: bytes) -> None:
-    said = await judged(served, request(body, path=RUN_FREE))
+    result = await judged(served, request(body, path=RUN_FREE))
 
-    assert said == dead("invalid-payload", "$")
+    assert result == dead("invalid-payload", "$")
 
 
-@case(SECTION, "50,000 unknown keys", 200, "as it is; an event without most of them")
+@case(SECTION, "50,000 unknown keys", 200, "as received; an event without most of them")
 async def test_very_many_keys_are_an_event_of_bounded_size(served: Served) -> None:
     many = json.dumps({f"k{number}": number for number in range(50_000)}).encode()
-    said = await judged(served, order(b'"note": "",', b'"note": "", "more": ' + many + b","))
+    result = await judged(served, order(b'"note": "",', b'"note": "", "more": ' + many + b","))
 
-    assert said == CANONICAL
+    assert result == CANONICAL

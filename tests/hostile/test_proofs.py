@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ingest.signatures import ACTIVE_SECRETS, hmac_sha256
-from processors.index.outcome_headers import noted
+from processors.index.outcome_headers import parse_outcome_headers
 from processors.index.partition_index import PartitionIndex
 from tests.hostile.cases import case
 from tests.hostile.house import GOOD, GOOTEN, KEY, SPIFFY, VERDICTS, recorded, signed, spiffy
@@ -25,14 +25,14 @@ async def refused(served: Served, sent: bytes) -> None:
     assert served.bodies == []
 
 
-@case(SECTION, "a signature in a header whose name is in any case", 200, "as it is")
+@case(SECTION, "a signature in a header whose name is in any case", 200, "as received")
 @pytest.mark.parametrize("name", [HEADER, HEADER.lower(), HEADER.upper(), "x-sPIFFY-hmac-shA256"])
 async def test_the_header_of_a_signature_has_any_case(served: Served, name: str) -> None:
     assert status(await served.exchange(spiffy(BODY, signed(BODY, name=name)))) == 200
     assert served.bodies == [BODY]
 
 
-@case(SECTION, "no signature, an empty one, a signature of nothing", 401)
+@case(SECTION, "no signature, an empty one, a signature of an empty body", 401)
 @pytest.mark.parametrize(
     "header", ["X-Other: 1", f"{HEADER}:", f"{HEADER}:  ", signed(b""), signed(BODY + b" ")]
 )
@@ -40,7 +40,7 @@ async def test_no_signature_of_this_body_is_refused(served: Served, header: str)
     await refused(served, spiffy(BODY, header))
 
 
-@case(SECTION, "a signature cut at any place, or one with more behind it", 401)
+@case(SECTION, "a truncated signature, or one with trailing characters", 401)
 async def test_a_truncated_signature_is_refused(served: Served) -> None:
     cut = [PROOF[:length] for length in range(len(PROOF))]
     for wrong in [
@@ -59,7 +59,7 @@ async def test_another_shops_signature_is_refused(served: Served) -> None:
     await refused(served, spiffy(BODY, signed(BODY), path="/hooks/spiffy/janes"))
 
 
-@case(SECTION, "the key itself in place of a signature", 401)
+@case(SECTION, "the key itself instead of a signature", 401)
 async def test_the_key_itself_is_no_signature(served: Served) -> None:
     await refused(served, spiffy(BODY, f"{HEADER}: {KEY.decode()}"))
     await refused(served, spiffy(BODY, path=f"{SPIFFY}/{KEY.decode()}"))
@@ -100,7 +100,7 @@ async def test_other_spellings_of_a_signature_are_refused(served: Served, name: 
     await refused(served, spiffy(BODY, f"{HEADER}: {variants()[name]}"))
 
 
-@case(SECTION, "a proof in a trailer behind the body", 401)
+@case(SECTION, "a proof in a trailer after the body", 401)
 async def test_a_proof_in_a_trailer_is_none(served: Served) -> None:
     chunked = b"%x\r\n%s\r\n0\r\n%s\r\n\r\n" % (len(BODY), BODY, signed(BODY).encode())
     sent = request(chunked, "Transfer-Encoding: chunked", path=SPIFFY, length=-1)
@@ -113,7 +113,7 @@ async def test_a_proof_in_a_trailer_is_none(served: Served) -> None:
     200,
     "twice; the second is a duplicate in the processors and changes no table",
 )
-async def test_a_replayed_delivery_is_told_as_a_repeat(served: Served) -> None:
+async def test_a_replayed_delivery_is_a_duplicate(served: Served) -> None:
     sent = spiffy(b'{"token": "a", "id": "a", "line_items": []}', topic="carts/create")
     for _ in range(3):
         assert status(await served.exchange(sent)) == 200
@@ -123,7 +123,7 @@ async def test_a_replayed_delivery_is_told_as_a_repeat(served: Served) -> None:
         (verdict,) = VERDICTS.decide([record], index, served.shops.shops)
         kinds.append(verdict.kind)
         for outcome in verdict.outcomes:
-            index.add(noted(outcome.headers))
+            index.add(parse_outcome_headers(outcome.headers))
 
     assert kinds == ["canonical", "duplicate", "duplicate"]
 
@@ -148,14 +148,14 @@ GUESSES = {
     SECTION, "guessed tokens and shops", "401, the same bytes for an unknown shop and a wrong token"
 )
 async def test_every_guess_gets_the_same_bytes(served: Served) -> None:
-    said = {await served.exchange(request(GOOD, path=path)) for path in GUESSES.values()}
+    answers = {await served.exchange(request(GOOD, path=path)) for path in GUESSES.values()}
 
-    assert len(said) == 1
-    assert status(said.pop()) == 401
+    assert len(answers) == 1
+    assert status(answers.pop()) == 401
     assert served.bodies == []
 
 
-@case(SECTION, "guesses that are timed", "401 after as many comparisons, each in constant time")
+@case(SECTION, "timed guesses", "401 after the same number of comparisons, each in constant time")
 async def test_every_guess_costs_the_same_comparisons(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from hookline.console import output
-from hookline.console.escaping import cell
+from hookline.console.escaping import csv_cell
 from runtime import logs
 from runtime.settings import Settings
 from schemas.events import CustomerRef, Event, LineItem
@@ -27,17 +27,17 @@ MARKUP = '<img src=x onerror="alert(1)">[/][bold][link=http://evil.example]paid[
 STEERING = "\x1b[2J\x1b]8;;http://evil.example\x07paid\u202e"
 
 
-@case(SECTION, "a formula as a name", 200, "as it is; a CSV cell begins with a quote instead")
+@case(SECTION, "a formula as a name", 200, "as received; a CSV cell begins with a quote instead")
 @pytest.mark.parametrize("name", [FORMULA, "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1"])
 def test_a_formula_in_a_name_is_a_text_in_a_csv_file(name: str) -> None:
     file = io.StringIO(newline="")
-    csv.writer(file).writerow([cell(name), cell("-5.00")])
+    csv.writer(file).writerow([csv_cell(name), csv_cell("-5.00")])
 
     assert [["'" + name, "-5.00"]] == list(csv.reader(io.StringIO(file.getvalue(), newline="")))
 
 
 @case(SECTION, "HTML, terminal markup and escape sequences as a name", 200,
-      "as it is; a terminal shows them as text, no page shows them")  # fmt: skip
+      "as received; a terminal shows them as text, no page shows them")  # fmt: skip
 @pytest.mark.parametrize("name", [MARKUP, STEERING])
 def test_markup_in_a_name_is_text_in_a_terminal(name: str) -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=300)
@@ -52,22 +52,22 @@ def test_markup_in_a_name_is_text_in_a_terminal(name: str) -> None:
 
 
 @case(SECTION, "HTML as id, event, header and query of a delivery", 200,
-      "as it is; /metrics, /readyz and answers hold none of it")  # fmt: skip
+      "as received; /metrics, /readyz and answers hold none of it")  # fmt: skip
 async def test_no_page_shows_what_a_sender_wrote(served: Served) -> None:
     mark = "<blink>x</blink>"
     body = f'{{"id": "{mark}"}}'.encode()
-    told = (signed(body), f"X-Spiffy-Shop-Domain: {mark}", f"Content-Type: {mark}")
-    said = [await served.exchange(spiffy(body, *told, topic=mark))]
-    assert status(said[0]) == 200
-    said.append(await served.exchange(request(GOOD, path=f"/hooks/{mark}/{mark}?{mark}")))
-    said += [
+    headers = (signed(body), f"X-Spiffy-Shop-Domain: {mark}", f"Content-Type: {mark}")
+    answers = [await served.exchange(spiffy(body, *headers, topic=mark))]
+    assert status(answers[0]) == 200
+    answers.append(await served.exchange(request(GOOD, path=f"/hooks/{mark}/{mark}?{mark}")))
+    answers += [
         await served.exchange(request(path=page, method="GET"))
         for page in ("/metrics", "/readyz", "/healthz", f"/{mark}")
     ]
 
-    assert [status(answer) for answer in said] == [200, 404, 200, 200, 200, 404]
-    assert not any(b"blink" in answer for answer in said)
-    assert not any(b"text/html" in answer for answer in said)
+    assert [status(answer) for answer in answers] == [200, 404, 200, 200, 200, 404]
+    assert not any(b"blink" in answer for answer in answers)
+    assert not any(b"text/html" in answer for answer in answers)
 
 
 INJECTIONS = (
@@ -78,8 +78,8 @@ INJECTIONS = (
     "\\'; COPY orders TO PROGRAM 'true'; --",
     "%s %(x)s {} {0} :x $1 ?",
 )
-ITEM_WORDS = ("line_id", "product_id", "variant_id", "sku", "name", "status_word")
-WORDS = ("order_number", "cart_id", "cart_token", "status_word", "fulfillment_word")
+ITEM_TEXT_COLUMNS = ("line_id", "product_id", "variant_id", "sku", "name", "status_word")
+TEXT_COLUMNS = ("order_number", "cart_id", "cart_token", "status_word", "fulfillment_word")
 
 
 @pytest.fixture
@@ -92,8 +92,8 @@ async def tables(stack: Any) -> AsyncIterator[Tables]:
 
 def injected(number: int, text: str) -> Event:
     """An order whose every text is this one."""
-    in_line: dict[str, Any] = dict.fromkeys(ITEM_WORDS, text)
-    in_order: dict[str, Any] = dict.fromkeys(WORDS, text)
+    in_line: dict[str, Any] = dict.fromkeys(ITEM_TEXT_COLUMNS, text)
+    in_order: dict[str, Any] = dict.fromkeys(TEXT_COLUMNS, text)
     price: dict[str, Any] = {"unit_price": Decimal(1), "line_total": Decimal(1)}
     return order(
         text,
@@ -113,8 +113,10 @@ async def test_sql_in_every_string_is_text(tables: Tables) -> None:
     before = tables.rows(names)
     await tables.put(injected(number, text) for number, text in enumerate(INJECTIONS))
 
-    stored = f"SELECT order_id, customer_id, email_hash, {', '.join(WORDS)} FROM orders"  # noqa: S608 - our own names
-    assert sorted(tables.rows(stored)) == sorted((text,) * (3 + len(WORDS)) for text in INJECTIONS)
+    stored = f"SELECT order_id, customer_id, email_hash, {', '.join(TEXT_COLUMNS)} FROM orders"  # noqa: S608 - our own names
+    assert sorted(tables.rows(stored)) == sorted(
+        (text,) * (3 + len(TEXT_COLUMNS)) for text in INJECTIONS
+    )
     customers = tables.rows("SELECT customer_key FROM customer_lifetime_value ORDER BY 1")
     assert customers == [(f"ciklik/main/customer:{text}",) for text in sorted(INJECTIONS)]
     assert before == tables.rows(names)
@@ -131,9 +133,9 @@ def written() -> Iterator[io.StringIO]:
     root.handlers[:], root.level = handlers, level
 
 
-@case(SECTION, "secrets and e-mail addresses in URLs, headers and bodies, taken or refused",
+@case(SECTION, "secrets and e-mail addresses in URLs, headers and bodies, accepted or refused",
       "as for others", "in the raw record alone; no log of a test run holds any")  # fmt: skip
-async def test_no_log_tells_what_was_sent(served: Served, written: io.StringIO) -> None:
+async def test_no_log_holds_what_was_sent(served: Served, written: io.StringIO) -> None:
     address, guess = "jane.doe@shop.example", "a-guessed-token"
     body = f'{{"Id": "{address}", "phone": "15550001111"}}'.encode()
     query = f"?email={address}&token={guess}"
@@ -143,16 +145,16 @@ async def test_no_log_tells_what_was_sent(served: Served, written: io.StringIO) 
         f"From: {address}",
         signed(body),
     )
-    said = [
+    answers = [
         status(await served.exchange(request(body, *headers, path=path + query)))
         for path in (GOOTEN, f"/hooks/gooten/prints/{guess}", f"/hooks/{guess}/{address}")
     ]
-    said.append(status(await served.exchange(request(b"", f"X: {guess}\0", path=f"/{guess}"))))
+    answers.append(status(await served.exchange(request(b"", f"X: {guess}\0", path=f"/{guess}"))))
     served.publisher.refuses = f"no room for {address}"
-    said.append(status(await served.exchange(request(body, *headers, path=GOOTEN + query))))
+    answers.append(status(await served.exchange(request(body, *headers, path=GOOTEN + query))))
     lines = written.getvalue()
 
-    assert said == [200, 401, 404, 400, 503]
+    assert answers == [200, 401, 404, 400, 503]
     assert lines.count('"event": "refused"') == 3
     for secret in (address, guess, "15550001111", "t0ken-of-prints", "key-of-johns"):
         assert secret not in lines

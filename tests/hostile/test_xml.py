@@ -9,7 +9,7 @@ import pytest
 from schemas.topics import MAX_BODY
 from tests.example_files import FOLDER
 from tests.hostile.cases import case
-from tests.hostile.house import CANONICAL, Said, dead, judged, spiffy
+from tests.hostile.house import CANONICAL, Result, dead, judged, spiffy
 from tests.served import Served
 
 SECTION = "XML"
@@ -35,16 +35,16 @@ def laughs(levels: int = 10) -> bytes:
 REFUSED = dead("unsupported-format", "@0")
 
 
-async def said_of(served: Served, body: bytes) -> Said:
+async def result_of(served: Served, body: bytes) -> Result:
     return await judged(served, spiffy(body))
 
 
 async def test_the_order_itself_is_an_event(served: Served) -> None:
-    assert await said_of(served, ORDER) == CANONICAL
+    assert await result_of(served, ORDER) == CANONICAL
 
 
 @case(SECTION, "entities that expand to 10^10 letters, or one of 100 kB 1,000 times", 200,
-      "as it is; dead letter `unsupported-format`")  # fmt: skip
+      "as received; dead letter `unsupported-format`")  # fmt: skip
 @pytest.mark.parametrize(
     "body",
     [
@@ -54,11 +54,11 @@ async def test_the_order_itself_is_an_event(served: Served) -> None:
     ],
 )
 async def test_entities_are_not_expanded(served: Served, body: bytes) -> None:
-    assert await said_of(served, body) == REFUSED
+    assert await result_of(served, body) == REFUSED
 
 
 @case(SECTION, "an external entity: a file, or a page inside the network", 200,
-      "as it is; nothing is opened or fetched; dead letter `unsupported-format`")  # fmt: skip
+      "as received; nothing is opened or fetched; dead letter `unsupported-format`")  # fmt: skip
 async def test_nothing_is_fetched(served: Served, tmp_path: Path) -> None:
     asked: list[str] = []
 
@@ -71,41 +71,44 @@ async def test_nothing_is_fetched(served: Served, tmp_path: Path) -> None:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as inside:
         threading.Thread(target=inside.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{inside.server_port}/".encode()
-        for place in (secret.as_uri().encode(), url):
+        for uri in (secret.as_uri().encode(), url):
             for dtd in (
-                b'<!DOCTYPE o [<!ENTITY e SYSTEM "%s">]>' % place,
-                b'<!DOCTYPE o [<!ENTITY %% e SYSTEM "%s"> %%e;]>' % place,
-                b'<!DOCTYPE o SYSTEM "%s">' % place,
-                b'<!DOCTYPE o PUBLIC "x" "%s">' % place,
+                b'<!DOCTYPE o [<!ENTITY e SYSTEM "%s">]>' % uri,
+                b'<!DOCTYPE o [<!ENTITY %% e SYSTEM "%s"> %%e;]>' % uri,
+                b'<!DOCTYPE o SYSTEM "%s">' % uri,
+                b'<!DOCTYPE o PUBLIC "x" "%s">' % uri,
             ):
                 served.publisher.records.clear()
-                assert await said_of(served, hostile(dtd, b"&e;")) == REFUSED
+                assert await result_of(served, hostile(dtd, b"&e;")) == REFUSED
         inside.shutdown()
 
     assert asked == []
 
 
 @case(
-    SECTION, "a document type without any entity", 200, "as it is; dead letter `unsupported-format`"
+    SECTION,
+    "a document type without any entity",
+    200,
+    "as received; dead letter `unsupported-format`",
 )
 async def test_a_document_type_is_refused(served: Served) -> None:
-    assert await said_of(served, hostile(b"<!DOCTYPE order>")) == REFUSED
+    assert await result_of(served, hostile(b"<!DOCTYPE order>")) == REFUSED
 
 
-@case(SECTION, "an entity that nobody declared; XInclude; processing instructions", 200,
-      "as it is; the first is malformed, the others are ignored")  # fmt: skip
+@case(SECTION, "an undeclared entity; XInclude; processing instructions", 200,
+      "as received; the first is malformed, the others are ignored")  # fmt: skip
 async def test_includes_and_instructions_are_not_followed(served: Served) -> None:
-    said = await said_of(served, hostile(b"", b"&nobody;"))
-    assert said.reason == "malformed-body"
+    result = await result_of(served, hostile(b"", b"&nobody;"))
+    assert result.reason == "malformed-body"
     served.publisher.records.clear()
     include = b'<?xml-stylesheet href="file:///etc/passwd"?>'
     within = b'<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="file:///etc/passwd"/>'
     body = hostile(include).replace(b"<order>", b"<order>" + within)
-    assert await said_of(served, body) == CANONICAL
+    assert await result_of(served, body) == CANONICAL
 
 
 @case(SECTION, "100,000 levels, or 200,000 empty elements", 200,
-      "as it is, keyed by its bytes; a dead letter with its path")  # fmt: skip
+      "as received, keyed by its bytes; a dead letter with its path")  # fmt: skip
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -118,18 +121,18 @@ async def test_deep_and_wide_documents_are_not_followed(
     served: Served, body: bytes, reason: str
 ) -> None:
     assert len(body) < MAX_BODY
-    said = await said_of(served, body)
+    result = await result_of(served, body)
 
-    assert (said.kind, said.reason) == ("dead-letter", reason)
+    assert (result.kind, result.reason) == ("dead-letter", reason)
     assert served.record.key.startswith(b"spiffy/johns/body:")
 
 
-@case(SECTION, "an encoding that does not exist, is no text, or lies", 200,
-      "as it is; dead letter `malformed-body`")  # fmt: skip
+@case(SECTION, "an encoding that does not exist, is no text encoding, or is wrong", 200,
+      "as received; dead letter `malformed-body`")  # fmt: skip
 @pytest.mark.parametrize(
     "name", [b"nonsense", b"zip", b"rot13", b"utf-7", b"idna", b"undefined", b"utf-16", b"../x"]
 )
 async def test_a_strange_encoding_is_malformed(served: Served, name: bytes) -> None:
-    said = await said_of(served, ORDER.replace(b"UTF-8", name))
+    result = await result_of(served, ORDER.replace(b"UTF-8", name))
 
-    assert (said.kind, said.reason) == ("dead-letter", "malformed-body")
+    assert (result.kind, result.reason) == ("dead-letter", "malformed-body")

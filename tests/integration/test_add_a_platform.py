@@ -1,6 +1,6 @@
-"""docs/add-a-platform.md, followed to the letter in a copy of the repository.
+"""docs/add-a-platform.md, executed in a copy of the repository.
 
-The page is the program: its blocks are written, added and run in their order.
+Its blocks are written, added and run in order.
 """
 
 import json
@@ -44,7 +44,7 @@ class Copy:
             path.write_text(text)
 
     def add(self, path: Path, diff: str) -> None:
-        """Put the lines with a plus behind those before them, which stand there once."""
+        """Insert the lines with a plus after those before them, which occur once in the file."""
         lines = diff.splitlines(keepends=True)
         assert {line[0] for line in lines} == {" ", "+"}
         before = "".join(line[1:] for line in lines if line[0] == " ")
@@ -54,13 +54,13 @@ class Copy:
         path.write_text(old.replace(before, after))
 
     def run(self, line: str) -> str:
-        """What a command of the page prints; it must end with 0."""
+        """Return the output of a command of the page; it must exit with 0."""
         program, *arguments = shlex.split(line)
         start = {"python": [], "hookline": ["-m", "hookline"]}[program]
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("HOOKLINE_")}
         # The copy comes before the packages that are installed from the repository itself.
         environment = {**inherited, "PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"}
-        ended = subprocess.run(
+        result = subprocess.run(
             [sys.executable, *start, *arguments],
             cwd=self.root,
             env=environment,
@@ -69,13 +69,13 @@ class Copy:
             check=False,
             timeout=240,
         )
-        assert ended.returncode == 0, f"{line}\n{ended.stdout}\n{ended.stderr}"
-        return ended.stdout
+        assert result.returncode == 0, f"{line}\n{result.stdout}\n{result.stderr}"
+        return result.stdout
 
 
 @pytest.fixture(scope="module")
 def followed(tmp_path_factory: pytest.TempPathFactory) -> Copy:
-    """A copy in which the page was followed from its beginning to its end."""
+    """A copy of the repository in which the whole page was executed."""
     copy = Copy(tmp_path_factory.mktemp("copy"))
     for name in COPIED:
         if (ROOT / name).is_dir():
@@ -97,8 +97,8 @@ def test_the_page_takes_one_row_one_adapter_and_one_folder_of_examples() -> None
 
 
 def test_the_copy_runs_its_own_code(followed: Copy) -> None:
-    said = followed.run("python -c 'import schemas.platforms as p; print(p.__file__)'")
-    assert Path(said.strip()) == followed.root / "schemas" / "platforms.py"
+    printed = followed.run("python -c 'import schemas.platforms as p; print(p.__file__)'")
+    assert Path(printed.strip()) == followed.root / "schemas" / "platforms.py"
 
 
 def test_a_delivery_of_the_sixth_platform_becomes_its_event(followed: Copy) -> None:
@@ -118,35 +118,35 @@ def test_a_delivery_of_the_sixth_platform_becomes_its_event(followed: Copy) -> N
 
 
 def test_its_examples_are_tested_as_those_of_the_others_are(followed: Copy) -> None:
-    said = followed.run(
+    printed = followed.run(
         "python -m pytest tests/unit/repository/test_examples.py -k teahouse -q -p no:cacheprovider"
     )
-    assert int(re.findall(r"(\d+) passed", said)[0]) >= 4 * 5
+    assert int(re.findall(r"(\d+) passed", printed)[0]) >= 4 * 5
 
 
 def test_an_event_without_an_example_fails_the_tests(followed: Copy) -> None:
     adapter = followed.root / "processors" / "sources" / "teahouse.py"
-    told = adapter.read_text()
+    original = adapter.read_text()
     try:
-        adapter.write_text(told.replace('{"cart.changed"}', '{"cart.changed", "cart.emptied"}'))
+        adapter.write_text(original.replace('{"cart.changed"}', '{"cart.changed", "cart.emptied"}'))
         with pytest.raises(AssertionError, match=r"cart\.emptied"):
             followed.run(
                 "python -m pytest tests/unit/repository/test_examples.py"
                 " -k every_event -q -p no:cacheprovider"
             )
     finally:
-        adapter.write_text(told)
+        adapter.write_text(original)
 
 
-def test_the_shop_is_listed_and_the_tables_know_what_its_platform_tells(followed: Copy) -> None:
+def test_the_shop_is_listed_and_the_tables_know_what_its_platform_provides(followed: Copy) -> None:
     (shop,) = json.loads(followed.run("hookline shops list --file shops.toml --json"))
     assert (shop["url"], shop["proof"]) == (
         "https://<host>/hooks/teahouse/amsterdam", "hmac-sha256-hex",
     )  # fmt: skip
-    said = followed.run(
-        "python -c 'from schemas.platforms import telling; print(sorted(telling(\"carts\")))'"
+    printed = followed.run(
+        "python -c 'from schemas.platforms import providing; print(sorted(providing(\"carts\")))'"
     )
-    assert "teahouse" in said
+    assert "teahouse" in printed
 
 
 def test_the_adapter_of_the_page_is_written_as_all_code_here_is(followed: Copy) -> None:

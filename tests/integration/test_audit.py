@@ -11,11 +11,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 
 from hookline.audit import reader, workers
-from hookline.audit.books import Count
-from hookline.audit.repair import Repaired, repair
+from hookline.audit.repair import RepairResult, repair
 from hookline.audit.report import EVERYTHING, Report, Scope, audit
-from hookline.errors import CommandError
-from processors.decide import Verdicts
+from hookline.audit.tally import Count
+from hookline.console.errors import CommandError
+from processors.decide import Decider
 from processors.index.partition_index import PartitionIndex
 from processors.sources import ADAPTERS
 from runtime.kafka.producer import new_producer
@@ -34,9 +34,9 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
 
 
 async def decided(settings: Settings) -> list[tuple[int, envelopes.Outcome]]:
-    """(partition, outcome) of everything that stands in the raw topic, in order."""
+    """(partition, outcome) of every raw record, in order."""
     codec = await load_codec(settings)
-    verdicts = Verdicts(codec, ADAPTERS, settings.contact_key.encode())
+    verdicts = Decider(codec, ADAPTERS, settings.contact_key.encode())
     shops = ShopBook(settings.shops_file).shops
     raws = await records(settings, [settings.topic(WEBHOOKS)])
     made = []
@@ -67,14 +67,16 @@ async def write(settings: Settings, made: Iterable[tuple[int, envelopes.Outcome]
 
 
 async def commit(settings: Settings, offsets: dict[int, int] | None) -> None:
-    """Let the processors stand at these raw offsets, or at the ends."""
+    """Commit these raw offsets for the processors, or the ends."""
     group = f"{settings.prefix}{Group.PROCESSORS}"
     client = AIOKafkaConsumer(**settings.kafka(), group_id=group, enable_auto_commit=False)
     await client.start()
     try:
-        places = [TopicPartition(settings.topic(WEBHOOKS), n) for n in range(settings.partitions)]
-        ends = await client.end_offsets(places)
-        client.assign(places)
+        partitions = [
+            TopicPartition(settings.topic(WEBHOOKS), n) for n in range(settings.partitions)
+        ]
+        ends = await client.end_offsets(partitions)
+        client.assign(partitions)
         await client.commit(
             {p: at if offsets is None else offsets[p.partition] for p, at in ends.items()}
         )
@@ -85,8 +87,8 @@ async def commit(settings: Settings, offsets: dict[int, int] | None) -> None:
 async def trim(settings: Settings, number: int, before: int) -> None:
     """What retention does, at once."""
     async with admin_client(settings) as client:
-        place = TopicPartition(settings.topic(WEBHOOKS), number)
-        await client.delete_records({place: RecordsToDelete(before_offset=before)})
+        tp = TopicPartition(settings.topic(WEBHOOKS), number)
+        await client.delete_records({tp: RecordsToDelete(before_offset=before)})
 
 
 def orders(count: int) -> list[Raw]:
@@ -107,8 +109,8 @@ async def settings(
     return prepared(replace(stack.settings(), shops_file=str(shops)))
 
 
-def sizes(places: list[tuple[int, int]]) -> Counter[int]:
-    return Counter(number for number, _ in places)
+def sizes(positions: list[tuple[int, int]]) -> Counter[int]:
+    return Counter(number for number, _ in positions)
 
 
 async def test_offsets_and_times_choose_the_deliveries_that_are_counted(
@@ -142,26 +144,26 @@ async def test_what_retention_trimmed_is_counted_from_the_ledger_to_the_same_sum
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reader, "SEGMENT", 5)
-    places = await append(settings, orders(60))
+    positions = await append(settings, orders(60))
     await write(settings, await decided(settings))
     whole = await audit(settings)
     assert (whole.total.accepted, whole.trimmed, whole.is_balanced) == (60, 0, True)
     await trim(settings, 0, 7)
-    await trim(settings, 1, sizes(places)[1])
+    await trim(settings, 1, sizes(positions)[1])
     for _ in range(2):  # the ledger itself outlives each further audit
         trimmed = await audit(settings)
         assert (trimmed.total, trimmed.shops) == (whole.total, whole.shops)
-        assert (trimmed.trimmed, trimmed.unknown) == (10 + sizes(places)[1], [])
+        assert (trimmed.trimmed, trimmed.unknown) == (10 + sizes(positions)[1], [])
 
 
 async def test_what_was_trimmed_before_any_audit_is_named(settings: Settings) -> None:
-    places = await append(settings, orders(40))
+    positions = await append(settings, orders(40))
     await write(settings, await decided(settings))
     await trim(settings, 2, 4)
     report = await audit(settings)
     assert (report.unknown, report.total.accepted) == (["2:0-3"], 36)
     assert report.is_balanced
-    assert sum(sizes(places).values()) == 40
+    assert sum(sizes(positions).values()) == 40
 
 
 async def test_a_raw_topic_made_anew_under_its_ledger_does_not_balance(
@@ -186,30 +188,30 @@ async def test_missing_deliveries_are_named_and_a_repair_settles_each_once(
 ) -> None:
     body = (FOLDER / "spiffy" / "orders-fulfilled.json").read_bytes()
     several = Raw("spiffy", "box", "order:1", body, event="orders/fulfilled")
-    places = await append(settings, [*orders(40), several])
+    positions = await append(settings, [*orders(40), several])
     made = await decided(settings)
-    lost = {places[3], places[11], places[12], places[40]}
+    lost = {positions[3], positions[11], positions[12], positions[40]}
 
     def is_kept(number: int, outcome: envelopes.Outcome) -> bool:
-        said = dict(outcome.headers)
-        place = (number, int(said[envelopes.RAW_OFFSET]))
-        # Of the one that tells of several entities only the order is lost.
-        is_whole = place != places[40] or outcome.topic == ORDERS.name
-        return not (place in lost and is_whole)
+        headers = dict(outcome.headers)
+        position = (number, int(headers[envelopes.RAW_OFFSET]))
+        # Of the one that concerns several entities only the order is lost.
+        is_whole = position != positions[40] or outcome.topic == ORDERS.name
+        return not (position in lost and is_whole)
 
     kept = [each for each in made if is_kept(*each)]
     assert (len(made), len(kept)) == (43, 39)
     await write(settings, kept)
     named = sorted(f"{number}:{offset}" for number, offset in lost)
     assert missing(await audit(settings)) == named
-    said = json.loads((found := truth.audit(settings)).stdout)
-    assert (found.returncode, sorted(said["missing_at"])) == (1, named)
+    report_json = json.loads((found := truth.audit(settings)).stdout)
+    assert (found.returncode, sorted(report_json["missing_at"])) == (1, named)
 
     gone: dict[int, list[int]] = {}
     for number, offset in lost:
         gone.setdefault(number, []).append(offset)
-    assert await repair(settings, gone) == Repaired(4, 4)
-    assert await repair(settings, gone) == Repaired(0, 0)
+    assert await repair(settings, gone) == RepairResult(4, 4)
+    assert await repair(settings, gone) == RepairResult(0, 0)
     report = await audit(settings)
     assert (report.is_balanced, report.late_copies, report.total.canonical) == (True, 0, 41)
     assert as_said(await outcomes(settings)) == as_said_of(made)
@@ -221,7 +223,7 @@ def missing(report: Report) -> list[str]:
 
 
 def as_said(found: list[Any]) -> Counter[tuple[Any, ...]]:
-    """What stands, without the order in which it was written."""
+    """The outcomes, without the order in which it was written."""
     return Counter((r.topic.partition("hookline")[2], r.partition, r.key, r.value) for r in found)
 
 
@@ -233,13 +235,13 @@ def as_said_of(made: list[tuple[int, envelopes.Outcome]]) -> Counter[tuple[Any, 
 
 
 async def test_a_repair_decides_as_of_the_deliverys_own_offset(settings: Settings) -> None:
-    """What was said again later does not turn the first saying into a repeat."""
+    """A later repeat does not make the first delivery a duplicate."""
     (one,) = orders(1)
     again = replace(one, delivery_id="again")
-    places = await append(settings, [one, again])
+    positions = await append(settings, [one, again])
     made = await decided(settings)
-    await write(settings, made[1:])  # the repeat stands as a duplicate, the first is lost
-    await repair(settings, {places[0][0]: [places[0][1]]})
+    await write(settings, made[1:])  # the repeat is stored as a duplicate, the first is lost
+    await repair(settings, {positions[0][0]: [positions[0][1]]})
     total = (await audit(settings)).total
     assert total == Count(accepted=2, canonical=1, duplicates=1)
 
@@ -261,13 +263,13 @@ async def test_processes_side_by_side_find_what_one_finds(
     await append(settings, orders(60))
     made = await decided(settings)
     await write(settings, [*made[:-1], *made[:3]])  # one missing, three late copies
-    told: list[tuple[int, int]] = []
-    monkeypatch.setattr(workers, "APART", 1 << 40)
+    progress: list[tuple[int, int]] = []
+    monkeypatch.setattr(workers, "PARALLEL_FROM", 1 << 40)
     here = await audit(settings)
-    monkeypatch.setattr(workers, "APART", 0)
+    monkeypatch.setattr(workers, "PARALLEL_FROM", 0)
     monkeypatch.setattr("os.cpu_count", lambda: 2)
-    apart = await audit(settings, lambda done, everything: told.append((done, everything)))
+    apart = await audit(settings, lambda _what, done, total: progress.append((done, total)))
     assert apart.as_dict() == here.as_dict()
     assert (len(apart.missing_at), apart.late_copies) == (1, 3)
-    assert told[-1] == (len(made) + 2 + 60, len(made) + 2 + 60)
+    assert progress[-1] == (len(made) + 2 + 60, len(made) + 2 + 60)
     assert EVERYTHING.is_everything

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from hookline.explain.source_events import Wanted, records
+from hookline.explain.source_events import EventLocation, records
 from runtime.registry import load_codec
 from schemas.topics import BY_RECORD
 from tests.conftest import prepare
@@ -36,7 +36,9 @@ async def test_the_first_copy_of_an_event_is_found_by_what_its_row_keeps(stack: 
     finally:
         await producer.stop()
 
-    asked = {key: Wanted(0, before) for key in (wanted.meta.event_id, left.meta.event_id, "none")}
+    asked = {
+        key: EventLocation(0, before) for key in (wanted.meta.event_id, left.meta.event_id, "none")
+    }
     found = await records(settings, asked)
     assert found.keys() == asked.keys() - {"none"}
     first = found[wanted.meta.event_id]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from schemas.events import CustomerRef
-from schemas.platforms import PLATFORMS, telling
+from schemas.platforms import PLATFORMS, providing
 from sinks.postgres.migrate import migrate
 from tests.sink_events import NOON, Tables, order
 
@@ -20,7 +20,7 @@ async def test_what_platforms_tell_is_what_their_rows_say(stack: Any) -> None:
     migrate(settings)
     async with Tables(settings) as tables:
         await tables.put([order(f"{name}1", NOON, source=name) for name in PLATFORMS])
-        carts, refunds = telling("carts"), telling("refunds")
+        carts, refunds = providing("carts"), providing("refunds")
         assert {(name, name in carts, name in refunds) for name in PLATFORMS} == {
             *tables.rows(_TELLS)
         }

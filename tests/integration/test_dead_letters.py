@@ -19,7 +19,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from hookline.dead_letters import replay as replaying
-from hookline.dead_letters.letters import letter_of
+from hookline.dead_letters.letters import parse_letter
 from runtime.kafka import log_reader
 from runtime.settings import Settings
 from schemas import envelopes
@@ -153,15 +153,15 @@ def test_a_delivery_refused_mended_and_replayed_twice_is_one_canonical_outcome(
     house.mend()
     newer = house.post(order(1, "20.00"))  # a newer state, between the refusal and the replay
     house.outcomes(2)
-    place = letter["letter"]
-    assert house.say("dead", "replay", place, "--dry-run")["replayed"] == [place]
-    assert house.say("dead", "replay", place) == {
-        "replayed": [place],
+    name = letter["letter"]
+    assert house.say("dead", "replay", name, "--dry-run")["replayed"] == [name]
+    assert house.say("dead", "replay", name) == {
+        "replayed": [name],
         "skipped": {},
         "dry_run": False,
     }
     house.outcomes(3)
-    assert house.say("dead", "replay", place)["replayed"] == []
+    assert house.say("dead", "replay", name)["replayed"] == []
     forget_marks(house.settings)  # Kafka knows it too
     assert house.say("dead", "replay", "--all")["replayed"] == []
     resent = house.post(first.body)  # the sender's own retry, after all
@@ -192,7 +192,7 @@ def test_two_replays_at_the_same_moment_are_one_outcome_and_a_duplicate(house: H
     async def twice() -> None:
         # What two operators append who both looked before either had written.
         topic = house.settings.topic(WEBHOOKS)
-        async with replaying.producer_of(house.settings) as producer:
+        async with replaying.replay_producer(house.settings) as producer:
             await replaying.append(producer, topic, [*letters, *letters])
 
     run_apart(twice())
@@ -246,11 +246,11 @@ def test_a_replay_of_a_thousand_letters_killed_half_way_and_repeated_settles_eac
     house.outcomes(LETTERS)
     house.mend()
     replay = house.start("dead", "replay", "--all", "--rate", "500")
-    while (stand := run_apart(raw_count(house.settings))) < LETTERS + 300:
+    while (count := run_apart(raw_count(house.settings))) < LETTERS + 300:
         assert replay.poll() is None, replay.communicate()
     replay.kill()
     replay.communicate()
-    assert stand < 2 * LETTERS, "killed too late to show anything"
+    assert count < 2 * LETTERS, "killed too late to show anything"
     forget_marks(house.settings)  # the worst moment: nothing of it was marked
     done = house.say("dead", "replay", "--all")
     assert len(done["replayed"]) + len(done["skipped"]) == LETTERS
@@ -261,12 +261,15 @@ def test_a_replay_of_a_thousand_letters_killed_half_way_and_repeated_settles_eac
     raws = run_apart(records(house.settings, [house.settings.topic(WEBHOOKS)]))
     replays = Counter(dict(record.headers).get(envelopes.REPLAY_OF) for record in raws)
     letters = [r for r in found if r.topic == house.settings.topic(DEAD_LETTERS)]
-    assert replays == {None: LETTERS} | {letter_of(letter).place.encode(): 1 for letter in letters}
+    names = [parse_letter(letter).name.encode() for letter in letters]
+    assert replays == {None: LETTERS} | dict.fromkeys(names, 1)
     audit = settled_audit(house)
     assert (audit["accepted"], audit["dead_letters"], audit["replays"]) == (LETTERS,) * 3
 
 
 async def raw_count(settings: Settings) -> int:
     async with log_reader.consumer(settings) as client:
-        places = [TopicPartition(settings.topic(WEBHOOKS), n) for n in range(settings.partitions)]
-        return sum((await log_reader.ends(client, places)).values())
+        partitions = [
+            TopicPartition(settings.topic(WEBHOOKS), n) for n in range(settings.partitions)
+        ]
+        return sum((await log_reader.end_offsets(client, partitions)).values())

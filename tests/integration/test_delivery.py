@@ -111,7 +111,7 @@ def settled(found: list[object]) -> Counter[str]:
     return Counter(dict(r.headers)[envelopes.DELIVERY].decode() for r in found)  # type: ignore[attr-defined]
 
 
-def test_a_hole_in_raw_stops_its_partition_until_its_loss_is_accepted(
+def test_a_gap_in_raw_stops_its_partition_until_its_loss_is_accepted(
     settings: Settings, processor: Pipeline
 ) -> None:
     early = raws(1, 80)
@@ -147,7 +147,7 @@ def test_a_hole_in_raw_stops_its_partition_until_its_loss_is_accepted(
     assert f"offsets {first} to {until - 1}" in words
     assert f"hookline accept-loss {number} --until {until}" in words
     assert (1, 1, []) == (refused.returncode, elsewhere.returncode, before)
-    assert f"--until {until}, the first that is still there" in refused.stderr
+    assert f"--until {until}, the first offset that still exists" in refused.stderr
     assert 0 == accepted.returncode, accepted.stderr
     assert wanted == settled(found)
     (decision,) = asyncio.run(operator_decisions.read(settings))

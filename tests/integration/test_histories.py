@@ -18,7 +18,7 @@ from tests.histories.everything import WATERMARK, everything
 from tests.histories.history import ORDER, History, Passed, Row, histories
 from tests.histories.running import SIZES, by_topic, differing, folded, scripted, shuffled
 from tests.histories.shuffles import shuffle
-from tests.histories.stored import empty, read, tell, unlike
+from tests.histories.stored import empty, read, store, unlike
 from tests.sink_events import Tables
 
 pytestmark = pytest.mark.stack
@@ -70,7 +70,7 @@ async def test_in_any_order_and_any_batches_with_any_repetition_they_give_the_sa
         batches = list(by_topic(shuffled(events, seed), size))
         random.Random(seed).shuffle(batches)  # noqa: S311 - a seed repeats it
         empty(tables)
-        await tell(tables, batches, watermark, seed)
+        await store(tables, batches, watermark, seed)
         found = read(tables)
         wrong = {}
         for history in told:

@@ -86,9 +86,11 @@ def test_a_record_that_ends_its_worker_becomes_a_dead_letter_and_every_other_an_
 async def standing(settings: Settings) -> int:
     """How many outcomes stand."""
     async with log_reader.consumer(settings) as client:
-        places = await log_reader.places(settings)
+        places = await log_reader.topic_partitions(settings)
         return sum(
-            (await log_reader.ends(client, [p for t in OUTCOMES for p in places[t]])).values()
+            (
+                await log_reader.end_offsets(client, [p for t in OUTCOMES for p in places[t]])
+            ).values()
         )
 
 

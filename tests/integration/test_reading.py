@@ -17,11 +17,11 @@ from psycopg.sql import SQL, Identifier
 
 from hookline.analysis import forecast_store
 from hookline.analysis.what_if import backtest
+from hookline.console.errors import CommandError
 from hookline.demo.demo import LATE
-from hookline.errors import CommandError
 from hookline.explain import explain, key_lookup
-from hookline.explain.cart_timeline import story
-from hookline.stack_address import Place
+from hookline.explain.cart_timeline import timeline
+from hookline.stack_address import StackAddress
 from hookline.tables import histories
 from hookline.tables.export import CSV, export
 from hookline.tables.parquet import PARQUET
@@ -102,15 +102,15 @@ def tables(settings: Settings) -> Tables:
 
 
 @pytest.fixture
-def place(settings: Settings, live_stack: Any) -> Place:
+def address(settings: Settings, live_stack: Any) -> StackAddress:
     readers = live_stack.reader_url, live_stack.postgres.contacts_reader_url
-    return Place(settings, "", *readers, is_local=True)
+    return StackAddress(settings, "", *readers)
 
 
 @pytest.fixture
-def reader(tables: Tables, place: Place) -> Iterator[Reader]:
-    assert tables.settings == place.settings
-    with Reader(place) as ready:
+def reader(tables: Tables, address: StackAddress) -> Iterator[Reader]:
+    assert tables.settings == address.settings
+    with Reader(address) as ready:
         yield ready
 
 
@@ -118,11 +118,11 @@ def test_the_page_stands_as_the_comments_say(tables: Tables, reader: Reader) -> 
     with psycopg.connect(tables.settings.database_url) as connection:
         made = tables_page.page(connection, tables.settings.sql_schema)
     assert tables_page.PAGE.read_text() == made
-    assert reader.ask("SELECT 1").rows == [(1,)]
+    assert reader.query("SELECT 1").rows == [(1,)]
 
 
 def test_what_holds_the_watermark_is_told_in_words(tables: Tables, reader: Reader) -> None:
-    assert all("stands at" in words for (words,) in reader.ask(LATE).rows)
+    assert all("watermark is at" in text for (text,) in reader.query(LATE).rows)
     with psycopg.connect(tables.settings.database_url) as connection:
         connection.execute(
             SQL("SET search_path TO {}").format(Identifier(tables.settings.sql_schema))
@@ -132,7 +132,7 @@ def test_what_holds_the_watermark_is_told_in_words(tables: Tables, reader: Reade
         assert connection.execute(LATE).fetchall() == []
         connection.execute("INSERT INTO watermark (state) VALUES ('{}')")
         [(words,)] = connection.execute(LATE)
-        assert "at no time yet; looked at last" in words
+        assert "at no time yet; last updated" in words
         connection.execute(
             "UPDATE watermark SET at = '2026-01-01 00:00:00+00', since = '2026-01-02 00:00:00+00',"
             " holder = 'processors: webhooks-3'"
@@ -181,7 +181,7 @@ ROWS: dict[int, list[tuple[Any, ...]]] = {
 
 @pytest.mark.parametrize("query", tables_page.queries(), ids=lambda query: query.title)
 def test_a_ready_query_gives_what_the_rows_say(reader: Reader, query: tables_page.Query) -> None:
-    told = reader.ask(query.sql.rstrip().rstrip(";")).rows
+    told = reader.query(query.sql.rstrip().rstrip(";")).rows
     found = [tuple(None if isinstance(v, datetime) else v for v in row) for row in told]
     assert ROWS[query.number] == found
 
@@ -230,9 +230,11 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_an_export_holds_every_row_exactly(tables: Tables, place: Place, tmp_path: Path) -> None:
-    schema = place.settings.sql_schema
-    written = export(place.reader_url, schema, CSV, tmp_path)
+def test_an_export_holds_every_row_exactly(
+    tables: Tables, address: StackAddress, tmp_path: Path
+) -> None:
+    schema = address.settings.sql_schema
+    written = export(address.reader_url, schema, CSV, tmp_path)
     assert {path.stem for path in written} >= {"abandoned_carts", "monthly_cohorts", "orders"}
     assert not {"customer_contacts", "sink_rejects", "fences"} & {path.stem for path in written}
     for path, rows in written.items():
@@ -247,8 +249,10 @@ def test_an_export_holds_every_row_exactly(tables: Tables, place: Place, tmp_pat
     assert not {"layers", "links"} & _rows(tmp_path / "orders.csv")[0].keys()
 
 
-def test_a_parquet_export_says_the_same(place: Place, tables: Tables, tmp_path: Path) -> None:
-    written = export(place.reader_url, place.settings.sql_schema, PARQUET, tmp_path)
+def test_a_parquet_export_says_the_same(
+    address: StackAddress, tables: Tables, tmp_path: Path
+) -> None:
+    written = export(address.reader_url, address.settings.sql_schema, PARQUET, tmp_path)
     for path, rows in written.items():
         assert pq.read_metadata(path).num_rows == rows
     orders = pq.read_table(tmp_path / "orders.parquet").to_pylist()
@@ -257,52 +261,52 @@ def test_a_parquet_export_says_the_same(place: Place, tables: Tables, tmp_path: 
 
 
 def test_contact_data_is_exported_only_where_asked_for(
-    tables: Tables, place: Place, tmp_path: Path
+    tables: Tables, address: StackAddress, tmp_path: Path
 ) -> None:
-    schema, wanted = place.settings.sql_schema, ["customer_contacts"]
+    schema, wanted = address.settings.sql_schema, ["customer_contacts"]
     assert tables.rows("SELECT count(*) FROM customer_contacts") == [(1,)]
     with pytest.raises(CommandError, match="--contacts"):
-        export(place.reader_url, schema, CSV, tmp_path, wanted)
+        export(address.reader_url, schema, CSV, tmp_path, wanted)
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        export(place.reader_url, schema, CSV, tmp_path, wanted, contacts=True)
+        export(address.reader_url, schema, CSV, tmp_path, wanted, contacts=True)
     assert list(tmp_path.iterdir()) == []
-    export(place.contacts_reader_url, schema, CSV, tmp_path, wanted, contacts=True)
+    export(address.contacts_reader_url, schema, CSV, tmp_path, wanted, contacts=True)
     (row,) = _rows(tmp_path / "customer_contacts.csv")
     assert (row["name"], row["email"]) == ("Anna", "'=anna@example.com")
     assert (tmp_path / "customer_contacts.csv").stat().st_mode & 0o077 == 0
 
 
-def test_a_story_ends_in_the_rows_that_stand(reader: Reader) -> None:
+def test_a_timeline_ends_in_the_stored_rows(reader: Reader) -> None:
     for native in ("left", "back"):
-        key = key_lookup.meant(reader, "carts", native)
+        key = key_lookup.find_key(reader, "carts", native)
         carts, orders = histories.group(reader, key)
-        moments = story(key, carts, orders, histories.watermark(reader))
-        told: dict[tuple[int, str], Any] = {}
+        moments = timeline(key, carts, orders, histories.watermark(reader))
+        changed: dict[tuple[int, str], Any] = {}
         for moment in moments:
-            told |= {(each.generation, each.name): each.after for each in moment.moved}
+            changed |= {(each.generation, each.name): each.after for each in moment.changes}
         for row in histories.generations(reader, [key]):
-            stands = {(n, f): v for (n, f), v in told.items() if n == row.generation}
-            assert stands == {place: getattr(row, place[1]) for place in stands}
-            assert told[row.generation, "status"] == row.status
+            current = {(n, f): v for (n, f), v in changed.items() if n == row.generation}
+            assert current == {field: getattr(row, field[1]) for field in current}
+            assert changed[row.generation, "status"] == row.status
     assert [moment.kind for moment in moments] == ["cart event", "silence", "order"]
     assert moments[-1].rule == (
         "names this cart by cart-token: closes generation 1, abandoned before, so RECOVERED"
     )
-    events = explain.as_moment(
+    events = explain.moment_json(
         moments[-1], histories.order_events(reader, ["spiffy/main/order:o5"])
     )
     assert [event["raw_partition"] for event in events["events"]] == [0]
 
 
 def test_a_customers_story_names_orders_rules_and_events(reader: Reader) -> None:
-    told = explain.customer(reader, key_lookup.meant(reader, "customers", "main/anna"))
-    assert [entity["rules"][1] for entity in told["orders"]] == [
+    explained = explain.customer(reader, key_lookup.find_key(reader, "customers", "main/anna"))
+    assert [entity["rules"][1] for entity in explained["orders"]] == [
         "net 100 = gross 100 - discounts 0 - refunded 0",
         "net 30 = gross 30 - discounts 0 - refunded 0",
     ]
-    (row,) = told["rows"]
+    (row,) = explained["rows"]
     assert row["rules"][0] == "net 130 = the net of 2 of 2 counted orders (130)"
-    (event,) = told["orders"][0]["events"]
+    (event,) = explained["orders"][0]["events"]
     assert event["raw_offset"] == (NOON + HOUR) // 1_000_000
     assert "items_total" in event["decides"]
 
@@ -319,16 +323,16 @@ def test_a_key_that_is_none_says_what_comes_near(
     reader: Reader, kind: str, text: str, said: str
 ) -> None:
     with pytest.raises(CommandError) as caught:
-        key_lookup.meant(reader, kind, text)
+        key_lookup.find_key(reader, kind, text)
     assert said in str(caught.value)
 
 
-def test_the_setting_in_force_tried_gives_what_stands(reader: Reader) -> None:
+def test_the_setting_in_force_gives_the_stored_rows(reader: Reader) -> None:
     """And a longer silence leaves the cart alone whose order came first."""
-    told = backtest(reader, [HOUR, 3 * HOUR, 24 * HOUR])
+    counts_by_setting = backtest(reader, [HOUR, 3 * HOUR, 24 * HOUR])
     counts = {
         each // HOUR: (found.carts, found.abandoned, found.came_back, found.at_stake)
-        for each, by_currency in told.items()
+        for each, by_currency in counts_by_setting.items()
         for found in by_currency.values()
     }
     assert counts == {
@@ -367,8 +371,8 @@ async def test_predictions_fill_their_columns_and_leave_no_other_row_different(
 ) -> None:
     before = await repeaters.digest()
     (run,) = await forecast_store.predict(repeaters.settings, 0.1)
-    assert (run.found.customers, run.found.repeat_customers) == (150, 75)
-    assert run.found.reason is None
+    assert (run.forecast.customers, run.forecast.repeat_customers) == (150, 75)
+    assert run.forecast.reason is None
     filled = repeaters.rows(
         "SELECT count(*) FILTER (WHERE probability_alive BETWEEN 0 AND 1"
         " AND expected_purchases_30d < expected_purchases_90d"
@@ -382,7 +386,7 @@ async def test_predictions_fill_their_columns_and_leave_no_other_row_different(
     assert await repeaters.digest() == before
 
     (gated,) = await forecast_store.predict(repeaters.settings, 0.1, (100, 76))
-    assert gated.found.reason == "too-few-repeat-customers"
+    assert gated.forecast.reason == "too-few-repeat-customers"
     nulls = "SELECT count(*) FROM customer_lifetime_value WHERE probability_alive IS NULL"
     assert repeaters.rows(nulls) == [(150,)]
     assert repeaters.rows("SELECT predicted, reason FROM prediction_runs") == [

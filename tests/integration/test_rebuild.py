@@ -21,12 +21,12 @@ from runtime.kafka import topics_admin
 from runtime.settings import Settings
 from runtime.stage import MovedError, Partition
 from schemas.topics import CARTS, ORDERS
-from sinks.log_identity import StrangeLogError
 from sinks.outbox.relay import Relay
 from sinks.rebuild.rebuild import Rebuild, RebuildError, Rebuilt
 from sinks.rebuild.shadow_tables import Progress
 from sinks.rebuild.swap import SwapError
 from sinks.store import stored_offsets
+from sinks.store.log_identity import LogMismatchError
 from tests.canonical_log import Worker, append, signals, story
 from tests.pipeline import Shape
 from tests.pipeline import prepared as prepared_pipeline
@@ -75,14 +75,14 @@ async def tables(settings: Settings) -> AsyncIterator[Tables]:
 
 async def rebuilt(settings: Settings, **how: bool) -> Rebuilt:
     async with rebuilding(settings) as work:
-        await work.fold(**how)
+        await work.build(**how)
         return await work.swap()
 
 
 async def differing(settings: Settings) -> list[str]:
     """Tables that are not what the log gives."""
     async with rebuilding(settings) as work:
-        await work.fold()
+        await work.build()
         return await work.differing()
 
 
@@ -204,7 +204,7 @@ async def test_a_worker_behind_the_rebuilt_tables_fails_its_fence_and_seeks(
         await tables.passed(NOON + 2 * HOUR)
         await append(settings, told[1:])
         ended = await rebuilt(settings)
-        assert (ended.records, ended.retold) == (3, 2)
+        assert (ended.records, ended.changed_carts) == (3, 2)
         place = Partition(settings.topic(CARTS), 0)
         place = next(p for p in behind if p.topic == place.topic and tables_at(tables, p) > 0)
         stale = batch(place, behind[place], [record(place.topic, behind[place], told[1])] * 9)
@@ -243,11 +243,11 @@ async def test_a_rebuild_that_was_killed_goes_on_where_it_stood(
 
     with pytest.raises(KilledError):
         async with rebuilding(settings, kill) as work:
-            await work.fold()
+            await work.build()
     assert digests == await tables.digest()
     seen: list[Progress] = []
     async with rebuilding(settings, seen.append) as work:
-        await work.fold(resume=True)
+        await work.build(resume=True)
         await tables.passed(NOON + 4 * DAY)  # time goes on meanwhile
         digests = await tables.digest()
         assert Rebuilt(1500, 0, "") == await work.swap()
@@ -331,7 +331,7 @@ async def test_a_query_that_reads_on_is_not_waited_for(settings: Settings, table
         reader.commit()
         counted = reader.execute("SELECT count(*) FROM orders").fetchall()
         async with rebuilding(settings) as work:
-            await work.fold()
+            await work.build()
             swapping = asyncio.ensure_future(work.swap())
             while tables.rows(_THERE, f'"{work.names.replaced}"') == [(False,)]:
                 assert not swapping.done()
@@ -361,7 +361,7 @@ async def test_the_swap_waits_for_a_transaction_that_is_under_way(
         holding = asyncio.ensure_future(tables.database.run(slowly))
         await begun.wait()
         async with rebuilding(settings) as work:
-            await work.fold()
+            await work.build()
             swapping = asyncio.ensure_future(work.swap())
             await asyncio.sleep(1)
             assert tables.rows(_THERE, f'"{work.names.replaced}"') == [(False,)]
@@ -407,7 +407,7 @@ async def test_a_recreated_topic_is_taken_only_when_told(
         await asyncio.sleep(0.1)
     prepared(settings)
     await append(settings, [order("new", NOON)])
-    with pytest.raises(StrangeLogError, match="hookline rebuild --accept-log"):
+    with pytest.raises(LogMismatchError, match="hookline rebuild --accept-log"):
         await rebuilt(settings)
     await rebuilt(settings, accept_log=True)
     assert [("new",)] == tables.rows("SELECT order_id FROM orders")

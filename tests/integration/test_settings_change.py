@@ -68,7 +68,7 @@ async def test_a_rebuild_gives_the_rows_of_settings_that_changed_in_mid_stream(
         )
         assert [15.0, 60.0] == [each.total_seconds() / 60 for (each,) in silences]
         async with Rebuild(settings, lambda: NOON, lambda _: None, CODEC) as work:
-            await work.fold()
+            await work.build()
             ended = await work.swap()
         assert Rebuilt(ended.records, 0, "") == ended
         assert digests == await tables.digest()

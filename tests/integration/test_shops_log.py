@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hookline.cli import app
-from processors.decide import Verdicts
+from processors.decide import Decider
 from processors.index.partition_index import PartitionIndex
 from processors.sources import ADAPTERS
 from runtime.kafka.producer import new_producer
@@ -87,7 +87,7 @@ async def dead_letter(settings: Settings) -> None:
     headers = dict(one.headers)
     headers |= {envelopes.SOURCE: b"gooten", envelopes.SHOP: b"prints"}
     raw = type(one)(0, b"gooten/prints/order:1", b"{}", tuple(headers.items()))
-    (verdict,) = Verdicts(CODEC, ADAPTERS, b"key").decide([raw], PartitionIndex(), {})
+    (verdict,) = Decider(CODEC, ADAPTERS, b"key").decide([raw], PartitionIndex(), {})
     producer = new_producer(settings)
     await producer.start()
     for outcome in verdict.outcomes:

@@ -42,7 +42,7 @@ BOTH = CustomerRef(customer_id="1", email_hash=MAIL)
 PASSED = NOON + 2 * HOUR
 EARLIER = NOON - HOUR
 LIMIT = 200
-_EMPTIED = (*table_digest.FOLDED, "fences", "link_keys", "outbox", "sent_signals", "watermark")
+_EMPTIED = (*table_digest.DERIVED, "fences", "link_keys", "outbox", "sent_signals", "watermark")
 _WATERMARK = sql.SQL(
     "INSERT INTO watermark (at, state) VALUES"
     " (timestamptz 'epoch' + {} * interval '1 microsecond', '{{}}')"
@@ -139,7 +139,7 @@ class Stage:
         """A transaction: each event comes in a partition of its own, as far as that can be."""
         database = self.turns.databases[name]
         if name == "sweep":
-            return partial(due_carts.close_due, database, PASSED, lambda: NOON)
+            return partial(due_carts.fold_due, database, PASSED, lambda: NOON)
         event = self._told[name]
         topic = self.tables.settings.topic(BY_RECORD[TOPIC_OF[type(event)]])
         place = Partition(topic, list(self._told).index(name))

@@ -21,18 +21,15 @@ from schemas.events import (
     Scope,
     ShopSettings,
 )
-from sinks.lifetime.customers import (
-    CountedOrder,
-    CustomerFacts,
-    LifetimeRow,
-    customer_rows,
-    money,
-    order_state,
-    renewals,
-    reported_totals,
-)
-from sinks.merge.last_writer import flatten, merge_record
+from sinks.lifetime.order_money import order_money
+from sinks.lifetime.order_state import order_state
+from sinks.lifetime.renewals import renewals
+from sinks.lifetime.reported_totals import reported_totals
+from sinks.merge.last_writer import flatten
 from sinks.postgres.migrate import migrate
+from tests.layers import merge_record
+from tests.lifetime.customers import customer_rows
+from tests.lifetime.records import CustomerFacts, CustomerOrder, LifetimeRow
 from tests.sink_events import DAY, HOUR, NOON, SETTINGS, Tables, line, meta, order
 
 pytestmark = pytest.mark.stack
@@ -173,11 +170,11 @@ def _reference(orders: list[Order], person: Customer, source: str, shop: str) ->
             person_key="a",
         ),
         [
-            CountedOrder(
+            CustomerOrder(
                 order_key=state.order_key,
                 placed_at=state.placed_at,
                 currency=state.currency,
-                money=money(state),
+                money=order_money(state),
                 is_renewal=state.order_key in again,
             )
             for state in states

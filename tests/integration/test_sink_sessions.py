@@ -257,7 +257,7 @@ async def test_a_sink_stopped_inside_its_transaction_lets_its_successor_in_and_f
             taken = await successor.run(
                 lambda c: stored_offsets.take_over(c, [place], successor.name)
             )
-        assert {place: stored_offsets.Fence(0)} == taken
+        assert {place: stored_offsets.StoredOffset(0)} == taken
         assert await successor.run(
             lambda c: stored_offsets.move(c, [stored_offsets.Move(place, 0, 3)], None)
         )
@@ -337,7 +337,7 @@ async def test_no_transaction_waits_for_kafka(
         await tables.put([cart("1", NOON, [line("a")])])
         await tables.passed(NOON + 2 * HOUR)
         relay = Relay(settings, Health(), CODEC)
-        await relay._started()
+        await relay._ready_producer()
         stack.kafka.pause()
         try:
             sending = asyncio.ensure_future(relay.step())

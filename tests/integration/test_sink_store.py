@@ -17,7 +17,7 @@ from sinks.postgres.migrate import UnmigratedError, check_migrated, migrate
 from sinks.postgres.session import Database
 from sinks.store import apply, entity_locks, stored_offsets
 from sinks.store.entity_locks import MoreKeysError
-from sinks.store.write_plan import plan
+from sinks.store.write_plan import plan_writes
 from tests.sink_events import HOUR, NOON, SECOND, Tables, batch, cart, line, order, record
 
 pytestmark = pytest.mark.stack
@@ -50,6 +50,7 @@ def test_an_unmigrated_database_is_refused_with_what_to_run(stack: Any) -> None:
         "0005_operations",
         "0006_reading",
         "0007_coverage",
+        "0008_comments",
     ]
     assert migrate(fresh) == []
     check_migrated(fresh)
@@ -187,7 +188,7 @@ async def test_a_stopped_session_that_holds_a_fence_is_ended_by_its_successor(
     taken = await successor.run(
         lambda connection: stored_offsets.take_over(connection, [place], successor.name)
     )
-    assert {place: stored_offsets.Fence(0)} == taken
+    assert {place: stored_offsets.StoredOffset(0)} == taken
     holding.cancel()
     await asyncio.gather(holding, return_exceptions=True)
     await stopped.close()
@@ -232,7 +233,7 @@ async def test_an_order_waits_for_the_cart_of_its_customer_that_is_not_committed
     other = Database(settings, Health(), "other")
 
     async def slowly(connection: psycopg.AsyncConnection[Any]) -> None:
-        await apply.apply(connection, plan([told]), frozenset(), now)
+        await apply.apply(connection, plan_writes([told]), frozenset(), now)
         written.set()
         await leave.wait()
 
@@ -257,7 +258,9 @@ async def test_keys_of_stored_rows_are_locked_before_their_carts_are_folded(
     moved = order("9", NOON + SECOND, customer=CustomerRef(customer_id="2"))
     other = Database(settings, Health(), "other")
     with pytest.raises(MoreKeysError) as error:
-        await other.run(lambda connection: apply.apply(connection, plan([moved]), frozenset(), now))
+        await other.run(
+            lambda connection: apply.apply(connection, plan_writes([moved]), frozenset(), now)
+        )
     await other.close()
     assert {"spiffy/main/customer:1"} == error.value.keys
     await tables.put([moved])

@@ -47,7 +47,7 @@ def lives(pid: int) -> bool:
 @pytest.fixture
 def data(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
-    Folder(tmp_path).end()
+    Folder(tmp_path).stop()
 
 
 def up(data: Path) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def test_a_stack_lives_through_kills_and_goes_on_with_its_data(data: Path) -> No
 
     second = hookline("up", "--data", str(data))
     assert second.returncode == 1
-    assert f"runs in {data} already" in second.stderr
+    assert f"a stack already runs in {data}" in second.stderr
 
     before = pids(shown)
     os.kill(before["process-1"], signal.SIGKILL)
@@ -87,8 +87,8 @@ def test_a_stack_lives_through_kills_and_goes_on_with_its_data(data: Path) -> No
     restarted = {process["name"]: process for process in status(data)["processes"]}
     assert restarted["process-1"]["restarts"] == 1
     assert restarted["process-1"]["last_exit"] == -signal.SIGKILL
-    told = (data / "logs" / "up.log").read_text()
-    assert "process-1 ended with -9 and is started again" in " ".join(told.split())
+    log = (data / "logs" / "up.log").read_text()
+    assert "process-1 exited with -9 and will be restarted" in " ".join(log.split())
 
     family = pids(status(data))
     os.kill(family["hookline up"], signal.SIGKILL)
@@ -100,7 +100,7 @@ def test_a_stack_lives_through_kills_and_goes_on_with_its_data(data: Path) -> No
     again = up(data)
     assert (data / "contact_key").read_text() == key
     assert again["brokers"] == shown["brokers"]
-    assert f"0 topics created, {len(ALL)} stood" in (data / "logs" / "up.log").read_text()
+    assert f"0 topics created, {len(ALL)} already existed" in (data / "logs" / "up.log").read_text()
     checked = hookline("doctor", "--json", "--data", str(data))
     assert [found for found in json.loads(checked.stdout) if found["level"] == "wrong"] == []
 

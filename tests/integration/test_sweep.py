@@ -17,9 +17,9 @@ from schemas.events import CustomerRef
 from schemas.heartbeats import Heartbeat
 from schemas.topics import CARTS, INGRESS, WEBHOOKS, Group
 from sinks.agent import Sinks
-from sinks.log_identity import StrangeLogError
 from sinks.outbox.relay import Relay
 from sinks.postgres.leader_lock import Leader
+from sinks.store.log_identity import LogMismatchError
 from sinks.watermark.sweep import Sweep
 from sinks.watermark.watermark import MARGIN_MS
 from tests.canonical_log import signals
@@ -88,14 +88,14 @@ async def test_the_watermark_follows_raw_processors_and_fences(
             mark = await sweep.step()
             assert (at - MARGIN_MS, "") == (mark and mark.at, mark and mark.holder)
         finally:
-            await sweep._forget_log()
+            await sweep._close_log()
             await resign(sweep._leader, settings)
         # The cart went silent long before this watermark: the same step closed it.
         assert tables.rows("SELECT status FROM abandoned_carts") == [("EXPIRED",)]
         other = Sweep(settings, health, lambda: NOON)
         again = await other.step()
         assert at - MARGIN_MS == (again and again.at)
-        await other._forget_log()
+        await other._close_log()
         await other._leader.close()
 
 
@@ -112,14 +112,14 @@ async def test_a_log_that_is_not_the_stored_one_is_refused(stack: Any, prepared:
         async def opened() -> None:
             await sinks.open(place, (await sinks.assigned(frozenset([place])))[place])
 
-        with pytest.raises(StrangeLogError, match="the log ends at 0"):
+        with pytest.raises(LogMismatchError, match="the log ends at 0"):
             await opened()
         other = record(place.topic, 0, cart("another", NOON, [line("a")]))
         await _append(settings, place.topic, other.value, headers=list(other.headers))
-        with pytest.raises(StrangeLogError, match="stands event"):
+        with pytest.raises(LogMismatchError, match="was stored from offset 0"):
             await opened()
         tables.execute("UPDATE fences SET last_event_id = NULL, cluster_id = 'another'")
-        with pytest.raises(StrangeLogError, match="cluster another"):
+        with pytest.raises(LogMismatchError, match="cluster another"):
             await opened()
         tables.execute("UPDATE fences SET cluster_id = NULL, next_offset = 1")
         await opened()

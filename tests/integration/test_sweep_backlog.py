@@ -19,7 +19,7 @@ from runtime.registry import load_codec
 from runtime.settings import Settings
 from schemas.events import Event, Micros
 from schemas.topics import CANONICAL, Group
-from sinks.carts.activity import Generation
+from sinks.carts.records import Generation
 from sinks.log import Log
 from sinks.watermark.sweep import Sweep
 from sinks.watermark.watermark import MARGIN_MS

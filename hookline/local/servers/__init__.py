@@ -1,1 +1,1 @@
-"""The real Kafka, registry and PostgreSQL of the local stack."""
+"""Kafka, schema registry and PostgreSQL as child processes."""

@@ -1,7 +1,7 @@
-"""What the local servers are made of: fetched once from Maven Central, kept, used offline.
+"""Programs of the local servers: downloaded once from Maven Central, then used offline.
 
-The cache is the user's own cache folder, or ``HOOKLINE_CACHE``. A part appears there whole or
-not at all.
+They are kept in the user's cache folder, or in ``HOOKLINE_CACHE``. A part appears there only when
+it is complete.
 """
 
 import fcntl
@@ -25,14 +25,15 @@ KAFKA_VERSION = "4.3.1"
 REGISTRY_VERSION = "3.3.3"
 _TIMEOUT = 60
 
-Report = Callable[[int], None]
+Advance = Callable[[int], None]
+"""Takes the bytes received since the previous call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of the stack in the cache: its folder's name and how its contents are fetched.
+    """A cached program: the name of its folder and the function that downloads it.
 
-    ``fetch`` fills the folder it is given, using the other one as scratch space.
+    ``fetch`` fills its first folder and may use the second one for temporary files.
     """
 
     name: str
@@ -41,23 +42,23 @@ class Part:
 
     @property
     def path(self) -> Path:
-        """Where it is, or will be."""
+        """Its folder in the cache."""
         return cache_dir() / self.name
 
     @property
-    def is_here(self) -> bool:
+    def is_cached(self) -> bool:
         """Whether it is in the cache."""
         return self.path.is_dir()
 
 
 def cache_dir() -> Path:
-    """The folder that keeps what was fetched."""
+    """The folder of the cache."""
     chosen = os.environ.get("HOOKLINE_CACHE")
     return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("hookline"))
 
 
 class _Progress:
-    """Bars on a terminal, one line for each part elsewhere. Both on stderr."""
+    """Reports downloads on stderr: bars on a terminal, else a line for each part."""
 
     def __init__(self, title: str) -> None:
         self._console = Console(stderr=True)
@@ -74,7 +75,7 @@ class _Progress:
         )
 
     def __enter__(self) -> Self:
-        self._console.print(f"fetching {self._title} (once)", highlight=False)
+        self._console.print(f"downloading {self._title} (once)", highlight=False)
         self._bar.start()
         return self
 
@@ -82,11 +83,11 @@ class _Progress:
         self._bar.stop()
         if self._bytes:
             size = f"{self._bytes / 1e6:.0f} MB"
-            self._console.print(f"fetched {self._title}: {size}", highlight=False)
+            self._console.print(f"downloaded {self._title}: {size}", highlight=False)
 
     @contextmanager
-    def file(self, name: str, size: int) -> Iterator[Report]:
-        """One download, as jgo's resolver reports it: gives what takes counts of bytes."""
+    def file(self, name: str, size: int) -> Iterator[Advance]:
+        """Report the download of one file; the form of jgo's progress callback."""
         task = self._bar.add_task(name, total=size)
 
         def advance(count: int) -> None:
@@ -98,20 +99,20 @@ class _Progress:
 
 
 def ensure(part: Part) -> Path:
-    """The folder of a part, fetched if it is not here. Raises LocalError with the remedy."""
-    if part.is_here:
+    """The folder of a part, downloaded if it is missing. Raises LocalError with the remedy."""
+    if part.is_cached:
         return part.path
     cache = cache_dir()
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with (cache / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not part.is_here:
+            if not part.is_cached:
                 _fetch(part, cache)
     except OSError as error:
         raise LocalError(
-            f"{part.title} cannot be fetched into {cache}: {error}. It comes from Maven Central: "
-            "check the connection and the proxy (HTTPS_PROXY), the free disk space, or set "
+            f"{part.title} cannot be downloaded to {cache}: {error}. It comes from Maven Central: "
+            "check the connection, the proxy (HTTPS_PROXY) and the free disk space, or set "
             "HOOKLINE_CACHE to a folder that was filled on another machine."
         ) from error
     return part.path
@@ -119,9 +120,9 @@ def ensure(part: Part) -> Path:
 
 def _fetch(part: Part, cache: Path) -> None:
     with tempfile.TemporaryDirectory(dir=cache, prefix=".fetch-") as scratch:
-        target = Path(scratch, "whole")
+        target = Path(scratch, "complete")
         target.mkdir()
-        # Companies' own certificate authorities live in the system's store.
+        # A company's own certificate authority is found only in the system's store.
         import truststore
 
         truststore.inject_into_ssl()

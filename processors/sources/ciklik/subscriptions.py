@@ -1,7 +1,7 @@
-"""Ciklik: subscriptions, the payments for them, the boxes they send."""
+"""Ciklik: subscriptions, the payments for them, the boxes they ship."""
 
-from processors.sources.ciklik import people
-from processors.sources.ciklik.parts import (
+from processors.sources.ciklik import customers
+from processors.sources.ciklik.common import (
     creation,
     head,
     is_user_shaped,
@@ -19,10 +19,10 @@ from processors.sources.readers.fields import (
     integer,
     mapping,
     names,
+    parent_id,
     required_id,
     text,
 )
-from processors.sources.readers.refusals import invalid
 from processors.sources.readers.times import micros, moment
 from schemas.events import (
     Change,
@@ -57,16 +57,14 @@ _BOX = names(
 
 
 def subscription(delivery: Delivery, parsed: Parsed) -> Slots:
-    """``subscription``; ``customer`` where the body holds a user instead."""
+    """Build ``subscription``, or ``customer`` if the body holds a user instead."""
     data: Document = parsed.payload
     if is_user_shaped(data):
-        return people.customer(delivery, parsed)
+        return customers.customer(delivery, parsed)
     shop = delivery.shop
     created = moment(data, "created_at", "", shop) or moment(data, "created", "", shop)
-    meta, change = head(delivery, parsed, "subscription", created)
-    uuid = identifier(data, "uuid") or identifier(data, "id")
-    if uuid is None:
-        invalid("uuid", "the identifier is missing")
+    meta = head(delivery, parsed, "subscription", created)
+    uuid = required_id(data, "uuid", fallback="id")
     plan = mapping(data, "plan")
     is_active, is_paused = flag(data, "active"), flag(data, "paused")
     currency, source = money.of_shop(shop)
@@ -75,7 +73,7 @@ def subscription(delivery: Delivery, parsed: Parsed) -> Slots:
         subscription_id=uuid,
         native_id=identifier(data, "id"),
         customer=owner(delivery, data),
-        status=_standing(change, is_active, is_paused),
+        status=_status(meta.change, is_active, is_paused),
         is_active=is_active,
         is_paused=is_paused,
         plan_id=identifier(plan, "id", "plan."),
@@ -99,7 +97,7 @@ def subscription(delivery: Delivery, parsed: Parsed) -> Slots:
     return {"subscription": record}
 
 
-def _standing(change: Change, is_active: bool | None, is_paused: bool | None) -> SubscriptionStatus:
+def _status(change: Change, is_active: bool | None, is_paused: bool | None) -> SubscriptionStatus:
     if change is Change.DELETED:
         return SubscriptionStatus.DELETED
     if is_paused:
@@ -110,18 +108,18 @@ def _standing(change: Change, is_active: bool | None, is_paused: bool | None) ->
 
 
 def payment(delivery: Delivery, parsed: Parsed) -> Slots:
-    """A transaction or an invoice; no sample is published, so nothing but names is read."""
+    """Build ``payment``, a transaction or an invoice; no sample is published."""
     data: Document = parsed.payload
     created = creation(data, delivery)
     payment_id = required_id(data, "id")
     currency, source = money.currency(data, "currency", "", delivery.shop)
     is_invoice = parsed.event.endswith("invoice")
     record = Payment(
-        meta=head(delivery, parsed, "payment", created)[0],
+        meta=head(delivery, parsed, "payment", created),
         payment_id=payment_id,
         kind=PaymentKind.INVOICE if is_invoice else PaymentKind.TRANSACTION,
         status_word=text(data, "status"),
-        order_id=_named(data, "order"),
+        order_id=parent_id(data, "order"),
         subscription_id=subscription_uuid(data),
         customer=owner(delivery, data),
         amount=money.amount(data, "amount", "", signed=True),
@@ -135,24 +133,18 @@ def payment(delivery: Delivery, parsed: Parsed) -> Slots:
     return {"payment": record}
 
 
-def _named(data: Document, noun: str) -> str | None:
-    """The id of a parent: ``order_id``, or the id of an embedded ``order``."""
-    told = identifier(data, f"{noun}_id")
-    return told if told is not None else identifier(mapping(data, noun), "id", f"{noun}.")
-
-
 def box(delivery: Delivery, parsed: Parsed) -> Slots:
-    """``shipment``; no sample is published, so its status stays the platform's word."""
+    """Build ``shipment``; no sample is published, so its status is kept as a text only."""
     data: Document = parsed.payload
-    meta, change = head(delivery, parsed, "shipment", None)
+    meta = head(delivery, parsed, "shipment")
     created = creation(data, delivery)
     record = Shipment(
         meta=meta,
         shipment_id=required_id(data, "id"),
-        order_id=_named(data, "order"),
+        order_id=parent_id(data, "order"),
         subscription_id=subscription_uuid(data),
         customer=owner(delivery, data),
-        status=ShipmentStatus.DELETED if change is Change.DELETED else ShipmentStatus.UNKNOWN,
+        status=ShipmentStatus.DELETED if meta.change is Change.DELETED else ShipmentStatus.UNKNOWN,
         status_word=text(data, "status"),
         tracking_number=text(data, "tracking_number"),
         created_at=created.at if created else None,

@@ -1,7 +1,8 @@
-"""What else a platform tells, as a map of texts: bounded, and without personal data.
+"""Fields that no adapter reads, kept as a map of texts: bounded, and without personal data.
 
-A field is left out if a word of its name speaks of a person, a place, a secret or a link, if
-its name tells nothing, or if its value looks like an address or a link: better a field too few.
+A field is left out if part of its name suggests a person, a location, a secret or a link, if its
+name is too general to judge, or if its value looks like an address or a link. When in doubt, a
+field is dropped.
 """
 
 import re
@@ -15,12 +16,12 @@ MAX_COUNT = 64
 MAX_LENGTH = 256
 MAX_NAME = 100
 OMITTED = "attributes.omitted"
-"""At least how many more there were beyond MAX_COUNT."""
+"""The attribute that counts fields dropped at the bounds; a lower bound itself."""
 
 _CONTAINERS = (dict, list)
 _DEPTH = 4
 _LONGEST_INTEGER = 128  # bits
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_NAME_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _PERSONAL = names(
     """
     address addresses adresse age avatar billing birth birthdate birthday card city civility
@@ -41,113 +42,114 @@ _NAMED_THINGS = names(
     """
 )
 _NAMED_OBJECTS = _NAMED_THINGS - {"method", "payment", "shipping", "short"}
-_FREE = names("label value values")
-"""Names that tell nothing: what stands there may be anything, a person's name among it."""
-_TELLING: dict[tuple[frozenset[str], str, tuple[str, ...]], tuple[str, ...]] = {}
-_MAX_TELLING = 512
-_ID_WORDS = frozenset({"id", "ids", "uuid"})
+_GENERIC = names("label value values")
+"""Names too general to judge: their values may be anything, a person's name included."""
+_kept_names: dict[tuple[frozenset[str], str, tuple[str, ...]], tuple[str, ...]] = {}
+_MAX_KEPT_NAMES = 512
+_ID_SUFFIXES = frozenset({"id", "ids", "uuid"})
 _PERSONAL_IDS = frozenset({"tax", "national", "passport", "card"})
 
 
 def is_personal(name: str, inside: str = "") -> bool:
-    """True if a field of this name, in an object of that name, may hold personal data."""
-    return len(name) > MAX_NAME or _speaks_of_a_person(name, inside)
+    """Return whether a field of this name, in an object of that name, may hold personal data."""
+    return len(name) > MAX_NAME or _names_a_person(name, inside)
 
 
 @lru_cache(maxsize=4096)
-def _speaks_of_a_person(name: str, inside: str) -> bool:
-    words = [word.lower() for word in _WORD.findall(name)]
-    if not words or not name.isascii() or "@" in name or (len(words) == 1 and words[0] in _FREE):
+def _names_a_person(name: str, inside: str) -> bool:
+    parts = [part.lower() for part in _NAME_PART.findall(name)]
+    if not parts or not name.isascii() or "@" in name or (len(parts) == 1 and parts[0] in _GENERIC):
         return True
-    if words[-1] in _ID_WORDS:  # an address's or a user's id names no person by itself
-        return len(words) > 1 and words[-2] in _PERSONAL_IDS
-    if words[-1] == "name":
-        if len(words) > 1:
-            return words[-2] not in _NAMED_THINGS
+    if parts[-1] in _ID_SUFFIXES:  # the id of an address or a user is not personal by itself
+        return len(parts) > 1 and parts[-2] in _PERSONAL_IDS
+    if parts[-1] == "name":
+        if len(parts) > 1:
+            return parts[-2] not in _NAMED_THINGS
         return inside.lower() not in _NAMED_OBJECTS
-    if "gift" in words and "number" in words:
+    if "gift" in parts and "number" in parts:
         return True
-    return not _PERSONAL.isdisjoint(words)
+    return not _PERSONAL.isdisjoint(parts)
 
 
 def attributes(
-    told: dict[str, Any], known: frozenset[str], prefix: str = "", inside: str = ""
+    values: dict[str, Any], read: frozenset[str], prefix: str = "", inside: str = ""
 ) -> dict[str, str]:
-    """Fields of ``told`` that are not ``known``, nested ones as ``plan.id`` and ``steps[0].id``."""
-    found: dict[str, str] = {}
+    """Collect the fields that the adapter does not ``read`` as texts.
+
+    Nested fields are named by their path: ``plan.id``, ``steps[0].id``. ``inside`` is the name of
+    the object, by which a field called ``name`` is judged.
+    """
+    result: dict[str, str] = {}
     omitted = 0
-    for key in _telling(told, known, inside):
-        value = told[key]
+    for key in _kept_fields(values, read, inside):
+        value = values[key]
         if type(value) in _CONTAINERS:
-            omitted += _nested(found, prefix + key, key, value, 1)
+            omitted += _add_nested(result, prefix + key, key, value, 1)
         elif (spelled := _spelled(value)) is not None:
             name = prefix + key
-            if len(found) < MAX_COUNT and len(name) <= MAX_NAME:
-                found[name] = spelled
+            if len(result) < MAX_COUNT and len(name) <= MAX_NAME:
+                result[name] = spelled
             else:
                 omitted += 1
     if omitted:
-        found[OMITTED] = str(omitted)
-    return found
+        result[OMITTED] = str(omitted)
+    return result
 
 
-def _kept(found: dict[str, str], name: str, spelled: str) -> int:
-    """Keeps a text under its name; how many were omitted: one beyond the bounds, else none."""
-    if len(found) == MAX_COUNT or len(name) > MAX_NAME:
-        return 1
-    found[name] = spelled
-    return 0
+def _kept_fields(values: dict[str, Any], read: frozenset[str], inside: str) -> tuple[str, ...]:
+    """Return the names in ``values`` that are neither read nor personal.
 
-
-def _telling(told: dict[str, Any], known: frozenset[str], inside: str) -> tuple[str, ...]:
-    """The names of ``told`` that are neither known nor personal.
-
-    Objects of a platform have the same few lists of names, for which the answer is kept.
+    A platform's objects have few distinct lists of names, so the answer is cached for each list.
     """
-    spelled = tuple(told)
-    found = _TELLING.get((known, inside, spelled))
-    if found is None:
-        found = tuple([k for k in spelled if k not in known and not is_personal(k, inside)])
-        if len(spelled) <= MAX_COUNT and max(map(len, spelled), default=0) <= MAX_NAME:
-            if len(_TELLING) >= _MAX_TELLING:
-                _TELLING.clear()
-            _TELLING[known, inside, spelled] = found
-    return found
+    given = tuple(values)
+    kept = _kept_names.get((read, inside, given))
+    if kept is None:
+        kept = tuple([k for k in given if k not in read and not is_personal(k, inside)])
+        if len(given) <= MAX_COUNT and max(map(len, given), default=0) <= MAX_NAME:
+            if len(_kept_names) >= _MAX_KEPT_NAMES:
+                _kept_names.clear()
+            _kept_names[read, inside, given] = kept
+    return kept
 
 
 def merged(*parts: dict[str, str]) -> dict[str, str]:
-    """Several maps as one, within the bound; what the adapter says itself comes first."""
-    found: dict[str, str] = {}
+    """Merge attribute maps within the bound; what an adapter adds itself must come first."""
+    result: dict[str, str] = {}
     omitted = 0
     for part in parts:
         for name, value in part.items():
             if name == OMITTED:
                 omitted += int(value)
-            elif len(found) < MAX_COUNT or name in found:
-                found[name] = value
+            elif len(result) < MAX_COUNT or name in result:
+                result[name] = value
             else:
                 omitted += 1
     if omitted:
-        found[OMITTED] = str(omitted)
-    return found
+        result[OMITTED] = str(omitted)
+    return result
 
 
-def _nested(found: dict[str, str], path: str, name: str, value: Any, depth: int) -> int:
-    """Keeps what an object or a list tells; how many were omitted."""
+def _add_nested(result: dict[str, str], path: str, name: str, value: Any, depth: int) -> int:
+    """Add the fields of an object or the items of a list; return how many were omitted."""
     kind = type(value)
     if kind not in _CONTAINERS:
         spelled = _spelled(value)
-        return 0 if spelled is None else _kept(found, path, spelled)
+        if spelled is None:
+            return 0
+        if len(result) == MAX_COUNT or len(path) > MAX_NAME:
+            return 1
+        result[path] = spelled
+        return 0
     if depth > _DEPTH:
         return 0
     omitted = 0
     if kind is list:
         for index, inner in enumerate(value[: MAX_COUNT + 1]):
-            omitted += _nested(found, f"{path}[{index}]", name, inner, depth + 1)
+            omitted += _add_nested(result, f"{path}[{index}]", name, inner, depth + 1)
     else:
         for key, inner in value.items():
             if not is_personal(key, name):
-                omitted += _nested(found, f"{path}.{key}", key, inner, depth + 1)
+                omitted += _add_nested(result, f"{path}.{key}", key, inner, depth + 1)
     return omitted
 
 

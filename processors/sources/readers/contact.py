@@ -1,4 +1,4 @@
-"""Contact data, and the keyed hash that stands for an e-mail address everywhere else."""
+"""Contact data, and the keyed hash that replaces an e-mail address everywhere else."""
 
 import unicodedata
 from hashlib import blake2b
@@ -11,7 +11,7 @@ _MAX_KEY = 64  # of blake2b
 
 
 def email_hash(email: str | None, key: bytes) -> str | None:
-    """32 hex digits of the keyed hash of a normalised address; None where none is told."""
+    """Return the keyed hash of a normalised address, 32 hex digits; None where none is given."""
     if not email:
         return None
     normal = email.strip()
@@ -28,7 +28,7 @@ def email_hash(email: str | None, key: bytes) -> str | None:
 def reference(
     customer_id: str | None, hashed: str | None, *, accepts_marketing: bool | None = None
 ) -> CustomerRef | None:
-    """Whose record it is; None where nothing of it is told."""
+    """Return the customer that a record belongs to; None where nothing about it is given."""
     if customer_id is None and hashed is None and accepts_marketing is None:
         return None
     return CustomerRef(
@@ -36,7 +36,11 @@ def reference(
     )
 
 
-def contact(told: dict[str, Any], path: str, **keys: str) -> Contact | None:
-    """The contact data under the given keys (``first_name="firstName"``); None where none."""
-    found = {name: text(told, key, path) for name, key in keys.items()}
-    return Contact(**found) if any(value is not None for value in found.values()) else None
+def contact(values: dict[str, Any], path: str, *names: str, **renamed: str) -> Contact | None:
+    """Read the contact data of these names, or under another key (``first_name="firstName"``).
+
+    None if no field is given.
+    """
+    fields = {name: text(values, name, path) for name in names}
+    fields |= {name: text(values, key, path) for name, key in renamed.items()}
+    return Contact(**fields) if any(value is not None for value in fields.values()) else None

@@ -1,4 +1,4 @@
-"""A body's bytes -> a document: dicts with exact numbers, or a refusal with its place.
+"""Parse a JSON body into a document: dicts with exact numbers, or a refusal with its field path.
 
 JSON integers are ``int`` at any size, other numbers ``Decimal``: nothing passes through a float.
 """
@@ -16,11 +16,11 @@ from processors.sources.readers.refusals import ROOT, invalid, malformed, out_of
 Document = dict[str, Any]
 
 MAX_SPELLED, MAX_KEPT = 16, 8192
-"""Characters of a number that is remembered; how many are."""
+"""Characters of the longest number that is cached, and how many are."""
 
 
 class _Numbers(dict[str, Decimal]):
-    """Numbers read before: one object for each, so that what is known of it is found again."""
+    """Spelling of a number -> its one Decimal, so that the codec can cache amounts by identity."""
 
     def __missing__(self, spelled: str) -> Decimal:
         number = Decimal(spelled)
@@ -34,32 +34,34 @@ _BYTE = re.compile(r"\(byte (\d+)\)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MAX_WALK = 200
 _BACKSLASH = 92
-"""One byte is found in a tenth of the time that six take, and most bodies have none."""
 
 
 def from_json(body: bytes) -> Document:
-    """The JSON object in a body."""
+    """Parse the JSON object in a body."""
     try:
         document = _DECODER.decode(body)
     except UnicodeDecodeError as error:
         _bad_json(body, error)
     except msgspec.ValidationError as error:
-        out_of_range(_where(body, _is_long_integer), str(error))
+        out_of_range(_path_of_number(body, _is_long_integer), str(error))
     except InvalidOperation:
-        out_of_range(_where(body, _is_no_decimal), "a number's exponent is beyond all bounds")
+        out_of_range(
+            _path_of_number(body, _is_no_decimal), "a number's exponent is beyond all bounds"
+        )
     except RecursionError:
         out_of_range(ROOT, "nested too deeply")
     except msgspec.DecodeError as error:
         _bad_json(body, error)
     if not isinstance(document, dict):
         invalid(ROOT, f"expected an object, not {_kind(document)}")
+    # One byte is found faster than six, and most bodies have no backslash.
     if _BACKSLASH in body and b"\\u0000" in body:
-        _refuse_zeros(document)
+        _refuse_nul(document)
     return document
 
 
-def _refuse_zeros(document: Document) -> None:
-    """Text with U+0000 is JSON, but no database takes it."""
+def _refuse_nul(document: Document) -> None:
+    """Refuse text with U+0000: valid JSON, but PostgreSQL cannot store it."""
     for path, value in _texts(document, ""):
         if "\0" in value:
             out_of_range(path, "text holds U+0000")
@@ -72,10 +74,10 @@ def _kind(value: Any) -> str:
 
 
 def _bad_json(body: bytes, error: Exception) -> None:
-    """Says why: another format, half a surrogate pair (JSON, but no text), or no JSON at all."""
+    """Refuse with the reason: another format, half a surrogate pair, or not JSON at all."""
     if body.lstrip()[:1] == b"<":
         unsupported("this platform sends JSON, and the body looks like XML")
-    said = _BYTE.search(str(error))
+    offset = _BYTE.search(str(error))
     try:
         lenient = json.loads(body.decode(), parse_int=str, parse_float=str)
     except UnicodeDecodeError as undecodable:
@@ -87,7 +89,7 @@ def _bad_json(body: bytes, error: Exception) -> None:
     for path, value in _texts(lenient, ""):
         if _SURROGATE.search(value):
             out_of_range(path, "text holds half a surrogate pair")
-    malformed(int(said[1]) if said else len(body), str(error))
+    malformed(int(offset[1]) if offset else len(body), str(error))
 
 
 def _is_long_integer(number: str) -> bool:
@@ -102,8 +104,8 @@ def _is_no_decimal(number: str) -> bool:
     return False
 
 
-def _where(body: bytes, test: Any) -> str:
-    """The path of the first number that fails ``test``; the document where none is found."""
+def _path_of_number(body: bytes, test: Any) -> str:
+    """Return the path of the first number that ``test`` accepts; the root's if none does."""
     try:
         lenient = json.loads(body, parse_int=_Number, parse_float=_Number)
         return next(
@@ -114,13 +116,13 @@ def _where(body: bytes, test: Any) -> str:
 
 
 class _Number(str):
-    """A number's own spelling."""
+    """A number as spelled in the body."""
 
     __slots__ = ()
 
 
 def _texts(value: Any, path: str, depth: int = 0) -> Iterator[tuple[str, str]]:
-    """Every text of a document with its path, keys among them."""
+    """Yield every text of a document with its path, keys included."""
     if isinstance(value, str):
         yield path or ROOT, value
     elif depth > _MAX_WALK:

@@ -1,13 +1,13 @@
-"""Reading one field of a document: typed, bounded, with its path in every refusal.
+"""Read one field of a document: typed, bounded, with its path in every refusal.
 
-``told`` is an object of the document, ``path`` where it stands (``data.`` or
-``items[0].``, ending in a point). None = not told: missing, null or empty text.
+``values`` is an object of the document and ``path`` the prefix of its fields' paths (``data.`` or
+``items[0].``, ending in a dot). None means not given: missing, null or empty text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from processors.sources.readers.refusals import invalid, out_of_range
 
@@ -15,18 +15,20 @@ MAX_ID = 200
 _LONG, _LEAST, _UNSIGNED = 2**63, -(2**63), 2**64
 _MAX_UNITS = 10**9
 _FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-_NONE: dict[str, Any] = {}
-_USUAL_ROWS = 64
+_EMPTY: dict[str, Any] = {}
+_CACHED_ROWS = 64
+
+Row = TypeVar("Row")
 
 
-def names(words: str) -> frozenset[str]:
-    """Field names, written with spaces between them."""
-    return frozenset(words.split())
+def names(spaced: str) -> frozenset[str]:
+    """Split field names that are written with spaces between them."""
+    return frozenset(spaced.split())
 
 
-def text(told: dict[str, Any], key: str, path: str = "") -> str | None:
-    """Text as told; a number or a flag in its own spelling."""
-    value: Any = told.get(key)
+def text(values: dict[str, Any], key: str, path: str = "") -> str | None:
+    """Return a text as given; a number or a flag as it is spelled."""
+    value: Any = values.get(key)
     kind = type(value)
     if kind is str:
         return value or None
@@ -35,15 +37,15 @@ def text(told: dict[str, Any], key: str, path: str = "") -> str | None:
     if kind is bool:
         return "true" if value else "false"
     if kind is int:
-        return str(integer(told, key, path))
+        return str(integer(values, key, path))
     if kind is Decimal:
         return str(value)
     return invalid(path + key, "expected text")
 
 
-def identifier(told: dict[str, Any], key: str, path: str = "") -> str | None:
-    """An id: text of at most 200 characters, or a 64-bit integer; never a fraction."""
-    value: Any = told.get(key)
+def identifier(values: dict[str, Any], key: str, path: str = "") -> str | None:
+    """Return an id: text of at most 200 characters, or a 64-bit integer; never a fraction."""
+    value: Any = values.get(key)
     kind = type(value)
     if kind is str:
         if len(value) > MAX_ID:
@@ -58,17 +60,29 @@ def identifier(told: dict[str, Any], key: str, path: str = "") -> str | None:
     return invalid(path + key, "an id is text or a whole number")
 
 
-def required_id(told: dict[str, Any], key: str, path: str = "") -> str:
-    """An id without which there is no event."""
-    found = identifier(told, key, path)
-    if found is None:
+def required_id(
+    values: dict[str, Any], key: str, path: str = "", *, fallback: str | None = None
+) -> str:
+    """Return an id, also from the field ``fallback``; refuse the delivery without one."""
+    native_id = identifier(values, key, path)
+    if native_id is None and fallback is not None:
+        native_id = identifier(values, fallback, path)
+    if native_id is None:
         invalid(path + key, "the identifier is missing")
-    return found
+    return native_id
 
 
-def integer(told: dict[str, Any], key: str, path: str = "") -> int | None:
-    """A whole number of 64 bits, also where it is told as text or as 3.0."""
-    value: Any = told.get(key)
+def parent_id(data: dict[str, Any], noun: str, id_field: str = "id") -> str | None:
+    """Return a parent's id: ``order_id``, or the id of an embedded ``order``."""
+    native_id = identifier(data, f"{noun}_{id_field}")
+    if native_id is not None:
+        return native_id
+    return identifier(mapping(data, noun), id_field, f"{noun}.")
+
+
+def integer(values: dict[str, Any], key: str, path: str = "") -> int | None:
+    """Return a whole number of 64 bits, also where it is given as text or as 3.0."""
+    value: Any = values.get(key)
     kind = type(value)
     if kind is int:
         number = value
@@ -90,10 +104,10 @@ def integer(told: dict[str, Any], key: str, path: str = "") -> int | None:
     return int(number)
 
 
-def units(told: dict[str, Any], key: str, path: str = "") -> int | None:
-    """A quantity: 0 to a thousand million."""
-    value: Any = told.get(key)
-    number: int | None = value if type(value) is int else integer(told, key, path)
+def units(values: dict[str, Any], key: str, path: str = "") -> int | None:
+    """Return a quantity: 0 to a thousand million."""
+    value: Any = values.get(key)
+    number: int | None = value if type(value) is int else integer(values, key, path)
     if number is None:
         return None
     if number < 0:
@@ -103,58 +117,68 @@ def units(told: dict[str, Any], key: str, path: str = "") -> int | None:
     return number
 
 
-def flag(told: dict[str, Any], key: str, path: str = "") -> bool | None:
-    """A flag as true, 1, "1", "true" or "yes", and their opposites."""
-    value: Any = told.get(key)
+def flag(values: dict[str, Any], key: str, path: str = "") -> bool | None:
+    """Return a flag, given as true, 1, "1", "true" or "yes", or as their opposites."""
+    value: Any = values.get(key)
     if value is True or value is False:
         return value
     if value is None or value == "":
         return None
-    read = _FLAGS.get(value.lower()) if type(value) is str else None
-    if read is None and type(value) is int and value in (0, 1):
-        read = value == 1
-    return invalid(path + key, "expected true or false") if read is None else read
+    result = _FLAGS.get(value.lower()) if type(value) is str else None
+    if result is None and type(value) is int and value in (0, 1):
+        result = value == 1
+    return invalid(path + key, "expected true or false") if result is None else result
 
 
-def mapping(told: dict[str, Any], key: str, path: str = "") -> dict[str, Any]:
-    """An object; empty where it is not told, or told as an empty list or text."""
-    value = told.get(key)
+def mapping(values: dict[str, Any], key: str, path: str = "") -> dict[str, Any]:
+    """Return an object; an empty one where none is given, or an empty list or text."""
+    value = values.get(key)
     if type(value) is dict:
         return value
     if value is None or value in ([], ""):
-        return _NONE
+        return _EMPTY
     return invalid(path + key, "expected an object")
 
 
-def required_mapping(told: dict[str, Any], key: str, path: str = "") -> dict[str, Any]:
-    """An object without which there is no event."""
-    found = mapping(told, key, path)
-    if not found:
+def required_mapping(values: dict[str, Any], key: str, path: str = "") -> dict[str, Any]:
+    """Return an object; refuse the delivery without one."""
+    inner = mapping(values, key, path)
+    if not inner:
         invalid(path + key, "this part is missing")
-    return found
+    return inner
 
 
-def rows(told: dict[str, Any], key: str, path: str = "") -> list[dict[str, Any]] | None:
-    """A list of objects; None where it is not told."""
-    value = told.get(key)
+def rows(values: dict[str, Any], key: str, path: str = "") -> list[dict[str, Any]] | None:
+    """Return a list of objects; None where it is not given."""
+    value = values.get(key)
     if value is None or value == "":
         return None
     if type(value) is not list:
         invalid(path + key, "expected a list")
     for row in value:
         if type(row) is not dict:
-            index = next(at for at, each in enumerate(value) if each is row)
+            index = next(i for i, other in enumerate(value) if other is row)
             invalid(f"{path}{key}[{index}]", "expected an object")
     return value
 
 
-def places(path: str, count: int) -> Sequence[str]:
-    """Where each of so many rows of a list stands, at least: ``items[0].``, ``items[1].``."""
-    if count <= _USUAL_ROWS:
-        return _usual_places(path)
+def read_rows(
+    values: dict[str, Any], key: str, path: str, read: Callable[[dict[str, Any], str], Row]
+) -> tuple[Row, ...] | None:
+    """Read each object of a list with its path; None where the list is not given."""
+    items = rows(values, key, path)
+    if items is None:
+        return None
+    return tuple(map(read, items, row_paths(path + key, len(items))))
+
+
+def row_paths(path: str, count: int) -> Sequence[str]:
+    """Return the paths of at least ``count`` rows of a list: ``items[0].``, ``items[1].``."""
+    if count <= _CACHED_ROWS:
+        return _cached_row_paths(path)
     return [f"{path}[{index}]." for index in range(count)]
 
 
 @lru_cache(maxsize=64)
-def _usual_places(path: str) -> tuple[str, ...]:
-    return tuple([f"{path}[{index}]." for index in range(_USUAL_ROWS)])
+def _cached_row_paths(path: str) -> tuple[str, ...]:
+    return tuple([f"{path}[{index}]." for index in range(_CACHED_ROWS)])

@@ -1,4 +1,4 @@
-"""Meta of an event: origin, time, version, the settings in force."""
+"""The meta of an event: origin, time, version, the settings in force."""
 
 from processors.sources.contract import Delivery
 from processors.sources.readers.times import Moment
@@ -7,17 +7,18 @@ from schemas.events import Change, Meta, Micros, ShopSettings, TimeBasis
 from schemas.keys import entity_key
 from schemas.shops import Shop
 
-_KEPT: dict[int, tuple[Shop, ShopSettings]] = {}
-_MAX_KEPT = 1024
+_settings: dict[int, tuple[Shop, ShopSettings]] = {}
+"""By the shop's id(). The shop is held too: else another object could get its id."""
+_MAX_SETTINGS = 1024
 _CREATED, _RECEIVED = Change.CREATED, TimeBasis.RECEIVED
 
 
 def settings(shop: Shop) -> ShopSettings:
-    """The shop's settings that change what the tables say; durations in seconds."""
-    kept = _KEPT.get(id(shop))
-    if kept is not None and kept[0] is shop:
-        return kept[1]
-    made = ShopSettings(
+    """Return the shop's settings that affect the tables; durations in seconds."""
+    cached = _settings.get(id(shop))
+    if cached is not None and cached[0] is shop:
+        return cached[1]
+    result = ShopSettings(
         currency=shop.currency,
         timezone=shop.timezone,
         abandon_after_s=shop.abandon_after,
@@ -26,13 +27,13 @@ def settings(shop: Shop) -> ShopSettings:
         taxes_included=shop.taxes_included,
         counts_as_sale=shop.counts_as_sale,
     )
-    if len(_KEPT) >= _MAX_KEPT:
-        _KEPT.clear()
-    _KEPT[id(shop)] = (shop, made)
-    return made
+    if len(_settings) >= _MAX_SETTINGS:
+        _settings.clear()
+    _settings[id(shop)] = (shop, result)
+    return result
 
 
-def primary(
+def build(
     delivery: Delivery,
     *,
     slot: str,
@@ -44,16 +45,17 @@ def primary(
     is_test: bool = False,
     entity: str | None = None,
 ) -> Meta:
-    """Meta of the delivery's own entity, which is the raw key, unless another is given.
+    """Build the meta of an event.
 
-    ``when`` dates the change (None: nothing in the body does). ``version_at`` is the source's
-    change time where that is another one.
+    ``when`` dates the change (None: nothing in the body does). ``version_at`` is the platform's
+    change time where that differs from ``when``. ``entity`` is the delivery's own, the raw key,
+    unless another is given.
     """
     raw, shop = delivery.raw, delivery.shop
     received, delivery_id = raw.received_at, raw.delivery_id
     partition, offset, appended_ms = raw.version_origin
     appended = appended_ms * 1000
-    if when is None or when.at > received:
+    if when is None or when.at > received:  # a time after the receipt: a wrong clock
         occurred, basis = received, _RECEIVED
     else:
         occurred, basis = when
@@ -83,28 +85,6 @@ def primary(
     )
 
 
-def secondary(
-    delivery: Delivery,
-    kind: str,
-    native_id: str,
-    *,
-    slot: str,
-    event: str,
-    change: Change,
-    when: Moment | None,
-    adapter_version: int,
-    version_at: Micros | None = None,
-    is_test: bool = False,
-) -> Meta:
-    """Meta of another entity that the delivery tells of."""
-    return primary(
-        delivery,
-        slot=slot,
-        event=event,
-        change=change,
-        when=when,
-        adapter_version=adapter_version,
-        version_at=version_at,
-        is_test=is_test,
-        entity=entity_key(delivery.raw.source, delivery.raw.shop, kind, native_id),
-    )
+def other_entity(delivery: Delivery, kind: str, native_id: str) -> str:
+    """Return the key of an entity that is not the delivery's own."""
+    return entity_key(delivery.raw.source, delivery.raw.shop, kind, native_id)

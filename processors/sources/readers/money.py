@@ -17,10 +17,10 @@ _DIGITS = 14  # before the point, of decimal(18,4)
 _LIMIT = 10**_DIGITS
 _MAX_TEXT = 64
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,9})?")
-_PLACE = Context(prec=18, traps=[InvalidOperation, Inexact])
+_SCALING = Context(prec=18, traps=[InvalidOperation, Inexact])
 _WIDE = Context(prec=60, traps=[InvalidOperation, Inexact, Overflow, Underflow, Subnormal])
-_SPELLED: dict[str | int | Decimal, Decimal] = {}
-"""Amounts read before, as text or number: the same few prices come again and again."""
+_amounts: dict[str | int | Decimal, Decimal] = {}
+"""Amounts by their text or number: the same few prices recur."""
 _OF_SHOP, _OF_PAYLOAD = CurrencySource.SHOP, CurrencySource.PAYLOAD
 
 _MINOR_DIGITS = {
@@ -31,27 +31,27 @@ _MINOR_DIGITS = {
 
 
 def amount(
-    told: dict[str, Any], key: str, path: str = "", *, signed: bool = False
+    values: dict[str, Any], key: str, path: str = "", *, signed: bool = False
 ) -> Decimal | None:
-    """An amount with four decimals; None where it is not told (null or empty text).
+    """Return an amount with four decimals; None where it is not given (null or empty text).
 
-    Negative ones are refused unless ``signed``. Beyond 14 digits before the point or 4
-    behind it is out of range.
+    Negative ones are refused unless ``signed``. More than 14 digits before the decimal point or 4
+    after it are out of range.
     """
-    value: Any = told.get(key)
+    value: Any = values.get(key)
     kind = type(value)
     if kind is str or kind is Decimal or kind is int:
-        known = _SPELLED.get(value)
-        if known is not None:
-            return known
+        cached = _amounts.get(value)
+        if cached is not None:
+            return cached
     if value is None or value == "":
         return None
     result = _exact(value, path + key)
     if result < 0:
         if not signed:
             invalid(path + key, "a negative amount")
-    elif (kind is not str or len(value) <= MAX_SPELLED) and len(_SPELLED) < MAX_KEPT:
-        _SPELLED[value] = result
+    elif (kind is not str or len(value) <= MAX_SPELLED) and len(_amounts) < MAX_KEPT:
+        _amounts[value] = result
     return result
 
 
@@ -73,20 +73,20 @@ def _exact(value: Any, path: str) -> Decimal:
 
 
 def bounded(value: Decimal, path: str) -> Decimal:
-    """The same amount with four decimals, or a refusal if it does not fit decimal(18,4)."""
+    """Return the amount with four decimals; refuse it if it does not fit decimal(18,4)."""
     if not value:
         return ZERO
     if value.adjusted() >= _DIGITS:
         out_of_range(path, f"more than {_DIGITS} digits before the point")
     try:
-        return value.quantize(_SCALE, None, _PLACE)
+        return value.quantize(_SCALE, None, _SCALING)
     except (Inexact, InvalidOperation):
         out_of_range(path, "more than 4 decimals")
 
 
-def minor(told: dict[str, Any], key: str, path: str, currency: str | None) -> Decimal | None:
-    """An amount told in the currency's smallest unit (12400 = 124.00 GBP)."""
-    value = told.get(key)
+def minor(values: dict[str, Any], key: str, path: str, currency: str | None) -> Decimal | None:
+    """Return an amount given in the currency's smallest unit (12400 = 124.00 GBP)."""
+    value = values.get(key)
     if value is None:
         return None
     if type(value) is not int:
@@ -97,14 +97,14 @@ def minor(told: dict[str, Any], key: str, path: str, currency: str | None) -> De
 
 
 def times(price: Decimal | None, quantity: int | None, path: str) -> Decimal | None:
-    """Price of so many units; None where either is not told."""
+    """Multiply a unit price by a quantity; None where either is not given."""
     if price is None or quantity is None:
         return None
     return bounded(_WIDE.multiply(price, quantity), path)
 
 
 def total(parts: Iterable[Decimal | None], path: str) -> Decimal | None:
-    """The sum, 0 of none; None where any part is not told."""
+    """Sum the parts, 0 if there are none; None where any part is not given."""
     result, is_sum = None, False
     for part in parts:
         if part is None:
@@ -119,23 +119,23 @@ def total(parts: Iterable[Decimal | None], path: str) -> Decimal | None:
 
 
 def less(left: Decimal, right: Decimal) -> Decimal:
-    """The difference, exact."""
+    """Subtract exactly."""
     return _WIDE.subtract(left, right)
 
 
 def share(whole: Decimal, quantity: int) -> Decimal | None:
-    """Price of one of so many units where it comes out even at four decimals, else None."""
+    """Divide a line total into unit prices; None where four decimals cannot hold them exactly."""
     try:
-        return _WIDE.divide(whole, Decimal(quantity)).quantize(_SCALE, None, _PLACE)
+        return _WIDE.divide(whole, Decimal(quantity)).quantize(_SCALE, None, _SCALING)
     except (Inexact, InvalidOperation):
         return None
 
 
 def currency(
-    told: dict[str, Any], key: str, path: str, shop: Shop
+    values: dict[str, Any], key: str, path: str, shop: Shop
 ) -> tuple[str | None, CurrencySource]:
-    """The payload's currency, else the shop's, and which of them it is."""
-    code = told.get(key)
+    """Return the payload's currency, else the shop's, and which of them it is."""
+    code = values.get(key)
     if code is None or code == "":
         return of_shop(shop)
     if type(code) is not str or len(code) != 3 or not (code.isascii() and code.isalpha()):  # noqa: PLR2004 - ISO 4217
@@ -144,7 +144,7 @@ def currency(
 
 
 def of_shop(shop: Shop) -> tuple[str | None, CurrencySource]:
-    """The currency that shops.toml gives the shop."""
+    """Return the currency that shops.toml gives the shop."""
     if shop.currency is None:
         return None, CurrencySource.UNKNOWN
     return shop.currency, _OF_SHOP

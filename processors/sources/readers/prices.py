@@ -1,4 +1,4 @@
-"""Lines whose one price may be that of a unit or of the whole line: the sum tells which."""
+"""Lines whose one price is of a unit or of the whole line: the order's sum decides which."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -7,21 +7,20 @@ from processors.sources.readers import money
 
 
 class Fit(StrEnum):
-    """Which reading of the lines' prices gives the total that the payload tells."""
+    """Which reading of the lines' prices sums to the total in the payload."""
 
     EITHER = "either"  # every quantity is 1, or both readings give the total
     UNIT = "unit"
     LINE = "line"
     NEITHER = "neither"
-    UNKNOWN = "unknown"  # no total to hold them against, or a price or quantity not told
+    UNKNOWN = "unknown"  # no total to compare with, or a price or quantity not given
 
 
-Told = tuple[Decimal | None, int | None]
-"""A line's price and quantity."""
+PriceAndQuantity = tuple[Decimal | None, int | None]
 
 
-def fit(lines: list[Told], goods: Decimal | None) -> Fit:
-    """Which reading sums to ``goods``, the value of the lines before discounts."""
+def fit(lines: list[PriceAndQuantity], goods: Decimal | None) -> Fit:
+    """Find the reading that sums to ``goods``, the value of the lines before discounts."""
     as_units = money.total((money.times(p, q, "") for p, q in lines), "")
     as_lines = money.total((p for p, _ in lines), "")
     if as_units is None or as_lines is None:
@@ -38,7 +37,7 @@ def fit(lines: list[Told], goods: Decimal | None) -> Fit:
 def readings(
     price: Decimal | None, quantity: int | None, which: Fit, path: str
 ) -> tuple[Decimal | None, Decimal | None]:
-    """(unit price, line total) of a line under a reading; None where it cannot be told."""
+    """Return (unit price, line total) of a line under a reading; None where it is undecided."""
     if price is None or which in (Fit.NEITHER, Fit.UNKNOWN):
         return None, None
     if which is Fit.EITHER and quantity == 1:

@@ -1,4 +1,4 @@
-"""Bad input inside an adapter: raised by the readers, returned as a Reject at its edge."""
+"""Refusing bad input: readers raise Refused, and the adapter returns it as a Reject."""
 
 import dataclasses
 from collections.abc import Callable
@@ -17,8 +17,8 @@ ROOT = "$"
 MAX_PATH = 300
 
 
-class Refused(Exception):  # noqa: N818 - it carries a verdict, it is no error of ours
-    """No event can be made of this delivery; ``reject`` says why and where."""
+class Refused(Exception):  # noqa: N818 - a verdict on the delivery, not an error of ours
+    """No event can be made of this delivery; ``reject`` has the reason and the field path."""
 
     def __init__(self, reject: Reject) -> None:
         if len(reject.path) > MAX_PATH:  # it travels in a record header
@@ -28,34 +28,34 @@ class Refused(Exception):  # noqa: N818 - it carries a verdict, it is no error o
 
 
 def malformed(offset: int, detail: str) -> NoReturn:
-    """The body does not parse at this byte."""
+    """Refuse a body that does not parse at this byte."""
     raise Refused(Reject(Reason.MALFORMED_BODY, f"@{offset}", detail, stage="parse"))
 
 
 def unsupported(detail: str) -> NoReturn:
-    """The body is in a format that the platform is not known to send."""
+    """Refuse a body in a format that the platform is not known to send."""
     raise Refused(Reject(Reason.UNSUPPORTED_FORMAT, "@0", detail, stage="parse"))
 
 
-def unknown_event(word: str, path: str) -> NoReturn:
-    """The delivery names an event that nobody described."""
+def unknown_event(name: str, path: str) -> NoReturn:
+    """Refuse a delivery whose event name the adapter does not know."""
     raise Refused(
-        Reject(Reason.UNKNOWN_EVENT, path, f"unknown event {word[:200]!r}", stage="parse")
+        Reject(Reason.UNKNOWN_EVENT, path, f"unknown event {name[:200]!r}", stage="parse")
     )
 
 
 def invalid(path: str, detail: str) -> NoReturn:
-    """A field is missing or cannot be what it must be."""
+    """Refuse a field that is missing or has the wrong type or form."""
     raise Refused(Reject(Reason.INVALID_PAYLOAD, path or ROOT, detail))
 
 
 def out_of_range(path: str, detail: str) -> NoReturn:
-    """A field is what it must be, but beyond what we can hold."""
+    """Refuse a field whose value is valid but beyond what we can store."""
     raise Refused(Reject(Reason.OUT_OF_RANGE, path or ROOT, detail))
 
 
 def refusing_parse(function: Callable[[A], T]) -> Callable[[A], T | Reject]:
-    """An adapter's ``parse``, with Refused returned as its Reject."""
+    """Decorate an adapter's ``parse``: a raised Refused is returned as its Reject."""
 
     @wraps(function)
     def inner(delivery: A) -> T | Reject:
@@ -68,7 +68,8 @@ def refusing_parse(function: Callable[[A], T]) -> Callable[[A], T | Reject]:
 
 
 def refusing_events(function: Callable[[A, B], T]) -> Callable[[A, B], T | Reject]:
-    """The same of its ``events``. One of any arguments takes a sixth of a microsecond more."""
+    """Decorate an adapter's ``events`` likewise."""
+    # Two decorators, not one with *args: packing arguments costs time for every delivery.
 
     @wraps(function)
     def inner(delivery: A, parsed: B) -> T | Reject:

@@ -1,4 +1,4 @@
-"""Payload times -> microseconds since the epoch (UTC)."""
+"""Read payload times as microseconds since the epoch (UTC)."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -25,13 +25,13 @@ class Moment(NamedTuple):
     basis: TimeBasis
 
 
-def moment(told: dict[str, Any], key: str, path: str, shop: Shop) -> Moment | None:
-    """The ISO 8601 time or epoch number of a field; None where it is not told.
+def moment(values: dict[str, Any], key: str, path: str, shop: Shop) -> Moment | None:
+    """Read the ISO 8601 time or epoch number of a field; None where it is not given.
 
-    A naive time is one of ``shop.naive_times_in``: of two equal readings (autumn) the
-    first, in a gap (spring) the offset before it.
+    A naive time is in the zone ``shop.naive_times_in``: the first reading where an hour repeats
+    (autumn), the offset before the gap where one is skipped (spring).
     """
-    value = told.get(key)
+    value = values.get(key)
     if value is None or value == "":
         return None
     kind = type(value)
@@ -42,10 +42,10 @@ def moment(told: dict[str, Any], key: str, path: str, shop: Shop) -> Moment | No
     return invalid(path + key, "not a time")
 
 
-def micros(told: dict[str, Any], key: str, path: str, shop: Shop) -> Micros | None:
-    """Like ``moment``, the time alone."""
-    found = moment(told, key, path, shop)
-    return found.at if found else None
+def micros(values: dict[str, Any], key: str, path: str, shop: Shop) -> Micros | None:
+    """Read a time like ``moment``, without its basis."""
+    time = moment(values, key, path, shop)
+    return time.at if time else None
 
 
 def _iso(value: str, path: str, shop: Shop) -> Moment | None:
@@ -68,7 +68,7 @@ def _iso(value: str, path: str, shop: Shop) -> Moment | None:
 
 
 def _epoch(value: int | Decimal, path: str) -> Moment:
-    """Seconds since the epoch; milliseconds where seconds would be absurd."""
+    """Read seconds since the epoch, or milliseconds where seconds would be absurd."""
     if isinstance(value, Decimal) and (not value.is_finite() or value.adjusted() > 15):  # noqa: PLR2004 - bound before arithmetic
         out_of_range(path, "not a time since the epoch")
     if not 0 <= value < _LAST_SECOND * 1000:

@@ -1,6 +1,6 @@
-"""Rails-style XML -> the document that the same payload has in JSON.
+"""Parse Rails-style XML into the document that the same payload has in JSON.
 
-Dashes become underscores; ``type`` and ``nil`` are heeded; amounts and times stay text.
+Dashes become underscores; ``type`` and ``nil`` are respected; amounts and times stay text.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def from_xml(body: bytes) -> Document:
-    """The document under an XML body's root element."""
+    """Parse the document under an XML body's root element."""
     try:
         root = fromstring(body, forbid_dtd=True)
     except DefusedXmlException as error:
@@ -34,7 +34,7 @@ def from_xml(body: bytes) -> Document:
 
 
 def _offset(body: bytes, line: int, column: int) -> int:
-    """Byte offset of a position; expat counts lines from 1 and columns from 0."""
+    """Convert a position to a byte offset; expat counts lines from 1 and columns from 0."""
     before = body.split(b"\n")[: line - 1]
     return min(sum(len(part) + 1 for part in before) + column, len(body))
 
@@ -68,7 +68,7 @@ def _fields(element: Element, path: str, depth: int) -> Any:
         value = _value(child, f"{path}.{name}" if path else name, depth + 1)
         gathered.setdefault(name, []).append(value)
     if len(gathered) == 1 and f"{next(iter(gathered))}s" == _name(element):
-        return next(iter(gathered.values()))  # a list that does not say so
+        return next(iter(gathered.values()))  # a list that is not marked as one
     return {name: values[0] if len(values) == 1 else values for name, values in gathered.items()}
 
 

@@ -1,4 +1,4 @@
-"""Shoprocket's webhooks, in both published formats."""
+"""Shoprocket's webhooks, in both formats."""
 
 from processors.sources.shoprocket.adapter import ADAPTER
 

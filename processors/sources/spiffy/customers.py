@@ -1,4 +1,4 @@
-"""Spiffy Stores: a customer, its own event or inside another, and the customer credit."""
+"""Spiffy Stores: customers, of their own events or inside others, and the customer credit."""
 
 from typing import Any
 
@@ -17,7 +17,8 @@ from processors.sources.readers.fields import (
     text,
 )
 from processors.sources.readers.refusals import invalid
-from processors.sources.readers.times import Moment, micros, moment
+from processors.sources.readers.times import micros, moment
+from processors.sources.spiffy.common import VERSION, change_of, when_of
 from schemas.events import (
     Change,
     Customer,
@@ -38,78 +39,61 @@ _CUSTOMER = names(
     """
 )
 _CREDIT = names("id customer order created_at updated_at amount currency")
-_ENDED = frozenset({"delete", "deleted", "destroy"})
 
 
-def change_of(verb: str) -> Change:
-    """What the last part of a topic says: orders/paid is an update."""
-    if verb in ("create", "created"):
-        return Change.CREATED
-    return Change.DELETED if verb in _ENDED else Change.UPDATED
-
-
-def when_of(delivery: Delivery, data: dict[str, Any], change: Change) -> Moment | None:
-    """The time of that change: a deletion tells none, its updated_at is that of an update."""
-    if change is Change.DELETED:
-        return moment(data, "deleted_at", "", delivery.shop)
-    key = "created_at" if change is Change.CREATED else "updated_at"
-    return moment(data, key, "", delivery.shop)
-
-
-def events(delivery: Delivery, parsed: Parsed, version: int) -> Slots:
-    """customers/*: ``customer``."""
+def events(delivery: Delivery, parsed: Parsed) -> Slots:
+    """Build ``customer``."""
     data: dict[str, Any] = parsed.payload
     change = change_of(parsed.event.partition("/")[2])
-    head = meta.primary(
+    head = meta.build(
         delivery,
         slot="customer",
         event=parsed.event,
         change=change,
         when=when_of(delivery, data, change),
-        adapter_version=version,
+        adapter_version=VERSION,
     )
     return {"customer": customer(delivery, head, data, "")}
 
 
 def embedded(
-    delivery: Delivery, parsed: Parsed, data: dict[str, Any], version: int, *, is_test: bool = False
+    delivery: Delivery, parsed: Parsed, data: dict[str, Any], *, is_test: bool = False
 ) -> Slots:
-    """``customer`` where one with an id and a version time of its own is told, else nothing."""
-    told = mapping(data, "customer")
-    updated = moment(told, "updated_at", "customer.", delivery.shop)
-    customer_id = identifier(told, "id", "customer.")
+    """Build ``customer`` if an embedded one has an id and its own updated_at, else nothing."""
+    fields = mapping(data, "customer")
+    updated = moment(fields, "updated_at", "customer.", delivery.shop)
+    customer_id = identifier(fields, "id", "customer.")
     if updated is None or customer_id is None:
         return {}
-    head = meta.secondary(
+    head = meta.build(
         delivery,
-        "customer",
-        customer_id,
+        entity=meta.other_entity(delivery, "customer", customer_id),
         slot="customer",
         event=parsed.event,
         change=Change.UPDATED,
         when=updated,
-        adapter_version=version,
+        adapter_version=VERSION,
         is_test=is_test,
     )
-    return {"customer": customer(delivery, head, told, "customer.")}
+    return {"customer": customer(delivery, head, fields, "customer.")}
 
 
 def owner(delivery: Delivery, data: dict[str, Any]) -> CustomerRef | None:
-    """Whose a record is: its embedded customer, else the e-mail address beside it."""
-    told = mapping(data, "customer")
-    email = text(told, "email", "customer.") or text(data, "email")
-    accepts = flag(told, "accepts_marketing", "customer.")
+    """Return the owner of a record: its embedded customer, else the e-mail address beside it."""
+    fields = mapping(data, "customer")
+    email = text(fields, "email", "customer.") or text(data, "email")
+    accepts = flag(fields, "accepts_marketing", "customer.")
     if accepts is None:
         accepts = flag(data, "buyer_accepts_marketing")
     return reference(
-        identifier(told, "id", "customer."),
+        identifier(fields, "id", "customer."),
         email_hash(email, delivery.contact_key),
         accepts_marketing=accepts,
     )
 
 
 def customer(delivery: Delivery, head: Meta, data: dict[str, Any], path: str) -> Customer:
-    """A customer object as a record; ``total_spent`` and ``orders_count`` are running totals."""
+    """Build a customer's record; ``total_spent`` and ``orders_count`` are running totals."""
     shop = delivery.shop
     customer_id = required_id(data, "id", path)
     currency, source = money.currency(data, "currency", path, shop)
@@ -127,16 +111,7 @@ def customer(delivery: Delivery, head: Meta, data: dict[str, Any], path: str) ->
         meta=head,
         customer_id=customer_id,
         email_hash=email_hash(text(data, "email", path), delivery.contact_key),
-        contact=contact(
-            data,
-            path,
-            title="title",
-            first_name="first_name",
-            last_name="last_name",
-            name="name",
-            email="email",
-            phone="phone",
-        ),
+        contact=contact(data, path, "title", "first_name", "last_name", "name", "email", "phone"),
         accepts_marketing=flag(data, "accepts_marketing", path),
         created_at=micros(data, "created_at", path, shop),
         updated_at=micros(data, "updated_at", path, shop),
@@ -149,38 +124,40 @@ def customer(delivery: Delivery, head: Meta, data: dict[str, Any], path: str) ->
     )
 
 
-def credit(delivery: Delivery, parsed: Parsed, version: int) -> Slots:
-    """The customer credit: ``payment``, and ``customer`` by its own updated_at.
+def credit(delivery: Delivery, parsed: Parsed) -> Slots:
+    """Build ``payment`` of a customer credit, and ``customer`` if it has its own updated_at.
 
-    It tells neither an amount nor whether it was issued or redeemed, and no order number is
-    read out of its text.
+    The published fragments have neither an amount nor whether the credit was issued or redeemed.
+    An order number in the credit's text is not read.
     """
     data: dict[str, Any] = parsed.payload
-    told = required_mapping(data, "customer")
-    customer_id = required_id(told, "id", "customer.")
+    fields = required_mapping(data, "customer")
+    customer_id = required_id(fields, "id", "customer.")
     created = moment(data, "created_at", "", delivery.shop)
     updated = moment(data, "updated_at", "", delivery.shop)
     if created is None and identifier(data, "id") is None:
-        invalid("created_at", "a credit has no id: it is known by its customer and creation")
+        invalid(
+            "created_at", "a credit has no id: it is identified by its customer and creation time"
+        )
     is_new = updated is None or updated == created
     order = mapping(data, "order")
     currency, source = money.currency(data, "currency", "", delivery.shop)
     payment = Payment(
-        meta=meta.primary(
+        meta=meta.build(
             delivery,
             slot="payment",
             event=parsed.event,
             change=Change.CREATED if is_new else Change.UPDATED,
             when=updated or created,
-            adapter_version=version,
+            adapter_version=VERSION,
         ),
         payment_id=native_id(delivery.raw.entity),
         kind=PaymentKind.CREDIT,
         order_id=identifier(order, "id", "order."),
         customer=reference(
             customer_id,
-            email_hash(text(told, "email", "customer."), delivery.contact_key),
-            accepts_marketing=flag(told, "accepts_marketing", "customer."),
+            email_hash(text(fields, "email", "customer."), delivery.contact_key),
+            accepts_marketing=flag(fields, "accepts_marketing", "customer."),
         ),
         amount=money.amount(data, "amount", "", signed=True),
         currency=currency,
@@ -189,4 +166,4 @@ def credit(delivery: Delivery, parsed: Parsed, version: int) -> Slots:
         updated_at=updated.at if updated else None,
         attributes=attributes(data, _CREDIT),
     )
-    return {"payment": payment, **embedded(delivery, parsed, data, version)}
+    return {"payment": payment, **embedded(delivery, parsed, data)}

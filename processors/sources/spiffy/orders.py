@@ -1,6 +1,6 @@
-"""Spiffy Stores: orders/*, in the style of the platform's wider documentation.
+"""Spiffy Stores: orders/* and their shipments, after the platform's wider documentation.
 
-No order is published on the page about webhooks. A missing field is not told.
+The page about webhooks has no sample of an order. A missing field counts as not given.
 """
 
 from decimal import Decimal
@@ -13,13 +13,15 @@ from processors.sources.readers.fields import (
     flag,
     identifier,
     names,
+    read_rows,
     required_id,
     rows,
     text,
     units,
 )
 from processors.sources.readers.times import micros, moment
-from processors.sources.spiffy.customers import change_of, embedded, owner, when_of
+from processors.sources.spiffy.common import VERSION, change_of, when_of
+from processors.sources.spiffy.customers import embedded, owner
 from schemas.events import (
     Change,
     LineItem,
@@ -70,19 +72,19 @@ _PARCEL = names(
 )
 
 
-def events(delivery: Delivery, parsed: Parsed, version: int) -> Slots:
-    """``order``; ``customer`` where it has its own version; ``shipment-<n>`` per fulfilment."""
+def events(delivery: Delivery, parsed: Parsed) -> Slots:
+    """Build ``order``, ``customer`` if it has its own updated_at, a shipment per fulfilment."""
     data: dict[str, Any] = parsed.payload
-    order = _order(delivery, parsed, version)
+    order = _order(delivery, parsed)
     slots: Slots = {"order": order}
-    slots.update(embedded(delivery, parsed, data, version, is_test=order.meta.is_test))
+    slots.update(embedded(delivery, parsed, data, is_test=order.meta.is_test))
     for index, parcel in enumerate(rows(data, "fulfillments") or ()):
         slot = f"shipment-{index + 1}"
         slots[slot] = _shipment(delivery, order, parcel, f"fulfillments[{index}].", slot)
     return slots
 
 
-def _order(delivery: Delivery, parsed: Parsed, version: int) -> Order:
+def _order(delivery: Delivery, parsed: Parsed) -> Order:
     data: dict[str, Any] = parsed.payload
     shop = delivery.shop
     change = change_of(parsed.event.partition("/")[2])
@@ -93,27 +95,27 @@ def _order(delivery: Delivery, parsed: Parsed, version: int) -> Order:
     if parsed.event.endswith("/cancelled") and cancelled is not None:
         when, version_at = cancelled, (updated or cancelled).at
     created = micros(data, "created_at", "", shop)
-    lines = _lines(data, "line_items", "")
+    lines = read_rows(data, "line_items", "", _line)
     currency, source = money.currency(data, "currency", "", shop)
     refunded, refunded_goods = _refunds(data)
-    word = text(data, "financial_status")
+    status = text(data, "financial_status")
     return Order(
-        meta=meta.primary(
+        meta=meta.build(
             delivery,
             slot="order",
             event=parsed.event,
             change=change,
             when=when,
             version_at=version_at,
-            adapter_version=version,
+            adapter_version=VERSION,
             is_test=flag(data, "test") is True,
         ),
         order_id=required_id(data, "id"),
         order_number=text(data, "order_number") or text(data, "number") or text(data, "name"),
         customer=owner(delivery, data),
         cart_token=identifier(data, "cart_token"),
-        status=_status(change, word, cancelled is not None),
-        status_word=word,
+        status=_status(change, status, cancelled is not None),
+        status_word=status,
         fulfillment_word=text(data, "fulfillment_status"),
         placed_at=created,
         created_at=created,
@@ -134,19 +136,12 @@ def _order(delivery: Delivery, parsed: Parsed, version: int) -> Order:
     )
 
 
-def _status(change: Change, word: str | None, is_cancelled: bool) -> OrderStatus:
+def _status(change: Change, status: str | None, is_cancelled: bool) -> OrderStatus:
     if change is Change.DELETED:
         return OrderStatus.DELETED
     if is_cancelled:
         return OrderStatus.CANCELLED
-    return STATUSES.get((word or "").lower(), OrderStatus.UNKNOWN)
-
-
-def _lines(data: dict[str, Any], key: str, path: str) -> tuple[LineItem, ...] | None:
-    items = rows(data, key, path)
-    if items is None:
-        return None
-    return tuple(_line(line, f"{path}{key}[{i}].") for i, line in enumerate(items))
+    return STATUSES.get((status or "").lower(), OrderStatus.UNKNOWN)
 
 
 def _line(line: dict[str, Any], path: str) -> LineItem:
@@ -170,25 +165,20 @@ def _line(line: dict[str, Any], path: str) -> LineItem:
 
 
 def _items_total(data: dict[str, Any], lines: tuple[LineItem, ...] | None) -> Decimal | None:
-    told = money.amount(data, "total_line_items_price")
-    if told is not None or lines is None:
-        return told
+    given = money.amount(data, "total_line_items_price")
+    if given is not None or lines is None:
+        return given
     return money.total((line.line_total for line in lines), "line_items")
 
 
 def _sum(data: dict[str, Any], key: str, amount: str, path: str) -> Decimal | None:
-    """Sum of an amount over a list; None where the list is not told."""
-    told = rows(data, key, path)
-    if told is None:
-        return None
-    return money.total(
-        (money.amount(row, amount, f"{path}{key}[{i}].") for i, row in enumerate(told)),
-        f"{path}{key}",
-    )
+    """Sum an amount over a list; None where the list is not given."""
+    amounts = read_rows(data, key, path, lambda row, row_path: money.amount(row, amount, row_path))
+    return None if amounts is None else money.total(amounts, f"{path}{key}")
 
 
 def _refunds(data: dict[str, Any]) -> tuple[Decimal | None, Decimal | None]:
-    """(refunded in all, its goods part): money of successful refunds, values of lines returned."""
+    """Return (sum of the successful refunds, sum of the returned lines' values)."""
     refunds = rows(data, "refunds")
     if refunds is None:
         return None, None
@@ -217,12 +207,11 @@ def _shipment(
     shipment_id = required_id(parcel, "id", path)
     created = micros(parcel, "created_at", path, delivery.shop)
     updated = moment(parcel, "updated_at", path, delivery.shop)
-    word = text(parcel, "shipment_status", path) or text(parcel, "status", path)
+    status = text(parcel, "shipment_status", path) or text(parcel, "status", path)
     return Shipment(
-        meta=meta.secondary(
+        meta=meta.build(
             delivery,
-            "shipment",
-            shipment_id,
+            entity=meta.other_entity(delivery, "shipment", shipment_id),
             slot=slot,
             event=order.meta.source_event,
             change=Change.UPDATED,
@@ -233,11 +222,11 @@ def _shipment(
         shipment_id=shipment_id,
         order_id=order.order_id,
         customer=order.customer,
-        status=PARCELS.get((word or "").lower(), ShipmentStatus.UNKNOWN),
-        status_word=word,
+        status=PARCELS.get((status or "").lower(), ShipmentStatus.UNKNOWN),
+        status_word=status,
         tracking_number=text(parcel, "tracking_number", path),
         carrier=text(parcel, "tracking_company", path),
-        items=_lines(parcel, "line_items", path),
+        items=read_rows(parcel, "line_items", path, _line),
         created_at=created,
         updated_at=updated.at if updated else None,
         attributes=attributes(parcel, _PARCEL),

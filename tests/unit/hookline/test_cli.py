@@ -1,4 +1,4 @@
-"""The command line: what it teaches, what it brings in, what it says when it cannot go on."""
+"""The command line: its help, what it imports, and its error messages."""
 
 import json
 import os
@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from hookline import stack_address
 from hookline.cli import app
+from hookline.console.errors import CommandError, guarded
 from hookline.console.help_text import keep_examples
-from hookline.errors import CommandError, guarded
 from runtime.settings import SettingsError
 from tests import ROOT
 
@@ -45,28 +45,28 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 @pytest.mark.parametrize("path", sorted(commands()), ids=" ".join)
-def test_every_command_teaches_by_example(path: tuple[str, ...]) -> None:
-    said = CliRunner().invoke(app, [*path, "--help"])
-    assert said.exit_code == 0
-    assert "  Examples:\n" in said.output
-    assert f"    hookline {' '.join(path)}" in said.output or "HOOKLINE_" in said.output
+def test_every_command_shows_examples(path: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(app, [*path, "--help"])
+    assert result.exit_code == 0
+    assert "  Examples:\n" in result.output
+    assert f"    hookline {' '.join(path)}" in result.output or "HOOKLINE_" in result.output
 
 
-def test_help_brings_no_stage_in() -> None:
+def test_help_imports_no_stage() -> None:
     code = "import sys, hookline.cli; print([n for n in sys.argv[1:] if n in sys.modules])"
-    said = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code, *HEAVY], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert said.stdout.strip() == "[]"
+    assert result.stdout.strip() == "[]"
 
 
-def test_examples_keep_their_lines_whatever_stands_between() -> None:
+def test_examples_keep_their_lines() -> None:
     for text in ("Do.\n\nExamples:\n  a\n  b", "Do.\n\nExamples:\n\n  a\n  b"):
         assert keep_examples(text) == "Do.\n\n\b\nExamples:\n  a\n  b"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("tables", "nope"), "no table 'nope': there is carts, customers; any other with --sql"),
         (("send", "run-free", "nope"), "has no example 'nope': there is cart-change"),
@@ -75,14 +75,12 @@ def test_examples_keep_their_lines_whatever_stands_between() -> None:
         (("shops", "--file", "/nowhere.toml"), "/nowhere.toml: No such file"),
     ],
 )
-def test_what_cannot_be_done_is_one_line_and_says_what_to_do(
-    arguments: tuple[str, ...], said: str
-) -> None:
+def test_an_error_is_one_line_with_a_remedy(arguments: tuple[str, ...], message: str) -> None:
     ended = run(*arguments)
     assert ended.returncode == 1
     assert ended.stdout == ""
     assert ended.stderr.startswith("hookline: ")
-    assert said in ended.stderr
+    assert message in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
 
 
@@ -90,7 +88,7 @@ def test_debug_shows_where_it_went_wrong() -> None:
     assert "Traceback" in run("tables", "nope", "--debug").stderr
 
 
-def test_servers_that_are_away_are_named() -> None:
+def test_servers_that_do_not_answer_are_named() -> None:
     away = {
         "HOOKLINE_BROKERS": "127.0.0.1:9",
         "HOOKLINE_DATABASE_URL": "postgresql://127.0.0.1:9",
@@ -98,9 +96,9 @@ def test_servers_that_are_away_are_named() -> None:
         "HOOKLINE_SHOPS_FILE": "shops.example.toml",
     }
     for command in ("topics", "audit"):
-        said = run(command, **away).stderr
-        assert "Kafka does not answer" in said
-        assert len(said.splitlines()) == 1
+        error = run(command, **away).stderr
+        assert "Kafka does not answer" in error
+        assert len(error.splitlines()) == 1
     assert "PostgreSQL does not answer" in run("tables", **away).stderr
     assert "no answer over HTTP" in run("send", "gooten", "order-item-changed", **away).stderr
 
@@ -124,14 +122,14 @@ def test_shops_are_listed_without_their_secrets() -> None:
 @pytest.mark.parametrize(
     ("error", "status"), [(CommandError("do this"), 1), (SettingsError("do that"), 1)]
 )
-def test_our_own_errors_are_sentences(error: Exception, status: int) -> None:
-    said: list[str] = []
+def test_our_own_errors_are_printed_as_they_are(error: Exception, status: int) -> None:
+    messages: list[str] = []
 
     def fail() -> None:
         raise error
 
-    assert guarded(fail, said.append, debug=False) == status
-    assert said == [str(error)]
+    assert guarded(fail, messages.append, debug=False) == status
+    assert messages == [str(error)]
 
 
 def test_a_bug_keeps_its_traceback() -> None:
@@ -150,14 +148,13 @@ def test_ctrl_c_ends_quietly() -> None:
 
 
 def test_a_stack_elsewhere_is_found_through_the_environment() -> None:
-    place = stack_address.find(
+    stack = stack_address.find_stack(
         None, {"HOOKLINE_BROKERS": "kafka:9092", "HOOKLINE_READER_URL": "postgresql://reader@db"}
     )
-    assert (place.settings.brokers, place.reader_url) == ("kafka:9092", "postgresql://reader@db")
-    assert place.ingress_url == "http://127.0.0.1:8080"
-    assert not place.is_local
+    assert (stack.settings.brokers, stack.reader_url) == ("kafka:9092", "postgresql://reader@db")
+    assert stack.ingress_url == "http://127.0.0.1:8080"
 
 
 def test_a_folder_without_a_stack_says_how_to_start_one(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="hookline up"):
-        stack_address.find(tmp_path, {})
+        stack_address.find_stack(tmp_path, {})

@@ -13,7 +13,7 @@ import pytest
 
 from ingest.app import create_app
 from ingest.heartbeat import Pulse, beat
-from ingest.http.access_log import LINES_A_SECOND, Journal
+from ingest.http.access_log import LINES_A_SECOND, AccessLog
 from ingest.http.limits import RECORD_OVERHEAD, InFlight, Quotas
 from ingest.publisher import MemoryPublisher
 from ingest.signatures import hmac_base64, hmac_hex
@@ -86,7 +86,7 @@ class House:
             self.health,
             in_flight=self.in_flight,
             quotas=Quotas(lambda: self.now[0]),
-            journal=Journal(lambda: self.now[0], self),
+            access_log=AccessLog(lambda: self.now[0], self),
         )
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app), base_url="http://ingress"
@@ -96,13 +96,13 @@ class House:
         self.lines.append(fields)
 
     async def post(self, path: Any, body: Any = b"{}", **headers: Any) -> Any:
-        told = {name.replace("_", "-"): value for name, value in headers.items()}
-        return await self.client.post(path, content=body, headers=told)
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.client.post(path, content=body, headers=sent)
 
     async def spiffy(self, body: Any = CART, secret: Any = b"old-secret", **headers: Any) -> Any:
         proof = {"x_spiffy_hmac_sha256": hmac_base64(secret, body).decode()}
-        told = {"x_spiffy_topic": "carts/create"} | proof | headers
-        return await self.post("/hooks/spiffy/johns", body, **told)
+        sent = {"x_spiffy_topic": "carts/create"} | proof | headers
+        return await self.post("/hooks/spiffy/johns", body, **sent)
 
     @property
     def record(self) -> Any:
@@ -257,7 +257,7 @@ async def test_content_never_fails_a_proved_delivery(house: Any, body: Any) -> N
     assert house.record.key.startswith(b"gooten/prints/body:")
 
 
-async def test_an_unknown_word_in_a_header_is_content(house: Any) -> None:
+async def test_an_unknown_event_in_a_header_is_content(house: Any) -> None:
     assert (await house.spiffy(x_spiffy_topic="moons/wane")).status_code == 200
     assert house.headers["hookline-event"] == "moons/wane"
 
@@ -355,9 +355,9 @@ async def test_another_method_is_405(house: Any, method: Any) -> None:
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
-async def _slowly(pieces: Any, pause: Any) -> Any:
-    for piece in pieces:
-        yield piece
+async def _slowly(chunks: Any, pause: Any) -> Any:
+    for chunk in chunks:
+        yield chunk
         await asyncio.sleep(pause)
 
 
@@ -428,7 +428,7 @@ async def test_no_acknowledgement_in_time_is_503_and_its_bytes_stay_in_flight(ho
     answer = await house.post(GOOTEN, b"{}")
 
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-    assert len(house.publisher.records) == 1, "it must not be handed over twice"
+    assert len(house.publisher.records) == 1, "it must not be sent twice"
     assert not house.health.is_ready
     assert house.in_flight.held == 2 + RECORD_OVERHEAD
     house.publisher.acknowledge()
@@ -443,7 +443,7 @@ async def test_an_acknowledgement_makes_the_ingress_ready(house: Any) -> None:
     assert house.health.is_ready
 
 
-async def test_a_delivery_that_cannot_be_handed_over_is_503(house: Any) -> None:
+async def test_a_delivery_that_cannot_be_sent_is_503(house: Any) -> None:
     house.publisher.refuses = "Kafka has not been reached yet"
 
     assert (await house.post(GOOTEN)).status_code == 503
@@ -474,7 +474,7 @@ async def test_bytes_in_flight_over_their_bound_are_503_at_once(house: Any) -> N
 
 
 async def test_a_secret_that_cannot_be_resolved_is_503_and_never_401(house: Any) -> None:
-    """The sender's proof may be right: it must keep the delivery and come again."""
+    """The sender's proof may be right: it must keep the delivery and retry."""
     assert (await house.post("/hooks/gooten/unset/x")).status_code == 503
 
 
@@ -489,7 +489,7 @@ async def test_a_rotated_secret_is_in_force_once_the_shops_are_read_again(
     assert (await house.post(BOOTS + "-2")).status_code == 200
 
 
-async def test_the_pages_stand_beside_the_hooks(house: Any) -> None:
+async def test_the_pages_are_served_beside_the_hooks(house: Any) -> None:
     await house.post(BOOTS)
     page = (await house.client.get("/metrics")).text
 
@@ -519,7 +519,7 @@ async def test_a_flood_of_refusals_is_counted_and_not_logged_line_by_line(house:
     assert house.lines[-1]["unlogged"] == 7
 
 
-async def test_heartbeats_tell_counts_and_that_kafka_acknowledges(house: Any) -> None:
+async def test_heartbeats_hold_counts_and_whether_kafka_acknowledges(house: Any) -> None:
     settings = replace(SETTINGS, ingress_heartbeat=0.01)
     pulse = Pulse(house.health)
     task = asyncio.create_task(
@@ -532,12 +532,12 @@ async def test_heartbeats_tell_counts_and_that_kafka_acknowledges(house: Any) ->
     await until(lambda: len(house.publisher.records) >= seen + 2)
     task.cancel()
 
-    told = [heartbeats.decode(record.value) for record in house.publisher.records]
+    beats = [heartbeats.decode(record.value) for record in house.publisher.records]
     assert {"t_hookline.ingress"} == {record.topic for record in house.publisher.records}
-    assert len({(beat_.ingress, beat_.started) for beat_ in told}) == 1
-    assert told[0].accepted == {"gooten/prints": 3}
-    assert [beat_.healthy for beat_ in told[:2]] == [True, True]
-    assert sum(not beat_.healthy for beat_ in told) == 1
+    assert len({(beat_.ingress, beat_.started) for beat_ in beats}) == 1
+    assert beats[0].accepted == {"gooten/prints": 3}
+    assert [beat_.healthy for beat_ in beats[:2]] == [True, True]
+    assert sum(not beat_.healthy for beat_ in beats) == 1
     assert "healthy" in json.loads(house.publisher.records[0].value)
 
 

@@ -1,4 +1,4 @@
-"""The one producer of an ingress: what it hands over, and what ends the process."""
+"""The publisher of an ingress: what it sends, and which errors end the process."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from ingest import publisher as module
 from ingest.partitioner import partition_of
-from ingest.publisher import EXIT_FATAL, KafkaPublisher, NotSentError, Record, leave
+from ingest.publisher import EXIT_FATAL, KafkaPublisher, NotSentError, Record, exit_without_flush
 from runtime.settings import Settings
 from tests.batches import Batch
 
@@ -25,7 +25,7 @@ RECORD = Record("t_hookline.webhooks", b"spiffy/johns/cart:1", b"{}", [("a", b"b
 
 
 class Producer:
-    """What KafkaPublisher asks of aiokafka's producer."""
+    """A fake of aiokafka's producer."""
 
     def __init__(self) -> None:
         self.refuses_start: list[Exception] = []
@@ -92,7 +92,7 @@ async def connected(producer: Producer, fatal: list[str]) -> KafkaPublisher:
     return made
 
 
-async def test_nothing_is_handed_over_before_kafka_was_reached(producer: Producer) -> None:
+async def test_nothing_is_sent_before_kafka_was_reached(producer: Producer) -> None:
     made = KafkaPublisher(Settings())
     with pytest.raises(NotSentError, match="not been reached"):
         made.send(RECORD)
@@ -123,11 +123,13 @@ async def test_a_record_goes_to_the_partition_of_its_key_as_it_is(
     for key in keys:
         connected.send(replace(RECORD, key=key))
     await turns()
-    found = {said["key"]: number for _, number, records in producer.batches for said in records}
-    assert found == {key: partition_of(key, 12) for key in keys}
+    partitions = {
+        record["key"]: number for _, number, records in producer.batches for record in records
+    }
+    assert partitions == {key: partition_of(key, 12) for key in keys}
     topic, _, records = producer.batches[0]
-    said = {name: records[0][name] for name in ("value", "headers", "timestamp")}
-    assert (topic, said) == (
+    sent = {name: records[0][name] for name in ("value", "headers", "timestamp")}
+    assert (topic, sent) == (
         RECORD.topic, {"value": b"{}", "headers": [("a", b"b")], "timestamp": None}
     )  # fmt: skip
     assert producer.asked == 1
@@ -136,46 +138,46 @@ async def test_a_record_goes_to_the_partition_of_its_key_as_it_is(
 async def test_what_arrives_while_a_batch_is_unanswered_goes_as_the_next_one_in_order(
     connected: KafkaPublisher, producer: Producer
 ) -> None:
-    handed = []
+    futures = []
     for number in range(6):
-        handed.append(connected.send(replace(RECORD, value=b"%d" % number)))
+        futures.append(connected.send(replace(RECORD, value=b"%d" % number)))
         if number != 1:
             await turns()
     assert producer.sizes == [1]
     producer.futures[0].set_result(None)
     await turns()
     assert producer.sizes == [1, 5]
-    assert [future.done() for future in handed] == [True] + 5 * [False]
+    assert [future.done() for future in futures] == [True] + 5 * [False]
     producer.futures[1].set_result(None)
     await turns()
-    assert all(future.done() for future in handed)
-    told = [said["value"] for _, _, records in producer.batches for said in records]
-    assert told == [b"%d" % number for number in range(6)]
+    assert all(future.done() for future in futures)
+    values = [record["value"] for _, _, records in producer.batches for record in records]
+    assert values == [b"%d" % number for number in range(6)]
 
 
 async def test_partitions_do_not_wait_for_each_other(
     connected: KafkaPublisher, producer: Producer
 ) -> None:
     keys = [b"cart:%d" % number for number in range(40)]
-    places = {partition_of(key, 12) for key in keys}
+    partitions = {partition_of(key, 12) for key in keys}
     for key in keys:
         connected.send(replace(RECORD, key=key))
     await turns()
-    assert {number for _, number, _ in producer.batches} == places
-    assert len(producer.batches) == len(places)
+    assert {number for _, number, _ in producer.batches} == partitions
+    assert len(producer.batches) == len(partitions)
 
 
 async def test_what_a_batch_has_no_room_for_goes_with_the_next(
     connected: KafkaPublisher, producer: Producer
 ) -> None:
-    handed = [connected.send(replace(RECORD, value=b"x" * 4_000)) for _ in range(5)]
+    futures = [connected.send(replace(RECORD, value=b"x" * 4_000)) for _ in range(5)]
     for answered in range(3):
         await turns()
         assert len(producer.batches) == answered + 1
         producer.futures[answered].set_result(None)
     await turns()
     assert producer.sizes == [2, 2, 1]
-    assert all(future.result() is None for future in handed)
+    assert all(future.result() is None for future in futures)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +208,7 @@ async def test_only_an_error_that_spends_the_producer_ends_the_process(
     assert await later is None
 
 
-async def test_a_topic_that_kafka_does_not_know_is_said_of_each_record(
+async def test_an_unknown_topic_fails_each_record(
     connected: KafkaPublisher, producer: Producer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def unknown(_topic: str) -> set[int]:
@@ -255,11 +257,11 @@ async def test_closing_waits_for_what_is_unanswered_and_flushes_nothing(
     assert producer.stopped == 1
 
 
-def test_leaving_ends_the_process_at_once_with_its_own_code(
+def test_an_exit_without_flush_ends_the_process_at_once_with_its_own_code(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     codes: list[int] = []
     monkeypatch.setattr(os, "_exit", codes.append)
     monkeypatch.setattr(module.logging, "shutdown", lambda: None)
-    leave("a batch was given up")
+    exit_without_flush("a batch was given up")
     assert codes == [EXIT_FATAL] == [70]

@@ -74,10 +74,10 @@ def test_an_unknown_shop_is_refused_whatever_it_sends(name: Any) -> None:
 
 @given(body=st.binary(min_size=1, max_size=300), data=st.data())
 def test_any_flipped_bit_of_the_body_fails(body: Any, data: Any) -> None:
-    place = data.draw(st.integers(0, len(body) - 1))
+    position = data.draw(st.integers(0, len(body) - 1))
     bit = data.draw(st.integers(0, 7))
     tampered = bytearray(body)
-    tampered[place] ^= 1 << bit
+    tampered[position] ^= 1 << bit
 
     for scheme in (hmac_base64, hmac_hex):
         assert not is_proved(scheme, (SECRET,), bytes(tampered), scheme(SECRET, body))
@@ -87,8 +87,8 @@ def test_any_flipped_bit_of_the_body_fails(body: Any, data: Any) -> None:
 def test_any_flipped_byte_of_the_proof_fails(body: Any, data: Any, name: Any) -> None:
     scheme = SCHEMES[name]
     proof = bytearray(scheme(SECRET, body))
-    place = data.draw(st.integers(0, len(proof) - 1))
-    proof[place] ^= data.draw(st.integers(1, 255))
+    position = data.draw(st.integers(0, len(proof) - 1))
+    proof[position] ^= data.draw(st.integers(1, 255))
 
     assert not is_proved(scheme, (SECRET,), body, bytes(proof))
 

@@ -19,8 +19,8 @@ EXAMPLES = ROOT / "tests" / "examples"
 
 
 def found(source: Any, event: Any, body: Any) -> Any:
-    word, key = read(SOURCES[source], "johns", event, body)
-    return word, key.decode() if key is not None else None
+    name, key = read(SOURCES[source], "johns", event, body)
+    return name, key.decode() if key is not None else None
 
 
 def test_there_is_a_row_for_every_source_of_the_shops_file() -> None:
@@ -83,13 +83,13 @@ SAMPLES = [
 ]
 
 
-@pytest.mark.parametrize(("source", "file", "told", "event", "entity"), SAMPLES)
+@pytest.mark.parametrize(("source", "file", "given", "event", "entity"), SAMPLES)
 def test_a_published_sample_has_its_event_and_key(
-    source: Any, file: Any, told: Any, event: Any, entity: Any
+    source: Any, file: Any, given: Any, event: Any, entity: Any
 ) -> None:
     body = (EXAMPLES / source / file).read_bytes()
 
-    assert (event, f"{source}/johns/{entity}") == found(source, told, body)
+    assert (event, f"{source}/johns/{entity}") == found(source, given, body)
 
 
 CREDIT = {
@@ -227,9 +227,9 @@ events = st.sampled_from(["", "carts/create", "orders/x", *sorted(CIKLIK_EVENTS)
 
 @given(source=st.sampled_from(sorted(SOURCES)), event=events, body=anything)
 def test_no_body_ever_fails_to_be_read(source: Any, event: Any, body: Any) -> None:
-    word, key = read(SOURCES[source], "johns", event, body)
+    name, key = read(SOURCES[source], "johns", event, body)
 
-    word.encode()
+    name.encode()
     assert key is None or key.startswith(f"{source}/johns/".encode())
 
 

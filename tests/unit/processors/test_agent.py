@@ -9,24 +9,24 @@ from types import SimpleNamespace
 
 import pytest
 
-from processors.agent import Held, Processors
-from processors.decide import Verdicts
+from processors.agent import OpenIndex, Processors
+from processors.decide import Decider
 from processors.index import disk_cache
 from processors.index.disk_cache import IndexCache
-from processors.index.outcome_headers import noted
+from processors.index.outcome_headers import parse_outcome_headers
 from processors.index.partition_index import PartitionIndex
 from processors.index.recovery import HorizonError, check_horizon
 from processors.parse import raw_of
 from runtime.health import Health
 from runtime.kafka.producer import Appended
 from runtime.settings import Settings
-from runtime.stage import Batch, MakesRecords, Partition, RefusedError
+from runtime.stage import Batch, HasRecordFactory, Partition, RefusedError
 from schemas.envelopes import Outcome
 from schemas.topics import CARTS, OUTCOMES, WEBHOOKS
 from tests import toy_platform
 from tests.toy_platform import record
 
-PLACE = Partition(WEBHOOKS.name, 0)
+PARTITION = Partition(WEBHOOKS.name, 0)
 HOUR = 3_600_000
 
 
@@ -37,7 +37,7 @@ class Log:
     ``after`` is called when something was appended, before its sender hears of it.
     """
 
-    stands: dict[str, list[Outcome]] = field(default_factory=dict)
+    outcomes: dict[str, list[Outcome]] = field(default_factory=dict)
     foreign: list[Outcome] = field(default_factory=list)
     reads: int = 0
     opened: list[int] = field(default_factory=list)
@@ -45,11 +45,11 @@ class Log:
     after: Callable[[], None] = lambda: None
 
     def append(self, outcome: Outcome) -> int:
-        log = self.stands.setdefault(outcome.topic, [])
+        log = self.outcomes.setdefault(outcome.topic, [])
         log.append(outcome)
         return len(log) - 1
 
-    def filled(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
+    def build_batches(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
         return list(outcomes)
 
     async def send(
@@ -85,9 +85,9 @@ class Log:
     async def catch_up(self, _partition: int, index: PartitionIndex) -> int:
         self.reads += 1
         found = 0
-        for topic, log in self.stands.items():
+        for topic, log in self.outcomes.items():
             for outcome in log[index.upto[topic] :]:
-                index.add(noted(outcome.headers))
+                index.add(parse_outcome_headers(outcome.headers))
                 found += 1
             index.upto[topic] = len(log)
         return found
@@ -107,12 +107,14 @@ class House:
             for number, body in enumerate(bodies)
         ]
         return Batch(
-            PLACE, records, first, first + len(records), 1,
+            PARTITION, records, first, first + len(records), 1,
             lambda: self.is_current, lambda: self.age,
         )  # fmt: skip
 
     def canonical(self) -> int:
-        return sum(len(log) for topic, log in self.log.stands.items() if topic == "hookline.carts")
+        return sum(
+            len(log) for topic, log in self.log.outcomes.items() if topic == "hookline.carts"
+        )
 
 
 @pytest.fixture
@@ -124,26 +126,26 @@ async def house(tmp_path: Path) -> House:
     stage._cache = IndexCache(stage._settings, "cluster")
     stage._health = health
     stage._shops = SimpleNamespace(shops=toy_platform.SHOPS)  # type: ignore[assignment]
-    stage._budget = SimpleNamespace(kept=nullcontext, renew=lambda: None)  # type: ignore[assignment]
-    stage._verdicts = Verdicts(toy_platform.CODEC, {"spiffy": toy_platform.adapter()}, b"key")
+    stage._budget = SimpleNamespace(enforced=nullcontext, renew=lambda: None)  # type: ignore[assignment]
+    stage._decider = Decider(toy_platform.CODEC, {"spiffy": toy_platform.adapter()}, b"key")
     stage._sender = log  # type: ignore[assignment]
-    stage._readback = log  # type: ignore[assignment]
-    await stage.open(PLACE, 0)
+    stage._recovery = log  # type: ignore[assignment]
+    await stage.open(PARTITION, 0)
     return House(stage, log, health)
 
 
 def test_a_record_is_read_in_the_same_way_as_it_is_fetched_and_by_who_reads_the_log() -> None:
-    assert isinstance(Processors(), MakesRecords)
+    assert isinstance(Processors(), HasRecordFactory)
     fetched = record(7, b"a", entity="cart:a")
-    make = Processors().making(PLACE)
+    make = Processors().record_factory(PARTITION)
     made = make(fetched.offset, fetched.timestamp, fetched.key, fetched.value, fetched.headers)
     assert made == raw_of(fetched)
 
 
-async def test_a_batch_is_settled_when_all_its_outcomes_stand(house: House) -> None:
+async def test_a_batch_is_settled_when_all_its_outcomes_are_written(house: House) -> None:
     await house.stage.handle(house.batch(0, b"content 1", b"content 2 two", b"?"))
     assert {"hookline.carts": 2, "hookline.consents": 1, "hookline.dead-letters": 1} == {
-        topic: len(log) for topic, log in house.log.stands.items()
+        topic: len(log) for topic, log in house.log.outcomes.items()
     }
 
 
@@ -151,7 +153,7 @@ async def test_nothing_is_sent_while_the_group_has_not_heard_of_us(house: House)
     house.age = 0.81 * 10
     handling = asyncio.create_task(house.stage.handle(house.batch(0, b"content 1")))
     await asyncio.sleep(0.05)
-    assert ({}, True) == (house.log.stands, "group" in house.health.unmet)
+    assert ({}, True) == (house.log.outcomes, "group" in house.health.unmet)
     house.age = 0.0
     await handling
     assert (1, True) == (house.canonical(), house.health.is_ready)
@@ -163,11 +165,11 @@ async def test_after_a_silence_the_logs_are_read_before_anything_is_sent(house: 
     stage._sender = twin  # type: ignore[assignment]
     await stage.handle(house.batch(0, b"content 1"))
     stage._sender = house.log  # type: ignore[assignment]
-    stage._held[0] = Held(await house.log.open(0, 0, 0), stage._window_ms())
+    stage._open[0] = OpenIndex(await house.log.open(0, 0, 0), stage._window_ms())
     house.age = 9.0
     handling = asyncio.create_task(stage.handle(house.batch(0, b"content 1")))
     await asyncio.sleep(0.03)
-    house.log.stands = {topic: list(log) for topic, log in twin.stands.items()}  # our successor
+    house.log.outcomes = {topic: list(log) for topic, log in twin.outcomes.items()}  # our successor
     house.age = 0.0
     await handling
     assert 1 == house.canonical()
@@ -176,7 +178,7 @@ async def test_after_a_silence_the_logs_are_read_before_anything_is_sent(house: 
 async def test_nothing_is_sent_once_the_partition_may_be_somebody_elses(house: House) -> None:
     house.is_current = False
     await house.stage.handle(house.batch(0, b"content 1"))
-    assert {} == house.log.stands
+    assert {} == house.log.outcomes
 
 
 async def test_what_was_acknowledged_as_its_generation_ended_is_read_back_and_not_written_again(
@@ -191,10 +193,10 @@ async def test_what_was_acknowledged_as_its_generation_ended_is_read_back_and_no
     await stage.handle(house.batch(0, b"content 1", b"?"))
     assert 1 == house.canonical()
     house.log.after, house.is_current = Log().after, True
-    await stage.open(PLACE, 0)  # the same partition again, and nothing of it was committed
+    await stage.open(PARTITION, 0)  # the same partition again, and nothing of it was committed
     await stage.handle(house.batch(0, b"content 1", b"?", b"content 1"))
     assert {"hookline.carts": 1, "hookline.dead-letters": 1, "hookline.duplicates": 1} == {
-        topic: len(log) for topic, log in house.log.stands.items()
+        topic: len(log) for topic, log in house.log.outcomes.items()
     }
     assert [0] == house.log.opened  # its index was continued
 
@@ -208,8 +210,8 @@ async def test_what_somebody_else_wrote_between_is_read_before_the_next_batch(
     stage._sender = other  # type: ignore[assignment]
     await stage.handle(house.batch(5, b"content 1"))
     stage._sender = house.log  # type: ignore[assignment]
-    stage._held[0] = Held(await house.log.open(0, 0, 0), stage._window_ms())
-    house.log.foreign = other.stands["hookline.carts"]
+    stage._open[0] = OpenIndex(await house.log.open(0, 0, 0), stage._window_ms())
+    house.log.foreign = other.outcomes["hookline.carts"]
     await stage.handle(house.batch(0, b"content 2"))
     reads = house.log.reads
     await stage.handle(house.batch(5, b"content 1"))
@@ -221,85 +223,86 @@ async def test_an_index_that_is_still_valid_is_continued_and_not_read_again(
     house: House,
 ) -> None:
     await house.stage.handle(house.batch(0, b"content 1"))
-    index = house.stage._held[0].index
-    await house.stage.revoked(frozenset({PLACE}))
-    await house.stage.assigned(frozenset({PLACE}))
-    await house.stage.open(PLACE, 1)
-    assert index is house.stage._held[0].index
+    index = house.stage._open[0].index
+    await house.stage.revoked(frozenset({PARTITION}))
+    await house.stage.assigned(frozenset({PARTITION}))
+    await house.stage.open(PARTITION, 1)
+    assert index is house.stage._open[0].index
     assert [0] == house.log.opened
 
 
-@pytest.mark.parametrize("reason", ["commit failed", "log trimmed", "window widened", "in hand"])
+@pytest.mark.parametrize("reason", ["commit failed", "log trimmed", "window widened", "in flight"])
 async def test_an_index_that_may_lack_something_is_read_again(house: House, reason: str) -> None:
     stage = house.stage
     await stage.handle(house.batch(0, b"content 1"))
-    index, due = stage._held[0].index, 1
+    index, due = stage._open[0].index, 1
     if reason == "commit failed":
-        due = 0  # it has forgotten what stands at 0
+        due = 0  # it has forgotten the outcomes of 0
     elif reason == "log trimmed":
         house.log.is_trimmed = True
     elif reason == "window widened":
-        stage._held[0].window_ms -= 1
+        stage._open[0].window_ms -= 1
     else:
         stage._busy.add(0)
-    await stage.revoked(frozenset({PLACE}))
-    await stage.assigned(frozenset({PLACE}))
-    await stage.open(PLACE, due)
-    assert index is not stage._held[0].index
+    await stage.revoked(frozenset({PARTITION}))
+    await stage.assigned(frozenset({PARTITION}))
+    await stage.open(PARTITION, due)
+    assert index is not stage._open[0].index
     await stage.handle(house.batch(due, b"content 1"))
     assert 1 == house.canonical()
 
 
 async def test_indexes_of_partitions_that_went_elsewhere_are_dropped(house: House) -> None:
     await house.stage.assigned(frozenset({Partition(WEBHOOKS.name, 3)}))
-    assert {} == house.stage._held
+    assert {} == house.stage._open
 
 
 async def test_a_window_widened_under_way_is_looked_back_over(house: House) -> None:
-    house.stage._held[0].window_ms -= 1
+    house.stage._open[0].window_ms -= 1
     await house.stage.handle(house.batch(0, b"content 1"))
     assert [0, 0] == house.log.opened
 
 
 async def test_a_raw_offset_known_with_another_delivery_is_refused(house: House) -> None:
     await house.stage.handle(house.batch(0, b"content 1"))
-    house.stage._held[0].index = await house.log.open(0, 0, 0)
+    house.stage._open[0].index = await house.log.open(0, 0, 0)
     again = house.batch(0, b"content 1")
     stranger = record(0, b"content 1", delivery_id="somebody-else")
     with pytest.raises(RefusedError, match="recreated"):
         await house.stage.handle(
-            Batch(PLACE, [stranger], 0, 1, 1, again.is_current, again.heartbeat_age)
+            Batch(PARTITION, [stranger], 0, 1, 1, again.is_current, again.heartbeat_age)
         )
 
 
-async def test_what_is_left_is_kept_on_disk_as_it_stands_in_the_logs(
+async def test_an_index_that_is_given_up_is_saved_as_the_logs_hold_it(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(disk_cache, "LEAST", 1)
+    monkeypatch.setattr(disk_cache, "MIN_OUTCOMES", 1)
     stage = house.stage
     await stage.handle(house.batch(0, b"content 1", b"content 2", b"content 1", b"?"))
-    await stage._cache.written()
+    await stage._cache.flush()
     await stage.handle(house.batch(4, b"content 3"))
-    await stage.revoked(frozenset({PLACE}))
-    await stage._cache.written()
+    await stage.revoked(frozenset({PARTITION}))
+    await stage._cache.flush()
     kept = stage._cache.read(0, 5, stage._window_ms())
-    stands = {topic: len(log) for topic, log in house.log.stands.items()}
-    assert dict.fromkeys((topic.name for topic in OUTCOMES), 0) | stands == kept.upto
-    assert {topic: noted(log[-1].headers).name for topic, log in house.log.stands.items()} == (
-        kept.last
-    )
-    digest = noted(house.log.stands[CARTS.name][-1].headers).digest
-    assert kept.questions([digest], [b""]).same(0, digest, 5) is not None
+    outcomes = {topic: len(log) for topic, log in house.log.outcomes.items()}
+    assert dict.fromkeys((topic.name for topic in OUTCOMES), 0) | outcomes == kept.upto
+    assert {
+        topic: parse_outcome_headers(log[-1].headers).record_id
+        for topic, log in house.log.outcomes.items()
+    } == kept.last
+    digest = parse_outcome_headers(house.log.outcomes[CARTS.name][-1].headers).digest
+    assert kept.lookup([b""], [digest]).same_digest(0, 5) is not None
 
 
 async def test_an_index_that_a_batch_still_writes_to_is_not_kept(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await house.stage.handle(house.batch(0, b"content 1"))
-    monkeypatch.setattr(disk_cache, "LEAST", 1)
+    monkeypatch.setattr(disk_cache, "MIN_OUTCOMES", 1)
     house.stage._busy.add(0)
-    house.stage._keep([0])
-    await house.stage._cache.written()
+    house.stage._save([0])
+    await house.stage._cache.flush()
     assert not house.stage._cache.path(0).exists()
 
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from processors import cloudevents, outcomes
-from processors import decide as deciding
-from processors.decide import Verdict, Verdicts
-from processors.index.outcome_headers import noted
+from processors import decide as decide_module
+from processors.decide import Decider, Verdict
+from processors.index.outcome_headers import parse_outcome_headers
 from processors.index.partition_index import PartitionIndex
 from processors.outcomes import Origin
 from processors.parse import raw_of
@@ -35,7 +35,7 @@ from tests import toy_platform
 from tests.sink_events import meta
 from tests.toy_platform import CODEC, SHOP, SHOPS, Record, events, parse, record
 
-VERDICTS = Verdicts(CODEC, {"spiffy": toy_platform.adapter()}, b"key")
+VERDICTS = Decider(CODEC, {"spiffy": toy_platform.adapter()}, b"key")
 
 
 def decide(
@@ -48,7 +48,7 @@ def decide(
 
 def write(index: PartitionIndex, outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
-        index.add(noted(outcome.headers))
+        index.add(parse_outcome_headers(outcome.headers))
 
 
 def kinds(found: list[Verdict]) -> list[str]:
@@ -68,18 +68,18 @@ def test_every_record_gets_one_verdict_in_order() -> None:
 def test_every_outcome_carries_what_the_index_is_read_back_from() -> None:
     batch = [record(4, b"content 1 two"), record(5, b"?"), record(6, b"content 1 two")]
     written = [outcome for verdict in decide(batch) for outcome in verdict.outcomes]
-    read = [noted(outcome.headers) for outcome in written]
-    assert [(said.raw_offset, said.slot, said.slots) for said in read] == [
+    read = [parse_outcome_headers(outcome.headers) for outcome in written]
+    assert [(each.raw_offset, each.slot, each.slots) for each in read] == [
         (4, "cart", ("cart", "consent")),
         (4, "consent", ("cart", "consent")),
         (5, "dead-letter", ("dead-letter",)),
         (6, "duplicate", ("duplicate",)),
     ]
-    for raw, said, outcome in zip([0, 0, 1, 2], read, written, strict=True):
-        assert (said.raw_time, said.entity) == (batch[raw].timestamp, batch[raw].key)
-        assert (said.delivery_id, len(said.digest)) == (f"delivery-{said.raw_offset}", 16)
+    for raw, each, outcome in zip([0, 0, 1, 2], read, written, strict=True):
+        assert (each.raw_time, each.entity) == (batch[raw].timestamp, batch[raw].key)
+        assert (each.delivery_id, len(each.digest)) == (f"delivery-{each.raw_offset}", 16)
         assert header(outcome, envelopes.ADAPTER) == b"1"
-        assert not said.is_replay
+        assert not each.is_replay
 
 
 def test_a_cart_that_goes_a_b_a_says_three_things_and_a_retry_of_the_last_none() -> None:
@@ -88,11 +88,11 @@ def test_a_cart_that_goes_a_b_a_says_three_things_and_a_retry_of_the_last_none()
     assert kinds(found) == ["canonical", "canonical", "canonical", "duplicate"]
 
 
-def test_a_dead_letter_is_no_earlier_saying() -> None:
+def test_a_dead_letter_is_no_prior_outcome() -> None:
     index = PartitionIndex()
     first = decide([record(0, b"content boom")], index)
     write(index, first[0].outcomes)
-    fixed = Verdicts(
+    fixed = Decider(
         CODEC,
         {"spiffy": Adapter(2, parse, lambda d, p: events(d, structs.replace(p, payload=b"")))},
         b"key",
@@ -156,12 +156,12 @@ def test_any_part_of_the_outcomes_lost_gives_the_same_final_outcomes(
     st.integers(0, 12),
 )
 def test_a_batch_is_decided_as_its_records_would_be_one_by_one(
-    told: list[tuple[bytes, str, bool]], known: int
+    deliveries: list[tuple[bytes, str, bool]], known: int
 ) -> None:
     replay = ((envelopes.REPLAY_OF, b"0:0"), (envelopes.ORIGINAL, b"0:0:1"))
     batch = [
         record(offset, body, entity=entity, extra=replay if is_replay else ())
-        for offset, (body, entity, is_replay) in enumerate(told)
+        for offset, (body, entity, is_replay) in enumerate(deliveries)
     ]
     singly: list[Verdict] = []
     index, other = PartitionIndex(), PartitionIndex()
@@ -206,7 +206,7 @@ def encoded(offset: int, body: bytes, encoding: bytes) -> Record:
     return replace(plain, headers=(*plain.headers, (envelopes.CONTENT_ENCODING, encoding)))
 
 
-def test_a_gzip_body_is_the_same_saying_as_its_content() -> None:
+def test_a_gzip_body_repeats_its_plain_content() -> None:
     halves = gzip.compress(b"content") + gzip.compress(b" 1")
     found = decide(
         [
@@ -245,21 +245,23 @@ def test_what_surely_fits_does_beside_all_that_a_delivery_can_bring() -> None:
     raw = raw_of(record(0, b"content 1"))
     raw = structs.replace(raw, key=b"k" * parts, delivery_id="d" * parts, replay_of="r" * parts)
     slot = "s" * most
-    said = structs.replace(meta("spiffy", "cart", "1", 0), entity="e" * most, shop="o" * most)
-    headers = Origin(raw, 1, bytes(16)).headers(slot, (slot,)) + cloudevents.headers(CARTS, said)
-    outcome = Outcome(CARTS.name, said.entity.encode(), b"v" * most, headers)
+    event_meta = structs.replace(meta("spiffy", "cart", "1", 0), entity="e" * most, shop="o" * most)
+    headers = Origin(raw, 1, bytes(16)).headers(slot, (slot,)) + cloudevents.headers(
+        CARTS, event_meta
+    )
+    outcome = Outcome(CARTS.name, event_meta.entity.encode(), b"v" * most, headers)
     assert not outcomes.too_large(CARTS, outcome)
 
 
 def test_the_list_of_very_many_slots_is_counted_whatever_the_event() -> None:
     raw = raw_of(record(0, b"content 1"))
     slots = tuple(f"shipment-{number}" for number in range(400_000))
-    made = (CARTS, b"key", b"small", [])
+    made: outcomes.EncodedEvent = (CARTS, b"key", b"small", [])
     assert isinstance(outcomes.event(Origin(raw, 1, bytes(16)), slots[0], made, slots), Reject)
     assert isinstance(outcomes.event(Origin(raw, 1, bytes(16)), "cart", made, ("cart",)), Outcome)
 
 
-def test_a_replay_skips_the_question_whether_it_was_said_before() -> None:
+def test_a_replay_does_not_repeat_another_delivery() -> None:
     again = record(1, b"content 1")
     replayed = replace(again, headers=(*again.headers, (envelopes.REPLAY_OF, b"0:3")))
     assert kinds(decide([record(0, b"content 1"), replayed])) == ["canonical", "canonical"]
@@ -276,20 +278,20 @@ def test_the_window_and_the_retry_window_are_the_shops_own() -> None:
     ]
 
 
-NEXT = Verdicts(CODEC, {"spiffy": toy_platform.adapter(toy_platform.NEXT)}, b"key")
+NEXT = Decider(CODEC, {"spiffy": toy_platform.adapter(toy_platform.NEXT)}, b"key")
 
 
-def half_written(body: bytes, *slots: str, version: Verdicts = VERDICTS) -> PartitionIndex:
+def half_written(body: bytes, *slots: str, version: Decider = VERDICTS) -> PartitionIndex:
     """An index that knows only these slots of the delivery at offset 0."""
     index = PartitionIndex()
     for outcome in version.decide([record(0, body)], index, SHOPS)[0].outcomes:
         if header(outcome, envelopes.SLOT).decode() in slots:
-            index.add(noted(outcome.headers))
+            index.add(parse_outcome_headers(outcome.headers))
     return index
 
 
 @pytest.mark.parametrize(
-    ("body", "stands", "reason"),
+    ("body", "written", "reason"),
     [
         (b"content two old-only", "cart", Reason.INVALID_PAYLOAD),
         (b"content two old-only", "consent", Reason.INVALID_PAYLOAD),
@@ -298,17 +300,17 @@ def half_written(body: bytes, *slots: str, version: Verdicts = VERDICTS) -> Part
     ],
 )
 def test_a_slot_that_cannot_be_made_any_more_gets_a_dead_letter_in_its_place(
-    body: bytes, stands: str, reason: Reason
+    body: bytes, written: str, reason: Reason
 ) -> None:
-    missing = {"cart": "consent", "consent": "cart"}[stands]
-    index = half_written(body, stands)
+    missing = {"cart": "consent", "consent": "cart"}[written]
+    index = half_written(body, written)
     verdict = NEXT.decide([record(0, body)], index, SHOPS)[0]
     assert (verdict.kind, verdict.reason) == ("canonical", reason)
     [letter] = verdict.outcomes
     assert letter.topic == DEAD_LETTERS.name
     assert letter.value == body
-    said = {name: header(letter, name) for name in (envelopes.SLOT, envelopes.SLOTS)}
-    assert said == {envelopes.SLOT: missing.encode(), envelopes.SLOTS: b"cart,consent"}
+    values = {name: header(letter, name) for name in (envelopes.SLOT, envelopes.SLOTS)}
+    assert values == {envelopes.SLOT: missing.encode(), envelopes.SLOTS: b"cart,consent"}
     assert header(letter, envelopes.REASON) == reason.encode()
     write(index, verdict.outcomes)
     assert NEXT.decide([record(0, body)], index, SHOPS) == []
@@ -343,7 +345,7 @@ def test_a_slot_that_only_the_next_version_gives_is_not_added_to_a_delivery_begu
 
 
 @pytest.mark.parametrize("first", ["letter", "event"])
-def test_a_delivery_with_a_dead_letter_in_a_slot_has_still_said_what_it_said(first: str) -> None:
+def test_a_delivery_with_a_dead_letter_in_a_slot_is_still_a_prior_outcome(first: str) -> None:
     body = b"content two old-only"
     index = half_written(body, "cart")
     [letter] = NEXT.decide([record(0, body)], index, SHOPS)[0].outcomes
@@ -360,7 +362,7 @@ def test_a_delivery_with_a_dead_letter_in_a_slot_has_still_said_what_it_said(fir
 def test_a_digest_stays_the_one_that_the_first_copy_claimed() -> None:
     renamed = Adapter(2, lambda d: structs.replace(parse(d), event="renamed"), events)  # type: ignore[type-var]
     index = half_written(b"content two", "cart")
-    rest = Verdicts(CODEC, {"spiffy": renamed}, b"key").decide(
+    rest = Decider(CODEC, {"spiffy": renamed}, b"key").decide(
         [record(0, b"content two")], index, SHOPS
     )[0]
     first = decide([record(0, b"content two")])[0].outcomes[0]
@@ -369,7 +371,7 @@ def test_a_digest_stays_the_one_that_the_first_copy_claimed() -> None:
 
 
 def replay(offset: int, of: int, body: bytes, *, at: int = 1_000_000) -> Record:
-    """The delivery that stood at raw offset ``of``, appended again."""
+    """The delivery at raw offset ``of``, appended again."""
     extra = (
         (envelopes.REPLAY_OF, b"0:0"),
         (envelopes.ORIGINAL, b"0:%d:1000000" % of),
@@ -401,17 +403,26 @@ def test_a_replay_never_becomes_the_latest_state_of_its_entity() -> None:
     assert kinds(found) == ["canonical", "canonical", "duplicate"]
 
 
-SAID = [b"content 1 two", b"state a", b"state b", b"content 1 new-only", b"?", b"content 1 three"]
+MIXED_BODIES = [
+    b"content 1 two",
+    b"state a",
+    b"state b",
+    b"content 1 new-only",
+    b"?",
+    b"content 1 three",
+]
 
 
 @settings(deadline=None)
 @given(
-    bodies=st.lists(st.tuples(st.sampled_from(SAID), st.none() | st.integers(0, 3)), max_size=12),
-    stands=st.integers(0, 6),
+    bodies=st.lists(
+        st.tuples(st.sampled_from(MIXED_BODIES), st.none() | st.integers(0, 3)), max_size=12
+    ),
+    written=st.integers(0, 6),
     at_once=st.integers(1, 4),
 )
 def test_how_many_records_are_decided_at_once_changes_no_verdict(
-    bodies: list[tuple[bytes, int | None]], stands: int, at_once: int
+    bodies: list[tuple[bytes, int | None]], written: int, at_once: int
 ) -> None:
     batch = [
         record(offset, body, entity=f"cart:{len(body) % 2}")
@@ -422,9 +433,9 @@ def test_how_many_records_are_decided_at_once_changes_no_verdict(
     outcomes = [outcome for verdict in decide(batch) for outcome in verdict.outcomes]
     whole, sliced = PartitionIndex(), PartitionIndex()
     for index in (whole, sliced):
-        write(index, outcomes[:stands])  # what a killed process left of them
+        write(index, outcomes[:written])  # what a killed process left of them
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(deciding, "AT_ONCE", at_once)
+        patch.setattr(decide_module, "AT_ONCE", at_once)
         found = decide(batch, sliced)
     assert found == decide(batch, whole)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.dedupe import DIGEST_BYTES, Said, digest, repeats
+from processors.dedupe import DIGEST_BYTES, PriorOutcome, digest, repeats
 from processors.sources.contract import Rule
 
 HOUR = 3_600_000
@@ -20,8 +20,11 @@ WINDOW, RETRY = 72 * 3600, 900
 
 
 def verdict(
-    rule: Rule, appended_ms: int, same: Said | None = None, latest: Said | None = None
-) -> Said | None:
+    rule: Rule,
+    appended_ms: int,
+    same: PriorOutcome | None = None,
+    latest: PriorOutcome | None = None,
+) -> PriorOutcome | None:
     return repeats(rule, A, appended_ms, same, latest, WINDOW, RETRY)
 
 
@@ -37,7 +40,7 @@ def verdict(
         (Rule.STATE, 0, AS_READ, True),
         (Rule.STATE, 0, B, False),
         (Rule.STATE, 0, BELOW, False),
-        # A broker's clock may step back: what was said "later" is near enough.
+        # A broker's clock may step back: a "later" outcome is near enough.
         (Rule.CONTENT, -HOUR, B, True),
         (Rule.STATE, -HOUR, A, True),
     ],
@@ -45,18 +48,18 @@ def verdict(
 def test_content_asks_for_the_same_digest_and_state_for_the_latest_one(
     rule: Rule, age_ms: int, latest_digest: bytes, is_repeat: bool
 ) -> None:
-    same = Said(1, THEN, A)
-    latest = Said(2, THEN, latest_digest)
+    same = PriorOutcome(1, THEN, A)
+    latest = PriorOutcome(2, THEN, latest_digest)
     expected = same if rule is Rule.CONTENT else latest
     assert verdict(rule, THEN + age_ms, same, latest) == (expected if is_repeat else None)
 
 
 def test_a_cart_that_goes_a_b_a_says_three_things() -> None:
-    first, second = Said(1, THEN, A), Said(2, THEN + 1000, B)
+    first, second = PriorOutcome(1, THEN, A), PriorOutcome(2, THEN + 1000, B)
     assert verdict(Rule.STATE, THEN + 2000, same=first, latest=second) is None
 
 
-def test_nothing_said_before_is_news() -> None:
+def test_without_a_prior_outcome_a_delivery_is_new() -> None:
     assert verdict(Rule.CONTENT, 0) is None
     assert verdict(Rule.STATE, 0) is None
 
@@ -72,7 +75,7 @@ PARTS = st.tuples(st.text(), st.text(), st.text(), st.text(), st.binary())
 
 
 @given(PARTS, PARTS)
-def test_two_deliveries_have_one_digest_only_if_they_say_the_same(
+def test_two_deliveries_have_one_digest_only_if_their_content_is_the_same(
     left: tuple[str, str, str, str, bytes], right: tuple[str, str, str, str, bytes]
 ) -> None:
     assert (digest(*left) == digest(*right)) == (left == right)

@@ -1,4 +1,4 @@
-"""A processor killed at every place where outcomes can be missing ends as if it never had been.
+"""A processor killed at every point where outcomes can be missing ends as if it never had been.
 
 The outcome logs are lists here. Outcomes are appended to each topic in order, so what a
 killed process leaves of a batch is a prefix per topic: all products of prefixes are cut.
@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processors.decide import Verdicts
-from processors.index.outcome_headers import noted
+from processors.decide import Decider
+from processors.index.outcome_headers import parse_outcome_headers
 from processors.index.partition_index import PartitionIndex
-from processors.index.recovery import MARGIN_MS
+from processors.index.recovery import HORIZON_MARGIN_MS
 from processors.sources import ADAPTERS
 from schemas import envelopes
 from schemas.envelopes import Outcome
@@ -31,8 +31,8 @@ HOUR = 60 * MINUTE
 WINDOW_MS = 72 * HOUR
 Logs = dict[str, list[Outcome]]
 
-TOY = {v: Verdicts(CODEC, {"spiffy": toy_platform.adapter(v)}, b"key") for v in (FIRST, NEXT)}
-REAL = Verdicts(CODEC, ADAPTERS, CONTACT_KEY)
+TOY = {v: Decider(CODEC, {"spiffy": toy_platform.adapter(v)}, b"key") for v in (FIRST, NEXT)}
+REAL = Decider(CODEC, ADAPTERS, CONTACT_KEY)
 REAL_SHOPS = {(shop.source, shop.id): shop for shop in SHOPS.values()}
 EXAMPLES = examples()
 MANY_SLOTS = [each for each in EXAMPLES if len(each.told["events"]) > 1]
@@ -42,7 +42,7 @@ MANY_SLOTS = [each for each in EXAMPLES if len(each.told["events"]) > 1]
 class Processor:
     """What decides, and for which shops."""
 
-    verdicts: Verdicts
+    verdicts: Decider
     shops: Mapping[Any, Any]
 
     def append(
@@ -56,8 +56,8 @@ class Processor:
         for topic, outcomes in appended.items():
             logs[topic].extend(outcomes)
             for outcome in outcomes:
-                index.add(noted(outcome.headers))
-        index.settle(batch[-1].offset + 1, batch[-1].timestamp - WINDOW_MS - MARGIN_MS)
+                index.add(parse_outcome_headers(outcome.headers))
+        index.settle(batch[-1].offset + 1, batch[-1].timestamp - WINDOW_MS - HORIZON_MARGIN_MS)
         return appended
 
     def run(
@@ -75,14 +75,16 @@ def read_back(
 ) -> PartitionIndex:
     """A fresh index: from the horizon on, topics in any order, each in its own."""
     index = PartitionIndex(committed)
-    horizon = history[min(committed, len(history) - 1)].timestamp - WINDOW_MS - MARGIN_MS
+    horizon = history[min(committed, len(history) - 1)].timestamp - WINDOW_MS - HORIZON_MARGIN_MS
     turns = [topic for topic, log in logs.items() for _ in log]
     chance.shuffle(turns)
     left = {topic: iter(log) for topic, log in logs.items()}
     for topic in turns:
-        said = noted(next(left[topic]).headers)
-        if said.raw_time >= horizon:  # appended when it was decided, at its raw time at the least
-            index.add(said)
+        headers = parse_outcome_headers(next(left[topic]).headers)
+        if (
+            headers.raw_time >= horizon
+        ):  # appended when it was decided, at its raw time at the least
+            index.add(headers)
     return index
 
 
@@ -115,7 +117,7 @@ def as_bytes(logs: Logs) -> dict[str, list[Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """A history, killed in one batch: what stood before it, and what it would have appended."""
+    """A history, killed in one batch: what was written before, and what it would have appended."""
 
     batches: list[list[Record]]
     killed: int
@@ -171,7 +173,7 @@ GAPS = [0, MINUTE, 14 * MINUTE, 16 * MINUTE, 71 * HOUR, 73 * HOUR]
 def steps_of(bodies: list[bytes], gaps: list[int]) -> Any:
     """Body, entity, time since the record before, and which earlier record this one replays.
 
-    Each history has few words, so that it says them again.
+    Each history has few bodies, so that it repeats them.
     """
     return st.lists(
         st.tuples(
@@ -194,16 +196,16 @@ def history_of(steps: list[tuple[bytes, str, int, int | None]]) -> list[Record]:
             history.append(record(offset, body, at=now, entity=entity))
             continue
         first = history[replayed]
-        said = dict(first.headers)
-        told = said.get(envelopes.ORIGINAL, b"0:%d:%d" % (first.offset, first.timestamp))
+        headers = dict(first.headers)
+        original = headers.get(envelopes.ORIGINAL, b"0:%d:%d" % (first.offset, first.timestamp))
         history.append(
             record(
                 offset,
                 first.value,
                 at=now,
                 entity=first.key.decode().split("/", 2)[2],
-                delivery_id=said[envelopes.DELIVERY].decode(),
-                extra=((envelopes.REPLAY_OF, b"0:0"), (envelopes.ORIGINAL, told)),
+                delivery_id=headers[envelopes.DELIVERY].decode(),
+                extra=((envelopes.REPLAY_OF, b"0:0"), (envelopes.ORIGINAL, original)),
             )
         )
     return history
@@ -278,7 +280,7 @@ def raw_of(example: Example, offset: int, now: int) -> Record:
     return Record(offset, raw.key, raw.body, headers, timestamp=now)
 
 
-# The next adapter version, against a plain list of what was said.
+# The next adapter version, against a plain list of outcomes.
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,36 +318,36 @@ def version_slots(body: bytes, version: int) -> tuple[str, ...]:
 
 
 def expected(
-    history: list[Record], stands: Mapping[int, Settled], version: int
+    history: list[Record], written: Mapping[int, Settled], version: int
 ) -> dict[int, Settled]:
-    """Every delivery's verdict: as it stands, or else as ``version`` decides it as of then."""
+    """Every delivery's verdict: as it is written, or else as ``version`` decides it as of then."""
     claims: list[Claim] = []
     verdicts: dict[int, Settled] = {}
     for each in history:
-        verdict = stands.get(each.offset) or decided(each, claims, version)
+        verdict = written.get(each.offset) or decided(each, claims, version)
         verdicts[each.offset] = verdict
         if verdict.kind == "canonical":
-            said = dict(each.headers)
+            headers = dict(each.headers)
             claims.append(
                 Claim(
                     each.offset,
                     each.timestamp,
                     each.value,
                     each.key,
-                    said[envelopes.DELIVERY],
-                    envelopes.REPLAY_OF in said,
+                    headers[envelopes.DELIVERY],
+                    envelopes.REPLAY_OF in headers,
                 )
             )
     return verdicts
 
 
 def decided(each: Record, claims: list[Claim], version: int) -> Settled:
-    said = dict(each.headers)
+    headers = dict(each.headers)
     unknown = version == NEXT and b"old-word" in each.value
     if each.value.startswith(b"?") or unknown:
         return Settled("dead-letter")
-    if envelopes.REPLAY_OF in said:
-        own = [claim for claim in claims if claim.delivery_id == said[envelopes.DELIVERY]]
+    if envelopes.REPLAY_OF in headers:
+        own = [claim for claim in claims if claim.delivery_id == headers[envelopes.DELIVERY]]
         earlier, within = own[-1:], WINDOW_MS
     elif each.value.startswith(b"content"):
         earlier = [claim for claim in claims if claim.body == each.value][-1:]
@@ -361,25 +363,25 @@ def decided(each: Record, claims: list[Claim], version: int) -> Settled:
 
 
 def settled(logs: Logs) -> dict[int, Settled]:
-    """Every delivery's verdict as the logs tell it; each slot stands once, and all of them do."""
+    """Every delivery's verdict as the logs hold it; each slot is there exactly once."""
     found: dict[int, Counter[str]] = defaultdict(Counter)
     named: dict[int, set[tuple[str, ...]]] = defaultdict(set)
     for log in logs.values():
         for outcome in log:
-            said = noted(outcome.headers)
-            found[said.raw_offset][said.slot] += 1
-            named[said.raw_offset].add(said.slots)
+            headers = parse_outcome_headers(outcome.headers)
+            found[headers.raw_offset][headers.slot] += 1
+            named[headers.raw_offset].add(headers.slots)
     assert all(len(lists) == 1 for lists in named.values()), named
     assert all(found[offset] == Counter(*lists) for offset, lists in named.items()), found
     return {offset: verdict(*lists) for offset, lists in named.items()}
 
 
-def stands_in(logs: Logs) -> dict[int, Settled]:
+def written_in(logs: Logs) -> dict[int, Settled]:
     """The verdicts that are begun at least: one copy settles the class and the slots."""
     return {
-        said.raw_offset: verdict(said.slots)
+        headers.raw_offset: verdict(headers.slots)
         for log in logs.values()
-        for said in (noted(outcome.headers) for outcome in log)
+        for headers in (parse_outcome_headers(outcome.headers) for outcome in log)
     }
 
 
@@ -390,7 +392,7 @@ def verdict(slots: tuple[str, ...]) -> Settled:
 
 @settings(max_examples=80, deadline=None)
 @given(HISTORIES, st.randoms(use_true_random=False))
-def test_uninterrupted_each_delivery_is_what_a_plain_list_of_all_says(
+def test_uninterrupted_each_delivery_is_what_a_plain_list_decides(
     history: list[Record], chance: random.Random
 ) -> None:
     whole = new_logs()
@@ -400,17 +402,17 @@ def test_uninterrupted_each_delivery_is_what_a_plain_list_of_all_says(
 
 @settings(max_examples=250, deadline=None)
 @given(HISTORIES, st.randoms(use_true_random=False), st.sampled_from([FIRST, NEXT]))
-def test_killed_anywhere_the_other_adapter_version_keeps_what_stands_and_decides_the_rest(
+def test_killed_anywhere_the_other_adapter_version_keeps_what_is_written_and_decides_the_rest(
     history: list[Record], chance: random.Random, version: int
 ) -> None:
     other = NEXT if version == FIRST else FIRST
     life = Life.of(toy(version), history, chance)
     for logs in cuts(life.before, life.last):
-        stood = {topic: list(log) for topic, log in logs.items()}
-        want = expected(history, stands_in(logs), other)
+        kept = {topic: list(log) for topic, log in logs.items()}
+        want = expected(history, written_in(logs), other)
         again = gone_on(toy(other), logs, life.committed, history, chance)
         assert want == settled(again)
-        assert all(again[topic][: len(log)] == log for topic, log in stood.items())
+        assert all(again[topic][: len(log)] == log for topic, log in kept.items())
 
 
 @settings(max_examples=60, deadline=None)
@@ -425,13 +427,13 @@ def test_killed_again_and_again_each_delivery_is_settled_once(
         processor = toy(version)
         batches = batched(history[committed:], chance)
         killed = chance.randrange(len(batches))
-        want = expected(history, stands_in(logs), version)
+        want = expected(history, written_in(logs), version)
         processor.run(batches[:killed], index, logs)
         before = defaultdict(list, {topic: list(log) for topic, log in logs.items()})
         last = processor.append(batches[killed], index, logs)
         done = batches[killed][-1].offset
         assert {o: v for o, v in want.items() if o <= done} == {
-            o: v for o, v in stands_in(logs).items() if o <= done
+            o: v for o, v in written_in(logs).items() if o <= done
         }
         logs = chance.choice(list(cuts(before, last)))
         committed = chance.choice([b[0].offset for b in batches[: killed + 1]])

@@ -17,7 +17,7 @@ import pytest
 from hookline.local.process import free_port
 from hookline.shops.config_file import with_secret, without_old_secret
 from processors.agent import Processors
-from processors.decide import Verdicts
+from processors.decide import Decider
 from processors.index.disk_cache import IndexCache
 from runtime.health import Health
 from runtime.settings import Settings
@@ -28,7 +28,7 @@ from schemas.events import Cart
 from tests import toy_platform
 from tests.toy_platform import CODEC, record
 from tests.unit.ingest.test_ingress import House
-from tests.unit.processors.test_agent import PLACE, Log
+from tests.unit.processors.test_agent import PARTITION, Log
 
 PRINTS = '[[shops]]\nsource = "gooten"\nid = "prints"\nsecrets = ["first"]\n'
 KEY = ("gooten", "prints")
@@ -106,14 +106,14 @@ def test_a_running_ingress_rotates_a_token_in_two_steps(ingress: Ingress) -> Non
     assert ingress.answers("second") == PROVED
 
 
-def test_a_running_ingress_keeps_its_shops_when_the_file_breaks_and_says_so(
+def test_a_running_ingress_keeps_its_shops_when_the_file_breaks_and_logs_it(
     ingress: Ingress,
 ) -> None:
     ingress.shops.write_text('[shops]\nid = "half"\n')
     ingress.until(lambda: "shops file" in ingress.get("/readyz").json()["warnings"])
     assert ingress.answers("first") == PROVED
     assert "hookline_shops_file_broken 1.0" in ingress.get("/metrics").text
-    assert "the settings before it stay in force" in ingress.log.read_text()
+    assert "the previous shops stay in force" in ingress.log.read_text()
 
     ingress.shops.write_text(PRINTS.replace("first", "mended"))
     ingress.until(lambda: ingress.answers("mended") == PROVED)
@@ -169,16 +169,16 @@ class Stage:
         self.stage._cache = IndexCache(self.stage._settings, "cluster")
         self.stage._health = self.health
         self.stage._shops = self.book
-        self.stage._budget = SimpleNamespace(kept=nullcontext, renew=lambda: None)  # type: ignore[assignment]
+        self.stage._budget = SimpleNamespace(enforced=nullcontext, renew=lambda: None)  # type: ignore[assignment]
         adapters = {"spiffy": toy_platform.adapter()}
-        self.stage._verdicts = Verdicts(CODEC, adapters, b"key")
+        self.stage._decider = Decider(CODEC, adapters, b"key")
         self.stage._sender = self.log  # type: ignore[assignment]
-        self.stage._readback = self.log  # type: ignore[assignment]
+        self.stage._recovery = self.log  # type: ignore[assignment]
 
     async def process(self, offset: int, body: bytes, at: int = 1_000_000) -> None:
         made = [record(offset, body, at=at)]
         await self.stage.handle(
-            Batch(PLACE, made, offset, offset + 1, 1, lambda: True, lambda: 0.0)
+            Batch(PARTITION, made, offset, offset + 1, 1, lambda: True, lambda: 0.0)
         )
 
     def change(self, text: str) -> None:
@@ -186,7 +186,7 @@ class Stage:
         assert self.book.refresh()
 
     def count(self, topic: str) -> int:
-        return len(self.log.stands.get(f"hookline.{topic}", []))
+        return len(self.log.outcomes.get(f"hookline.{topic}", []))
 
 
 @pytest.fixture
@@ -194,13 +194,13 @@ async def stage(tmp_path: Path) -> Stage:
     file = tmp_path / "shops.toml"
     file.write_text(TOY)
     made = Stage(file)
-    await made.stage.open(PLACE, 0)
+    await made.stage.open(PARTITION, 0)
     return made
 
 
 async def test_processors_stamp_settings_that_changed_mid_stream(stage: Stage) -> None:
     """The adapter of the other tests stamps none; the real one is Spiffy's."""
-    stage.stage._verdicts = Verdicts(CODEC, Processors()._adapters, b"key")
+    stage.stage._decider = Decider(CODEC, Processors()._adapters, b"key")
     body = b'{"id":"%d","token":"%d","line_items":[]}'
     for number, silence in enumerate(("60m", "90m")):
         stage.change(TOY + f'abandon_after = "{silence}"\nexpire_after = "5d"\n')
@@ -208,9 +208,9 @@ async def test_processors_stamp_settings_that_changed_mid_stream(stage: Stage) -
         headers = {**dict(made.headers), envelopes.EVENT: b"carts/update"}
         made = toy_platform.Record(number, made.key, made.value, tuple(headers.items()))
         await stage.stage.handle(
-            Batch(PLACE, [made], number, number + 1, 1, lambda: True, lambda: 0.0)
+            Batch(PARTITION, [made], number, number + 1, 1, lambda: True, lambda: 0.0)
         )
-    events = [CODEC.decode(outcome.value) for outcome in stage.log.stands["hookline.carts"]]
+    events = [CODEC.decode(outcome.value) for outcome in stage.log.outcomes["hookline.carts"]]
     assert all(isinstance(event, Cart) for event in events)
     assert [event.meta.settings.abandon_after_s for event in events] == [3600, 5400]
     assert {event.meta.settings.expire_after_s for event in events} == {5 * 86400}
@@ -250,7 +250,8 @@ async def test_processors_go_on_with_the_shops_they_have_when_the_file_breaks(
 async def test_the_watch_outlives_whatever_breaks_the_file(tmp_path: Path) -> None:
     file = tmp_path / "shops.toml"
     file.write_text(PRINTS)
-    book = ShopBook(file)
+    health = Health()
+    book = ShopBook(file, health)
     watching = asyncio.create_task(book.watch(0.01))
 
     async def until(holds: Callable[[], bool]) -> None:
@@ -259,10 +260,10 @@ async def test_the_watch_outlives_whatever_breaks_the_file(tmp_path: Path) -> No
                 await asyncio.sleep(0.01)
 
     file.write_text("[[")
-    await until(lambda: "not TOML" in (book.problem or ""))
+    await until(lambda: "not TOML" in health.warnings.get("shops file", ""))
     file.write_text('shops = "none"\n')
-    await until(lambda: "[[shops]]" in (book.problem or ""))
+    await until(lambda: "[[shops]]" in health.warnings.get("shops file", ""))
     file.write_text(PRINTS + TOY)
     await until(lambda: len(book.shops) == 2)
     watching.cancel()
-    assert book.problem is None
+    assert health.warnings == {}

@@ -13,8 +13,8 @@ def counted(source: str, event: str, body: object) -> dict[tuple[str, str], int]
     adapter = unknown.counting(source, ADAPTERS[source])
     given = delivery(source, event, body)  # type: ignore[arg-type]
     adapter.events(given, adapter.parse(given))  # type: ignore[arg-type]
-    counts = {(source, label): count for source, label, count in unknown.taken()}
-    assert not list(unknown.taken())
+    counts = {(source, label): count for source, label, count in unknown.take()}
+    assert not list(unknown.take())
     return counts
 
 
@@ -55,6 +55,6 @@ def test_every_known_event_has_its_own_label() -> None:
         return next(iter(counted(example.platform, example.told["event"], example.body)))
 
     labels = {label(example) for example in examples()}
-    known = {(source, word) for source, adapter in ADAPTERS.items() for word in adapter.known}
+    known = {(source, word) for source, adapter in ADAPTERS.items() for word in adapter.event_names}
     assert len(labels) == len(known)
     assert OTHER not in {event for _, event in labels}

@@ -39,7 +39,9 @@ def test_every_body_has_an_expectation_and_every_expectation_its_body() -> None:
 
 
 def test_every_event_has_an_example() -> None:
-    every = {(platform, word) for platform, adapter in ADAPTERS.items() for word in adapter.known}
+    every = {
+        (platform, word) for platform, adapter in ADAPTERS.items() for word in adapter.event_names
+    }
     assert {(example.platform, example.told["event"]) for example in EXAMPLES} == every
 
 
@@ -104,7 +106,7 @@ def test_a_body_in_xml_gives_the_events_of_its_json(example: Example) -> None:
 
 def test_every_event_of_spiffy_has_an_example_in_xml_and_names_are_spelled_both_ways() -> None:
     told = {example.told["event"] for example in XML}
-    assert told == ADAPTERS["spiffy"].known
+    assert told == ADAPTERS["spiffy"].event_names
     for noun in ("carts", "orders", "customers", "customer_credits"):
         named = b"".join(e.body for e in XML if e.told["event"].startswith(f"{noun}/"))
         assert re.search(rb"<[a-z]+-[a-z]", named), noun

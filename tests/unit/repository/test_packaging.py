@@ -36,7 +36,7 @@ def test_the_packages_that_are_imported_are_these() -> None:
 
 
 def test_the_consumers_of_private_parts_are_pinned_exactly() -> None:
-    pinned = {"faust-streaming", "mode-streaming", "aiokafka"}
+    pinned = {"faust-streaming", "mode-streaming", "aiokafka", "uvicorn"}
     exact = {
         dependency.partition("==")[0]
         for dependency in PROJECT["project"]["dependencies"]

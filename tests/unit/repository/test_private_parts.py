@@ -1,14 +1,17 @@
-"""The private parts of Faust, mode and aiokafka that we override or call: each by name.
+"""The private parts of Faust, mode, aiokafka and uvicorn that we override or call: each by name.
 
-The three are pinned exactly. Whoever raises a pin reads the failures here first.
+The four are pinned exactly. Whoever raises a pin reads the failures here first.
 """
 
 import importlib.metadata
 import inspect
+import operator
 from typing import Any
 
 import aiokafka
+import httptools
 import pytest
+import uvicorn
 from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -18,7 +21,11 @@ from faust import App, streams
 from faust.transport import consumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import ConsumerMessage
+from uvicorn.protocols.http import httptools_impl
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.server import ServerState
 
+from ingest.http.bounded_protocol import BoundedProtocol
 from runtime.consumer.batch_consumer import BatchConsumer
 from runtime.consumer.thread import ConsumerThread
 from runtime.kafka import producer
@@ -28,7 +35,12 @@ from schemas.envelopes import Outcome
 
 @pytest.mark.parametrize(
     ("name", "version"),
-    [("faust-streaming", "0.15.3"), ("mode-streaming", "0.7.1"), ("aiokafka", "0.14.0")],
+    [
+        ("faust-streaming", "0.15.3"),
+        ("mode-streaming", "0.7.1"),
+        ("aiokafka", "0.14.0"),
+        ("uvicorn", "0.54.0"),
+    ],
 )
 def test_the_versions_whose_private_parts_we_know_are_installed(name: str, version: str) -> None:
     assert importlib.metadata.version(name) == version
@@ -40,6 +52,7 @@ def test_the_versions_whose_private_parts_we_know_are_installed(name: str, versi
         (consumer.Consumer, "perform_seek"),
         (consumer.Consumer, "resume_flow"),
         (consumer.Consumer, "wait_empty"),
+        (consumer.Consumer, "close"),
         (consumer.Consumer, "commit"),
         (consumer.Consumer, "on_partitions_revoked"),
         (consumer.Consumer, "on_partitions_assigned"),
@@ -90,6 +103,7 @@ def test_overrides_take_the_same_arguments(ours: type, theirs: type, name: str) 
         (aiokafka.AIOKafkaProducer, "send_batch"),
         (BatchBuilder, "append"),
         (BatchBuilder, "close"),
+        (PartitionRecords, "_consumer_record"),
     ],
 )
 def test_every_part_that_we_call_exists(owner: type, name: str) -> None:
@@ -171,3 +185,128 @@ def test_an_unanswered_idempotent_batch_is_repeated_for_as_long_as_the_producer_
     source = inspect.getsource(SendProduceReqHandler._can_retry)
     assert "_txn_manager is None" in source
     assert "expired()" in source
+
+
+PROTOCOL = httptools_impl.HttpToolsProtocol
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "connection_made",
+        "connection_lost",
+        "data_received",
+        "pause_writing",
+        "resume_writing",
+        "on_message_begin",
+        "on_url",
+        "on_header",
+        "on_headers_complete",
+        "on_body",
+        "on_message_complete",
+        "on_response_complete",
+        "timeout_keep_alive_handler",
+        "_start_asgi_task",
+        "_unset_keepalive_if_required",
+    ],
+)
+def test_every_part_of_uvicorns_protocol_that_we_override_exists(name: str) -> None:
+    ours, theirs = (getattr(owner, name) for owner in (BoundedProtocol, PROTOCOL))
+    assert ours is not theirs
+    assert list(inspect.signature(ours).parameters) == list(inspect.signature(theirs).parameters)
+
+
+def _protocol() -> Any:
+    config = uvicorn.Config(print, loop="none", ws="none", lifespan="off", log_config=None)
+    protocol = PROTOCOL(config, ServerState(), {}, _loop=Any)  # type: ignore[arg-type]
+    protocol.on_message_begin()
+    return protocol
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cycle",
+        "expect_100_continue",
+        "flow",
+        "headers",
+        "loop",
+        "parser",
+        "pipeline",
+        "server_state.default_headers",
+        "server_state.total_requests",
+        "timeout_keep_alive",
+        "timeout_keep_alive_task",
+        "transport",
+        "url",
+    ],
+)
+def test_every_attribute_of_uvicorns_protocol_that_we_use_exists(name: str) -> None:
+    operator.attrgetter(name)(_protocol())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "body",
+        "default_headers",
+        "disconnected",
+        "keep_alive",
+        "more_body",
+        "on_response",
+        "response_complete",
+        "response_started",
+        "scope",
+        "waiting_for_100_continue",
+    ],
+)
+def test_every_attribute_of_uvicorns_cycle_that_we_use_exists(name: str) -> None:
+    theirs = httptools_impl.RequestResponseCycle
+    parameters = list(inspect.signature(theirs).parameters)
+    assert hasattr(theirs(**dict.fromkeys(parameters)), name)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["resume_reading", "write_paused"])
+def test_every_attribute_of_uvicorns_flow_control_that_we_use_exists(name: str) -> None:
+    assert hasattr(FlowControl(None), name)  # type: ignore[arg-type]
+
+
+def test_what_we_do_instead_of_uvicorn_is_still_what_it_does() -> None:
+    """Ours repeats these lines, or relies on them."""
+    for method, line in (
+        (PROTOCOL.on_header, "self.headers.append((name, value))"),
+        (PROTOCOL.on_header, "self.expect_100_continue = True"),
+        (PROTOCOL.on_headers_complete, "self.pipeline.appendleft((self.cycle, app))"),
+        (PROTOCOL.on_headers_complete, "on_response=self.on_response_complete"),
+        (PROTOCOL.on_response_complete, "self.server_state.total_requests += 1"),
+        (PROTOCOL.on_response_complete, "self.pipeline.pop()"),
+        (httptools_impl.RequestResponseCycle.run_asgi, "self.on_response = lambda: None"),
+        (httptools_impl.RequestResponseCycle.send, "self.response_complete = True"),
+    ):
+        assert line in inspect.getsource(method), line
+    assert httptools_impl.STATUS_LINE[200] == b"HTTP/1.1 200 OK\r\n"
+
+
+def test_a_parser_that_stops_at_an_upgrade_gives_the_offset_after_the_head() -> None:
+    head = b"GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
+    parser = httptools.HttpRequestParser(object())
+    with pytest.raises(httptools.HttpParserUpgrade) as stopped:
+        parser.feed_data(head + b"rest")
+    assert stopped.value.args[0] == len(head)
+    assert parser.should_upgrade()
+    assert (parser.get_method(), parser.get_http_version()) == (b"GET", "1.1")
+
+
+def test_an_error_of_a_callback_is_an_error_of_the_parser() -> None:
+    class Stopping:
+        def on_url(self, _url: bytes) -> None:
+            raise ArithmeticError
+
+    with pytest.raises(httptools.HttpParserError):
+        httptools.HttpRequestParser(Stopping()).feed_data(b"GET / HTTP/1.1\r\n\r\n")
+
+
+@pytest.mark.parametrize("name", ["capture_signals", "started", "should_exit", "force_exit"])
+def test_every_part_of_uvicorns_server_that_we_use_exists(name: str) -> None:
+    assert hasattr(uvicorn.Server(uvicorn.Config(print)), name)
+    assert "self.servers = " in inspect.getsource(uvicorn.Server.startup)

@@ -9,7 +9,7 @@ EXAMPLES = "tests/unit/repository/test_examples.py::test_a_body_gives_exactly_it
 NODES = [f"{EXAMPLES}[{example.name}]" for example in examples()] + [
     f"tests/unit/{test}[{case}]" for tests in traps().values() for test in tests for case in "ab"
 ]
-COUNT = sum(len(adapter.known) for adapter in ADAPTERS.values())
+COUNT = sum(len(adapter.event_names) for adapter in ADAPTERS.values())
 
 
 def test_all_that_passed_is_shown() -> None:

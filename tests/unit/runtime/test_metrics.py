@@ -25,5 +25,5 @@ def test_labels_are_few_and_bounded() -> None:
 def test_the_page_is_the_prometheus_text_format() -> None:
     page = metrics.render().decode()
 
-    assert "# HELP hookline_ready 1 while nothing is waited for." in page
+    assert "# HELP hookline_ready 1 while the process is ready." in page
     assert "# TYPE hookline_ingress_acknowledge_seconds histogram" in page

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from schemas import events
 from schemas.codec import Codec, UnframedError, UnknownSchemaError, schema
 from schemas.codegen import reader, writer
-from schemas.codegen.bounded_cache import LONGEST, RememberedTexts
+from schemas.codegen.bounded_cache import LONGEST, BoundedTextCache
 from schemas.events import RECORDS, Record
 from tests.drawn_records import AMOUNTS, RECORDS_OF
 
@@ -130,7 +130,7 @@ def test_what_is_of_another_type_is_refused() -> None:
     kind = {"type": "enum", "name": "E", "symbols": ["A"]}
     fields = [("text", "string"), ("flag", "boolean"), ("word", kind)]
     node = {"type": "record", "name": "R", "fields": [{"name": n, "type": t} for n, t in fields]}
-    write = writer.compiled(node, b"", frozenset())
+    write = writer.compile_writer(node, b"", frozenset())
     assert write(Odd()) == b"\2x\1\0"
     for odd in (Odd(text=None), Odd(text=b"x"), Odd(flag=None), Odd(flag=2), Odd(word="B")):
         with pytest.raises((AttributeError, LookupError)):
@@ -141,13 +141,13 @@ def test_what_is_of_another_type_is_refused() -> None:
 def test_a_schema_that_we_do_not_use_is_refused_when_it_is_compiled(node: Any) -> None:
     record = {"type": "record", "name": "R", "fields": [{"name": "f", "type": node}]}
     with pytest.raises(ValueError, match=r"string|double|bytes"):
-        writer.compiled(record, b"", frozenset())
+        writer.compile_writer(record, b"", frozenset())
     with pytest.raises(ValueError, match=r"string|double|bytes"):
-        reader.compiled(record, {}, 0)
+        reader.compile_reader(record, {}, 0)
 
 
 def test_what_senders_may_write_at_any_length_is_remembered_only_where_it_is_short() -> None:
-    made = RememberedTexts(str, 2)
+    made = BoundedTextCache(str, 2)
     short, long = "s" * LONGEST, "l" * (LONGEST + 1)
     assert [made[text] for text in (short, long, None)] == [short, long, "None"]
     assert set(made) == {short, None}
@@ -163,12 +163,12 @@ def test_objects_that_many_records_share_are_written_right_beyond_what_is_rememb
     class Outer(msgspec.Struct):
         inner: Inner
 
-    write = writer.compiled(node, b"", frozenset({"I"}))
-    for number in range(2 * writer._KEPT):
+    write = writer.compile_writer(node, b"", frozenset({"I"}))
+    for number in range(2 * writer._MAX_CACHED):
         assert writer.long(number) == write(Outer(Inner(number)))
 
 
-def test_bytes_of_another_frame_or_an_unknown_schema_are_told_apart() -> None:
+def test_bytes_of_another_frame_and_an_unknown_schema_raise_different_errors() -> None:
     with pytest.raises(UnframedError):
         CODEC.decode(b"\1\0\0\0\1rest")
     with pytest.raises(UnframedError):
@@ -188,7 +188,7 @@ def test_a_record_of_an_earlier_version_is_read_with_todays_defaults(record: eve
     assert told == Codec(IDS, {900: ("carts", old)}).decode(written)
 
 
-def test_settings_that_begin_alike_are_told_apart_and_equal_ones_are_one_object() -> None:
+def test_settings_that_begin_alike_stay_distinct_and_equal_ones_are_one_object() -> None:
     def cart(number: int, *, counts: bool) -> events.Cart:
         settings = events.ShopSettings(
             timezone="America/Argentina/ComodRivadavia", abandon_after_s=1, expire_after_s=1,
@@ -203,7 +203,7 @@ def test_settings_that_begin_alike_are_told_apart_and_equal_ones_are_one_object(
         )  # fmt: skip
         return events.Cart(meta=meta, cart_id="1", abandoned=False)
 
-    carts = [cart(number, counts=number % 3 == 0) for number in range(2 * reader._KEPT)]
+    carts = [cart(number, counts=number % 3 == 0) for number in range(2 * reader._MAX_CACHED)]
     found = [CODEC.decode(CODEC.encode(each)) for each in carts]
     assert carts == found
     assert found[1].meta.settings is found[2].meta.settings  # type: ignore[attr-defined]

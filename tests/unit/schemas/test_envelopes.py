@@ -1,4 +1,4 @@
-"""Ids that must never change: they stand in logs and tables."""
+"""Ids that must never change: logs and tables contain them."""
 
 import hashlib
 import uuid

@@ -8,19 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest import sources
-from ingest.entity_keys import MAX_WORD, at_paths
+from ingest.entity_keys.json_ids import MAX_NAME, at_paths
 from processors.sources import ADAPTERS
-from schemas.platforms import PLATFORMS, PROOFS, Platform, telling
+from schemas.platforms import PLATFORMS, PROOFS, Platform, providing
 from sinks.carts.links import link_keys
 
 READ = at_paths("meta.event", {"order": "data.id", "cart": "data.cart.token"})
 
 
 @pytest.mark.parametrize("platform", PLATFORMS.values(), ids=lambda row: row.name)
-def test_a_row_says_only_what_others_understand(platform: Platform) -> None:
+def test_a_row_holds_only_what_others_understand(platform: Platform) -> None:
     assert platform.proof in PROOFS
     assert platform.proof == "token" or platform.proof_header
-    assert platform.tells <= {"carts", "payments", "refunds", "subscriptions"}
+    assert platform.provides <= {"carts", "payments", "refunds", "subscriptions"}
     told: dict[str, Any] = dict.fromkeys(platform.carts_named_by, "1")
     assert len(link_keys(platform.name, "s", **told)) == len(told)
 
@@ -30,10 +30,10 @@ def test_every_row_has_its_adapter_and_its_source() -> None:
 
 
 def test_what_the_five_tell() -> None:
-    assert telling("refunds") == {"shoprocket", "spiffy"}
-    assert telling("carts") == {"run-free", "shoprocket", "spiffy", "ciklik"}
-    assert telling("subscriptions") == {"ciklik"}
-    assert telling("payments") == set(PLATFORMS) - {"gooten"}
+    assert providing("refunds") == {"shoprocket", "spiffy"}
+    assert providing("carts") == {"run-free", "shoprocket", "spiffy", "ciklik"}
+    assert providing("subscriptions") == {"ciklik"}
+    assert providing("payments") == set(PLATFORMS) - {"gooten"}
 
 
 @pytest.mark.parametrize(
@@ -60,18 +60,18 @@ def test_what_the_five_tell() -> None:
         (b'{"meta":{"event":"\xff"}}', ("", None)),
     ],
 )
-def test_event_and_entity_stand_where_the_row_says(body: bytes, found: Any) -> None:
+def test_event_and_entity_are_read_at_the_paths_of_the_row(body: bytes, found: Any) -> None:
     assert READ("", body) == found
 
 
-def test_an_event_that_is_told_outside_the_body_leads_to_the_id_too() -> None:
+def test_an_event_named_outside_the_body_leads_to_the_id_too() -> None:
     read = at_paths("", {"orders": "id"})
     assert read("orders/create", b'{"id":"a-7"}') == ("orders/create", "orders:a-7")
     assert read("orders/create", b"nothing") == ("orders/create", None)
 
 
-def test_a_word_or_an_id_beyond_belief_is_not_taken() -> None:
-    long = "o" * (MAX_WORD + 1)
+def test_an_absurd_name_or_id_is_not_taken() -> None:
+    long = "o" * (MAX_NAME + 1)
     assert READ("", json.dumps({"meta": {"event": long}}).encode()) == ("", None)
     told = {"meta": {"event": "order.paid"}, "data": {"id": long}}
     assert READ("", json.dumps(told).encode()) == ("order.paid", None)

@@ -69,8 +69,9 @@ def test_a_change_of_the_same_size_in_the_same_nanosecond_is_seen_when_the_file_
 
 
 @pytest.mark.parametrize("broken", ["[[shops", '[[shops]]\nsource = "nobody"\n', "\xff", None])
-def test_a_broken_file_keeps_what_was_in_force_and_says_so(file: Any, broken: Any) -> None:
-    book = ShopBook(file)
+def test_a_broken_file_keeps_the_previous_shops_and_warns(file: Any, broken: Any) -> None:
+    health = Health()
+    book = ShopBook(file, health)
     before = book.shops
     if broken is None:
         file.unlink()
@@ -80,17 +81,18 @@ def test_a_broken_file_keeps_what_was_in_force_and_says_so(file: Any, broken: An
     assert not book.refresh()
     assert before is book.shops
     assert book.version == 1
-    assert book.problem
+    assert health.warnings
 
 
 def test_a_mended_file_is_in_force_again(file: Any) -> None:
-    book = ShopBook(file)
+    health = Health()
+    book = ShopBook(file, health)
     file.write_text("[[")
     book.refresh()
     file.write_text(TWO)
 
     assert book.refresh()
-    assert book.problem is None
+    assert not health.warnings
     assert len(book.shops) == 2
 
 
@@ -110,7 +112,7 @@ def test_reload_reads_whatever_the_stamp_says(file: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("broken", "place"),
+    ("broken", "message"),
     [
         ("shops = 5", "shops: begin each shop with"),
         ('[shops]\nsource = "gooten"', "shops: begin each shop with"),
@@ -125,10 +127,10 @@ def test_reload_reads_whatever_the_stamp_says(file: Any) -> None:
         (ONE + "window = 99999999999999999999", "shops[1].window"),
     ],
 )
-def test_a_broken_file_names_the_place(broken: str, place: str) -> None:
+def test_a_broken_file_names_the_field(broken: str, message: str) -> None:
     with pytest.raises(ShopsError) as raised:
         parse(broken)
-    assert place in str(raised.value)
+    assert message in str(raised.value)
 
 
 values = st.recursive(
@@ -145,12 +147,12 @@ keys = st.sampled_from([item.name for item in fields(Shop)]) | st.text(max_size=
 
 
 @given(st.dictionaries(keys, values, max_size=6), st.booleans())
-def test_whatever_a_shop_says_it_is_a_shop_or_a_place_and_a_remedy(
-    told: dict[str, Any], begins_well: bool
+def test_any_table_is_a_shop_or_an_error_with_a_field_and_a_remedy(
+    entries: dict[str, Any], begins_well: bool
 ) -> None:
     """Anything else would end the watch over the file, and the process with it."""
     base = {"source": "gooten", "id": "a", "secrets": ["x"]} if begins_well else {}
-    shop = {key: value for key, value in {**base, **told}.items() if value is not None}
+    shop = {key: value for key, value in {**base, **entries}.items() if value is not None}
     try:
         text = tomlkit.dumps({"shops": [shop]})
         tomllib.loads(text)
@@ -171,16 +173,16 @@ def test_every_broken_shop_is_named() -> None:
     ]
 
 
-def test_a_broken_file_is_told_on_readyz_and_the_process_stays_ready(file: Any) -> None:
+def test_a_broken_file_is_reported_on_readyz_and_the_process_stays_ready(file: Any) -> None:
     health = Health()
     book = ShopBook(file, health)
     file.write_text("[[")
     book.refresh()
-    told = dict(health.warnings)
+    warnings = dict(health.warnings)
     file.write_text(TWO)
     book.refresh()
 
-    assert "stay in force" in told["shops file"]
+    assert "stay in force" in warnings["shops file"]
     assert health.warnings == {}
     assert health.is_ready
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from hookline.analysis.what_if import Outcome, groups
+from hookline.analysis.what_if import WhatIfCounts, link_groups
 from hookline.commands import what_if
-from hookline.errors import CommandError
+from hookline.console.errors import CommandError
 from hookline.tables.queries import Rows
 
 HOUR = 3600 * 1_000_000
@@ -24,8 +24,8 @@ def test_a_time_that_is_none_is_said(text: str) -> None:
 
 
 def test_currencies_stay_apart_and_only_counts_add_up() -> None:
-    euro = Outcome(carts=4, abandoned=2, came_back=1, ordered=1, at_stake=Decimal(30))
-    blind = Outcome(carts=2, abandoned=1, without_value=1)
+    euro = WhatIfCounts(carts=4, abandoned=2, came_back=1, ordered=1, at_stake=Decimal(30))
+    blind = WhatIfCounts(carts=2, abandoned=1, without_value=1)
     rows = what_if._rows({"1h": {"EUR": euro, None: blind}})
     assert [(row["currency"], row["rate"], row["at_stake"]) for row in rows] == [
         (None, Decimal("0.5"), None),
@@ -38,7 +38,7 @@ def test_currencies_stay_apart_and_only_counts_add_up() -> None:
 
 def test_the_chart_is_a_picture(tmp_path: Path) -> None:
     path = tmp_path / "chart.png"
-    what_if._chart().save(path, {"1h": Outcome(abandoned=3, came_back=2, ordered=1)})
+    what_if._chart().save(path, {"1h": WhatIfCounts(abandoned=3, came_back=2, ordered=1)})
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
@@ -48,13 +48,13 @@ class Links:
     def __init__(self, carts: dict[str, list[str]], orders: dict[str, list[str]]) -> None:
         self._told = carts, orders
 
-    def ask(self, query: str, _: object = None) -> Rows:
+    def query(self, query: str, _: object = None) -> Rows:
         told = self._told["FROM orders" in query]
         return Rows(("key", "links"), [(key, links) for key, links in told.items()])
 
 
 def test_what_shares_a_link_is_folded_together_and_orders_alone_are_left_out() -> None:
-    found = groups(
+    found = link_groups(
         Links(
             {"a": ["x"], "b": ["y"], "c": ["z"], "d": []},
             {"1": ["x", "y"], "2": ["z"], "3": ["nobody"], "4": ["y", "w"]},

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline.audit.books import Count
-from hookline.audit.ledger import Entry, Trimmed, joined, trimmed
+from hookline.audit.ledger import Entry, Trimmed, merge_adjacent, trimmed
+from hookline.audit.tally import Count
 
 
 def entry(begin: int, end: int) -> Entry:
@@ -13,7 +13,7 @@ def entry(begin: int, end: int) -> Entry:
 
 def test_a_whole_log_needs_no_ledger() -> None:
     assert trimmed([], 0) == Trimmed(0)
-    assert trimmed([entry(0, 10)], 0) == Trimmed(0, known_to=10)
+    assert trimmed([entry(0, 10)], 0) == Trimmed(0, audited_to=10)
 
 
 def test_a_range_that_is_trimmed_in_part_is_counted_from_the_ledger_alone() -> None:
@@ -43,7 +43,7 @@ def test_no_delivery_is_counted_twice_or_left_out(sizes: list[int], log_start: i
 def test_ranges_that_touch_become_one_row() -> None:
     other = Entry(10, 12, {"spiffy/b": Count(accepted=2, duplicates=2)})
     apart = entry(20, 21)
-    assert joined([entry(0, 4), entry(4, 10), other, apart]) == [
+    assert merge_adjacent([entry(0, 4), entry(4, 10), other, apart]) == [
         Entry(
             0,
             12,

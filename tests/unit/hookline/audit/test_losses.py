@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hookline.local.index_size import IndexSize
-from processors.index.outcome_headers import noted
+from processors.index.outcome_headers import parse_outcome_headers
 from processors.index.partition_index import PartitionIndex
 from runtime.kafka.operator_decisions import accepted_until, divided
 from schemas import decisions
@@ -49,15 +49,15 @@ def test_the_index_takes_rate_by_window_by_bytes() -> None:
 
 
 def test_the_bytes_told_are_those_that_a_delivery_takes() -> None:
-    from processors.decide import Verdicts  # noqa: PLC0415 - one figure of it is swapped
+    from processors.decide import Decider  # noqa: PLC0415 - one figure of it is swapped
     from processors.index import run_set  # noqa: PLC0415
 
     index, count = PartitionIndex(), 300
-    rule = Verdicts(CODEC, {"spiffy": adapter()}, b"key")
+    rule = Decider(CODEC, {"spiffy": adapter()}, b"key")
     made = [record(n, b"content %d" % n, entity=f"cart:{n}") for n in range(count)]
     for verdict in rule.decide(made, index, SHOPS):
         for outcome in verdict.outcomes:
-            index.add(noted(outcome.headers))
+            index.add(parse_outcome_headers(outcome.headers))
     before, run_set.SORT_AT = run_set.SORT_AT, 1
     try:
         index.settle(count, 0)

@@ -1,4 +1,4 @@
-"""Segments of a partition: read piece by piece, the sum is that of the whole."""
+"""Segments of a partition: their sum is that of the whole, whatever their size."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hookline.audit import reader
-from hookline.audit.books import Count
 from hookline.audit.reader import ForeignRecordError, Plan, Segment
+from hookline.audit.tally import Count
 from schemas import envelopes
 
 RAW = TopicPartition("raw", 0)
@@ -30,7 +30,7 @@ class Record:
 
 
 class Logs:
-    """Logs in memory, read as ``log_reader.Streams`` reads them, ``step`` records at a time."""
+    """Logs in memory, read as ``log_reader.PartitionStreams`` does, ``step`` at a time."""
 
     def __init__(self, records: Mapping[TopicPartition, Sequence[Record]], step: int) -> None:
         self._records, self._step = records, step
@@ -42,22 +42,22 @@ class Logs:
         self._next, self._end = dict(start), end
         return self
 
-    def is_open(self, place: TopicPartition) -> bool:
-        return self._next[place] < self._end[place]
+    def is_open(self, tp: TopicPartition) -> bool:
+        return self._next[tp] < self._end[tp]
 
     async def fetch(self, wanted: Sequence[TopicPartition]) -> dict[TopicPartition, list[Record]]:
         found = {}
-        for place in wanted:
-            first = self._next[place]
-            self._next[place] = min(first + self._step, self._end[place])
-            found[place] = list(self._records[place][first : self._next[place]])
-            self.read += len(found[place])
+        for tp in wanted:
+            first = self._next[tp]
+            self._next[tp] = min(first + self._step, self._end[tp])
+            found[tp] = list(self._records[tp][first : self._next[tp]])
+            self.read += len(found[tp])
         return found
 
 
 def raw(offset: int) -> Record:
-    said = ((envelopes.SOURCE, b"spiffy"), (envelopes.SHOP, b"ab"[offset % 2 : offset % 2 + 1]))
-    return Record(offset, said)
+    headers = ((envelopes.SOURCE, b"spiffy"), (envelopes.SHOP, b"ab"[offset % 2 : offset % 2 + 1]))
+    return Record(offset, headers)
 
 
 def outcome(raw_offset: int, slot: str = "order", slots: str = "order") -> Record:
@@ -80,9 +80,9 @@ def read(
     begin: int = 0,
     **changes: Any,
 ) -> tuple[list[Segment], int]:
-    """The segments of logs that are read whole unless told otherwise; how much was read."""
+    """The segments of logs that are read whole unless ``changes`` limit it; how much was read."""
     logs = dict(zip(LOGS, outcomes, strict=False))
-    end = {place: len(records) for place, records in logs.items()}
+    end = {tp: len(records) for tp, records in logs.items()}
     plan = replace(
         Plan(RAW, begin, raws, raws, dict.fromkeys(logs, 0), end),
         **changes,
@@ -90,7 +90,7 @@ def read(
     logs_read = Logs({RAW: [raw(offset) for offset in range(raws)], **logs}, step)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reader, "SEGMENT", segment)
-        patch.setattr(reader, "Streams", logs_read)
+        patch.setattr(reader, "PartitionStreams", logs_read)
         client: Any = None
         return asyncio.run(reader.read(client, plan)), logs_read.read
 
@@ -98,13 +98,13 @@ def read(
 def summed(segments: list[Segment]) -> tuple[dict[str, Count], int, int, list[int]]:
     shops: dict[str, Count] = {}
     for segment in segments:
-        for shop, count in segment.verdicts.shops.items():
+        for shop, count in segment.result.shops.items():
             shops[shop] = shops.get(shop, Count()) + count
     return (
         shops,
-        sum(segment.verdicts.late_copies for segment in segments),
-        sum(segment.verdicts.strangers for segment in segments),
-        [offset for segment in segments for offset in segment.verdicts.missing_at],
+        sum(segment.result.late_copies for segment in segments),
+        sum(segment.result.strangers for segment in segments),
+        [offset for segment in segments for offset in segment.result.missing_at],
     )
 
 
@@ -115,7 +115,7 @@ KINDS = {
     "half": (("cart", "cart,payment", 1),),
     "none": (),
 }
-"""What became of a delivery -> its outcomes: slot, all slots, the log they stand in."""
+"""What became of a delivery -> its outcomes: slot, all slots, its log."""
 
 
 @given(st.data())
@@ -167,15 +167,15 @@ def test_a_delivery_that_was_repaired_long_after_is_not_missing() -> None:
 def test_a_range_reads_no_further_than_it_needs() -> None:
     orders = [outcome(offset) for offset in range(1000)]
     segments, count = read(1000, [orders], segment=10, step=5, barrier=20, is_whole=False)
-    assert sum(each.verdicts.total.accepted for each in segments) == 20
+    assert sum(each.result.total.accepted for each in segments) == 20
     assert count <= 20 + 30
 
 
-def test_what_may_be_in_flight_stands_in_a_segment_of_its_own() -> None:
+def test_what_may_be_in_flight_has_a_segment_of_its_own() -> None:
     orders = [outcome(offset) for offset in range(7)]
     segments, _ = read(10, [orders], segment=100, step=50, committed=7)
     assert [(each.begin, each.end) for each in segments] == [(0, 7), (7, 10)]
-    assert [each.verdicts.total.is_settled for each in segments] == [True, False]
+    assert [each.result.total.is_settled for each in segments] == [True, False]
 
 
 def test_a_record_that_is_no_outcome_is_named() -> None:

@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 from hookline.capacity import measurements
 from hookline.capacity.load import CapacityError, Load, Machines
 from hookline.capacity.measurements import Figures
-from hookline.capacity.plan import Plan, even, partitions_for, plan
-from hookline.capacity.report import breaks, doubts, first, rows, seconds, size, span
+from hookline.capacity.plan import Plan, even_count, partitions_for, plan
+from hookline.capacity.report import caveats, find_limits, first_limit, rows, seconds, size, span
 from hookline.cli import app
-from hookline.errors import CommandError
+from hookline.console.errors import CommandError
 from schemas import envelopes
 from schemas.envelopes import Outcome
 from schemas.topics import ORDERS
@@ -78,7 +78,7 @@ def counts(made: Plan) -> list[int]:
     return [count for count in found if count is not None]
 
 
-def test_one_load_reckoned_by_hand() -> None:
+def test_one_load_calculated_manually() -> None:
     made = plan(Load(rate=10_000, peak=2), known(), Machines(headroom=0.5, process_memory=12.2e9))
     # 20,000 a second at the peak x 100 µs = 2 cores, of which half may be used.
     assert (made.ingress.processes, made.sinks.processes) == (4, 4)
@@ -90,7 +90,7 @@ def test_one_load_reckoned_by_hand() -> None:
     assert list(made.take_over) == pytest.approx([8.64e9 / 40 / 1e6 * 10, 8.64e9 / 40 / 1e6 * 2])
     assert (made.prefixes, made.postgres.servers) == (1, 1)
     assert made.kafka.partitions == 24
-    # 20,000 x (1000 raw + 500 canonical) x 3 copies = 90 MB/s: two brokers write it, three stand.
+    # 20,000 x (1000 raw + 500 canonical) x 3 copies = 90 MB/s: two brokers would do, at least 3.
     assert made.kafka.written == pytest.approx(90e6)
     assert (made.kafka.brokers, made.kafka.bound) == (3, "copies")
     assert made.kafka.raw == pytest.approx(10_000 * 30 * 86_400 * 1000 * 3)
@@ -146,14 +146,14 @@ def test_every_worker_has_as_many_partitions_as_the_next_and_room_to_double(
 
 @given(st.floats(0.01, 1e6))
 def test_an_even_count_is_enough_and_divides_the_partitions_made_for_it(need: float) -> None:
-    count = even(need)
+    count = even_count(need)
     assert need <= count
     assert count < max(2, 1.5 * math.ceil(need) + 1)
     assert partitions_for(count) % count == 0
 
 
 def test_even_counts_are_these() -> None:
-    assert sorted({even(need) for need in range(1, 33)}) == [1, 2, 3, 4, 6, 8, 12, 16, 24, 32]
+    assert sorted({even_count(need) for need in range(1, 33)}) == [1, 2, 3, 4, 6, 8, 12, 16, 24, 32]
 
 
 def test_beyond_one_postgresql_the_shops_are_put_into_several_prefixes() -> None:
@@ -162,26 +162,26 @@ def test_beyond_one_postgresql_the_shops_are_put_into_several_prefixes() -> None
     assert plan(Load(rate=80_000, peak=1), figures, machines).prefixes == 1
     made = plan(Load(rate=240_001, peak=1), figures, machines)
     assert made.prefixes == 4
-    assert first(made, breaks(made, figures)).startswith(
-        "First breaks one PostgreSQL of 16 cores: it ends at 80,000 deliveries/s"
+    assert first_limit(made, find_limits(made, figures)).startswith(
+        "The first limit is one PostgreSQL of 16 cores: 80,000 deliveries/s"
     )
 
 
 def test_where_each_ends_is_where_a_plan_needs_the_next_one() -> None:
     figures, machines = known(), Machines()
     made = plan(Load(rate=1), figures, machines)
-    walls = [each for each in breaks(made, figures) if each.is_wall]
+    walls = [each for each in find_limits(made, figures) if each.is_wall]
     wall = walls[0]
     # 200 MB/s of log at 1500 B an event, and 22.4 busy cores at 100 µs; three times at the peak.
     assert [each.at for each in walls] == pytest.approx([200e6 / 4500, 22.4 / 300e-6])
     assert wall.at is not None
     for share, prefixes in ((0.999, 1), (1.001, 2)):
         assert plan(Load(rate=wall.at * share), figures, machines).prefixes == prefixes
-    ordered = [each.at for each in breaks(made, figures)]
+    ordered = [each.at for each in find_limits(made, figures)]
     assert ordered == sorted(ordered, key=lambda at: at or 0.0)
 
 
-def test_what_nobody_measured_is_left_open_and_said() -> None:
+def test_what_is_not_measured_is_left_open_and_reported() -> None:
     figures = known(postgres_cpu=None, wal=None, index_entry=None, order=None)
     made = plan(Load(rate=10_000), figures)
     assert (made.postgres.servers, made.postgres.day, made.index) == (None, None, None)
@@ -189,17 +189,17 @@ def test_what_nobody_measured_is_left_open_and_said() -> None:
     assert made.sinks.processes is not None
     told = {part: needed for part, needed, _ in rows(made)}
     assert told["PostgreSQL"] == told["processors"] == told["brokers"] == "not measured"
-    sentence = first(made, breaks(made, figures))
-    assert sentence.startswith("Where one PostgreSQL ends is not measured")
-    assert "first breaks: one processor reads its index" in sentence
-    assert doubts(figures)[0].endswith("postgres_cpu, order, wal, index_entry")
+    sentence = first_limit(made, find_limits(made, figures))
+    assert sentence.startswith("The limit of one PostgreSQL is not measured")
+    assert "first measured limit: one processor reads its index" in sentence
+    assert caveats(figures)[0].endswith("postgres_cpu, order, wal, index_entry")
 
 
 def test_figures_that_are_all_missing_still_make_a_plan() -> None:
     made = plan(Load(rate=1), none())
     assert counts(made) == []
     assert parts(made) == {"prefixes": 1}
-    assert [each.at for each in breaks(made, none())] == [None] * 8
+    assert [each.at for each in find_limits(made, none())] == [None] * 8
     assert len(list(rows(made))) == 12
 
 
@@ -242,7 +242,7 @@ def test_the_packages_figures_are_read_and_say_where_they_come_from() -> None:
     for figure in figures.named().values():
         assert figure.by.startswith("make bench ONLY=")
         assert (figure.value is None) == (not figure.machine) == (not figure.commit)
-    assert capacity_file.TARGET.read_text() == measurements.written(figures)
+    assert capacity_file.TARGET.read_text() == measurements.to_json(figures)
 
 
 @pytest.mark.parametrize(
@@ -250,8 +250,8 @@ def test_the_packages_figures_are_read_and_say_where_they_come_from() -> None:
     [
         ("{}", "missing required field `ingress_cpu`"),
         ("rate = 1", "JSON is malformed"),
-        (measurements.written(known()).replace('"value": 100.0', '"value": -1', 1), "> 0"),
-        (measurements.written(known()).replace('"unit"', '"units"', 1), "`units`"),
+        (measurements.to_json(known()).replace('"value": 100.0', '"value": -1', 1), "> 0"),
+        (measurements.to_json(known()).replace('"unit"', '"units"', 1), "`units`"),
     ],
 )
 def test_a_file_that_holds_no_figures_says_why(tmp_path: Path, text: str, said: str) -> None:
@@ -265,7 +265,7 @@ def test_a_file_that_holds_no_figures_says_why(tmp_path: Path, text: str, said: 
 
 def test_figures_survive_being_written(tmp_path: Path) -> None:
     path = tmp_path / "ours.json"
-    path.write_text(measurements.written(known()))
+    path.write_text(measurements.to_json(known()))
     assert measurements.read(path) == known()
 
 
@@ -305,7 +305,7 @@ def test_all_but_exact_counts_is_provisional_of_a_short_run_or_a_busy_machine() 
         assert figures.event.provisional is False
 
 
-def test_take_over_is_told_for_a_million_and_small_indexes_tell_nothing() -> None:
+def test_take_over_is_given_for_a_million_and_small_indexes_give_nothing() -> None:
     work = "take-over of a partition with {} entries, from the log"
     large = row("index", work.format("200,000"), 1.5)
     assert merged(none(), [run(large)]).take_over_log.value == pytest.approx(7.5)
@@ -315,7 +315,7 @@ def test_take_over_is_told_for_a_million_and_small_indexes_tell_nothing() -> Non
     assert merged(none(), [run(entry)]).index_entry.value == 39.5
 
 
-def test_a_run_that_does_not_measure_a_figure_leaves_it_as_it_stands() -> None:
+def test_a_run_that_does_not_measure_a_figure_leaves_it_unchanged() -> None:
     failed: dict[str, object] = {"scenario": "ingress", "work": "failed", "values": []}
     assert merged(known(), [run(failed)]) == known()
 
@@ -328,7 +328,7 @@ def test_the_run_that_is_named_last_goes_first() -> None:
 # Bytes of topics.
 
 
-def test_a_record_is_told_with_its_share_of_the_frame() -> None:
+def test_a_record_counts_with_its_share_of_the_frame() -> None:
     one = Outcome("orders", b"key", b"x" * 1000, [("header", b"value")])
     frame = 61  # of a batch of Kafka's message format 2
     alone = mean_bytes([one])
@@ -350,23 +350,23 @@ async def test_examples_are_counted_as_ingress_and_processors_would_append_them(
 # What people read.
 
 
-def test_the_page_stands_as_its_generator_writes_it() -> None:
+def test_the_page_is_as_its_generator_writes_it() -> None:
     assert PAGE.read_text() == page()
 
 
-def test_the_command_prints_the_table_and_what_breaks_first(tmp_path: Path) -> None:
+def test_the_command_prints_the_table_and_the_first_limit(tmp_path: Path) -> None:
     path = tmp_path / "ours.json"
-    path.write_text(measurements.written(known()))
+    path.write_text(measurements.to_json(known()))
     said = CliRunner().invoke(app, ["capacity", "--rate", "10000", "--figures", str(path)])
     assert said.exit_code == 0, said.output
     assert "10,000 deliveries/s, 30,000 at the peak" in said.output
-    assert "First breaks: " in said.output
+    assert "The first limit: " in said.output
     assert "how far one goes" in said.output
 
 
 def test_a_machine_reads_the_same_numbers(tmp_path: Path) -> None:
     path = tmp_path / "ours.json"
-    path.write_text(measurements.written(known(sink_cpu=None)))
+    path.write_text(measurements.to_json(known(sink_cpu=None)))
     asked = ["capacity", "--rate", "500", "--window", "24h", "--retention", "7d", "--peak", "2"]
     said = CliRunner().invoke(app, [*asked, "--figures", str(path), "--json"])
     assert said.exit_code == 0, said.output

@@ -1,4 +1,4 @@
-"""``hookline shops``: what it says, asks and writes, with no server."""
+"""``hookline shops``: output, prompts and the file it writes, without a server."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from hookline.cli import app
-from hookline.errors import CommandError
+from hookline.console.errors import CommandError
 from hookline.shops import check, webhook_urls
 from schemas import shops
 from tests import ROOT
@@ -30,15 +30,17 @@ def run(*arguments: str, answers: str | None = None) -> Result:
 
 
 def shop(source: str, name: str, *secrets: str, **more: str) -> str:
-    told = "".join(f'{key} = "{value}"\n' for key, value in more.items())
-    return f'[[shops]]\nsource = "{source}"\nid = "{name}"\nsecrets = {json.dumps(secrets)}\n{told}'
+    extra = "".join(f'{key} = "{value}"\n' for key, value in more.items())
+    return (
+        f'[[shops]]\nsource = "{source}"\nid = "{name}"\nsecrets = {json.dumps(secrets)}\n{extra}'
+    )
 
 
 def checked(file: Path, *arguments: str) -> dict[str, Any]:
-    said = run("check", "--file", str(file), "--json", *arguments)
-    told: dict[str, Any] = json.loads(said.stdout)
-    assert said.exit_code == (0 if told["well"] else 1)
-    return told
+    result = run("check", "--file", str(file), "--json", *arguments)
+    report: dict[str, Any] = json.loads(result.stdout)
+    assert result.exit_code == (0 if report["well"] else 1)
+    return report
 
 
 def problems(file: Path) -> list[str]:
@@ -55,7 +57,7 @@ def test_shops_alone_lists_them_as_list_does() -> None:
     )
 
 
-def test_an_option_before_the_command_is_not_lost_in_silence() -> None:
+def test_an_option_before_the_command_is_an_error() -> None:
     assert isinstance(run("--file", "x.toml", "check").exception, CommandError)
 
 
@@ -64,9 +66,9 @@ def test_an_option_before_the_command_is_not_lost_in_silence() -> None:
 
 def test_good_shops_are_well(file: Path) -> None:
     file.write_text(shop("gooten", "a", STRONG) + shop("gooten", "b", OTHER))
-    told = checked(file)
-    assert (told["well"], told["problems"]) == (True, [])
-    assert [one["well"] for one in told["shops"]] == [True, True]
+    report = checked(file)
+    assert (report["well"], report["problems"]) == (True, [])
+    assert [one["well"] for one in report["shops"]] == [True, True]
 
 
 def test_every_broken_shop_is_named_and_the_others_are_checked(file: Path) -> None:
@@ -76,9 +78,9 @@ def test_every_broken_shop_is_named_and_the_others_are_checked(file: Path) -> No
         + shop("ciklik", "c", OTHER)
         + shop("gooten", "a", OTHER)
     )
-    told = checked(file)
-    assert [one["shop"] for one in told["shops"]] == ["gooten/a"]
-    assert [line.split(":")[0] for line in told["problems"]] == [
+    report = checked(file)
+    assert [one["shop"] for one in report["shops"]] == ["gooten/a"]
+    assert [line.split(":")[0] for line in report["problems"]] == [
         "shops[2].source",
         "shops[3].currency",
         "shops[4]",
@@ -86,9 +88,9 @@ def test_every_broken_shop_is_named_and_the_others_are_checked(file: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("secrets", "said"),
+    ("secrets", "message"),
     [
-        (("short",), "worth 12 bits at best"),
+        (("short",), "worth 12 bits at most"),
         (("a" * 200,), "worth 0 bits"),
         (("demo-prints-token",), "a secret of the example"),
         (("env:HOOKLINE_TEST_NOT_SET",), "set the environment variable HOOKLINE_TEST_NOT_SET"),
@@ -98,11 +100,11 @@ def test_every_broken_shop_is_named_and_the_others_are_checked(file: Path) -> No
     ],
 )
 def test_a_bad_secret_is_named_without_being_shown(
-    file: Path, secrets: tuple[str, ...], said: str
+    file: Path, secrets: tuple[str, ...], message: str
 ) -> None:
     file.write_text(shop("gooten", "a", *secrets))
     (line,) = set(problems(file))
-    assert said in line
+    assert message in line
     assert not any(secret in line for secret in secrets if ":" not in secret)
 
 
@@ -114,8 +116,8 @@ def test_a_secret_of_two_shops_is_a_problem_of_both(file: Path, tmp_path: Path) 
         + shop("gooten", "c", OTHER)
     )
     assert problems(file) == [
-        "shares a secret with run-free/b: one each",
-        "shares a secret with gooten/a: one each",
+        "shares a secret with run-free/b: each shop needs its own",
+        "shares a secret with gooten/a: each shop needs its own",
     ]
 
 
@@ -126,23 +128,23 @@ def test_the_example_itself_is_not_well() -> None:
     assert all(one.problems for one in found)
 
 
-def test_tokens_stand_in_the_url_only_when_asked_for(file: Path) -> None:
+def test_tokens_are_in_the_url_only_on_request(file: Path) -> None:
     file.write_text(shop("ciklik", "a", STRONG, currency="EUR"))
     hidden, shown = checked(file), checked(file, "--show-secrets", "--url", "https://h.example/")
     assert STRONG not in json.dumps(hidden)
     assert shown["shops"][0]["url"] == f"https://h.example/hooks/ciklik/a/{STRONG}/<event>"
 
 
-def test_without_kafka_the_file_is_checked_and_the_rest_said(
+def test_without_kafka_only_the_file_is_checked(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file.write_text(shop("gooten", "a", STRONG))
     monkeypatch.setenv("HOOKLINE_BROKERS", "127.0.0.1:9")
-    said = run("check", "--json")
-    told = json.loads(said.stdout)
-    assert said.exit_code == 0
-    assert "Kafka does not answer" in told["notes"][0]
-    assert told["shops"][0]["deliveries"] is None
+    result = run("check", "--json")
+    report = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert "Kafka does not answer" in report["notes"][0]
+    assert report["shops"][0]["deliveries"] is None
 
 
 def test_a_token_is_written_into_the_url_as_a_url_carries_it() -> None:
@@ -154,13 +156,13 @@ def test_a_token_is_written_into_the_url_as_a_url_carries_it() -> None:
 
 
 def test_a_shop_is_added_with_a_generated_token_and_its_url(file: Path) -> None:
-    told = ("--id", "lake", "--currency", "usd", "--timezone", "Europe/Paris")
-    said = run("add", "run-free", *told, "--url", "https://h.example")
-    assert said.exit_code == 0
+    options = ("--id", "lake", "--currency", "usd", "--timezone", "Europe/Paris")
+    result = run("add", "run-free", *options, "--url", "https://h.example")
+    assert result.exit_code == 0
     (made,) = shops.load(file).values()
     assert (made.id, made.currency, made.timezone) == ("lake", "USD", "Europe/Paris")
-    assert check.bits(made.secrets[0].encode()) > check.BITS
-    assert f"https://h.example/hooks/run-free/lake/{made.secrets[0]}" in said.stdout
+    assert check.secret_bits(made.secrets[0].encode()) > check.MIN_BITS
+    assert f"https://h.example/hooks/run-free/lake/{made.secrets[0]}" in result.stdout
     assert checked(file)["well"]
 
 
@@ -171,15 +173,15 @@ def test_two_shops_never_get_the_same_token(file: Path) -> None:
     assert first.secrets != second.secrets
 
 
-def test_what_is_not_told_is_asked_and_a_bad_answer_asked_again(file: Path) -> None:
+def test_missing_options_are_asked_for_and_bad_answers_asked_again(file: Path) -> None:
     file.write_text(shop("spiffy", "johns", STRONG, currency="GBP"))
     answers = ["Bad Id", "johns", "jim", "dollars", "AUD", "Mars/Olympus", "", OTHER]
-    said = run("add", "spiffy", answers="\n".join(answers) + "\n")
-    assert said.exit_code == 0, said.output
+    result = run("add", "spiffy", answers="\n".join(answers) + "\n")
+    assert result.exit_code == 0, result.output
     made = shops.load(file)["spiffy", "jim"]
     assert (made.currency, made.timezone, made.secrets) == ("AUD", "UTC", (OTHER,))
-    assert "x-spiffy-hmac-sha256" in said.stdout
-    assert OTHER not in said.stdout
+    assert "x-spiffy-hmac-sha256" in result.stdout
+    assert OTHER not in result.stdout
 
 
 def test_every_key_that_add_knows_is_written(file: Path) -> None:
@@ -196,23 +198,23 @@ def test_every_key_that_add_knows_is_written(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("ebay",), "no platform 'ebay'"),
-        (("gooten", "--id", "there", "--timezone", "UTC"), "gooten/there is there already"),
+        (("gooten", "--id", "there", "--timezone", "UTC"), "gooten/there exists already"),
         (("gooten", "--id", "A", "--timezone", "UTC"), "id: use lower-case"),
-        (("gooten", "--id", "a", "--timezone", "Mars"), "timezone: 'Mars' is no time zone"),
-        (("run-free", "--id", "a", "--timezone", "UTC"), "nobody answered: tell it as --currency"),
+        (("gooten", "--id", "a", "--timezone", "Mars"), "timezone: 'Mars' is no"),
+        (("run-free", "--id", "a", "--timezone", "UTC"), "no answer: give it as --currency"),
         (("gooten", "--id", "a", "--timezone", "UTC", "--quota", "0"), "quota: write whole"),
     ],
 )
 def test_a_shop_that_cannot_be_added_leaves_the_file_alone(
-    file: Path, arguments: tuple[str, ...], said: str
+    file: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     file.write_text(shop("gooten", "there", STRONG))
     before = file.read_bytes()
     ended = run("add", *arguments, answers="")
-    assert said in str(ended.exception)
+    assert message in str(ended.exception)
     assert file.read_bytes() == before
 
 
@@ -239,17 +241,17 @@ def test_a_signing_secret_is_asked_for(file: Path) -> None:
 def test_a_rotation_that_cannot_be_is_refused_before_anything_is_asked(file: Path) -> None:
     file.write_text(shop("spiffy", "johns", "env:JOHNS", currency="GBP"))
     before = file.read_bytes()
-    for arguments, said in (
+    for arguments, message in (
         (("spiffy/johns",), "--secret env:NAME"),
         (("spiffy/jim",), "no shop spiffy/jim"),
         (("spiffy/johns", "--finish"), "no rotation to finish"),
         (("spiffy/johns", "--finish", "--secret", "x"), "--finish takes no secret"),
     ):
-        assert said in str(run("rotate", *arguments).exception)
+        assert message in str(run("rotate", *arguments).exception)
     assert file.read_bytes() == before
 
 
-def test_the_example_is_not_changed_behind_a_running_stack(
+def test_the_example_of_a_running_stack_is_not_changed(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOOKLINE_BROKERS", "127.0.0.1:9")

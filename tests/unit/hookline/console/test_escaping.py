@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hookline.console.escaping import cell, line
+from hookline.console.escaping import csv_cell, terminal_text
 
 TEXTS = st.text() | st.text("=+-@\t\r\n'\"0123456789.eE ＝＋－＠a;,", max_size=8)  # noqa: RUF001
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001
@@ -19,7 +19,7 @@ NUMBERS = st.integers().map(str) | st.decimals(
 @settings(deadline=None)
 @given(TEXTS)
 def test_no_cell_begins_a_formula_unless_it_is_a_number(text: str) -> None:
-    made = cell(text)
+    made = csv_cell(text)
     if made.startswith(FORMULA):
         assert made == text
         float(made)
@@ -29,23 +29,25 @@ def test_no_cell_begins_a_formula_unless_it_is_a_number(text: str) -> None:
 @settings(deadline=None)
 @given(TEXTS)
 def test_a_text_is_whole_behind_its_quote(text: str) -> None:
-    assert cell(text) in (text, "'" + text)
-    assert cell(cell(text)) == cell(text)
+    assert csv_cell(text) in (text, "'" + text)
+    assert csv_cell(csv_cell(text)) == csv_cell(text)
 
 
 @settings(deadline=None)
 @given(NUMBERS)
 def test_a_number_stays_a_number(number: str) -> None:
-    assert cell(number) == number
+    assert csv_cell(number) == number
 
 
 @settings(deadline=None)
 @given(st.lists(TEXTS, min_size=1, max_size=4))
 def test_cells_come_out_of_a_file_as_they_went_in(texts: list[str]) -> None:
     file = io.StringIO(newline="")
-    csv.writer(file, quoting=csv.QUOTE_ALL).writerow([cell(text) for text in texts])
+    csv.writer(file, quoting=csv.QUOTE_ALL).writerow([csv_cell(text) for text in texts])
 
-    assert [[cell(text) for text in texts]] == list(csv.reader(file.getvalue().splitlines(True)))
+    assert [[csv_cell(text) for text in texts]] == list(
+        csv.reader(file.getvalue().splitlines(True))
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,13 +68,13 @@ def test_cells_come_out_of_a_file_as_they_went_in(texts: list[str]) -> None:
     ],
 )
 def test_a_cell_is_quoted_where_owasp_says(text: str, expected: str) -> None:
-    assert cell(text) == expected
+    assert csv_cell(text) == expected
 
 
 @settings(deadline=None)
 @given(st.text())
 def test_a_line_never_steers_a_terminal(text: str) -> None:
-    made = line(text)
+    made = terminal_text(text)
     assert not any(ord(each) < 32 and each != "\n" for each in made)
     assert "\x1b" not in made
     assert "\x9b" not in made
@@ -82,4 +84,4 @@ def test_a_line_never_steers_a_terminal(text: str) -> None:
 @settings(deadline=None)
 @given(st.text(st.characters(categories=["L", "N", "P", "S", "Zs"])))
 def test_a_line_of_letters_stays(text: str) -> None:
-    assert line(text) == text
+    assert terminal_text(text) == text

@@ -1,18 +1,25 @@
-"""Dead letters: read, chosen, grouped, and what a replay of one carries."""
+"""Dead letters: read, filtered, grouped, and the headers of a replay."""
 
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
+from hookline.console.errors import CommandError
 from hookline.console.time_argument import milliseconds
-from hookline.dead_letters.letters import Choice, Groups, Letter, field_of, letter_of, place_of
+from hookline.dead_letters.letters import (
+    DeadLetter,
+    LetterFilter,
+    LetterGroups,
+    parse_letter,
+    parse_letter_id,
+    path_pattern,
+)
 from hookline.dead_letters.replay import replay_headers
-from hookline.errors import CommandError
 from schemas import envelopes
 from schemas.envelopes import RawDelivery
 
-LETTER = Letter(
+LETTER = DeadLetter(
     partition=2,
     offset=17,
     appended_ms=5_000,
@@ -55,40 +62,42 @@ HEADERS = (
 
 def test_a_record_reads_as_the_letter_that_it_is() -> None:
     record = SimpleNamespace(partition=2, offset=17, timestamp=5_000, headers=HEADERS)
-    assert letter_of(record) == LETTER
+    assert parse_letter(record) == LETTER
 
 
-def test_a_letter_in_the_place_of_one_slot_names_it() -> None:
-    said = {**dict(HEADERS), envelopes.SLOT: b"payment", envelopes.SLOTS: b"order,payment"}
-    record = SimpleNamespace(partition=2, offset=17, timestamp=5_000, headers=said.items())
-    assert letter_of(record).slot == "payment"
+def test_a_letter_of_one_slot_names_it() -> None:
+    headers = {**dict(HEADERS), envelopes.SLOT: b"payment", envelopes.SLOTS: b"order,payment"}
+    record = SimpleNamespace(partition=2, offset=17, timestamp=5_000, headers=headers.items())
+    assert parse_letter(record).slot == "payment"
 
 
 @pytest.mark.parametrize(
-    ("choice", "expected"),
+    ("wanted", "expected"),
     [
-        (Choice(), True),
-        (Choice(shop="spiffy/johns"), True),
-        (Choice(shop="johns"), True),
-        (Choice(shop="john"), False),
-        (Choice(reason="invalid-payload"), True),
-        (Choice(reason="invalid"), False),
-        (Choice(path="items[3].price"), True),
-        (Choice(path="items[].price"), True),
-        (Choice(path="items[4].price"), False),
-        (Choice(since_ms=5_000), True),
-        (Choice(since_ms=5_001), False),
-        (Choice(places=frozenset({(2, 17)})), True),
-        (Choice(places=frozenset({(2, 18)})), False),
-        (Choice(shop="johns", reason="too-large"), False),
+        (LetterFilter(), True),
+        (LetterFilter(shop="spiffy/johns"), True),
+        (LetterFilter(shop="johns"), True),
+        (LetterFilter(shop="john"), False),
+        (LetterFilter(reason="invalid-payload"), True),
+        (LetterFilter(reason="invalid"), False),
+        (LetterFilter(path="items[3].price"), True),
+        (LetterFilter(path="items[].price"), True),
+        (LetterFilter(path="items[4].price"), False),
+        (LetterFilter(since_ms=5_000), True),
+        (LetterFilter(since_ms=5_001), False),
+        (LetterFilter(ids=frozenset({(2, 17)})), True),
+        (LetterFilter(ids=frozenset({(2, 18)})), False),
+        (LetterFilter(shop="johns", reason="too-large"), False),
     ],
 )
-def test_a_choice_takes_what_meets_all_its_conditions(choice: Choice, expected: bool) -> None:
-    assert choice.takes(LETTER) is expected
+def test_a_filter_matches_what_meets_all_its_conditions(
+    wanted: LetterFilter, expected: bool
+) -> None:
+    assert wanted.matches(LETTER) is expected
 
 
 def test_letters_of_one_cause_are_one_group_whatever_their_positions() -> None:
-    groups = Groups()
+    groups = LetterGroups()
     groups.add(LETTER)
     groups.add(replace(LETTER, offset=18, path="items[12].price", appended_ms=9_000))
     groups.add(replace(LETTER, offset=19, path="items[1].price", appended_ms=1_000))
@@ -100,7 +109,7 @@ def test_letters_of_one_cause_are_one_group_whatever_their_positions() -> None:
 
 
 def test_positions_leave_a_path_but_names_stay() -> None:
-    assert field_of("data.items[0].options[12].sku2") == "data.items[].options[].sku2"
+    assert path_pattern("data.items[0].options[12].sku2") == "data.items[].options[].sku2"
 
 
 def test_a_replay_is_the_same_delivery_at_its_original_coordinates() -> None:
@@ -126,9 +135,9 @@ def test_a_replay_that_was_refused_again_keeps_the_first_coordinates() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "2", "2:", "a:1", "2:1:3", "-1:2"])
-def test_what_names_no_letter_is_refused_with_what_does(text: str) -> None:
+def test_text_that_names_no_letter_is_refused(text: str) -> None:
     with pytest.raises(CommandError, match="hookline dead list"):
-        place_of(text)
+        parse_letter_id(text)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The demo's story and its expectations, before any server is asked."""
+"""The demo's script and expectations, without a server."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -26,29 +26,29 @@ class Answering:
     def __init__(self, *rows: tuple[Any, ...]) -> None:
         self.rows = rows
 
-    def ask(self, query: str, arguments: Sequence[Any] | None = None) -> Rows:
+    def query(self, query: str, arguments: Sequence[Any] | None = None) -> Rows:
         """The rows, whatever is asked."""
         assert query.count("%s") == len(arguments or ())
         return Rows([], self.rows)
 
 
-@pytest.mark.parametrize("step", script.ALL, ids=lambda step: step.says)
+@pytest.mark.parametrize("step", script.ALL, ids=lambda step: step.description)
 def test_every_step_is_an_example_that_its_changes_fit(step: Step) -> None:
-    found = examples.sample(step.source, step.sample)
-    changed = sender.edited(found, [parse_edit(s) for s in step.sets], SHOPS[step.source])
+    found = examples.load(step.source, step.example)
+    changed = sender.edited(found, [parse_edit(s) for s in step.changes], SHOPS[step.source])
     _, key = read(SOURCES[step.source], SHOPS[step.source].id, changed.event, changed.body)
     assert key is not None
 
 
-def test_the_story_holds_all_platforms_a_retry_a_broken_proof_and_a_broken_body() -> None:
+def test_the_script_holds_all_platforms_a_retry_a_broken_proof_and_a_broken_body() -> None:
     assert {step.source for step in script.ALL} == set(SOURCES)
     assert sum(step.tampered for step in script.ALL) == 1
     assert sum(step.malformed for step in script.ALL) == 1
-    sent = [(step.source, step.sample, step.sets) for step in script.OLD]
+    sent = [(step.source, step.example, step.changes) for step in script.OLD]
     assert sent[0] == sent[1]
 
 
-@pytest.mark.parametrize("one", EVERY, ids=lambda one: one.says)
+@pytest.mark.parametrize("one", EVERY, ids=lambda one: one.description)
 def test_an_expectation_holds_for_its_row_and_for_no_other(one: Expectation) -> None:
     assert one.holds(Answering(one.expected))
     assert not one.holds(Answering())

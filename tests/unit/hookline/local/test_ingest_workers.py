@@ -16,7 +16,7 @@ import httpx
 import psutil
 import pytest
 
-from hookline.errors import CommandError
+from hookline.console.errors import CommandError
 from hookline.local import ingest_workers
 from hookline.local.process import free_port
 from ingest.http.sockets import listening
@@ -89,7 +89,7 @@ def running(folder: Path, count: int) -> Iterator[Running]:
 
 
 def consecutive(count: int) -> tuple[int, ...]:
-    """Free ports one behind the other."""
+    """Consecutive free ports."""
     while True:
         first = free_port()
         ports = tuple(range(first, first + count))
@@ -143,7 +143,7 @@ def test_only_who_shares_a_port_can_have_it_beside_another() -> None:
 
 
 def test_pages_of_workers_stand_one_behind_the_other() -> None:
-    assert [ingest_workers.pages_port(Settings(health_port=9100), n) for n in range(3)] == [
+    assert [ingest_workers.health_port(Settings(health_port=9100), n) for n in range(3)] == [
         9100, 9101, 9102
     ]  # fmt: skip
-    assert ingest_workers.pages_port(Settings(), 0) != ingest_workers.pages_port(Settings(), 1)
+    assert ingest_workers.health_port(Settings(), 0) != ingest_workers.health_port(Settings(), 1)

@@ -1,4 +1,4 @@
-"""Children: restarted with back-off, stopped for sure, never left behind."""
+"""Child processes: restarted with backoff, always stopped, never left running."""
 
 import os
 import signal
@@ -13,11 +13,18 @@ import psutil
 import pytest
 
 from hookline.local.process import Child, free_port
-from hookline.local.supervisor import LONGEST, LOOPING, STEADY, State, Supervisor, pause_after
+from hookline.local.supervisor import (
+    CRASH_LOOP,
+    MAX_BACKOFF,
+    STABLE_AFTER,
+    State,
+    Supervisor,
+    backoff,
+)
 
 
 class Clock:
-    """Time that moves when told."""
+    """A clock that moves when set."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -69,21 +76,21 @@ READY_DEAF = """
 
 
 def test_the_pause_doubles_up_to_its_bound() -> None:
-    assert [pause_after(n) for n in range(1, 9)] == [0.5, 1, 2, 4, 8, 16, LONGEST, LONGEST]
+    assert [backoff(n) for n in range(1, 9)] == [0.5, 1, 2, 4, 8, 16, MAX_BACKOFF, MAX_BACKOFF]
 
 
 def test_a_crashing_child_is_started_again_after_the_pause_and_no_sooner(
     make: Callable[..., Child],
 ) -> None:
-    clock, seen, told = Clock(), list[list[State]](), list[State]()
-    supervisor = Supervisor(seen.append, clock, told.append)
+    clock, seen, exited = Clock(), list[list[State]](), list[State]()
+    supervisor = Supervisor(seen.append, clock, exited.append)
     child = make("raise SystemExit(3)")
     supervisor.add([child])
-    for restart in range(1, LOOPING + 1):
+    for restart in range(1, CRASH_LOOP + 1):
         wait_for(lambda: ended(child), "the child ends by itself")
         supervisor.tick()
         assert supervisor.states()[0].last_exit == 3
-        clock.now += pause_after(restart) - 0.01
+        clock.now += backoff(restart) - 0.01
         supervisor.tick()
         assert supervisor.states()[0].restarts == restart - 1
         clock.now += 0.02
@@ -91,7 +98,7 @@ def test_a_crashing_child_is_started_again_after_the_pause_and_no_sooner(
         assert supervisor.states()[0].restarts == restart
     assert supervisor.states()[0].is_looping
     assert [states[0].restarts for states in seen] == [0, 1, 1, 2, 2, 3]
-    assert [(state.name, state.last_exit) for state in told] == [("child", 3)] * LOOPING
+    assert [(state.name, state.last_exit) for state in exited] == [("child", 3)] * CRASH_LOOP
 
 
 def test_a_child_that_was_steady_starts_with_the_shortest_pause(
@@ -101,14 +108,14 @@ def test_a_child_that_was_steady_starts_with_the_shortest_pause(
     supervisor = Supervisor(clock=clock)
     child = make(SLEEP)
     supervisor.add([child])
-    for _ in range(LOOPING + 1):
-        clock.now += STEADY
+    for _ in range(CRASH_LOOP + 1):
+        clock.now += STABLE_AFTER
         child.kill()
         supervisor.tick()
-        clock.now += pause_after(1)
+        clock.now += backoff(1)
         supervisor.tick()
         assert supervisor.states()[0].is_running
-    assert supervisor.states()[0].restarts == LOOPING + 1
+    assert supervisor.states()[0].restarts == CRASH_LOOP + 1
     assert not supervisor.states()[0].is_looping
 
 
@@ -177,7 +184,7 @@ def test_a_child_has_the_environment_and_the_log_it_was_given(
     child = make("import os; print(os.environ['GIVEN'], len(os.environ) < 4)")
     child.environment = {"GIVEN": "this"}
     child.start()
-    assert child.ends_within(20)
+    assert child.exits_within(20)
     assert (tmp_path / "child.log").read_text() == "this True\n"
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline.errors import CommandError
+from hookline.console.errors import CommandError
 from hookline.send import json_edits, xml_edits
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 890_123, tzinfo=UTC)
@@ -88,21 +88,21 @@ def test_paths_lead_through_names_and_places() -> None:
 
 
 @pytest.mark.parametrize(
-    ("argument", "said"),
+    ("argument", "message"),
     [
         ("data", "write path=value"),
         ("=1", "write path=value"),
         ("data.nothing.x=1", "no 'nothing' there; there is id, items, ok"),
         ("data.items[3]=1", "no 3 there; there is 1 items"),
-        ("data.id=many", "is a number there"),
+        ("data.id=many", "example's value 1 is a number"),
         ("data.ok=maybe", "write true or false"),
-        ("data.items=all", "write JSON there"),
+        ("data.items=all", "write JSON, e.g."),
     ],
 )
-def test_what_does_not_fit_is_told_in_words(argument: str, said: str) -> None:
+def test_an_edit_that_does_not_fit_is_explained(argument: str, message: str) -> None:
     with pytest.raises(CommandError) as raised:
         changed({"data": {"id": 1, "items": [1], "ok": True}}, argument)
-    assert said in str(raised.value)
+    assert message in str(raised.value)
 
 
 @given(st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), st.text(), min_size=1))

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from hookline.errors import CommandError
+from hookline.console.errors import CommandError
 from hookline.send import examples, sender
 from hookline.send.json_edits import parse_edit
 from ingest.sources import SOURCES
@@ -45,7 +45,7 @@ def answering(*answers: tuple[int, dict[str, str]]) -> Iterator[tuple[str, list[
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -61,7 +61,7 @@ def test_every_platform_has_examples_and_each_can_be_sent() -> None:
     for source in SOURCES:
         assert examples.names(source)
         for name in examples.names(source):
-            found = examples.sample(source, name)
+            found = examples.load(source, name)
             url, headers, body = sender.request("http://x", SHOPS[source], found)
             assert url.startswith(f"http://x/hooks/{source}/{SHOPS[source].id}")
             assert headers["content-type"] in ("application/json", "application/xml")
@@ -69,25 +69,25 @@ def test_every_platform_has_examples_and_each_can_be_sent() -> None:
 
 
 def test_events_told_outside_the_body_keep_the_platforms_own_spelling() -> None:
-    assert examples.sample("spiffy", "carts-create").event == "carts/create"
-    assert examples.sample("spiffy", "carts-create-xml").event == "carts/create"
-    assert examples.sample("ciklik", "created_checkoutorder-renewal").event == (
+    assert examples.load("spiffy", "carts-create").event == "carts/create"
+    assert examples.load("spiffy", "carts-create-xml").event == "carts/create"
+    assert examples.load("ciklik", "created_checkoutorder-renewal").event == (
         "created_checkoutorder"
     )
-    assert examples.sample("ciklik", "created-checkoutorder").event == "created_checkoutorder"
-    assert examples.sample("run-free", "order-created").event == ""
+    assert examples.load("ciklik", "created-checkoutorder").event == "created_checkoutorder"
+    assert examples.load("run-free", "order-created").event == ""
 
 
 def test_without_changes_the_bytes_are_sent_as_they_stand() -> None:
-    found = examples.sample("ciklik", "created_checkoutorder")
+    found = examples.load("ciklik", "created_checkoutorder")
     assert sender.edited(found, [], SHOPS["ciklik"]).body == found.body
 
 
 def test_numbers_that_are_not_changed_keep_their_exact_text() -> None:
-    found = examples.sample("spiffy", "carts-create")
+    found = examples.load("spiffy", "carts-create")
     body = sender.edited(found, [parse_edit("line_items[0].quantity=4")], SHOPS["spiffy"]).body
     assert b'"product_id": 327475578523353102' in body
-    found = examples.sample("ciklik", "created_checkoutorder")
+    found = examples.load("ciklik", "created_checkoutorder")
     body = sender.edited(found, [parse_edit("status=pending")], SHOPS["ciklik"]).body
     assert b'"tax": 0.000' in body
     changed = json.loads(found.body) | {"status": "pending"}
@@ -96,13 +96,13 @@ def test_numbers_that_are_not_changed_keep_their_exact_text() -> None:
 
 def test_a_time_without_a_zone_is_written_in_the_shops() -> None:
     shop = load(ROOT / "shops.example.toml")["shoprocket", "corner"]
-    found = examples.sample("shoprocket", "order-created")
+    found = examples.load("shoprocket", "order-created")
     body = sender.edited(found, [parse_edit("data.created_at=now")], shop, NOW).body
     assert json.loads(body)["data"]["created_at"] == "2026-03-04 05:06:07"
 
 
 def test_spiffy_is_signed_over_the_body_and_a_tampered_body_is_not() -> None:
-    found = examples.sample("spiffy", "carts-create")
+    found = examples.load("spiffy", "carts-create")
     for tampered in (False, True):
         _, headers, body = sender.request("http://x", SHOPS["spiffy"], found, tampered=tampered)
         made = hmac.digest(b"demo-johns-signing-key", body, hashlib.sha256)
@@ -112,7 +112,7 @@ def test_spiffy_is_signed_over_the_body_and_a_tampered_body_is_not() -> None:
 
 
 def test_a_token_stands_in_the_url_and_a_tampered_one_is_another() -> None:
-    found = examples.sample("ciklik", "abandoned_cart")
+    found = examples.load("ciklik", "abandoned_cart")
     url, _, _ = sender.request("http://x/", SHOPS["ciklik"], found)
     assert url == "http://x/hooks/ciklik/winebox/demo-winebox-token/abandoned_cart"
     url, _, _ = sender.request("http://x/", SHOPS["ciklik"], found, tampered=True)
@@ -120,12 +120,12 @@ def test_a_token_stands_in_the_url_and_a_tampered_one_is_another() -> None:
 
 
 def test_gooten_names_its_order_in_the_query_too() -> None:
-    found = sender.with_query(examples.sample("gooten", "order-item-changed"))
+    found = sender.with_query(examples.load("gooten", "order-item-changed"))
     assert found.query == "orderid=Magic7-501"
 
 
 def test_a_malformed_body_parses_no_more() -> None:
-    found = sender.malformed(examples.sample("run-free", "order-created"))
+    found = sender.malformed(examples.load("run-free", "order-created"))
     with pytest.raises(json.JSONDecodeError):
         json.loads(found.body)
 
@@ -133,25 +133,25 @@ def test_a_malformed_body_parses_no_more() -> None:
 def test_a_secret_that_leads_nowhere_is_named() -> None:
     shop = Shop(source="gooten", id="x", secrets=("env:HOOKLINE_TEST_NOT_SET",))
     with pytest.raises(CommandError, match="HOOKLINE_TEST_NOT_SET"):
-        sender.request("http://x", shop, examples.sample("gooten", "order-item-changed"))
+        sender.request("http://x", shop, examples.load("gooten", "order-item-changed"))
 
 
 @pytest.mark.parametrize(
-    ("source", "name", "said"),
+    ("source", "name", "message"),
     [
         ("ebay", "order", "there is run-free, shoprocket"),
         ("run-free", "refund", "there is cart-change, cart-change-emptied, customer-created"),
     ],
 )
-def test_what_is_not_there_is_answered_with_what_is(source: str, name: str, said: str) -> None:
-    with pytest.raises(CommandError, match=said):
-        examples.sample(source, name)
+def test_an_unknown_name_lists_the_known_ones(source: str, name: str, message: str) -> None:
+    with pytest.raises(CommandError, match=message):
+        examples.load(source, name)
 
 
 def test_a_file_of_ones_own_is_sent_as_the_event(tmp_path: Path) -> None:
     mine = tmp_path / "mine.xml"
     mine.write_bytes(b"<cart/>")
-    found = examples.sample("spiffy", "carts-update", mine)
+    found = examples.load("spiffy", "carts-update", mine)
     assert (found.event, found.content_type, found.body) == (
         "carts/update",
         "application/xml",
@@ -160,9 +160,9 @@ def test_a_file_of_ones_own_is_sent_as_the_event(tmp_path: Path) -> None:
 
 
 def test_a_platform_sends_again_when_it_is_told_to_come_back() -> None:
-    found = examples.sample("run-free", "cart-change")
-    with answering((503, {"retry-after": "0"}), (429, {"retry-after": "0"}), (200, {})) as said:
-        url, asked = said
+    found = examples.load("run-free", "cart-change")
+    with answering((503, {"retry-after": "0"}), (429, {"retry-after": "0"}), (200, {})) as server:
+        url, asked = server
         with sender.Sender(url, retries=3) as client:
             answer = client.send(SHOPS["run-free"], found)
     assert (answer.status, answer.delivery, answer.attempts) == (200, "d-1", 3)
@@ -171,14 +171,14 @@ def test_a_platform_sends_again_when_it_is_told_to_come_back() -> None:
 
 @pytest.mark.parametrize("status", [401, 404, 413, 503])
 def test_an_answer_that_stands_is_given_back(status: int) -> None:
-    found = examples.sample("run-free", "cart-change")
+    found = examples.load("run-free", "cart-change")
     with answering((status, {})) as (url, _), sender.Sender(url) as client:
         answer = client.send(SHOPS["run-free"], found)
     assert (answer.status, answer.delivery, answer.is_accepted) == (status, None, False)
 
 
 def test_no_answer_is_an_error() -> None:
-    found = examples.sample("run-free", "cart-change")
+    found = examples.load("run-free", "cart-change")
     with (
         sender.Sender("http://127.0.0.1:9", retries=0) as client,
         pytest.raises(httpx.ConnectError),

@@ -9,7 +9,7 @@ import tomlkit
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from hookline.errors import CommandError
+from hookline.console.errors import CommandError
 from hookline.shops import config_file
 from schemas import shops
 from schemas.shops import ShopsError
@@ -62,7 +62,7 @@ def test_whatever_the_secret_is_it_is_read_as_it_was_written(name: str, secret: 
 
 
 def test_a_shop_that_is_there_is_not_added_again() -> None:
-    with pytest.raises(CommandError, match="gooten/prints is there already"):
+    with pytest.raises(CommandError, match="gooten/prints exists already"):
         config_file.with_shop(ONE, {"source": "gooten", "id": "prints", "secrets": ["x"]})
 
 

@@ -25,9 +25,9 @@ documents = st.dictionaries(
 )
 
 
-def shape(*told: Any, at_ms: int = 0) -> Shape:
+def shape(*values: Any, at_ms: int = 0) -> Shape:
     made = Shape()
-    for number, document in enumerate(told):
+    for number, document in enumerate(values):
         made.add(fields(document), at_ms + number)
     return made
 
@@ -61,7 +61,7 @@ def test_paths_leave_positions_out_and_say_the_type() -> None:
     ],
 )
 def test_a_key_that_may_be_data_is_not_shown(key: str, shown: str) -> None:
-    assert document_shape.named(key) == shown
+    assert document_shape.safe_name(key) == shown
 
 
 MARK = "Marker of a value"
@@ -74,53 +74,53 @@ def test_no_value_is_ever_kept(document: dict[str, Any]) -> None:
             return {key: marked(inner) for key, inner in value.items()}
         return [marked(inner) for inner in value] if isinstance(value, list) else MARK
 
-    told = repr(changes(Shape(), shape(marked(document)))) + repr(shape(marked(document)))
-    assert MARK not in told
+    text = repr(changes(Shape(), shape(marked(document)))) + repr(shape(marked(document)))
+    assert MARK not in text
 
 
 @given(st.lists(documents, min_size=1, max_size=4))
-def test_documents_do_not_differ_from_themselves(told: list[dict[str, Any]]) -> None:
-    assert changes(shape(*told), shape(*reversed(told))) == []
+def test_documents_do_not_differ_from_themselves(old: list[dict[str, Any]]) -> None:
+    assert changes(shape(*old), shape(*reversed(old))) == []
 
 
 @given(st.lists(documents, min_size=1, max_size=4), names)
 def test_a_field_that_all_have_since_is_the_one_change(
-    told: list[dict[str, Any]], name: str
+    old: list[dict[str, Any]], name: str
 ) -> None:
-    now = [{**document, f"{name}-new": 1} for document in told]
-    (change,) = changes(shape(*told), shape(*now, at_ms=100))
+    now = [{**document, f"{name}-new": 1} for document in old]
+    (change,) = changes(shape(*old), shape(*now, at_ms=100))
     assert (change.what, change.path, change.kinds) == ("new", f"{name}-new", ("number",))
-    assert (change.before, change.after, change.at_ms) == (0, len(told), 100)
-    (change,) = changes(shape(*now, at_ms=100), shape(*told))
+    assert (change.before, change.after, change.at_ms) == (0, len(old), 100)
+    (change,) = changes(shape(*now, at_ms=100), shape(*old))
     assert (change.what, change.path) == ("gone", f"{name}-new")
-    assert (change.before, change.after, change.at_ms) == (len(told), 0, 99 + len(told))
+    assert (change.before, change.after, change.at_ms) == (len(old), 0, 99 + len(old))
 
 
 @given(st.lists(documents, min_size=1, max_size=4), st.lists(documents, min_size=1, max_size=4))
 def test_what_is_new_in_one_direction_is_gone_in_the_other(
-    told: list[dict[str, Any]], now: list[dict[str, Any]]
+    old: list[dict[str, Any]], now: list[dict[str, Any]]
 ) -> None:
     def paths(found: list[Change], what: str) -> list[str]:
         return [change.path for change in found if change.what == what]
 
-    there, back = changes(shape(*told), shape(*now)), changes(shape(*now), shape(*told))
+    there, back = changes(shape(*old), shape(*now)), changes(shape(*now), shape(*old))
     assert (paths(there, "new"), paths(there, "gone")) == (paths(back, "gone"), paths(back, "new"))
 
 
-def test_another_type_is_told_with_the_one_before() -> None:
+def test_another_type_is_reported_with_the_one_before() -> None:
     (change,) = changes(shape({"total": 1.5}, {"total": 2}), shape({"total": "1.50"}, at_ms=7))
     assert (change.what, change.kinds_before, change.kinds) == ("type", ("number",), ("text",))
     assert (change.after, change.at_ms) == (1, 7)
 
 
-def test_a_type_that_is_only_told_less_often_is_no_change() -> None:
+def test_a_type_that_is_only_seen_less_often_is_no_change() -> None:
     assert changes(shape({"a": None}, {"a": "x"}), shape({"a": "x"})) == []
 
 
 def test_of_a_part_that_came_or_went_its_outermost_path_is_named() -> None:
-    told, now = {"a": {"b": [{"c": 1}], "b_c": 2}, "a_b": 1}, {"a_b": 1}
-    assert [change.path for change in changes(shape(now), shape(told))] == ["a"]
-    assert [change.path for change in changes(shape(told), shape(now))] == ["a"]
+    old, now = {"a": {"b": [{"c": 1}], "b_c": 2}, "a_b": 1}, {"a_b": 1}
+    assert [change.path for change in changes(shape(now), shape(old))] == ["a"]
+    assert [change.path for change in changes(shape(old), shape(now))] == ["a"]
 
 
 def test_nothing_is_concluded_where_one_side_has_no_documents() -> None:
@@ -140,7 +140,7 @@ def test_paths_are_bounded_and_what_is_beyond_is_counted_and_makes_nothing_sure(
     letters = "abcdefghijklmno"
     wide = {f"{a}{b}{c}": 1 for a in letters for b in letters for c in letters}
     before = shape(*[wide] * 6)
-    assert len(before.seen) == document_shape.MAX_PATHS
+    assert len(before.occurrences) == document_shape.MAX_PATHS
     assert before.omitted == 6 * (len(wide) + 1 - document_shape.MAX_PATHS)
     found = changes(before, shape(*[{"another": 1}] * 6))
     assert [each.is_sure for each in found if each.path == "another"] == [False]

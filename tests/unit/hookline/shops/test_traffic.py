@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline.shops.traffic import Shops, Tally
+from hookline.shops.traffic import HeartbeatCounter, TrafficByShop
 from schemas.heartbeats import Heartbeat
 
 SINCE = 1_000_000  # ms
@@ -15,11 +15,11 @@ def beat(ingress: str, started_ms: int, **accepted: int) -> Heartbeat:
     )
 
 
-def tallied(*beats: tuple[int, Heartbeat]) -> Shops:
-    found: Shops = {}
-    tally = Tally(SINCE, found)
+def tallied(*beats: tuple[int, Heartbeat]) -> TrafficByShop:
+    found: TrafficByShop = {}
+    counter = HeartbeatCounter(SINCE, found)
     for at_ms, one in beats:
-        tally.add(at_ms, one)
+        counter.add(at_ms, one)
     return found
 
 
@@ -28,7 +28,7 @@ def test_of_a_process_that_began_since_all_counts() -> None:
     assert (found["s"].deliveries, found["s"].last_ms) == (7, SINCE + 20)
 
 
-def test_of_an_older_process_what_it_told_first_is_the_base() -> None:
+def test_of_an_older_process_the_first_heartbeat_is_the_base() -> None:
     old = SINCE - 50
     found = tallied(
         (SINCE + 1, beat("a", old, s=100)),

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hookline.commands.tables_export import Format, _opens
-from hookline.errors import CommandError
-from hookline.tables.export import Column, Relation, _column, seconds, text
+from hookline.console.errors import CommandError
+from hookline.tables.export import Column, Relation, _column, csv_text, seconds
 from hookline.tables.parquet import _Parquet, _type
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone(timedelta(hours=2)))
@@ -38,7 +38,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=timezone(timedelta(hours=2)))
     ],
 )
 def test_a_value_as_a_cell(value: Any, cell: str) -> None:
-    assert text(value) == cell
+    assert csv_text(value) == cell
 
 
 @given(st.timedeltas())
@@ -55,7 +55,7 @@ def test_digits_and_places_are_those_of_the_column() -> None:
 
 
 def test_an_amount_that_would_be_rounded_is_refused() -> None:
-    """Five places do not fit four: the file is not written with less than what stands."""
+    """Five places do not fit four: the file is not written with less than is stored."""
     relation = Relation("customer_lifetime_value", 1, (Column("net", "numeric"),))
     sheet = _Parquet(None, pa.schema([("net", pa.decimal128(38, 4))]), relation)
     with pytest.raises(CommandError, match=r"customer_lifetime_value.net .*--format csv"):

@@ -74,11 +74,11 @@ async def test_an_offer_to_upgrade_does_not_lose_the_body(served: Any) -> None:
     assert served.bodies == [b'{"Id":1}']
 
 
-async def test_a_body_behind_an_offer_to_upgrade_may_come_in_pieces(served: Any) -> None:
+async def test_a_body_after_an_offer_to_upgrade_may_come_in_chunks(served: Any) -> None:
     reader, writer = await served.open()
     whole = request(b'{"Id":1}', *OFFER)
-    for place in range(0, len(whole), 50):
-        writer.write(whole[place : place + 50])
+    for position in range(0, len(whole), 50):
+        writer.write(whole[position : position + 50])
         await writer.drain()
         await asyncio.sleep(0.005)
     first = await served.read(reader)
@@ -97,7 +97,7 @@ async def test_what_is_no_http_is_400(served: Any) -> None:
     assert status(await served.exchange(b"hello\r\n\r\n")) == 400
 
 
-async def test_a_client_that_expects_100_is_told_to_go_on_only_if_it_may(served: Any) -> None:
+async def test_a_client_that_expects_100_gets_it_only_if_its_head_is_accepted(served: Any) -> None:
     reader, writer = await served.open()
     writer.write(request(b"", "Expect: 100-continue", length=2))
     first = await reader.readuntil(b"\r\n\r\n")
@@ -139,7 +139,7 @@ async def test_a_head_slower_than_the_deadline_is_408(served: Any) -> None:
     assert status(await served.exchange(f"POST {PATH} HTTP/1.1\r\nHost:".encode())) == 408
 
 
-async def test_a_connection_that_says_nothing_is_closed(served: Any) -> None:
+async def test_a_silent_connection_is_closed(served: Any) -> None:
     reader, _ = await served.open()
 
     assert await asyncio.wait_for(reader.read(), 3) == b""
@@ -176,7 +176,7 @@ async def test_a_head_without_end_is_cut_off_with_memory_flat(served: Any) -> No
 
 @pytest.mark.parametrize("is_chunked", [False, True])
 async def test_a_huge_body_is_413_with_memory_flat(served: Any, is_chunked: Any) -> None:
-    piece = b"x" * 65536
+    chunk = b"x" * 65536
     before = peak()
     reader, writer = await served.open()
     if is_chunked:
@@ -187,9 +187,9 @@ async def test_a_huge_body_is_413_with_memory_flat(served: Any, is_chunked: Any)
     sent = 0
     try:
         while sent < 200_000_000:
-            writer.write(b"10000\r\n" + piece + b"\r\n" if is_chunked else piece)
+            writer.write(b"10000\r\n" + chunk + b"\r\n" if is_chunked else chunk)
             await writer.drain()
-            sent += len(piece)
+            sent += len(chunk)
     except ConnectionError:
         pass
     answer = await answering
@@ -212,7 +212,7 @@ async def test_a_refused_sender_that_reads_late_still_gets_its_answer(served: An
     writer.close()
 
 
-async def test_no_answer_tells_who_serves(served: Any) -> None:
+async def test_no_answer_names_the_server(served: Any) -> None:
     answer = await served.exchange(request(b"{}"))
 
     assert b"server:" not in answer.lower()
@@ -240,10 +240,10 @@ def without_names(answer: bytes) -> list[bytes]:
         (405, request(b"{}", path="/healthz")),
     ],
 )
-async def test_a_request_in_one_piece_is_answered_as_one_in_two(
+async def test_a_request_in_one_segment_is_answered_as_one_in_two(
     served: Any, wanted: int, whole: bytes
 ) -> None:
-    at_once = await served.exchange(whole)
+    in_one = await served.exchange(whole)
     reader, writer = await served.open()
     writer.write(whole[:-1])
     await writer.drain()
@@ -251,8 +251,8 @@ async def test_a_request_in_one_piece_is_answered_as_one_in_two(
     writer.write(whole[-1:])
     in_two = await served.read(reader)
 
-    assert status(at_once) == wanted
-    assert without_names(at_once) == without_names(in_two)
+    assert status(in_one) == wanted
+    assert without_names(in_one) == without_names(in_two)
     assert len(served.bodies) == 2 * (wanted == 200)
 
 
@@ -268,7 +268,7 @@ async def test_nobody_is_answered_200_before_kafka_has_acknowledged(served: Any)
     assert served.bodies == [b"1"]
 
 
-async def test_an_acknowledgement_that_comes_late_is_503_and_said_once(served: Any) -> None:
+async def test_an_acknowledgement_that_comes_late_is_503_and_answered_once(served: Any) -> None:
     served.publisher.holds = True
     reader, writer = await served.open()
     writer.write(request(b"1"))
@@ -323,10 +323,10 @@ async def test_a_bug_is_500_and_the_delivery_is_not_taken_twice(
     assert len(calls) == 1
 
 
-async def test_a_connection_that_was_answered_and_says_no_more_is_closed(served: Any) -> None:
+async def test_an_idle_connection_is_closed_after_its_answer(served: Any) -> None:
     served.server.config.timeout_keep_alive = 0.1
     for path in (PATH, PATH + "x"):
-        assert b"HTTP/1.1" in await served.all_said(request(b"1", path=path))
+        assert b"HTTP/1.1" in await served.exchange_all(request(b"1", path=path))
 
 
 async def test_a_connection_stays_while_it_is_used_and_is_closed_once_it_is_not(

@@ -1,4 +1,4 @@
-"""The index against a plain list of all that was said: over growth, expiry, and the disk."""
+"""The index against a plain list of all outcomes: over growth, expiry, and the disk."""
 
 import tempfile
 from collections.abc import Iterator
@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processors.dedupe import Said
+from processors.dedupe import PriorOutcome
 from processors.index import run_set, sorted_run
+from processors.index.batch_lookup import BatchLookup
 from processors.index.disk_cache import IndexCache
-from processors.index.outcome_headers import Noted
-from processors.index.partition_index import FORGET_EVERY_MS, PartitionIndex, Questions
+from processors.index.outcome_headers import OutcomeHeaders
+from processors.index.partition_index import FORGET_EVERY_MS, PartitionIndex
 from runtime.settings import Settings
 from schemas import envelopes
 from schemas.envelopes import RawDelivery
@@ -25,9 +26,9 @@ WINDOW_MS = 300
 MOST = 80
 
 
-def noted(offset: int, digest: bytes, entity: bytes, delivery: str, kind: str) -> Noted:
+def outcome(offset: int, digest: bytes, entity: bytes, delivery: str, kind: str) -> OutcomeHeaders:
     slot = {"letter": envelopes.DEAD_SLOT, "duplicate": envelopes.DUPLICATE_SLOT}.get(kind, "cart")
-    return Noted(
+    return OutcomeHeaders(
         offset, offset * 10, slot, (slot,), entity, digest, delivery,
         is_replay=kind == "replay", is_rejected=kind == "letter",
     )  # fmt: skip
@@ -35,7 +36,7 @@ def noted(offset: int, digest: bytes, entity: bytes, delivery: str, kind: str) -
 
 KINDS = ["event", "event", "event", "replay", "letter", "duplicate"]
 OUTCOMES = st.builds(
-    noted,
+    outcome,
     st.integers(0, MOST),
     st.sampled_from(DIGESTS),
     st.sampled_from(ENTITIES),
@@ -56,96 +57,98 @@ STEPS = st.lists(
 class Model:
     """All outcomes, in a list. ``oldest_ms``: what is older may have been forgotten."""
 
-    told: list[Noted] = field(default_factory=list)
+    outcomes: list[OutcomeHeaders] = field(default_factory=list)
     committed: int = 0
     oldest_ms: int = 0
 
-    def same(self, digest: bytes, below: int) -> Said | None:
-        return self._greatest(below, [said for said in self.told if said.digest == digest])
+    def same(self, digest: bytes, below: int) -> PriorOutcome | None:
+        return self._greatest(below, [each for each in self.outcomes if each.digest == digest])
 
-    def latest(self, entity: bytes, below: int) -> Said | None:
-        mine = [said for said in self.told if said.entity == entity and not said.is_replay]
+    def latest(self, entity: bytes, below: int) -> PriorOutcome | None:
+        mine = [each for each in self.outcomes if each.entity == entity and not each.is_replay]
         return self._greatest(below, mine)
 
-    def own(self, digest: bytes, delivery: str, first: int | None, below: int) -> Said | None:
-        replays = [said for said in self.told if said.is_replay and said.delivery_id == delivery]
-        at_first = [s for s in self.told if s.digest == digest and s.raw_offset == first]
+    def own(
+        self, digest: bytes, delivery: str, first: int | None, below: int
+    ) -> PriorOutcome | None:
+        replays = [
+            each for each in self.outcomes if each.is_replay and each.delivery_id == delivery
+        ]
+        at_first = [s for s in self.outcomes if s.digest == digest and s.raw_offset == first]
         return self._greatest(below, [*replays, *at_first])
 
     def found(self, offset: int) -> set[str] | None:
         if offset < self.committed:
             return None
-        return {said.slot for said in self.told if said.raw_offset == offset} or None
+        return {each.slot for each in self.outcomes if each.raw_offset == offset} or None
 
-    def _greatest(self, below: int, known: list[Noted]) -> Said | None:
+    def _greatest(self, below: int, known: list[OutcomeHeaders]) -> PriorOutcome | None:
         found = max(
             (
-                (said.raw_offset, said.digest, said.raw_time)
-                for said in known
-                if said.is_canonical and said.raw_offset < below
+                (each.raw_offset, each.digest, each.raw_time)
+                for each in known
+                if each.is_canonical and each.raw_offset < below
             ),
             default=None,
         )
-        return self.reachable(Said(found[0], found[2], found[1]) if found else None)
+        return self.reachable(PriorOutcome(found[0], found[2], found[1]) if found else None)
 
-    def reachable(self, said: Said | None) -> Said | None:
-        return said if said is not None and said.appended_ms >= self.oldest_ms else None
+    def reachable(self, prior: PriorOutcome | None) -> PriorOutcome | None:
+        return prior if prior is not None and prior.appended_ms >= self.oldest_ms else None
 
 
 @contextmanager
 def packing(sort_at: int, run_rows: int, few: int) -> Iterator[None]:
     """Entries are packed and merged early."""
-    before = run_set.SORT_AT, run_set.RUN_ROWS, sorted_run.FEW
-    run_set.SORT_AT, run_set.RUN_ROWS, sorted_run.FEW = sort_at, run_rows, few
+    before = run_set.SORT_AT, run_set.RUN_ROWS, sorted_run.SCAN_ROWS
+    run_set.SORT_AT, run_set.RUN_ROWS, sorted_run.SCAN_ROWS = sort_at, run_rows, few
     try:
         yield
     finally:
-        run_set.SORT_AT, run_set.RUN_ROWS, sorted_run.FEW = before
+        run_set.SORT_AT, run_set.RUN_ROWS, sorted_run.SCAN_ROWS = before
 
 
 def compared(index: PartitionIndex, model: Model, chosen: int) -> None:
     digests = [DIGESTS[(chosen + number) % len(DIGESTS)] for number in range(len(DIGESTS))]
     entities = [ENTITIES[number % len(ENTITIES)] for number in range(len(DIGESTS))]
-    questions = index.questions(digests, entities)
+    lookup = index.lookup(entities, digests)
     for position, (digest, entity) in enumerate(zip(digests, entities, strict=True)):
         for below in (0, chosen, chosen + 1, MOST // 2, MOST + 1):
-            asked = Asked(questions, position, below, model)
-            assert model.same(digest, below) == asked.same(digest)
-            assert model.latest(entity, below) == asked.latest(entity)
+            asked = Asked(lookup, position, below, model)
+            assert model.same(digest, below) == asked.same()
+            assert model.latest(entity, below) == asked.latest()
             for delivery in DELIVERIES:
                 first = (chosen * 7 + position) % MOST
-                assert model.own(digest, delivery, first, below) == asked.own(
-                    digest, delivery, first
-                )
+                assert model.own(digest, delivery, first, below) == asked.own(delivery, first)
     for offset in range(MOST + 1):
-        written = index.standing.get(offset)
-        assert model.found(offset) == (None if written is None else written.found)
+        written = index.logged.get(offset)
+        assert model.found(offset) == (None if written is None else written.present)
 
 
 @dataclass
 class Asked:
     """Answers of the index, without what it need not remember."""
 
-    questions: Questions
+    lookup: BatchLookup
     position: int
     below: int
     model: Model
 
-    def same(self, digest: bytes) -> Said | None:
-        return self.model.reachable(self.questions.same(self.position, digest, self.below))
+    def same(self) -> PriorOutcome | None:
+        return self.model.reachable(self.lookup.same_digest(self.position, self.below))
 
-    def latest(self, entity: bytes) -> Said | None:
-        return self.model.reachable(self.questions.latest(self.position, entity, self.below))
+    def latest(self) -> PriorOutcome | None:
+        return self.model.reachable(self.lookup.latest_state(self.position, self.below))
 
-    def own(self, digest: bytes, delivery: str, first: int) -> Said | None:
-        said = self.questions.own(self.position, digest, delivery, first, self.below)
-        return self.model.reachable(said)
+    def own(self, delivery: str, first: int) -> PriorOutcome | None:
+        prior = self.lookup.same_delivery(self.position, delivery, first, self.below)
+        return self.model.reachable(prior)
 
 
 @settings(max_examples=300, deadline=None)
 @given(STEPS, st.integers(1, 20), st.sampled_from([4, 32, 1000]), st.integers(0, 3), st.data())
-def test_the_index_answers_as_a_list_of_all_that_was_said(
-    steps: list[list[Noted] | tuple[str, int]],
+def test_the_index_answers_as_a_list_of_all_outcomes(
+    steps: list[list[OutcomeHeaders] | tuple[str, int]],
     sort_at: int,
     run_rows: int,
     few: int,
@@ -158,8 +161,8 @@ def test_the_index_answers_as_a_list_of_all_that_was_said(
             if isinstance(step, list):
                 for outcome in step:
                     index.add(outcome)
-                model.told += step
-                index.sort()
+                model.outcomes += step
+                index.pack()
             elif step[0] == "settle":
                 model.committed = max(model.committed, step[1])
                 reached = max(model.committed * 10 - WINDOW_MS, 0)
@@ -167,11 +170,11 @@ def test_the_index_answers_as_a_list_of_all_that_was_said(
                 index._forgotten_ms = -FORGET_EVERY_MS  # it looks each time
                 index.settle(step[1], reached)
             else:
-                frozen = index.frozen(WINDOW_MS)
-                stands = any(said.raw_offset >= model.committed for said in model.told)
-                assert stands == (frozen is None)
-                if frozen is not None:
-                    cache.write(0, frozen)
+                snapshot = index.snapshot(WINDOW_MS)
+                is_logged = any(each.raw_offset >= model.committed for each in model.outcomes)
+                assert is_logged == (snapshot is None)
+                if snapshot is not None:
+                    cache.write(0, snapshot)
                     model.committed += step[1]
                     index = cache.read(0, model.committed, WINDOW_MS)
             compared(index, model, data.draw(st.integers(0, MOST)))
@@ -182,23 +185,23 @@ NEW = st.lists(st.tuples(st.sampled_from(DIGESTS), st.sampled_from(ENTITIES)), m
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(NEW, max_size=6), st.integers(1, 20), st.sampled_from([4, 32, 1000]))
-def test_what_was_decided_here_answers_as_if_it_were_read_back(
+def test_rows_added_by_their_claims_answer_as_if_they_were_read_back(
     batches: list[list[tuple[bytes, bytes]]], sort_at: int, run_rows: int
 ) -> None:
     with packing(sort_at, run_rows, 2):
         index, model = PartitionIndex(), Model()
         for batch in batches:
             claims = []
-            questions = index.questions(*map(list, zip(*batch, strict=True)) if batch else ([], []))
+            lookup = index.lookup([entity for _, entity in batch], [digest for digest, _ in batch])
             for position, (digest, entity) in enumerate(batch):
                 offset = model.committed + position
                 delivery = f"d{offset}"
-                model.told.append(noted(offset, digest, entity, delivery, "event"))
+                model.outcomes.append(outcome(offset, digest, entity, delivery, "event"))
                 raw = RawDelivery(
                     0, offset, offset * 10, entity, b"", delivery, "spiffy", "s", "carts/update", 0
                 )
-                claims.append(questions.claim(position, raw, digest))
-            index.say([claim for claim in claims if claim is not None])
+                claims.append(lookup.claim(position, raw, digest))
+            index.add_decided([claim for claim in claims if claim is not None])
             model.committed += len(batch)
             index.settle(model.committed, 0)
             compared(index, model, model.committed // 2)
@@ -209,12 +212,16 @@ def test_what_was_decided_here_answers_as_if_it_were_read_back(
 @settings(deadline=None)
 def test_offsets_and_times_far_apart_are_kept_whole(values: list[int], sort_at: int) -> None:
     with packing(sort_at, 1000, 2):
-        many = run_set.Runs()
+        many = run_set.RunSet()
         for value in values:
             many.add(7, value, DIGESTS[0], 2**63 - 1 - value)
-            many.settle()
+            many.pack()
         for below in [*values, 2**63 - 1]:
             known = [value for value in values if value < below]
-            expected = Said(max(known), 2**63 - 1 - max(known), DIGESTS[0]) if known else None
-            found = many.candidates([DIGESTS[0]], [7])
-            assert expected == found.same(0, DIGESTS[0], below) == found.latest(0, 7, below)
+            expected = (
+                PriorOutcome(max(known), 2**63 - 1 - max(known), DIGESTS[0]) if known else None
+            )
+            of_digest = many.search_digests([DIGESTS[0]]).get(0, ())
+            of_key = many.search_keys([7]).get(0, ())
+            assert expected == many.same_digest(DIGESTS[0], of_digest, below)
+            assert expected == many.latest(7, of_key, below)

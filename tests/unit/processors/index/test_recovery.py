@@ -10,14 +10,14 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndTimestamp
 
-from processors.decide import Verdicts
+from processors.decide import Decider
 from processors.index.disk_cache import IndexCache
 from processors.index.partition_index import PartitionIndex
 from processors.index.recovery import (
-    MARGIN_MS,
+    HORIZON_MARGIN_MS,
     ForeignLogError,
     HorizonError,
-    ReadBack,
+    IndexRecovery,
     check_horizon,
 )
 from runtime.health import Health
@@ -29,7 +29,7 @@ from tests.toy_platform import CODEC, SHOPS, record
 HOUR = 3_600_000
 DAY = 24 * HOUR
 WINDOW_MS = 72 * HOUR
-VERDICTS = Verdicts(CODEC, {"spiffy": toy_platform.adapter()}, b"key")
+VERDICTS = Decider(CODEC, {"spiffy": toy_platform.adapter()}, b"key")
 NOW = 1_800_000_000_000
 
 
@@ -123,35 +123,35 @@ def logs_of(ages: list[int], settings: Settings) -> dict[TopicPartition, list[St
             Stored(raw.offset, raw.timestamp) for raw in raws
         ],
         TopicPartition(settings.topic(CARTS), 0): [
-            Stored(raw.offset, raw.timestamp, said) for raw, said in zip(raws, headers, strict=True)
+            Stored(raw.offset, raw.timestamp, each) for raw, each in zip(raws, headers, strict=True)
         ],
     }
 
 
-def readback_of(reader: Reader, settings: Settings) -> ReadBack:
-    readback = object.__new__(ReadBack)  # without the consumer that it would make
-    readback._settings, readback._health = settings, Health()
-    readback._cache = IndexCache(settings, "cluster")
-    readback._one_at_a_time = asyncio.Lock()
-    readback._reader = reader
-    readback._retention_ms = {topic.name: inf for topic in OUTCOMES}
-    return readback
+def recovery_of(reader: Reader, settings: Settings) -> IndexRecovery:
+    recovery = object.__new__(IndexRecovery)  # without the consumer that it would make
+    recovery._settings, recovery._health = settings, Health()
+    recovery._cache = IndexCache(settings, "cluster")
+    recovery._one_at_a_time = asyncio.Lock()
+    recovery._reader = reader
+    recovery._retention_ms = {topic.name: inf for topic in OUTCOMES}
+    return recovery
 
 
 async def test_an_index_reads_from_the_due_record_less_the_window_and_the_margin(
     tmp_path: Path,
 ) -> None:
     settings = Settings(prefix="t_", state_dir=str(tmp_path))
-    horizon = NOW - WINDOW_MS - MARGIN_MS
+    horizon = NOW - WINDOW_MS - HORIZON_MARGIN_MS
     ages = [horizon - 1, horizon, NOW - WINDOW_MS, NOW, NOW + 1]
-    readback = readback_of(Reader(logs_of(ages, settings)), settings)
-    index = await readback.open(0, 3, WINDOW_MS)
+    recovery = recovery_of(Reader(logs_of(ages, settings)), settings)
+    index = await recovery.open(0, 3, WINDOW_MS)
     assert len(index) == 4
     assert index.upto[CARTS.name] == 5
     repeated = [record(5, b"content %d" % number, at=NOW) for number in (1, 2)]
     kinds = [VERDICTS.decide([each], index, SHOPS)[0].kind for each in repeated]
     assert kinds == ["canonical", "duplicate"]  # the first is 10 minutes too old
-    assert [offset in index.standing for offset in range(5)] == [False] * 3 + [True] * 2
+    assert [offset in index.logged for offset in range(5)] == [False] * 3 + [True] * 2
 
 
 async def test_outcomes_of_raw_records_that_never_were_are_refused(tmp_path: Path) -> None:
@@ -159,4 +159,4 @@ async def test_outcomes_of_raw_records_that_never_were_are_refused(tmp_path: Pat
     logs = logs_of([NOW, NOW + 1], settings)
     logs[TopicPartition(settings.topic(WEBHOOKS), 0)].pop()
     with pytest.raises(ForeignLogError, match="recreated or cut under us"):
-        await readback_of(Reader(logs), settings).open(0, 0, WINDOW_MS)
+        await recovery_of(Reader(logs), settings).open(0, 0, WINDOW_MS)

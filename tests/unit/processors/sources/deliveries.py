@@ -49,7 +49,7 @@ def delivery(
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     source = sources.SOURCES[platform]
     _, key = sources.read(source, "demo", event, content)
-    told: dict[str, Any] = {
+    values: dict[str, Any] = {
         "partition": PARTITION,
         "offset": OFFSET,
         "appended_ms": APPENDED_MS,
@@ -61,9 +61,9 @@ def delivery(
         "event": event,
         "received_at": RECEIVED_AT,
     }
-    told.update(raw)
+    values.update(raw)
     return Delivery(
-        RawDelivery(**told),
+        RawDelivery(**values),
         dataclasses.replace(SHOPS[platform], **(shop or {})),
         content,
         CONTACT_KEY,

@@ -49,8 +49,8 @@ def of(platform: str, choice: list[Example] = EXAMPLES) -> list[Example]:
     return [example for example in choice if example.platform == platform]
 
 
-def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every place in a document that can be replaced."""
+def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the path of every value in a document that can be replaced."""
     pairs: Any = ()
     if isinstance(value, dict):
         pairs = value.items()
@@ -58,11 +58,11 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         pairs = enumerate(value)
     for key, inner in pairs:
         yield (*path, key)
-        yield from places(inner, (*path, key))
+        yield from paths(inner, (*path, key))
 
 
 def holder_of(document: Any, path: tuple[Any, ...]) -> Any:
-    """The object or list in which a place is."""
+    """Return the object or list that holds the value at a path."""
     for key in path[:-1]:
         document = document[key]
     return document
@@ -74,7 +74,7 @@ def broken(draw: st.DrawFn, platform: str) -> tuple[Example, dict[str, Any]]:
     example = draw(st.sampled_from(of(platform, JSON_EXAMPLES)))
     document = copy.deepcopy(json.loads(example.body))
     for _ in range(draw(st.integers(1, 3))):
-        path = draw(st.sampled_from(list(places(document)) or [("id",)]))
+        path = draw(st.sampled_from(list(paths(document)) or [("id",)]))
         holder = holder_of(document, path)
         if draw(st.booleans()) or isinstance(holder, list):
             holder[path[-1]] = draw(VALUES)
@@ -86,8 +86,8 @@ def broken(draw: st.DrawFn, platform: str) -> tuple[Example, dict[str, Any]]:
 @cache
 def vocabulary(platform: str) -> list[str]:
     """Every field name that a platform's examples use."""
-    paths = [p for e in of(platform, JSON_EXAMPLES) for p in places(json.loads(e.body))]
-    return sorted({path[-1] for path in paths if isinstance(path[-1], str)})
+    read = [p for e in of(platform, JSON_EXAMPLES) for p in paths(json.loads(e.body))]
+    return sorted({path[-1] for path in read if isinstance(path[-1], str)})
 
 
 def free(platform: str) -> st.SearchStrategy[dict[str, Any]]:
@@ -164,7 +164,7 @@ def without_origin(slots: Any) -> dict[str, Any]:
 
 
 def leads_somewhere(path: str, document: Any) -> bool:
-    """Whether a reject's path names a place of the document, told or missing in its holder."""
+    """Whether a reject's path leads to a value of the document, or to a missing field of one."""
     if path == "$" or path.startswith("hookline-"):
         return True
     *holders, last = re.findall(r"[^.\[\]]+", path)
@@ -187,14 +187,16 @@ def test_a_broken_example_gives_events_or_a_reject(platform: str) -> None:
 
 
 @every_platform
-def test_any_document_in_the_platforms_words_gives_events_or_a_reject(platform: str) -> None:
+def test_any_document_with_the_platforms_event_names_gives_events_or_a_reject(
+    platform: str,
+) -> None:
     @SLOW
-    @given(st.sampled_from(sorted(ADAPTERS[platform].known)), free(platform))
+    @given(st.sampled_from(sorted(ADAPTERS[platform].event_names)), free(platform))
     def holds(event: str, document: dict[str, Any]) -> None:
         made = check(platform, event, document)
         if isinstance(made, Reject):
             inner = document.get(event.partition("/")[0].removesuffix("s"))
-            assert any(leads_somewhere(made.path, told) for told in (document, inner))
+            assert any(leads_somewhere(made.path, values) for values in (document, inner))
 
     holds()
 
@@ -203,7 +205,7 @@ def test_any_document_in_the_platforms_words_gives_events_or_a_reject(platform: 
 def test_any_bytes_give_events_or_a_reject(platform: str) -> None:
     @SLOW
     @given(
-        st.sampled_from(sorted(ADAPTERS[platform].known)) | st.text(max_size=300),
+        st.sampled_from(sorted(ADAPTERS[platform].event_names)) | st.text(max_size=300),
         st.binary() | VALUES.map(lambda value: json.dumps(value).encode()),
     )
     def holds(event: str, body: bytes) -> None:
@@ -242,7 +244,7 @@ def test_broken_xml_gives_events_or_a_reject(
     example: Example, value: Any, dashed: bool, data: st.DataObject
 ) -> None:
     document = json.loads(example.body)
-    path = data.draw(st.sampled_from(list(places(document))))
+    path = data.draw(st.sampled_from(list(paths(document))))
     holder_of(document, path)[path[-1]] = value
     check("spiffy", example.told["event"], to_xml(document, "any", dashed=dashed))
 
@@ -251,16 +253,16 @@ NUMBERS = (b"1e999999999", b"1e-999999999", b"9" * 4000, b"0." + b"1" * 50_000)
 
 
 def with_number(document: Any, path: tuple[Any, ...], number: bytes) -> bytes:
-    """The document with a number at a place, spelled exactly so."""
+    """Return the document with a number at a path, spelled exactly so."""
     changed = copy.deepcopy(document)
     holder_of(changed, path)[path[-1]] = "THE NUMBER"
     return json.dumps(changed).encode().replace(b'"THE NUMBER"', number)
 
 
 @pytest.mark.parametrize("example", PUBLISHED, ids=lambda example: example.name)
-def test_no_number_hangs_or_escapes_wherever_it_stands(example: Example) -> None:
+def test_no_number_hangs_or_escapes_in_any_field(example: Example) -> None:
     document = json.loads(example.body)
-    for count, path in enumerate(places(document)):
+    for count, path in enumerate(paths(document)):
         body = with_number(document, path, NUMBERS[count % len(NUMBERS)])
         check(example.platform, example.told["event"], body)
 
@@ -272,13 +274,13 @@ PRICES = st.decimals(1000, 10**9, places=2) | st.decimals(1000, 10**9, places=4)
 
 @every_platform
 def test_no_amount_is_ever_rounded(platform: str) -> None:
-    """An amount told at any place is in the events exactly, or not at all: nothing near it is."""
+    """An amount in any field is in the events exactly or not at all, never rounded."""
 
     @SLOW
     @given(st.sampled_from(of(platform, JSON_EXAMPLES)), PRICES, st.booleans(), st.data())
     def holds(example: Example, price: Decimal, as_text: bool, data: st.DataObject) -> None:
         document = json.loads(example.body)
-        path = data.draw(st.sampled_from(list(places(document))))
+        path = data.draw(st.sampled_from(list(paths(document))))
         spelled = f'"{price}"' if as_text else f"{price}"
         body = with_number(document, path, spelled.encode())
         made = outcome(delivery(platform, example.told["event"], body))
@@ -296,7 +298,7 @@ def test_more_than_four_decimals_are_refused_at_every_amount(platform: str) -> N
     amount, finer, count = Decimal("1234.5"), b"1234.50001", 0
     for example in of(platform, JSON_EXAMPLES):
         document = json.loads(example.body)
-        for path in places(document):
+        for path in paths(document):
             event = example.told["event"]
             made = outcome(delivery(platform, event, with_number(document, path, b"1234.5")))
             if isinstance(made, Reject):
@@ -315,7 +317,7 @@ def test_a_change_is_never_dated_after_its_receipt(platform: str) -> None:
     """Any time of an example set to tomorrow or to the year 2199 moves no event ahead of us."""
     for example in of(platform, JSON_EXAMPLES):
         document = json.loads(example.body)
-        for path in places(document):
+        for path in paths(document):
             for future in ("2026-03-02T12:00:00Z", "2199-12-31 23:59:59", RECEIVED_AT // 1000 + 1):
                 changed = copy.deepcopy(document)
                 holder_of(changed, path)[path[-1]] = future

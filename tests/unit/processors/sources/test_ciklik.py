@@ -78,7 +78,7 @@ def test_a_creation_time_dates_a_creation_and_never_an_update() -> None:
 
 
 @pytest.mark.parametrize("event", sorted(EVENTS))
-def test_only_a_creation_that_tells_its_time_is_content(event: str) -> None:
+def test_only_a_creation_with_its_time_is_content(event: str) -> None:
     made = outcome(delivery("ciklik", event, {"id": 1, "order_id": 1, "cart_id": 1}))
     assert not isinstance(made, Reject)
     dated = {
@@ -92,7 +92,7 @@ def test_only_a_creation_that_tells_its_time_is_content(event: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "told", "status"),
+    ("event", "values", "status"),
     [
         ("created_subscription", {"active": True}, SubscriptionStatus.ACTIVE),
         ("updated_subscription", {"active": True, "paused": True}, SubscriptionStatus.PAUSED),
@@ -101,8 +101,8 @@ def test_only_a_creation_that_tells_its_time_is_content(event: str) -> None:
         ("deleted_subscription", {"active": True}, SubscriptionStatus.DELETED),
     ],
 )
-def test_how_a_subscription_stands(event: str, told: Any, status: SubscriptionStatus) -> None:
-    assert subscription(event, lambda d: d.update(told)).status is status
+def test_the_status_of_a_subscription(event: str, values: Any, status: SubscriptionStatus) -> None:
+    assert subscription(event, lambda d: d.update(values)).status is status
 
 
 def test_an_update_of_a_subscription_that_holds_a_user_is_on_the_customer() -> None:
@@ -114,7 +114,7 @@ def test_an_update_of_a_subscription_that_holds_a_user_is_on_the_customer() -> N
     assert [t.revenue for t in made.reported] == [Decimal(500)]
 
 
-def test_a_cart_told_abandoned_has_a_creation_an_owner_and_no_value() -> None:
+def test_an_abandoned_cart_has_a_creation_an_owner_and_no_value() -> None:
     made = run("ciklik", "abandoned_cart", sample("ciklik/abandoned_cart"))["cart"]
     assert isinstance(made, Cart)
     assert (made.abandoned, made.total, made.items) == (True, None, None)
@@ -125,7 +125,7 @@ def test_a_cart_told_abandoned_has_a_creation_an_owner_and_no_value() -> None:
     assert made.customer.customer_id == "133180"
 
 
-def test_an_address_reports_on_its_user_and_tells_no_place() -> None:
+def test_an_address_reports_on_its_user_without_the_address() -> None:
     made = run("ciklik", "created_address", sample("ciklik/created_address"))["customer"]
     assert isinstance(made, Customer)
     assert (made.customer_id, made.meta.change) == ("121000", Change.REPORTED)
@@ -144,8 +144,8 @@ def test_profile_answers_go_nowhere() -> None:
 
 
 def test_consent_is_read_only_where_it_is_plain() -> None:
-    def granted(told: dict[str, Any]) -> bool | None:
-        made = run("ciklik", "updated_optin", {"id": 1, "user_id": 2, **told})["consent"]
+    def granted(values: dict[str, Any]) -> bool | None:
+        made = run("ciklik", "updated_optin", {"id": 1, "user_id": 2, **values})["consent"]
         assert isinstance(made, Consent)
         return made.granted
 
@@ -199,7 +199,7 @@ def test_a_price_is_the_same_amount_in_each_of_its_spellings(price: Any) -> None
     assert (line.unit_price, line.line_total, made.items_total) == (50, 50, 50)
 
 
-def test_a_tax_on_two_levels_is_kept_as_told_and_taken_for_none() -> None:
+def test_a_tax_on_two_levels_is_kept_as_given_and_taken_for_none() -> None:
     body = (FOLDER / "ciklik/created_checkoutorder.json").read_bytes()
     made = run("ciklik", "created_checkoutorder", body)["order"]
     assert isinstance(made, Order)
@@ -214,7 +214,7 @@ def test_a_coupon_is_an_empty_list_or_an_object() -> None:
     assert one.attributes["coupon.uuid"] == "MONCOUPON1MOIS"
 
 
-def test_display_text_and_epoch_seconds_are_kept_as_told_and_never_read() -> None:
+def test_display_text_and_epoch_seconds_are_kept_as_given_and_never_read() -> None:
     made = order("created_checkoutorder-renewal")
     assert made.attributes["coupon.display_amount"] == "20,00€"
     assert made.attributes["coupon.redeem_by"] == "1626350400"

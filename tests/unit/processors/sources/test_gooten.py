@@ -87,7 +87,7 @@ def test_items_with_one_tracking_number_are_one_shipment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "status"),
+    ("native", "status"),
     [
         ("NEW", ShipmentStatus.NEW),
         ("In Production", ShipmentStatus.IN_PRODUCTION),
@@ -95,9 +95,9 @@ def test_items_with_one_tracking_number_are_one_shipment() -> None:
         ("Vanished", ShipmentStatus.UNKNOWN),
     ],
 )
-def test_statuses_are_compared_without_case(word: str, status: ShipmentStatus) -> None:
-    made = slots(lambda d: d["Items"][0].update(Status=word))["shipment-1"]
-    assert (made.status, made.status_word) == (status, word)
+def test_statuses_are_compared_without_case(native: str, status: ShipmentStatus) -> None:
+    made = slots(lambda d: d["Items"][0].update(Status=native))["shipment-1"]
+    assert (made.status, made.status_word) == (status, native)
 
 
 def test_an_order_is_cancelled_only_if_all_of_it_is() -> None:
@@ -119,7 +119,7 @@ def test_an_order_is_cancelled_only_if_all_of_it_is() -> None:
     ("total", "fits", "items_total"),
     [("159.91", "unit", "144.30"), ("108.91", "line", "93.30"), ("1.00", "neither", None)],
 )
-def test_the_total_tells_whether_a_price_is_of_a_unit_or_of_a_line(
+def test_the_total_decides_whether_a_price_is_of_a_unit_or_of_a_line(
     total: str, fits: str, items_total: str | None
 ) -> None:
     def change(document: dict[str, Any]) -> None:
@@ -155,7 +155,7 @@ def test_the_pages_test_button_sends_a_body_without_an_order() -> None:
     assert refused("gooten", "", {"test": True}) == ("invalid-payload", "Id")
 
 
-def test_a_repeated_sku_is_two_lines_that_no_id_tells_apart() -> None:
+def test_a_repeated_sku_is_two_lines_without_ids() -> None:
     def change(document: dict[str, Any]) -> None:
         document["Items"][1].update(Sku=document["Items"][0]["Sku"], Status="Shipped")
 
@@ -166,19 +166,19 @@ def test_a_repeated_sku_is_two_lines_that_no_id_tells_apart() -> None:
 
 
 def test_a_status_that_goes_back_is_an_event_and_the_newest_by_its_arrival() -> None:
-    def said(word: str, appended_ms: int) -> tuple[Any, int]:
-        made = slots(lambda d: d["Items"][0].update(Status=word), appended_ms=appended_ms)
+    def seen_as(native: str, appended_ms: int) -> tuple[Any, int]:
+        made = slots(lambda d: d["Items"][0].update(Status=native), appended_ms=appended_ms)
         return made["shipment-1"].status, made["shipment-1"].meta.version_at
 
-    (first, earlier), (second, later) = said("Delivered", 1000), said("New", 2000)
+    (first, earlier), (second, later) = seen_as("Delivered", 1000), seen_as("New", 2000)
     assert (first, second) == (ShipmentStatus.DELIVERED, ShipmentStatus.NEW)
     assert earlier < later
 
 
-def test_items_that_tell_one_status_in_three_cases_tell_one_word() -> None:
+def test_items_with_one_status_in_three_spellings_have_one_status_text() -> None:
     def change(document: dict[str, Any]) -> None:
-        for item, word in zip(document["Items"], ("New", "NEW", "n e w"), strict=True):
-            item["Status"] = word
+        for item, native in zip(document["Items"], ("New", "NEW", "n e w"), strict=True):
+            item["Status"] = native
 
     assert order(change).fulfillment_word == "New"
     assert order(lambda d: d["Items"][2].update(Status="Shipped")).fulfillment_word is None

@@ -42,7 +42,7 @@ def with_lines(*lines: tuple[Any, Any], subtotal: Any) -> Any:
     return change
 
 
-def test_the_sample_order_stands_for_104_net() -> None:
+def test_the_sample_order_is_worth_104_net() -> None:
     made = order()
     assert made.items_total == Decimal(130)
     assert made.discount_total == Decimal(26)
@@ -66,7 +66,7 @@ def test_the_sample_order_stands_for_104_net() -> None:
         ([(0, 3)], 0, "either", [("0", "0")]),
     ],
 )
-def test_the_subtotal_tells_whether_cost_is_of_a_unit_or_of_a_line(
+def test_the_subtotal_decides_whether_cost_is_of_a_unit_or_of_a_line(
     lines: Any, subtotal: Any, fits: str, expected: list[tuple[str | None, str | None]]
 ) -> None:
     made = order(with_lines(*lines, subtotal=subtotal))
@@ -75,7 +75,7 @@ def test_the_subtotal_tells_whether_cost_is_of_a_unit_or_of_a_line(
     assert made.attributes["cost_fits"] == fits
 
 
-def test_a_cost_that_fits_nothing_is_kept_as_told() -> None:
+def test_a_cost_that_fits_nothing_is_kept_as_given() -> None:
     made = order(with_lines((10, 3), subtotal=99))
     assert made.items is not None
     assert made.items[0].attributes["cost"] == "10.0000"
@@ -92,7 +92,7 @@ def test_a_gift_card_spent_is_tender_and_its_number_goes_nowhere() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "is_gift_card"),
+    ("kind", "is_gift_card"),
     [
         ("gift_card", True),
         ("Gift Card", True),
@@ -102,10 +102,10 @@ def test_a_gift_card_spent_is_tender_and_its_number_goes_nowhere() -> None:
         ("", None),
     ],
 )
-def test_a_gift_card_sold_is_flagged_and_another_word_may_hide_one(
-    word: str, is_gift_card: bool | None
+def test_a_gift_card_sold_is_flagged_and_an_unknown_kind_may_be_one(
+    kind: str, is_gift_card: bool | None
 ) -> None:
-    made = order(lambda document: document["data"]["items"][0].update(type=word))
+    made = order(lambda document: document["data"]["items"][0].update(type=kind))
     assert made.items is not None
     assert made.items[0].is_gift_card is is_gift_card
 
@@ -143,7 +143,7 @@ def test_a_cart_is_its_customers_open_cart() -> None:
     assert made.meta.time_basis is TimeBasis.RECEIVED
 
 
-def test_an_emptied_cart_is_told_empty_and_a_cart_without_items_is_not_told() -> None:
+def test_an_emptied_cart_has_no_items_and_items_that_are_missing_are_null() -> None:
     assert cart(lambda document: document["data"].update(items=[])).items == ()
     assert cart(lambda document: document["data"].pop("items")).items is None
 
@@ -235,15 +235,15 @@ def test_a_cart_of_nobody_is_refused() -> None:
         assert (reason, path in ("data.customer", "data.customer.id")) == ("invalid-payload", True)
 
 
-def test_an_order_tells_no_status_and_is_placed() -> None:
+def test_an_order_has_no_status_and_is_placed() -> None:
     made = order()
     assert (made.status, made.status_word, made.cancelled_at) == (OrderStatus.PLACED, None, None)
 
 
 def test_the_sentinel_latitude_and_all_that_an_address_says_go_nowhere() -> None:
-    told = order(lambda d: d["data"].update(note="at the door"))
-    assert not [name for name in told.attributes if name.startswith(("shipping", "billing"))]
-    assert "-1" not in told.attributes.values()
+    made = order(lambda d: d["data"].update(note="at the door"))
+    assert not [name for name in made.attributes if name.startswith(("shipping", "billing"))]
+    assert "-1" not in made.attributes.values()
 
 
 def test_a_till_knows_one_customer_under_two_numbers_and_neither_is_the_key() -> None:

@@ -61,13 +61,13 @@ def test_the_sample_is_a_pending_test_order_of_12_and_9_95_shipping() -> None:
         lambda d: d["data"]["payment_payload"].update(livemode=False),
     ],
 )
-def test_any_one_of_three_places_makes_a_test(mark: Any) -> None:
+def test_any_one_of_three_fields_makes_a_test(mark: Any) -> None:
     assert order(LIVE).meta.is_test is False
     assert order(LIVE, mark).meta.is_test is True
 
 
 @pytest.mark.parametrize(
-    ("word", "status"),
+    ("native", "status"),
     [
         ("paid", OrderStatus.PAID),
         ("Refunded", OrderStatus.REFUNDED),
@@ -75,9 +75,9 @@ def test_any_one_of_three_places_makes_a_test(mark: Any) -> None:
         ("on_the_moon", OrderStatus.UNKNOWN),
     ],
 )
-def test_a_status_word_is_read_and_kept(word: str, status: OrderStatus) -> None:
-    made = order(LIVE, lambda d: d["data"].update(status_raw=word))
-    assert (made.status, made.status_word) == (status, word)
+def test_a_status_is_mapped_and_its_text_kept(native: str, status: OrderStatus) -> None:
+    made = order(LIVE, lambda d: d["data"].update(status_raw=native))
+    assert (made.status, made.status_word) == (status, native)
 
 
 def test_naive_times_are_of_the_zone_that_the_shop_says_and_item_times_count_nothing() -> None:
@@ -86,7 +86,7 @@ def test_naive_times_are_of_the_zone_that_the_shop_says_and_item_times_count_not
     assert made.placed_at == order().placed_at - int(5.5 * 3_600_000_000)  # type: ignore[operator]
 
 
-def test_an_update_that_tells_its_time_is_content_and_else_state() -> None:
+def test_an_update_with_its_time_is_content_and_else_state() -> None:
     assert rule("shoprocket/order-updated") is Rule.CONTENT
     assert rule("shoprocket/order-updated-undated") is Rule.STATE
     assert order("shoprocket/order-updated-undated").meta.occurred_at == RECEIVED_AT
@@ -111,12 +111,12 @@ def test_a_subtotal_with_the_discount_already_off_is_not_taken_for_goods() -> No
     assert (made.items_total, made.discount_total) == (Decimal(12), Decimal(2))
 
 
-def test_a_deleted_order_is_deleted_whatever_its_word() -> None:
+def test_a_deleted_order_is_deleted_whatever_its_status_text() -> None:
     made = order("shoprocket/order-deleted")
     assert (made.status, made.meta.change) == (OrderStatus.DELETED, Change.DELETED)
 
 
-def test_the_newer_envelope_tells_money_in_the_smallest_unit_of_its_currency() -> None:
+def test_the_newer_envelope_has_money_in_the_smallest_unit_of_its_currency() -> None:
     made = order("shoprocket/order-paid")
     assert (made.items_total, made.total) == (Decimal(96), Decimal(124))
 
@@ -141,7 +141,7 @@ def test_a_refund_in_the_newer_envelope_is_a_payment_beside_the_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "told", "expected"),
+    ("event", "values", "expected"),
     [
         ("order.refunded", {}, (OrderStatus.PARTIALLY_REFUNDED, "refunded")),
         ("order.refunded", {"status": "refunded"}, (OrderStatus.REFUNDED, "refunded")),
@@ -152,19 +152,19 @@ def test_a_refund_in_the_newer_envelope_is_a_payment_beside_the_order() -> None:
         ("order.deleted", {}, (OrderStatus.DELETED, "deleted")),
     ],
 )
-def test_the_newer_word_settles_a_status_only_where_it_speaks_of_money(
-    event: str, told: dict[str, str], expected: tuple[OrderStatus, str | None]
+def test_an_event_name_of_the_envelope_decides_the_status_only_if_it_is_about_money(
+    event: str, values: dict[str, str], expected: tuple[OrderStatus, str | None]
 ) -> None:
     def change(document: dict[str, Any]) -> None:
         document["type"] = event
         del document["data"]["status"]
-        document["data"].update(told)
+        document["data"].update(values)
 
     made = order("shoprocket/order-paid", change)
     assert (made.status, made.status_word) == expected
 
 
-def test_the_newer_format_tells_customers_too() -> None:
+def test_the_newer_format_has_customers_too() -> None:
     body = {
         "id": "evt_9",
         "type": "customer.created",
@@ -185,10 +185,10 @@ def test_a_cart_reported_abandoned_is_dated_by_the_event() -> None:
     assert made.meta.occurred_at == 1_771_590_600_000_000
 
 
-@pytest.mark.parametrize("word", ["product.created", "order.exploded", "", "order"])
+@pytest.mark.parametrize("native", ["product.created", "order.exploded", "", "order"])
 @pytest.mark.parametrize("name", ["shoprocket/order-created", "shoprocket/order-paid"])
-def test_an_unknown_word_of_either_format_is_an_unknown_event(word: str, name: str) -> None:
-    assert refused("shoprocket", "", changed(name, lambda d: d.update(type=word))) == (
+def test_an_unknown_name_in_either_format_is_an_unknown_event(native: str, name: str) -> None:
+    assert refused("shoprocket", "", changed(name, lambda d: d.update(type=native))) == (
         "unknown-event",
         "type",
     )
@@ -265,17 +265,17 @@ def test_the_cart_session_links_nothing_and_goes_nowhere() -> None:
     assert "sr_live_pk" not in str(made)
 
 
-def test_a_test_in_the_newer_envelope_is_told_by_its_livemode() -> None:
+def test_a_test_in_the_newer_envelope_is_marked_by_its_livemode() -> None:
     name = "shoprocket/order-paid"
     assert [
-        order(name, lambda d, told=told: d.update(livemode=told)).meta.is_test  # type: ignore[misc]
-        for told in (True, False, None)
+        order(name, lambda d, mode=mode: d.update(livemode=mode)).meta.is_test  # type: ignore[misc]
+        for mode in (True, False, None)
     ] == [False, True, False]
     slots = run("shoprocket", "", changed(name, lambda d: d["data"].update(livemode=False)))
     assert [event.meta.is_test for event in slots.values()] == [True, True]
 
 
-def test_goods_that_no_subtotal_tells_are_the_sum_of_the_lines() -> None:
+def test_goods_without_a_subtotal_are_the_sum_of_the_lines() -> None:
     made = order(LIVE, lambda d: d["data"].pop("subtotal"))
     assert made.items_total == Decimal(12)
     assert made.attributes["items_total_is"] == "sum of the lines"

@@ -101,7 +101,7 @@ def test_an_order_names_its_cart_by_token() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "status"),
+    ("values", "status"),
     [
         ({"financial_status": "paid"}, OrderStatus.PAID),
         ({"financial_status": "authorized"}, OrderStatus.PENDING),
@@ -114,8 +114,8 @@ def test_an_order_names_its_cart_by_token() -> None:
         ),
     ],
 )
-def test_the_financial_status_is_read(told: dict[str, str], status: OrderStatus) -> None:
-    assert order("orders-create", lambda d: d.update(told)).status is status
+def test_the_financial_status_is_read(values: dict[str, str], status: OrderStatus) -> None:
+    assert order("orders-create", lambda d: d.update(values)).status is status
 
 
 def test_refunds_are_summed_and_a_failed_one_is_none() -> None:
@@ -128,7 +128,7 @@ def test_refunds_are_summed_and_a_failed_one_is_none() -> None:
     assert (made.refunded_total, made.refunded_goods) == (Decimal("18.32"), Decimal("18.32"))
 
 
-def test_refunds_not_told_are_null_and_told_empty_are_zero() -> None:
+def test_refunds_not_given_are_null_and_given_empty_are_zero() -> None:
     assert order("orders-create", lambda d: d.pop("refunds")).refunded_total is None
     assert order("orders-create").refunded_total == 0
 
@@ -167,7 +167,7 @@ def test_the_platforms_own_totals_ride_on_the_customer() -> None:
     assert [(t.revenue, t.orders_count) for t in made.reported] == [(Decimal("11230.63"), 512)]
 
 
-def test_a_customer_credit_tells_neither_amount_nor_sign_nor_order() -> None:
+def test_a_customer_credit_has_neither_amount_nor_sign_nor_order() -> None:
     slots = run("spiffy", "customer_credits/create", sample("spiffy/customer_credits-create"))
     payment, customer = slots["payment"], slots["customer"]
     assert isinstance(payment, Payment)
@@ -213,7 +213,7 @@ def test_what_is_missing_is_named(event: str, body: dict[str, Any], expected: An
     assert refused("spiffy", event, body) == expected
 
 
-def test_a_cart_tells_no_time_and_is_dated_by_its_receipt() -> None:
+def test_a_cart_has_no_time_and_is_dated_by_its_receipt() -> None:
     made = cart(sample("spiffy/carts-create"))
     assert (made.created_at, made.updated_at) == (None, None)
     assert (made.meta.time_basis, made.meta.version_at) == (
@@ -250,7 +250,7 @@ def test_any_example_reads_the_same_in_xml(name: str, dashed: bool) -> None:
     )
 
 
-def test_a_cart_without_lines_tells_no_items_and_no_total() -> None:
+def test_a_cart_without_lines_has_no_items_and_no_total() -> None:
     made = cart({"token": "t"})
     assert (made.items, made.total) == (None, None)
     empty = cart({"token": "t", "line_items": []})
@@ -262,13 +262,13 @@ def test_a_refund_that_names_no_lines_has_no_known_goods() -> None:
     assert (made.refunded_total, made.refunded_goods) == (Decimal("18.32"), None)
 
 
-def test_an_empty_number_in_xml_tells_nothing() -> None:
+def test_an_empty_number_in_xml_is_null() -> None:
     body = XML.replace(b'<quantity type="integer">3</quantity>', b'<quantity type="integer"/>')
     (line,) = cart(body).items or ()
     assert line.quantity is None
 
 
-def test_goods_that_no_total_tells_are_the_sum_of_the_lines() -> None:
+def test_goods_without_a_total_are_the_sum_of_the_lines() -> None:
     made = order("orders-create", lambda d: d.pop("total_line_items_price"))
     assert made.items_total == Decimal("59.97")
     bare = order("orders-create", lambda d: [d.pop("total_line_items_price"), d.pop("line_items")])

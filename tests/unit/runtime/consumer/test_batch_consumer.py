@@ -1,4 +1,4 @@
-"""The batch consumer's rules, with Kafka's thread and the stage replaced by what they are asked."""
+"""The batch consumer's rules, with Kafka's thread and the stage replaced by fakes."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -11,13 +11,13 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime import crash_marks, worker
-from runtime.consumer import batch_consumer
+from runtime import worker
+from runtime.consumer import batch_consumer, crash_marks, pacing
 from runtime.consumer.batch_consumer import BatchConsumer
-from runtime.consumer.in_flight import Delivered, Fetched, joined
-from runtime.consumer.positions import Commit, Cursor
+from runtime.consumer.crash_marks import CommitMetadata
+from runtime.consumer.in_flight import Delivered, Fetched, append_contiguous
+from runtime.consumer.positions import Commit, Position
 from runtime.consumer.thread import Bounds
-from runtime.crash_marks import Custody
 from runtime.health import Health
 from runtime.settings import Settings
 from runtime.stage import Batch, MovedError, Partition, RefusedError
@@ -42,7 +42,7 @@ def records(first: int, end: int) -> list[Record]:
 
 @dataclass
 class Thread:
-    """Kafka's side: what it holds, and what it was told."""
+    """Kafka's side: its logs, and the commits and seeks it received."""
 
     logs: dict[TP, Bounds] = field(default_factory=dict)
     commits: list[Mapping[TP, Commit]] = field(default_factory=list)
@@ -63,9 +63,9 @@ class Thread:
     async def seek_wait(self, offsets: Mapping[TP, int]) -> None:
         self.seeks.append(dict(offsets))
 
-    def committed(self, tp: TP) -> tuple[int, Custody]:
-        offset, said = next(each[tp] for each in reversed(self.commits) if tp in each)
-        return offset, crash_marks.decode(said)
+    def committed(self, tp: TP) -> tuple[int, CommitMetadata]:
+        offset, metadata = next(each[tp] for each in reversed(self.commits) if tp in each)
+        return offset, crash_marks.decode(metadata)
 
 
 class Stage:
@@ -87,7 +87,7 @@ class Stage:
     async def assigned(self, _partitions: frozenset[Partition]) -> Mapping[Partition, int]:
         return {}
 
-    async def open(self, partition: Partition, _due: int) -> None:
+    async def open(self, partition: Partition, _next_offset: int) -> None:
         await self.may_open.wait() if self.opened else None
         if partition.number in self.refuses:
             raise RefusedError(f"partition {partition.number} cannot be trusted")
@@ -132,27 +132,27 @@ class House:
     thread: Thread
     health: Health
 
-    def holds(self, tp: TP, *, due: int = 0, **said: Any) -> Cursor:
-        cursor = Cursor(due, due, Custody(is_open=True, **said))
-        self.consumer._cursors[tp] = cursor
-        return cursor
+    def holds(self, tp: TP, *, next_offset: int = 0, **metadata: Any) -> Position:
+        position = Position(next_offset, next_offset, CommitMetadata(is_open=True, **metadata))
+        self.consumer.positions[tp] = position
+        return position
 
     def logs(self, end: int, committed: int | None = 0, start: int = 0, left: str = "") -> None:
         for tp in (RAW, OTHER):
             self.thread.logs[tp] = Bounds(start, end, committed, left)
 
     def delivered(
-        self, tp: TP, first: int, end: int, life: int = 0, generation: int = 7
+        self, tp: TP, first: int, end: int, epoch: int = 0, generation: int = 7
     ) -> Delivered:
         made = records(first, end)
         message = self.consumer._to_message.__globals__["ConsumerMessage"](
             tp.topic, tp.partition, end - 1, 1.0, 1, (), b"", None, None, 0, 0, tp,
             generation_id=generation,
         )  # fmt: skip
-        return message, Fetched(made, first, life)
+        return message, Fetched(made, first, epoch)
 
-    async def take(self, *batch: Any, **said: int) -> None:
-        await self.take_all(self.delivered(*batch, **said))
+    async def take(self, *batch: Any, **options: int) -> None:
+        await self.take_all(self.delivered(*batch, **options))
 
     def together(self) -> "Together":
         """Let the stage be one that handles batches at once."""
@@ -162,8 +162,7 @@ class House:
     async def take_all(self, *delivered: Delivered) -> None:
         """Take them, and wait until they have been handled."""
         await self.consumer.take(delivered)
-        await self.consumer._lines.emptied()
-        await self.consumer._handling
+        await self.consumer._dispatcher.emptied()
 
     async def open(self) -> None:
         self.consumer.resume_flow()
@@ -180,14 +179,14 @@ async def house(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
     monkeypatch.setattr(consumer, "_thread", thread)
     monkeypatch.setattr(consumer, "assignment", lambda: {RAW, OTHER})
     yield House(consumer, stage, thread, health)
-    consumer.stop_opening()
+    consumer.stop_assignment()
 
 
 # Acknowledging: outcome first, offset second.
 
 
 async def test_an_offset_is_committed_only_after_its_batch_is_safe(house: House) -> None:
-    cursor = house.holds(RAW)
+    position = house.holds(RAW)
     committed_inside: list[int] = []
 
     async def act(_batch: Batch) -> None:
@@ -198,41 +197,41 @@ async def test_an_offset_is_committed_only_after_its_batch_is_safe(house: House)
     await house.take(RAW, 0, 10)
     await house.consumer.commit()
     assert [0] == committed_inside
-    assert (10, 10) == (cursor.safe, house.thread.committed(RAW)[0])
+    assert (10, 10) == (position.acknowledged, house.thread.committed(RAW)[0])
 
 
 async def test_a_batch_of_another_generation_or_from_before_a_seek_is_not_taken(
     house: House,
 ) -> None:
-    house.holds(RAW).life = 1
-    await house.take(RAW, 0, 10, life=0)
-    await house.take(RAW, 0, 10, life=1, generation=GENERATION - 1)
+    house.holds(RAW).epoch = 1
+    await house.take(RAW, 0, 10, epoch=0)
+    await house.take(RAW, 0, 10, epoch=1, generation=GENERATION - 1)
     assert [] == house.stage.batches
 
 
-async def test_a_batch_whose_generation_ended_in_hand_is_not_acknowledged(house: House) -> None:
-    cursor = house.holds(RAW)
+async def test_a_batch_whose_generation_ended_in_flight_is_not_acknowledged(house: House) -> None:
+    position = house.holds(RAW)
 
     async def act(_batch: Batch) -> None:
         house.consumer.app.consumer_generation_id = GENERATION + 1
 
     house.stage.act = act
     await house.take(RAW, 0, 10)
-    assert 0 == cursor.safe
+    assert 0 == position.acknowledged
     assert not house.stage.batches[0].is_current()
 
 
 async def test_a_stage_that_moves_is_given_the_other_offset_and_nothing_stale(
     house: House,
 ) -> None:
-    cursor = house.holds(RAW)
+    position = house.holds(RAW)
 
     async def act(_batch: Batch) -> None:
         raise MovedError(4)
 
     house.stage.act = act
     await house.take(RAW, 0, 10)
-    assert (4, 4, 1) == (cursor.due, cursor.safe, cursor.life)
+    assert (4, 4, 1) == (position.next_offset, position.acknowledged, position.epoch)
     assert [{RAW: 4}] == house.thread.seeks
 
 
@@ -243,21 +242,21 @@ async def test_batches_of_several_partitions_are_acknowledged_once_all_are_safe(
     house: House,
 ) -> None:
     stage = house.together()
-    cursors = house.holds(RAW), house.holds(OTHER)
+    positions = house.holds(RAW), house.holds(OTHER)
     await house.take_all(house.delivered(RAW, 0, 10), house.delivered(OTHER, 0, 4))
     assert [[10, 4]] == [[batch.end for batch in batches] for batches in stage.at_once]
     assert [] == stage.batches
-    assert [10, 4] == [cursor.safe for cursor in cursors]
+    assert [10, 4] == [position.acknowledged for position in positions]
 
 
 async def test_batches_of_one_partition_are_handled_one_after_the_other(house: House) -> None:
     stage = house.together()
-    cursor, _ = house.holds(RAW), house.holds(OTHER)
+    position, _ = house.holds(RAW), house.holds(OTHER)
     await house.take_all(
         house.delivered(RAW, 0, 10), house.delivered(RAW, 10, 15), house.delivered(OTHER, 0, 4)
     )
     assert [[10, 4], [15]] == [[batch.end for batch in batches] for batches in stage.at_once]
-    assert 15 == cursor.safe
+    assert 15 == position.acknowledged
 
 
 @pytest.mark.parametrize("error", [MovedError(4), RefusedError("not this one")])
@@ -274,7 +273,7 @@ async def test_where_not_all_can_be_handled_at_once_each_is_by_itself(
 
     stage.act = act
     await house.take_all(house.delivered(RAW, 0, 10), house.delivered(OTHER, 0, 4))
-    assert (4, 4) == (raw.safe, other.safe)
+    assert (4, 4) == (raw.acknowledged, other.acknowledged)
     assert [{RAW: 4}] == house.thread.seeks
 
 
@@ -283,7 +282,7 @@ async def test_what_became_stale_while_all_were_tried_is_not_handled(house: Hous
     raw, _ = house.holds(RAW), house.holds(OTHER)
 
     async def at_once(_batches: Sequence[Batch]) -> None:
-        raw.life += 1
+        raw.epoch += 1
         raise MovedError(0)
 
     stage.handle_prepared = at_once  # type: ignore[method-assign]
@@ -300,11 +299,15 @@ async def test_what_comes_next_is_prepared_while_what_was_before_is_handled(
     await house.consumer.take([house.delivered(RAW, 0, 10)])
     following = asyncio.ensure_future(house.consumer.take([house.delivered(OTHER, 0, 4)]))
     await asyncio.sleep(0.02)
-    assert (2, 0, {RAW}) == (len(stage.prepared), len(stage.at_once), house.consumer._in_hand.tps)
+    assert (2, 0, {RAW}) == (
+        len(stage.prepared),
+        len(stage.at_once),
+        house.consumer._dispatcher.in_flight.tps,
+    )
     stage.may_handle.set()
     await following
-    await house.consumer._handling
-    assert (10, 4) == (raw.safe, other.safe)
+    await house.consumer._dispatcher.emptied()
+    assert (10, 4) == (raw.acknowledged, other.acknowledged)
 
 
 async def test_what_was_prepared_for_a_generation_that_ended_is_not_handled(
@@ -316,12 +319,12 @@ async def test_what_was_prepared_for_a_generation_that_ended_is_not_handled(
     await house.consumer.take([house.delivered(RAW, 0, 10)])
     following = asyncio.ensure_future(house.consumer.take([house.delivered(OTHER, 0, 4)]))
     await asyncio.sleep(0.02)
-    house.consumer._over = GENERATION
+    house.consumer._closed_generation = GENERATION
     stage.may_handle.set()
     await following
-    await house.consumer._handling
+    await house.consumer._dispatcher.emptied()
     assert [[10]] == [[batch.end for batch in batches] for batches in stage.at_once]
-    assert (0, 0, []) == (raw.safe, other.safe, stage.batches)
+    assert (0, 0, []) == (raw.acknowledged, other.acknowledged, stage.batches)
 
 
 async def test_an_error_in_handling_all_at_once_ends_the_process_and_acknowledges_none(
@@ -336,7 +339,7 @@ async def test_an_error_in_handling_all_at_once_ends_the_process_and_acknowledge
     with pytest.raises(ValueError, match="a bug"):
         await house.take_all(house.delivered(RAW, 0, 10), house.delivered(OTHER, 0, 4))
     await asyncio.sleep(0)
-    assert ([worker.EXIT_CRASHED], 0, 0) == (codes, raw.safe, other.safe)
+    assert ([worker.EXIT_CRASHED], 0, 0) == (codes, raw.acknowledged, other.acknowledged)
 
 
 async def test_a_refused_commit_is_tried_again(house: House) -> None:
@@ -361,13 +364,13 @@ async def test_an_error_that_a_stage_does_not_settle_ends_the_process(
 # Letting go.
 
 
-async def test_what_is_not_in_hand_is_let_go_and_what_outlives_the_revoke_is_not(
+async def test_a_revoke_releases_partitions_without_a_batch_in_flight_and_no_others(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch_consumer, "HAND_OVER", 0.01)
+    monkeypatch.setattr(batch_consumer, "REVOKE_TIMEOUT", 0.01)
     house.holds(RAW)
     house.holds(OTHER)
-    house.consumer._in_hand.tps.add(OTHER)
+    house.consumer._dispatcher.in_flight.tps.add(OTHER)
     await house.consumer.wait_empty()
     assert not house.thread.committed(RAW)[1].is_open
     assert house.thread.committed(OTHER)[1].is_open
@@ -377,15 +380,15 @@ async def test_what_is_not_in_hand_is_let_go_and_what_outlives_the_revoke_is_not
 # Marks.
 
 
-async def test_a_mark_stands_while_a_piece_is_built_and_is_gone_before_anything_is_sent(
+async def test_a_mark_is_stored_while_a_chunk_is_built_and_removed_before_anything_is_sent(
     house: House,
 ) -> None:
     house.holds(RAW, cautious_until=100)
     seen: list[tuple[int, int] | None] = []
 
     async def act(batch: Batch) -> None:
-        for piece in batch.pieces():
-            async with batch.building(piece):
+        for chunk in batch.chunks():
+            async with batch.building(chunk):
                 seen.append(house.thread.committed(RAW)[1].mark)
             seen.append(house.thread.committed(RAW)[1].mark)
 
@@ -398,14 +401,14 @@ async def test_a_mark_stands_while_a_piece_is_built_and_is_gone_before_anything_
 async def test_nothing_is_built_until_its_mark_is_known_to_the_group(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch_consumer, "RETRY", 0.001)
+    monkeypatch.setattr(batch_consumer, "COMMIT_RETRY", 0.001)
     house.holds(RAW, cautious_until=100)
     house.thread.takes_commits = False
     built: list[bool] = []
 
     async def act(batch: Batch) -> None:
-        for piece in batch.pieces():
-            async with batch.building(piece):
+        for chunk in batch.chunks():
+            async with batch.building(chunk):
                 built.append(house.thread.takes_commits)
 
     house.stage.act = act
@@ -417,16 +420,16 @@ async def test_nothing_is_built_until_its_mark_is_known_to_the_group(
     assert ([True], True) == (built, house.health.is_ready)
 
 
-# Opening.
+# Assignment.
 
 
-async def test_a_partition_starts_at_its_commit_and_says_that_it_has_an_owner(
+async def test_a_partition_starts_at_its_commit_which_then_names_an_owner(
     house: House,
 ) -> None:
     house.logs(end=50, committed=20)
     await house.open()
-    assert {RAW: 20, OTHER: 20} == {tp: c.due for tp, c in house.consumer._cursors.items()}
-    assert (20, Custody(is_open=True)) == house.thread.committed(RAW)
+    assert {RAW: 20, OTHER: 20} == {tp: c.next_offset for tp, c in house.consumer.positions.items()}
+    assert (20, CommitMetadata(is_open=True)) == house.thread.committed(RAW)
     assert house.health.is_ready
 
 
@@ -435,7 +438,7 @@ async def test_a_partition_that_was_never_committed_starts_where_its_log_does(
 ) -> None:
     house.logs(end=50, committed=None, start=5)
     await house.open()
-    assert 5 == house.consumer._cursors[RAW].due
+    assert 5 == house.consumer.positions[RAW].next_offset
 
 
 async def test_a_partition_is_delivered_while_others_are_still_being_opened(
@@ -444,69 +447,69 @@ async def test_a_partition_is_delivered_while_others_are_still_being_opened(
     house.logs(end=50)
     house.stage.may_open.clear()
     await house.open()
-    assert [RAW] == list(house.consumer._cursors)
+    assert [RAW] == list(house.consumer.positions)
     assert "1 of 2 partitions are open" == house.health.unmet["partitions"]
     house.stage.may_open.set()
     await asyncio.sleep(0.02)
-    assert {RAW, OTHER} == set(house.consumer._cursors)
+    assert {RAW, OTHER} == set(house.consumer.positions)
     assert house.health.is_ready
 
 
-async def test_one_partition_that_its_stage_refuses_stops_alone_and_says_why(
+async def test_a_partition_that_its_stage_refuses_stops_alone_with_its_reason(
     house: House,
 ) -> None:
     house.logs(end=50)
     house.stage.refuses = frozenset({0})
     await house.open()
-    assert [OTHER] == list(house.consumer._cursors)
-    assert {"refused hookline.webhooks/0": "partition 0 cannot be trusted"} == house.health.halted
+    assert [OTHER] == list(house.consumer.positions)
+    assert {"refused hookline.webhooks/0": "partition 0 cannot be trusted"} == house.health.stopped
 
 
-async def test_a_partition_that_its_stage_refuses_in_hand_stops_and_blames_no_record(
+async def test_a_partition_whose_batch_is_refused_stops_and_blames_no_record(
     house: House,
 ) -> None:
     house.logs(end=50)
     await house.open()
 
     async def act(_batch: Batch) -> None:
-        raise RefusedError("another delivery stood here")
+        raise RefusedError("another delivery was here")
 
     house.stage.act = act
     await house.take(RAW, 0, 10)
     await asyncio.sleep(0.01)
-    assert [OTHER] == list(house.consumer._cursors)
-    assert "another delivery stood here" in house.health.halted.values()
+    assert [OTHER] == list(house.consumer.positions)
+    assert "another delivery was here" in house.health.stopped.values()
     assert (0, False) == (house.thread.committed(RAW)[0], house.thread.committed(RAW)[1].is_open)
 
 
 async def test_a_log_that_ends_before_what_was_processed_is_refused(house: House) -> None:
     house.logs(end=10, committed=20)
     await house.open()
-    assert {} == house.consumer._cursors
-    assert "recreated" in house.health.halted["recreated hookline.webhooks/0"]
+    assert {} == house.consumer.positions
+    assert "recreated" in house.health.stopped["recreated hookline.webhooks/0"]
 
 
-# Holes.
+# Gaps.
 
 
-async def test_a_raw_log_trimmed_beyond_what_was_processed_stops_and_says_what_is_lost(
+async def test_a_raw_log_trimmed_beyond_what_was_processed_stops_and_names_the_loss(
     house: House,
 ) -> None:
     house.logs(end=50, committed=20, start=30)
     await house.open()
-    said = house.health.halted["hole hookline.webhooks/0"]
-    assert {} == house.consumer._cursors
-    assert "offsets 20 to 29" in said
-    assert "hookline accept-loss 0 --until 30" in said
+    reason = house.health.stopped["gap hookline.webhooks/0"]
+    assert {} == house.consumer.positions
+    assert "offsets 20 to 29" in reason
+    assert "hookline accept-loss 0 --until 30" in reason
 
 
-async def test_a_gap_in_raw_is_asked_for_again_and_then_stops_the_partition(
+async def test_a_gap_in_raw_is_fetched_again_and_then_stops_the_partition(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handed: list[int] = []
+    delivered: list[int] = []
 
     async def callback(message: Any) -> None:
-        handed.append(message.offset)
+        delivered.append(message.offset)
 
     monkeypatch.setattr(house.consumer, "callback", callback)
     house.logs(end=50)
@@ -514,30 +517,30 @@ async def test_a_gap_in_raw_is_asked_for_again_and_then_stops_the_partition(
     house.consumer.flow_active = True
     house.thread.seeks.clear()
     await house.consumer._deliver(RAW, records(5, 10), GENERATION)
-    assert ([], [{RAW: 0}]) == (handed, house.thread.seeks)
+    assert ([], [{RAW: 0}]) == (delivered, house.thread.seeks)
     await house.consumer._deliver(RAW, records(5, 10), GENERATION)
-    assert [] == handed
-    assert "offsets 0 to 4" in house.health.halted["hole hookline.webhooks/0"]
+    assert [] == delivered
+    assert "offsets 0 to 4" in house.health.stopped["gap hookline.webhooks/0"]
 
 
 async def test_a_gap_in_another_topic_is_the_brokers_affair(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handed: list[int] = []
+    delivered: list[int] = []
 
     async def callback(message: Any) -> None:
-        handed.append(message.offset)
+        delivered.append(message.offset)
 
     monkeypatch.setattr(house.consumer, "callback", callback)
-    place = TP(ORDERS.name, 0)
+    orders = TP(ORDERS.name, 0)
     house.logs(end=50)
     await house.open()
     house.consumer.flow_active = True
-    house.holds(place)
-    await house.consumer._deliver(place, records(5, 10), GENERATION)
-    await house.consumer._deliver(place, records(5, 10), GENERATION)
-    assert [9] == handed
-    assert 10 == house.consumer._cursors[place].due
+    house.holds(orders)
+    await house.consumer._deliver(orders, records(5, 10), GENERATION)
+    await house.consumer._deliver(orders, records(5, 10), GENERATION)
+    assert [9] == delivered
+    assert 10 == house.consumer.positions[orders].next_offset
 
 
 async def test_a_log_trimmed_under_a_running_worker_stops_only_that_partition(
@@ -552,24 +555,24 @@ async def test_a_log_trimmed_under_a_running_worker_stops_only_that_partition(
     monkeypatch.setattr(house.consumer, "_getmany", fetch)
     house.thread.logs[RAW] = Bounds(30, 50, 0, "")
     assert {} == await house.consumer._fetch({RAW}, 0.1)
-    assert [OTHER] == list(house.consumer._cursors)
-    assert "hole hookline.webhooks/0" in house.health.halted
+    assert [OTHER] == list(house.consumer.positions)
+    assert "gap hookline.webhooks/0" in house.health.stopped
 
 
 async def test_what_is_fetched_again_is_not_delivered_twice(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handed: list[list[int]] = []
+    delivered: list[list[int]] = []
 
     async def callback(message: Any) -> None:
-        handed.append([record.offset for record in message.value.records])
+        delivered.append([record.offset for record in message.value.records])
 
     monkeypatch.setattr(house.consumer, "callback", callback)
-    house.holds(RAW, due=5)
+    house.holds(RAW, next_offset=5)
     house.consumer.flow_active = True
     await house.consumer._deliver(RAW, records(0, 5), GENERATION)
     await house.consumer._deliver(RAW, records(3, 8), GENERATION)
-    assert [[5, 6, 7]] == handed
+    assert [[5, 6, 7]] == delivered
 
 
 def test_a_member_that_fetches_nothing_for_long_does_not_leave_its_group() -> None:
@@ -577,29 +580,29 @@ def test_a_member_that_fetches_nothing_for_long_does_not_leave_its_group() -> No
     assert app.conf.broker_max_poll_interval > 30 * 86400
 
 
-def test_records_of_two_fetches_are_one_batch_where_they_follow_upon_each_other() -> None:
+def test_records_of_two_fetches_are_one_batch_if_the_offsets_are_contiguous() -> None:
     fetched = {RAW: records(0, 3), OTHER: records(5, 6)}
-    joined(fetched, {RAW: records(3, 9)})
+    append_contiguous(fetched, {RAW: records(3, 9)})
     assert fetched == {RAW: records(0, 9), OTHER: records(5, 6)}
 
 
 @pytest.mark.parametrize("first", [0, 2, 4])
-def test_records_that_do_not_follow_stand_alone_and_those_before_are_fetched_again(
+def test_records_that_are_not_contiguous_replace_the_earlier_ones(
     first: int,
 ) -> None:
     fetched = {RAW: records(0, 3)}
-    joined(fetched, {RAW: records(first, 9), OTHER: records(1, 2)})
+    append_contiguous(fetched, {RAW: records(first, 9), OTHER: records(1, 2)})
     assert fetched == {RAW: records(first, 9), OTHER: records(1, 2)}
 
 
 @given(st.integers(0, 10_000), st.integers(0, 10_000), st.booleans())
-def test_the_more_a_poor_batch_held_the_longer_the_next_may_grow_but_none_waits_for_a_rich_one(
+def test_the_pause_grows_with_a_small_batch_and_a_large_one_has_none(
     one: int, other: int, is_together: bool
 ) -> None:
     fewer, more = (
-        batch_consumer.breath(count, is_together=is_together) for count in sorted((one, other))
+        pacing.batch_pause(count, is_together=is_together) for count in sorted((one, other))
     )
-    if 0 < min(one, other) and max(one, other) < batch_consumer.FEW:
-        assert 0 < fewer <= more <= batch_consumer.LONGEST_BREATH
-    if max(one, other) >= batch_consumer.FEW:
+    if 0 < min(one, other) and max(one, other) < pacing.SMALL_BATCH:
+        assert 0 < fewer <= more <= pacing.LONGEST_PAUSE
+    if max(one, other) >= pacing.SMALL_BATCH:
         assert more == 0

@@ -1,9 +1,9 @@
-"""Records as a fetcher gives them: those that aiokafka would have made, and nothing is held."""
+"""Records as a fetcher returns them: from the stage's factory, otherwise as aiokafka makes them."""
 
 import gc
 import weakref
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -17,12 +17,12 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.consumer.fetched_records import Holding, Record
-from runtime.stage import Partition
+from runtime.consumer.fetched_records import FetchBuffer
+from runtime.stage import Partition, RecordFactory
 
-PLACE = TopicPartition("hookline.webhooks", 3)
+RAW = TopicPartition("hookline.webhooks", 3)
 GZIP, CONTROL = 1, 0x20
-Told = tuple[int, int, bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]
+Fields = tuple[int, int, bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]
 """Offset, timestamp, key, value and headers of a record."""
 
 TEXTS = st.none() | st.binary(max_size=20)
@@ -72,72 +72,83 @@ def log(drawn: Sequence[Any], gap: int = 0) -> list[tuple[bytes, int]]:
 
 def result(blob: bytes, due: int) -> FetchResult:
     """What a fetcher makes of an answer to a fetch from ``due`` on."""
-    assignment = Assignment([PLACE])
-    assignment.state_value(PLACE).reset_to(due)
+    assignment = Assignment([RAW])
+    assignment.state_value(RAW).reset_to(due)
     return FetchResult(
-        PLACE,
+        RAW,
         assignment=assignment,
         partition_records=PartitionRecords(
-            PLACE, MemoryRecords(blob), None, due, None, None, True, 0
+            RAW, MemoryRecords(blob), None, due, None, None, True, 0
         ),
         backoff=0.0,
     )
 
 
 def position(found: FetchResult) -> int:
-    return int(found._assignment.state_value(PLACE).position)
+    return int(found._assignment.state_value(RAW).position)
 
 
-def told(record: Any) -> Told:
-    return (
-        record.offset, record.timestamp, record.key, record.value, tuple(record.headers),
-    )  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A record of the stage's own."""
+
+    partition: Partition
+    fields: Fields
 
 
-def held(found: FetchResult) -> FetchResult:
-    """The same, as our fetchers hold it."""
-    holding = Holding()
-    holding[PLACE] = found
-    result: FetchResult = holding[PLACE]
-    return result
+def factory(partition: Partition) -> RecordFactory:
+    return lambda *fields: Made(partition, (*fields[:4], tuple(fields[4])))
+
+
+def buffered(fetched: FetchResult, make: Callable[[Partition], RecordFactory]) -> FetchResult:
+    """The same, as a fetcher of ours holds it."""
+    buffer = FetchBuffer(make)
+    buffer[RAW] = fetched
+    held: FetchResult = buffer[RAW]
+    return held
+
+
+def made(record: Any) -> Made:
+    """What the factory makes of aiokafka's record."""
+    headers = tuple(record.headers)
+    fields = (record.offset, record.timestamp, record.key, record.value, headers)
+    return Made(Partition(*RAW), fields)
 
 
 @given(BATCHES, st.integers(0, 2), st.integers(0, 30), st.integers(1, 8))
-async def test_records_and_positions_are_those_that_aiokafka_gives_however_many_at_once(
+async def test_records_and_positions_are_those_of_aiokafka_however_many_are_read_at_once(
     drawn: list[Any], gap: int, ahead: int, at_once: int
 ) -> None:
     batches = log(drawn, gap)
     due = min(100 + ahead, batches[-1][1] - 1)
     blob = b"".join(each for each, behind in batches if behind > due)
-    theirs, ours = result(blob, due), held(result(blob, due))
+    theirs, ours = result(blob, due), buffered(result(blob, due), factory)
     while theirs.has_more():
-        expected, made = theirs.getall(at_once), ours.getall(at_once)
-        assert [told(record) for record in expected] == [told(record) for record in made]
-        assert all(type(record) is Record for record in made)
-        assert {(each.topic, each.partition) for each in made} <= {PLACE}
+        expected = [made(record) for record in theirs.getall(at_once)]
+        assert expected == ours.getall(at_once)
         assert (position(theirs), theirs.has_more()) == (position(ours), ours.has_more())
     assert not ours.has_more()
 
 
 @given(BATCHES)
-async def test_a_stages_own_records_are_made_of_the_same_and_what_it_refuses_is_given_plain(
+async def test_a_record_that_the_factory_refuses_is_returned_as_aiokafka_makes_it(
     drawn: list[Any],
 ) -> None:
-    def refusing(place: Partition, offset: int, *fields: Any) -> Any:
-        if offset % 3 == 0:
-            raise AttributeError(offset)
-        return place, Record(place.topic, place.number, offset, *fields)
+    def refusing(partition: Partition) -> RecordFactory:
+        def make(offset: int, *fields: Any) -> Made:
+            if offset % 3 == 0:
+                raise AttributeError(offset)
+            return factory(partition)(offset, *fields)
+
+        return make
 
     batches = log(drawn)
     blob = b"".join(each for each, _ in batches)
-    plain, ours = held(result(blob, 100)), result(blob, 100)
-    holding = Holding(lambda place: partial(refusing, place))
-    holding[PLACE] = ours
-    place = Partition(PLACE.topic, PLACE.partition)
+    theirs, ours = result(blob, 100), buffered(result(blob, 100), refusing)
     expected = [
-        record if record.offset % 3 == 0 else (place, record) for record in plain.getall(2000)
+        record if record.offset % 3 == 0 else made(record) for record in theirs.getall(2000)
     ]
-    assert holding[PLACE].getall(2000) == expected
+    assert ours.getall(2000) == expected
     assert position(ours) == batches[-1][1]
 
 
@@ -146,24 +157,24 @@ async def test_a_batch_that_was_damaged_is_refused(drawn: list[Any]) -> None:
     blob = bytearray(b"".join(each for each, _ in log(drawn)))
     blob[-1] ^= 0xFF
     with pytest.raises(CorruptRecordException, match="Invalid CRC"):
-        held(result(bytes(blob), 100)).getall(2000)
+        buffered(result(bytes(blob), 100), factory).getall(2000)
 
 
 async def test_a_fetchers_errors_are_left_as_they_are() -> None:
-    holding = Holding()
-    holding[PLACE] = error = FetchError(error=ValueError(), backoff=0.0)
-    assert holding[PLACE] is error
+    buffer = FetchBuffer(factory)
+    buffer[RAW] = error = FetchError(error=ValueError(), backoff=0.0)
+    assert buffer[RAW] is error
 
 
-async def test_what_was_fetched_is_let_go_of_without_the_collector() -> None:
-    """Which looks so seldom that the bytes of a thousand fetches would wait for it."""
+async def test_fetched_bytes_are_freed_without_the_garbage_collector() -> None:
+    """It runs so rarely that the bytes of a thousand fetches would wait for it."""
     blob = kept(100, ([(1, 5, b"k", b"v", [])], 0, 0))[0]
     gc.disable()
     try:
         found = result(blob, 100)
         theirs = weakref.ref(found._partition_records)
-        ours = weakref.ref(held(found)._partition_records)
-        assert (None, 1) == (theirs(), len(found.getall(2000)))
-        assert ours() is None
+        ours = weakref.ref(buffered(found, factory)._partition_records)
+        assert 1 == len(found.getall(2000))
+        assert (None, None) == (theirs(), ours())
     finally:
         gc.enable()

@@ -1,4 +1,4 @@
-"""The watchdog: what should move, and when it has stood still for too long."""
+"""The watchdog: what should make progress, and when it has made none for too long."""
 
 import os
 import signal
@@ -12,14 +12,16 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.consumer.positions import Standing
-from runtime.consumer.watchdog import LOOK, Outlook, Stall, lag_age
+from runtime.consumer.positions import PartitionProgress
+from runtime.consumer.watchdog import CHECK_INTERVAL, Snapshot, Stall, lag_age
 
 LIMIT = 60.0
-PLACE = TP("webhooks", 3)
-LAGGING = Outlook(
-    standings={PLACE: Standing(safe=5, steps=1, safe_ms=1000, in_hand=False)},
-    ends={PLACE: 9},
+RAW = TP("webhooks", 3)
+LAGGING = Snapshot(
+    progress={
+        RAW: PartitionProgress(acknowledged=5, steps=1, acknowledged_ms=1000, is_in_flight=False)
+    },
+    ends={RAW: 9},
     is_waiting=False,
     is_overdue=False,
     is_answering=True,
@@ -29,83 +31,87 @@ LAGGING = Outlook(
 THREAD = "the consumer's thread"
 
 
-def partitions(outlook: Outlook) -> set[str]:
-    return set(outlook.moving()) - {THREAD}
+def partitions(snapshot: Snapshot) -> set[str]:
+    return set(snapshot.expected()) - {THREAD}
 
 
-def test_a_partition_with_lag_should_move_and_one_without_need_not() -> None:
+def test_a_partition_with_lag_should_progress_and_one_without_need_not() -> None:
     assert {"webhooks/3"} == partitions(LAGGING)
-    assert set() == partitions(replace(LAGGING, ends={PLACE: 5}))
+    assert set() == partitions(replace(LAGGING, ends={RAW: 5}))
 
 
-def test_a_batch_in_hand_should_move_whatever_is_known_of_the_log() -> None:
-    in_hand = {PLACE: Standing(safe=5, steps=1, safe_ms=0, in_hand=True)}
-    assert {"webhooks/3"} == partitions(replace(LAGGING, standings=in_hand, ends={}))
+def test_a_batch_in_flight_should_progress_whatever_the_end_of_the_log() -> None:
+    in_flight = {
+        RAW: PartitionProgress(acknowledged=5, steps=1, acknowledged_ms=0, is_in_flight=True)
+    }
+    assert {"webhooks/3"} == partitions(replace(LAGGING, progress=in_flight, ends={}))
 
 
-def test_a_partition_moves_with_every_answer_of_a_service_to_its_batch() -> None:
+def test_every_answer_of_a_service_counts_as_progress_of_its_batch() -> None:
     stall = Stall(LIMIT)
     for now in range(200):
         seen = replace(LAGGING, answers=now // 50, thread_beats=now)
-        assert stall.look(now, seen.moving()) is None
+        assert stall.check(now, seen.expected()) is None
 
 
 @pytest.mark.parametrize("excuse", [{"is_waiting": True}, {"is_answering": False}])
-def test_nothing_is_expected_of_who_waits_for_a_service(excuse: dict[str, bool]) -> None:
+def test_nothing_is_expected_while_a_service_is_waited_for(excuse: dict[str, bool]) -> None:
     assert set() == partitions(replace(LAGGING, **excuse))
 
 
 def test_an_overdue_join_should_end_while_kafka_answers() -> None:
-    joining = replace(LAGGING, standings={}, is_overdue=True, is_waiting=True)
+    joining = replace(LAGGING, progress={}, is_overdue=True, is_waiting=True)
     assert {"joining the group"} == partitions(joining)
     assert set() == partitions(replace(joining, is_answering=False))
 
 
-def test_the_consumers_thread_should_live_whoever_is_waited_for() -> None:
-    assert {THREAD} == set(replace(LAGGING, is_waiting=True, is_answering=False).moving())
+def test_the_consumers_thread_should_always_be_alive() -> None:
+    assert {THREAD} == set(replace(LAGGING, is_waiting=True, is_answering=False).expected())
 
 
 def looked(stall: Stall, values: list[dict[str, int]]) -> list[str | None]:
-    return [stall.look(second * LOOK, value) for second, value in enumerate(values)]
+    return [stall.check(second * CHECK_INTERVAL, value) for second, value in enumerate(values)]
 
 
-def test_what_stands_still_for_the_limit_is_named_and_not_before() -> None:
+def test_what_makes_no_progress_is_named_after_the_limit_and_not_before() -> None:
     answers = looked(Stall(LIMIT), [{"p": 1}] * 63)
     assert [None] * 61 == answers[:61]
     assert "p" == answers[61]
 
 
 def test_one_that_moves_does_not_excuse_another() -> None:
-    answers = looked(Stall(LIMIT), [{"moves": n, "stands": 1} for n in range(63)])
-    assert "stands" == answers[61]
+    answers = looked(Stall(LIMIT), [{"moves": n, "stuck": 1} for n in range(63)])
+    assert "stuck" == answers[61]
 
 
-def test_who_was_stopped_itself_holds_nothing_against_anybody() -> None:
+def test_a_process_that_was_stopped_restarts_its_timers() -> None:
     stall = Stall(LIMIT)
     looked(stall, [{"p": 1}] * 30)
-    assert stall.look(500.0, {"p": 1}) is None
-    assert stall.look(501.0, {"p": 1}) is None
+    assert stall.check(500.0, {"p": 1}) is None
+    assert stall.check(501.0, {"p": 1}) is None
 
 
 @given(st.lists(st.none() | st.integers(0, 1), max_size=200))
-def test_it_is_named_exactly_when_one_value_stood_for_longer_than_the_limit(
+def test_it_is_named_exactly_when_a_value_stayed_the_same_for_longer_than_the_limit(
     values: list[int | None],
 ) -> None:
     limit = 5.0
-    stood, expected, last = 0, [], None
+    unchanged, expected, last = 0, [], None
     for value in values:
-        stood = stood + 1 if value is not None and value == last else 0
+        unchanged = unchanged + 1 if value is not None and value == last else 0
         last = value
-        expected.append("p" if stood * LOOK > limit else None)
+        expected.append("p" if unchanged * CHECK_INTERVAL > limit else None)
     found = looked(Stall(limit), [{} if value is None else {"p": value} for value in values])
     assert expected == found
 
 
-def test_the_age_of_a_lag_is_that_of_the_last_safe_record() -> None:
-    standing = Standing(safe=5, steps=1, safe_ms=100_000, in_hand=False)
-    assert 20.0 == lag_age(standing, 9, 120.0)
-    assert 0.0 == lag_age(standing, 5, 120.0)
-    assert lag_age(replace(standing, safe_ms=0), 9, 120.0) is None
+def test_the_age_of_a_lag_is_that_of_the_last_acknowledged_record() -> None:
+    progress = PartitionProgress(
+        acknowledged=5, steps=1, acknowledged_ms=100_000, is_in_flight=False
+    )
+    assert 20.0 == lag_age(progress, 9, 120.0)
+    assert 0.0 == lag_age(progress, 5, 120.0)
+    assert lag_age(replace(progress, acknowledged_ms=0), 9, 120.0) is None
 
 
 def ended(code: str) -> subprocess.CompletedProcess[str]:
@@ -122,7 +128,7 @@ def ended(code: str) -> subprocess.CompletedProcess[str]:
 def test_a_loop_that_holds_the_interpreters_lock_ends_its_process_and_shows_where() -> None:
     code = (
         "import re\nfrom runtime.process.cpu_limit import Budget\n"
-        "with Budget(0.5).kept():\n    re.match(r'(a+)+$', 'a' * 60 + 'b')\n"
+        "with Budget(0.5).enforced():\n    re.match(r'(a+)+$', 'a' * 60 + 'b')\n"
     )
     found = ended(code)
     assert -signal.SIGPROF == found.returncode
@@ -135,7 +141,7 @@ def test_a_budget_is_each_records_own_and_ends_with_the_last() -> None:
         "def busy(s):\n    end = time.process_time() + s\n"
         "    while time.process_time() < end: pass\n"
         "budget = Budget(0.5)\n"
-        "with budget.kept():\n"
+        "with budget.enforced():\n"
         "    for _ in range(4): budget.renew(); busy(0.3)\n"
         "busy(0.8)\nprint('alive')\n"
     )
@@ -151,7 +157,7 @@ from runtime.consumer.watchdog import Watchdog
 async def ask(tps): return {}
 async def main():
     thread = SimpleNamespace(is_started=False, beat=lambda: None, beats=0)
-    consumer = SimpleNamespace(thread=thread, standings=dict, joining_since=None,
+    consumer = SimpleNamespace(thread=thread, progress=dict, joining_since=None,
         health=Health(), app=SimpleNamespace(consumer_generation_id=1))
     watching = asyncio.ensure_future(Watchdog(consumer, 1.0, 30.0, {}).run())
     await asyncio.sleep(0.1)

@@ -74,7 +74,7 @@ def sender(answering: Producer, health: Health | None = None) -> BatchSender:
 async def sent(
     to: BatchSender, partition: int, made: Iterable[Outcome], is_current: Callable[[], bool]
 ) -> list[Appended]:
-    return await to.send(partition, to.filled(made), is_current)
+    return await to.send(partition, to.build_batches(made), is_current)
 
 
 def always() -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from runtime.kafka.topic_checks import Found, compare, partition_count, topic_configs
+from runtime.kafka.topic_checks import BrokerTopic, compare, partition_count, topic_configs
 from runtime.settings import Settings
 from schemas.topics import ALL, DEAD_LETTERS, DUPLICATES, INGRESS, ORDERS, WEBHOOKS, Topic
 
@@ -13,16 +13,16 @@ SETTINGS = Settings(prefix="x_", partitions=4, replication_factor=1)
 DAY = 86_400_000
 
 
-def as_declared() -> dict[str, Found]:
+def as_declared() -> dict[str, BrokerTopic]:
     return {
-        SETTINGS.topic(topic): Found(
+        SETTINGS.topic(topic): BrokerTopic(
             partition_count(topic, SETTINGS), 1, dict(topic_configs(topic))
         )
         for topic in ALL
     }
 
 
-def changed(topic: Topic, **configs: str) -> dict[str, Found]:
+def changed(topic: Topic, **configs: str) -> dict[str, BrokerTopic]:
     found = as_declared()
     name = SETTINGS.topic(topic)
     dotted = {key.replace("_", "."): value for key, value in configs.items()}
@@ -75,7 +75,7 @@ def test_a_changed_setting_of_partitions_is_refused_for_the_whole_pipeline() -> 
             {"message_timestamp_type": "CreateTime"},
             "message.timestamp.type=LogAppendTime",
         ),
-        (DUPLICATES, {"message_timestamp_type": "CreateTime"}, "only the broker's clock"),
+        (DUPLICATES, {"message_timestamp_type": "CreateTime"}, "decided by the broker's clock"),
         (ORDERS, {"max_message_bytes": "1048588"}, "max.message.bytes=4194304"),
         (ORDERS, {"cleanup_policy": "compact"}, "cleanup.policy=delete"),
         (ORDERS, {"cleanup_policy": "compact,delete"}, "cleanup.policy=delete"),

@@ -32,5 +32,5 @@ def _held(settle: str) -> int:
     not hasattr(ctypes.CDLL(None), "mallopt"), reason="this C library is not glibc: no mallopt"
 )
 def test_large_blocks_go_back_to_the_system_once_they_are_freed() -> None:
-    kept, settled = _held(""), _held("malloc.settle()")
+    kept, settled = _held(""), _held("malloc.configure()")
     assert kept - settled > _BLOCKS * _MIB  # the half of what the blocks took

@@ -1,6 +1,6 @@
 """The cart rules: histories in minutes in, generations out.
 
-A letter is an item of 10.00; "" is told empty. Silent after 60 minutes, expired after 1000,
+A letter is an item of 10.00; "" is given as empty. Silent after 60 minutes, expired after 1000,
 grace 30.
 """
 
@@ -14,17 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.events import LineItem, SignalKind
-from sinks.carts.activity import (
+from sinks.carts.fold import fold
+from sinks.carts.records import (
     Activity,
     CandidateOrder,
     CartHistory,
+    CartStatus,
     Detection,
     Generation,
     Signal,
-    Status,
-    fold,
-    signals,
 )
+from sinks.carts.signals import signals_between
 
 Group = tuple[list[Activity], list[Activity], list[CandidateOrder]]
 MINUTE = 60_000_000
@@ -55,7 +55,7 @@ def items(letters: str | None) -> tuple[LineItem, ...] | None:
 
 def act(minute: float, letters: str | None, **changes: object) -> Activity:
     at = int(minute * MINUTE)
-    told = Activity(
+    activity = Activity(
         event_id=f"event-{minute}-{letters}",
         version=(at, 2, at, 0, int(minute * 10)),
         at=at,
@@ -73,7 +73,7 @@ def act(minute: float, letters: str | None, **changes: object) -> Activity:
         raw_partition=0,
         raw_offset=int(minute * 10),
     )
-    return replace(told, **changes)  # type: ignore[arg-type]
+    return replace(activity, **changes)  # type: ignore[arg-type]
 
 
 def report(minute: float, created: float | None, letters: str | None = None) -> Activity:
@@ -106,7 +106,7 @@ def bought(minute: float, key: str = "o1", **changes: object) -> CandidateOrder:
         source="run-free",
         shop="acme",
         placed_at=int(minute * MINUTE),
-        closes=True,
+        may_close_cart=True,
         value=Decimal("9.00"),
         currency="USD",
         cancelled=False,
@@ -128,7 +128,7 @@ def minutes(micros: int | None) -> float | None:
     return None if micros is None else micros / MINUTE
 
 
-def said(rows: list[Generation]) -> list[tuple[object, ...]]:
+def outcomes(rows: list[Generation]) -> list[tuple[object, ...]]:
     """(generation, status, abandoned at, times abandoned, order) of each row."""
     return [
         (
@@ -190,7 +190,7 @@ STATES = {
         [act(0, "A"), act(100, "B")], [bought(10)], 120,
         [(1, CONVERTED, None, 0, "o1"), (2, ACTIVE, None, 0, None)],
     ),
-    "a cart told to hold nothing is emptied and never abandoned": (
+    "a cart given as empty is emptied and never abandoned": (
         [act(0, "A"), act(10, "")], [], LATE, [(1, EMPTIED, None, 0, None)],
     ),
     "lines of no units are no items": (
@@ -249,7 +249,7 @@ STATES = {
         [(1, CONVERTED, None, 0, "o1")],
     ),
     "a renewal, test or draft closes none": (
-        [act(0, "A")], [bought(30, closes=False)], LATE, [(1, ABANDONED, 60, 1, None)],
+        [act(0, "A")], [bought(30, may_close_cart=False)], LATE, [(1, ABANDONED, 60, 1, None)],
     ),
     "an order of another customer closes none": (
         [act(0, "A")], [bought(30, customer_id="2")], LATE, [(1, ABANDONED, 60, 1, None)],
@@ -269,11 +269,11 @@ STATES = {
 @pytest.mark.parametrize("case", STATES.values(), ids=STATES.keys())
 def test_state(case: tuple[list[Activity], list[CandidateOrder], float, object]) -> None:
     activities, orders, watermark, expected = case
-    assert expected == said(fold([cart(*activities)], orders, at(watermark)))
+    assert expected == outcomes(fold([cart(*activities)], orders, at(watermark)))
 
 
 REPORTS = {
-    "a reported cart is abandoned as told, whatever the watermark": (
+    "a reported cart is abandoned as reported, whatever the watermark": (
         [report(100, 90)], [], 0, [(1, ABANDONED, 100, 1, None)],
     ),
     "the first report dates it": (
@@ -308,7 +308,7 @@ REPORTS = {
 @pytest.mark.parametrize("case", REPORTS.values(), ids=REPORTS.keys())
 def test_platform_cart(case: tuple[list[Activity], list[CandidateOrder], float, object]) -> None:
     activities, orders, watermark, expected = case
-    assert expected == said(fold([reported_cart(*activities)], orders, at(watermark)))
+    assert expected == outcomes(fold([reported_cart(*activities)], orders, at(watermark)))
 
 
 def test_platform_row_has_no_activity_and_is_first_seen_at_its_creation() -> None:
@@ -418,7 +418,7 @@ def test_recovered_value_is_the_orders_newest_net(
     changes: dict[str, object], expected: Decimal | None
 ) -> None:
     [row] = fold([cart(act(0, "A"))], [bought(70, **changes)], at(LATE))
-    assert (Status.RECOVERED, expected) == (row.status, row.recovered_value)
+    assert (CartStatus.RECOVERED, expected) == (row.status, row.recovered_value)
 
 
 def test_a_conversion_recovers_no_value() -> None:
@@ -465,7 +465,7 @@ def test_item_overlap(
         (act(0, None, items=(LineItem(name="text"),)), (None, None, None)),
     ],
 )
-def test_value_comes_only_from_prices_that_the_cart_tells(
+def test_value_comes_only_from_prices_that_the_cart_gives(
     activity: Activity, expected: object
 ) -> None:
     [row] = fold([cart(activity)], [], at(LATE))
@@ -528,7 +528,7 @@ def test_settings_of_the_newest_activity_count() -> None:
         ([act(0, "A")], 1001, None),
     ],
 )
-def test_next_due_is_when_silence_will_say_something_new(
+def test_next_due_is_when_silence_will_change_the_row(
     activities: list[Activity], watermark: float, expected: int | None
 ) -> None:
     [row] = fold([cart(*activities)], [], at(watermark))
@@ -539,19 +539,19 @@ def kinds(found: list[Signal]) -> list[tuple[SignalKind, float | None]]:
     return [(each.kind, minutes(each.abandoned_at)) for each in found]
 
 
-def test_signals_tell_each_abandonment_its_recovery_and_its_expiry_once() -> None:
+def test_each_abandonment_recovery_and_expiry_is_signalled_once() -> None:
     history = cart(act(0, "A"), act(70, "A"))
     active = fold([history], [], at(59))
     twice = fold([history], [], at(LATE))
     recovered = fold([history], [bought(140)], at(LATE))
     expired = fold([history], [], at(1071))
-    assert kinds(signals(active, twice)) == [
+    assert kinds(signals_between(active, twice)) == [
         (SignalKind.ABANDONED, 60),
         (SignalKind.ABANDONED, 130),
     ]
-    assert kinds(signals(twice, twice)) == []
-    assert kinds(signals(twice, recovered)) == [(SignalKind.RECOVERED, 130)]
-    assert kinds(signals(twice, expired)) == [(SignalKind.EXPIRED, 130)]
+    assert kinds(signals_between(twice, twice)) == []
+    assert kinds(signals_between(twice, recovered)) == [(SignalKind.RECOVERED, 130)]
+    assert kinds(signals_between(twice, expired)) == [(SignalKind.EXPIRED, 130)]
 
 
 @pytest.mark.parametrize(
@@ -572,29 +572,29 @@ def test_what_shows_that_a_cart_was_never_silent_retracts(
 ) -> None:
     before = fold([cart(act(0, "A"))], [], at(LATE))
     activities, orders = after
-    assert expected == kinds(signals(before, fold([cart(*activities)], orders, at(LATE))))
+    assert expected == kinds(signals_between(before, fold([cart(*activities)], orders, at(LATE))))
 
 
-def test_a_platforms_report_is_never_retracted_and_told_once() -> None:
+def test_a_platforms_report_is_never_retracted_and_signalled_once() -> None:
     before = fold([reported_cart(report(130, 90))], [], at(LATE))
     after = fold([reported_cart(report(130, 90), report(100, 90))], [], at(LATE))
     assert (
-        kinds(signals([], before)),
-        kinds(signals(before, after)),
+        kinds(signals_between([], before)),
+        kinds(signals_between(before, after)),
     ) == ([(SignalKind.ABANDONED, 130)], [])
 
 
 def test_a_signals_id_depends_on_nothing_but_what_it_speaks_of() -> None:
     row = fold([cart(act(0, "A"))], [], at(LATE))
-    [first], [again] = signals([], row), signals([], row)
-    [other] = signals([], fold([cart(act(1, "A"))], [], at(LATE)))
+    [first], [again] = signals_between([], row), signals_between([], row)
+    [other] = signals_between([], fold([cart(act(1, "A"))], [], at(LATE)))
     assert first.signal_id == again.signal_id != other.signal_id
 
 
 def test_activities_and_rows_survive_json() -> None:
     [row] = fold([cart(act(0, "AAB"))], [bought(70)], at(LATE))
-    told = act(3, "AB")
-    assert told == msgspec.json.decode(msgspec.json.encode(told), type=Activity)
+    activity = act(3, "AB")
+    assert activity == msgspec.json.decode(msgspec.json.encode(activity), type=Activity)
     assert row == msgspec.json.decode(msgspec.json.encode(row), type=Generation)
 
 
@@ -644,7 +644,9 @@ def test_rows_keep_the_windows(group: Group, watermark: int) -> None:
     first, second, orders = group
     placed = {order.order_key: order.placed_at for order in orders}
     for row in fold(_carts(first, second), orders, at(watermark)):
-        assert (row.status is Status.RECOVERED) == (row.stands and row.order_key is not None)
+        assert (row.status is CartStatus.RECOVERED) == (
+            row.was_abandoned and row.order_key is not None
+        )
         assert row.abandon_count == len(row.abandonments)
         assert all(each <= at(watermark) for each in row.abandonments)
         assert row.next_due is None or row.next_due > at(watermark)
@@ -676,12 +678,12 @@ def test_signals_of_any_steps_of_the_watermark_are_those_of_one_step(
     first, second, orders = group
     carts = _carts(first, second)
     rows: list[Generation] = []
-    told: set[str] = set()
+    sent: set[str] = set()
     for watermark in sorted(watermarks):
         new = fold(carts, orders, at(watermark))
-        told |= {each.signal_id for each in signals(rows, new)}
+        sent |= {each.signal_id for each in signals_between(rows, new)}
         rows = new
-    assert {each.signal_id for each in signals([], rows)} <= told
+    assert {each.signal_id for each in signals_between([], rows)} <= sent
 
 
 @given(
@@ -693,9 +695,9 @@ def test_signals_of_any_steps_of_the_watermark_are_those_of_one_step(
 def test_reports_in_any_order_give_the_same_rows(
     reports: list[Activity], orders: list[CandidateOrder], watermark: int, random: Random
 ) -> None:
-    told = list({each.event_id: each for each in reports}.values())
-    expected = fold([reported_cart(*told)], orders, at(watermark))
-    again = told + random.sample(told, len(told) // 2)
+    unique = list({each.event_id: each for each in reports}.values())
+    expected = fold([reported_cart(*unique)], orders, at(watermark))
+    again = unique + random.sample(unique, len(unique) // 2)
     random.shuffle(again)
     random.shuffle(orders)
     assert expected == fold([reported_cart(*again)], orders, at(watermark))

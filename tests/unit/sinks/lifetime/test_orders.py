@@ -10,28 +10,23 @@ from hypothesis import strategies as st
 
 from schemas.codec import MAX_MONEY
 from schemas.events import LineItem, OrderStatus
-from sinks.lifetime.customers import (
-    OrderMoney,
-    OrderState,
-    Standing,
-    candidate,
-    money,
-    order_state,
-    renewals,
-)
+from sinks.lifetime.order_money import OrderMoney, candidate_order, order_money
+from sinks.lifetime.order_state import OrderState, order_state
+from sinks.lifetime.renewals import renewals
+from sinks.lifetime.revenue_status import RevenueStatus
 
 D = Decimal
 GOODS = LineItem(variant_id="1", quantity=2, unit_price=D("50.00"), is_gift_card=False)
 CARD = LineItem(variant_id="2", quantity=1, unit_price=D("25.00"), is_gift_card=True)
 
 
-def line(**told: Any) -> LineItem:
-    return LineItem(quantity=1, line_total=D(100), **told)
+def line(**fields: Any) -> LineItem:
+    return LineItem(quantity=1, line_total=D(100), **fields)
 
 
 def order(**changes: Any) -> OrderState:
     """A paid Spiffy order: goods 100, discount 10, tax 7.20, shipping 5, total 102.20."""
-    told = OrderState(
+    state = OrderState(
         order_key="spiffy/johns/order:1",
         source="spiffy",
         shop="johns",
@@ -45,11 +40,11 @@ def order(**changes: Any) -> OrderState:
         shipping_total=D("5.00"),
         total=D("102.20"),
     )
-    return msgspec.structs.replace(told, **changes)
+    return msgspec.structs.replace(state, **changes)
 
 
 def sample(source: str, status: OrderStatus, **changes: Any) -> OrderState:
-    """An order of which nothing is told but what ``changes`` say."""
+    """An order that gives only ``changes``."""
     return OrderState(
         order_key=f"{source}/x/order:1",
         source=source,
@@ -70,19 +65,19 @@ PUBLISHED = {
             tax_total=D("8.32"),
             items=(LineItem(quantity=1, line_total=D(130)),),
         ),
-        (Standing.COUNTED, D(130), D(26), D("8.32"), None, D(104), None),
+        (RevenueStatus.COUNTED, D(130), D(26), D("8.32"), None, D(104), None),
     ),
     "Ciklik 230129": (
         sample("ciklik", OrderStatus.COMPLETED, items_total=D(50), discount_total=D(0)),
-        (Standing.COUNTED, D(50), D(0), None, None, D(50), None),
+        (RevenueStatus.COUNTED, D(50), D(0), None, None, D(50), None),
     ),
     "Ciklik 230102": (
         sample("ciklik", OrderStatus.COMPLETED, items_total=D(20), discount_total=D(20)),
-        (Standing.COUNTED, D(20), D(20), None, None, D(0), None),
+        (RevenueStatus.COUNTED, D(20), D(20), None, None, D(0), None),
     ),
     "Shoprocket 716, a test": (
         sample("shoprocket", OrderStatus.PENDING, items_total=D(12), is_test=True),
-        (Standing.TEST, None, None, None, None, None, None),
+        (RevenueStatus.TEST, None, None, None, None, None, None),
     ),
     "Shoprocket 717, pending": (
         sample(
@@ -93,7 +88,7 @@ PUBLISHED = {
             shipping_total=D("9.95"),
             total=D("21.95"),
         ),
-        (Standing.PENDING, None, None, None, None, None, D("12.00")),
+        (RevenueStatus.PENDING, None, None, None, None, None, D("12.00")),
     ),
     "Shoprocket 718, paid": (
         sample(
@@ -104,7 +99,7 @@ PUBLISHED = {
             shipping_total=D("9.95"),
             total=D("21.95"),
         ),
-        (Standing.COUNTED, D("12.00"), D("0.00"), None, D("9.95"), D("12.00"), None),
+        (RevenueStatus.COUNTED, D("12.00"), D("0.00"), None, D("9.95"), D("12.00"), None),
     ),
     "Gooten 108.91": (
         sample(
@@ -115,83 +110,83 @@ PUBLISHED = {
             total=D("108.91"),
             counts_as_sale=False,
         ),
-        (Standing.NOT_A_SALE, None, None, None, None, None, None),
+        (RevenueStatus.NOT_A_SALE, None, None, None, None, None, None),
     ),
 }
 
 
 @pytest.mark.parametrize(("state", "expected"), PUBLISHED.values(), ids=PUBLISHED.keys())
 def test_published_figures(state: OrderState, expected: object) -> None:
-    worth = money(state)
+    money = order_money(state)
     assert expected == (
-        worth.standing,
-        worth.gross,
-        worth.discounts,
-        worth.taxes,
-        worth.shipping,
-        worth.net,
-        worth.pending,
+        money.revenue_status,
+        money.gross,
+        money.discounts,
+        money.taxes,
+        money.shipping,
+        money.net,
+        money.pending,
     )
 
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"status": OrderStatus.PLACED}, Standing.COUNTED),
-        ({"status": OrderStatus.PAID}, Standing.COUNTED),
-        ({"status": OrderStatus.COMPLETED}, Standing.COUNTED),
-        ({"status": OrderStatus.PARTIALLY_REFUNDED}, Standing.COUNTED),
-        ({"status": OrderStatus.REFUNDED}, Standing.COUNTED),
-        ({"status": OrderStatus.PENDING}, Standing.PENDING),
-        ({"status": OrderStatus.UNKNOWN}, Standing.PENDING),
-        ({"status": OrderStatus.CANCELLED}, Standing.CANCELLED),
-        ({"status": OrderStatus.DELETED}, Standing.CANCELLED),
-        ({"cancelled_at": 5}, Standing.CANCELLED),
-        ({"deleted": True}, Standing.CANCELLED),
-        ({"is_test": True, "is_draft": True, "deleted": True}, Standing.TEST),
-        ({"is_draft": True, "deleted": True}, Standing.DRAFT),
-        ({"counts_as_sale": False, "deleted": True}, Standing.NOT_A_SALE),
-        ({"source": "gooten", "status": OrderStatus.UNKNOWN}, Standing.COUNTED),
-        ({"source": "gooten", "status": OrderStatus.PENDING}, Standing.COUNTED),
-        ({"source": "gooten", "status": OrderStatus.CANCELLED}, Standing.CANCELLED),
+        ({"status": OrderStatus.PLACED}, RevenueStatus.COUNTED),
+        ({"status": OrderStatus.PAID}, RevenueStatus.COUNTED),
+        ({"status": OrderStatus.COMPLETED}, RevenueStatus.COUNTED),
+        ({"status": OrderStatus.PARTIALLY_REFUNDED}, RevenueStatus.COUNTED),
+        ({"status": OrderStatus.REFUNDED}, RevenueStatus.COUNTED),
+        ({"status": OrderStatus.PENDING}, RevenueStatus.PENDING),
+        ({"status": OrderStatus.UNKNOWN}, RevenueStatus.PENDING),
+        ({"status": OrderStatus.CANCELLED}, RevenueStatus.CANCELLED),
+        ({"status": OrderStatus.DELETED}, RevenueStatus.CANCELLED),
+        ({"cancelled_at": 5}, RevenueStatus.CANCELLED),
+        ({"deleted": True}, RevenueStatus.CANCELLED),
+        ({"is_test": True, "is_draft": True, "deleted": True}, RevenueStatus.TEST),
+        ({"is_draft": True, "deleted": True}, RevenueStatus.DRAFT),
+        ({"counts_as_sale": False, "deleted": True}, RevenueStatus.NOT_A_SALE),
+        ({"source": "gooten", "status": OrderStatus.UNKNOWN}, RevenueStatus.COUNTED),
+        ({"source": "gooten", "status": OrderStatus.PENDING}, RevenueStatus.COUNTED),
+        ({"source": "gooten", "status": OrderStatus.CANCELLED}, RevenueStatus.CANCELLED),
     ],
 )
-def test_status_becomes_money(changes: dict[str, Any], expected: Standing) -> None:
-    assert expected is money(order(**changes)).standing
+def test_status_becomes_money(changes: dict[str, Any], expected: RevenueStatus) -> None:
+    assert expected is order_money(order(**changes)).revenue_status
 
 
-def test_every_status_has_a_standing() -> None:
-    assert len(OrderStatus) == len([money(order(status=status)) for status in OrderStatus])
+def test_every_status_has_a_revenue_status() -> None:
+    assert len(OrderStatus) == len([order_money(order(status=status)) for status in OrderStatus])
 
 
 def test_a_cancelled_order_contributes_nothing_and_stays() -> None:
-    expected = OrderMoney(standing=Standing.CANCELLED, gross=D(0), net=D(0))
-    assert expected == money(order(status=OrderStatus.CANCELLED))
+    expected = OrderMoney(revenue_status=RevenueStatus.CANCELLED, gross=D(0), net=D(0))
+    assert expected == order_money(order(status=OrderStatus.CANCELLED))
 
 
 MONEY = {
     "net is gross less discounts": ({}, (D(100), D(10), None, D(90), None)),
-    "a discount not told counts as nothing and stays null": (
+    "a discount not given counts as nothing and stays null": (
         {"discount_total": None},
         (D(100), None, None, D(100), None),
     ),
-    "lines tell the discount where the order does not": (
+    "lines give the discount where the order does not": (
         {"discount_total": None, "items": (line(discount=D(4)),)},
         (D(100), D(4), None, D(96), None),
     ),
-    "lines tell the goods where the order does not": (
+    "lines give the goods where the order does not": (
         {"items_total": None},
         (D(100), D(10), None, D(90), None),
     ),
-    "goods that nobody tells leave net null": (
+    "goods that are not given leave net null": (
         {"items_total": None, "items": (LineItem(quantity=1),)},
         (None, None, None, None, "items-unknown"),
     ),
-    "tax told within the prices is taken out of both": (
+    "tax included in the prices is taken out of both": (
         {"taxes_included": True, "tax_total": D(15)},
         (D("83.3333"), D("8.3333"), None, D(75), None),
     ),
-    "tax within the prices that nobody tells leaves net null": (
+    "tax included in the prices and not given leaves net null": (
         {"taxes_included": True, "tax_total": None},
         (None, None, None, None, "tax-unknown"),
     ),
@@ -219,7 +214,7 @@ MONEY = {
         {"refunded_total": D(5), "total": D(0)},
         (D(100), D(10), D(0), D(90), None),
     ),
-    "an order told refunded without an amount comes off in whole": (
+    "a refunded order without an amount comes off in whole": (
         {"status": OrderStatus.REFUNDED},
         (D(100), D(10), D(90), D(0), None),
     ),
@@ -244,8 +239,8 @@ MONEY = {
 
 @pytest.mark.parametrize(("changes", "expected"), MONEY.values(), ids=MONEY.keys())
 def test_money(changes: dict[str, Any], expected: object) -> None:
-    worth = money(order(**changes))
-    assert expected == (worth.gross, worth.discounts, worth.refunded, worth.net, worth.reason)
+    money = order_money(order(**changes))
+    assert expected == (money.gross, money.discounts, money.refunded, money.net, money.reason)
 
 
 @pytest.mark.parametrize(
@@ -257,10 +252,10 @@ def test_money(changes: dict[str, Any], expected: object) -> None:
         (None, None),
     ],
 )
-def test_gift_cards_sold_are_null_where_lines_do_not_say(
+def test_gift_cards_sold_are_null_where_lines_do_not_show(
     items: tuple[LineItem, ...] | None, expected: Decimal | None
 ) -> None:
-    assert expected == money(order(items=items)).gift_cards_sold
+    assert expected == order_money(order(items=items)).gift_cards_sold
 
 
 @pytest.mark.parametrize(
@@ -274,10 +269,10 @@ def test_gift_cards_sold_are_null_where_lines_do_not_say(
         ({"status": OrderStatus.PARTIALLY_REFUNDED, "refunded_goods": D(1)}, True),
     ],
 )
-def test_refunds_are_observable_where_the_platform_tells_them(
+def test_refunds_are_observable_where_the_platform_provides_them(
     changes: dict[str, Any], expected: bool
 ) -> None:
-    assert expected is money(order(**changes)).refunds_observable
+    assert expected is order_money(order(**changes)).refunds_observable
 
 
 def _named(key: str, placed_at: int, **changes: Any) -> OrderState:
@@ -318,29 +313,29 @@ def test_an_order_as_a_candidate_for_carts(
     changes: dict[str, Any], is_renewal: bool, expected: object
 ) -> None:
     state = order(**changes)
-    found = candidate(state, money(state), is_renewal)
-    assert expected == (found.closes, found.value, found.cancelled)
+    found = candidate_order(state, order_money(state), is_renewal)
+    assert expected == (found.may_close_cart, found.value, found.cancelled)
 
 
 SETTINGS = {"counts_as_sale": True, "timezone": "Europe/Paris", "currency": "EUR"}
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("times", "expected"),
     [
         ({"placed_at": 3, "created_at": 2, "first_occurred_at": 1}, 3),
         ({"created_at": 2, "first_occurred_at": 1}, 2),
         ({"first_occurred_at": 1, "occurred_at": 9}, 1),
     ],
 )
-def test_an_order_is_placed_when_told_else_created_else_first_heard_of(
-    told: dict[str, int], expected: int
+def test_an_order_is_placed_when_given_else_created_else_first_seen(
+    times: dict[str, int], expected: int
 ) -> None:
-    state = order_state("k", "ciklik", "x", told | {"settings": SETTINGS})
+    state = order_state("k", "ciklik", "x", times | {"settings": SETTINGS})
     assert expected == state.placed_at
 
 
-def test_state_takes_what_the_payload_does_not_tell_from_the_settings() -> None:
+def test_state_takes_what_the_payload_does_not_give_from_the_settings() -> None:
     fields = {
         "settings": SETTINGS | {"taxes_included": True},
         "placed_at": 1,
@@ -360,7 +355,7 @@ def test_state_takes_what_the_payload_does_not_tell_from_the_settings() -> None:
     )
 
 
-def test_the_payloads_own_currency_and_tax_stand_over_the_settings() -> None:
+def test_the_payloads_own_currency_and_tax_override_the_settings() -> None:
     fields = {"currency": "USD", "taxes_included": False, "placed_at": 1}
     fields["settings"] = SETTINGS | {"taxes_included": True}
     state = order_state("k", "spiffy", "x", fields)
@@ -387,9 +382,9 @@ amounts = st.one_of(
         taxes_included=st.sampled_from([None, True, False]),
     )
 )
-def test_net_and_discounts_and_refunded_are_gross_where_net_is_told(state: OrderState) -> None:
-    worth = money(state)
-    if worth.net is not None:
-        assert worth.gross == worth.net + (worth.discounts or 0) + (worth.refunded or 0)
-    for each in (worth.gross, worth.discounts, worth.refunded, worth.net, worth.pending):
+def test_net_and_discounts_and_refunded_are_gross_where_net_is_known(state: OrderState) -> None:
+    money = order_money(state)
+    if money.net is not None:
+        assert money.gross == money.net + (money.discounts or 0) + (money.refunded or 0)
+    for each in (money.gross, money.discounts, money.refunded, money.net, money.pending):
         assert each is None or (type(each) is Decimal and each == each.quantize(D("0.0001")))

@@ -9,19 +9,25 @@ import pytest
 
 from schemas.events import RECORDS, Cart, Event, Order, OrderStatus
 from schemas.keys import native_id
-from sinks.carts.activity import CartHistory, Detection, Status, activity, fold
-from sinks.lifetime.customers import OrderState, Standing, money, order_state, renewals
-from sinks.merge.last_writer import flatten, merge_record
+from sinks.carts.activity import activity_of
+from sinks.carts.fold import fold
+from sinks.carts.records import CartHistory, CartStatus, Detection
+from sinks.lifetime.order_money import order_money
+from sinks.lifetime.order_state import OrderState, order_state
+from sinks.lifetime.renewals import renewals
+from sinks.lifetime.revenue_status import RevenueStatus
+from sinks.merge.last_writer import flatten
 from tests import ROOT
+from tests.layers import merge_record
 
 D = Decimal
 EXAMPLES = ROOT / "tests" / "examples"
 
 
 def record(example: str, slot: int = 0, **meta: Any) -> Event:
-    told = json.loads((EXAMPLES / f"{example}.expected.json").read_text())["events"][slot]
-    fields = told["record"] | {"meta": told["record"]["meta"] | meta}
-    event: Event = msgspec.convert(fields, RECORDS[told["topic"]])
+    published = json.loads((EXAMPLES / f"{example}.expected.json").read_text())["events"][slot]
+    fields = published["record"] | {"meta": published["record"]["meta"] | meta}
+    event: Event = msgspec.convert(fields, RECORDS[published["topic"]])
     return event
 
 
@@ -52,15 +58,15 @@ def state(event: Event) -> OrderState:
     ],
 )
 def test_orders(example: str, changes: dict[str, Any], expected: tuple[Any, ...]) -> None:
-    worth = money(state(record(example, **changes)))
+    money = order_money(state(record(example, **changes)))
     actual = (
-        worth.standing.value,
-        worth.gross,
-        worth.discounts,
-        worth.taxes,
-        worth.shipping,
-        worth.net,
-        worth.pending,
+        money.revenue_status.value,
+        money.gross,
+        money.discounts,
+        money.taxes,
+        money.shipping,
+        money.net,
+        money.pending,
     )
     assert expected == tuple(
         ... if wanted is ... else got for wanted, got in zip(expected, actual, strict=True)
@@ -70,8 +76,12 @@ def test_orders(example: str, changes: dict[str, Any], expected: tuple[Any, ...]
 def test_a_paid_shoprocket_order_is_net_12_with_its_shipping_apart() -> None:
     event = record("shoprocket/order-created", is_test=False)
     paid = msgspec.structs.replace(event, status=OrderStatus.PAID, status_word="paid")
-    worth = money(state(paid))
-    assert (worth.standing, worth.net, worth.shipping) == (Standing.COUNTED, D(12), D("9.95"))
+    money = order_money(state(paid))
+    assert (money.revenue_status, money.net, money.shipping) == (
+        RevenueStatus.COUNTED,
+        D(12),
+        D("9.95"),
+    )
 
 
 def test_the_ciklik_order_of_the_third_transaction_is_a_renewal() -> None:
@@ -101,12 +111,12 @@ def test_carts_are_abandoned(
         source=meta.source,
         shop=meta.shop,
         native_cart_id=native_id(meta.entity),
-        activities=(activity(event),),
+        activities=(activity_of(event),),
     )
     silent = meta.occurred_at + meta.settings.abandon_after_s * 1_000_000
     [row] = fold([cart], [], silent)
     assert (row.status, row.detection, row.cart_value, row.item_count, row.source_event_id) == (
-        Status.ABANDONED,
+        CartStatus.ABANDONED,
         detection,
         value,
         units,

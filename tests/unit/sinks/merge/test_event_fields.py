@@ -1,4 +1,4 @@
-"""What events tell, made field by field, against all that msgspec gives of them."""
+"""The fields of events, by generated code, against the whole JSON that msgspec gives."""
 
 from typing import Any
 
@@ -8,16 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.events import RECORDS, Change, Event, Order
-from sinks.lifetime.customers import order_state, state_of
-from sinks.merge.last_writer import flatten, merge_record, told
+from sinks.lifetime.order_state import order_state, order_state_of_event
+from sinks.merge.event_fields import event_fields
+from sinks.merge.last_writer import flatten
 from tests.drawn_records import RECORDS_OF
+from tests.layers import merge_record
 
 ENTITIES = [name for name in RECORDS if name != "cart-signals"]
 KEY = "spiffy/johns/order:1"
 
 
-def plainly(record: Event) -> dict[str, Any]:
-    """The fields that an event tells, taken from its whole plain form."""
+def fields_of_json(record: Event) -> dict[str, Any]:
+    """The fields that an event provides, taken from its whole JSON."""
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(record))
     meta, customer = plain.pop("meta"), plain.pop("customer", None)
     fields = {name: value for name, value in plain.items() if value is not None}
@@ -27,8 +29,8 @@ def plainly(record: Event) -> dict[str, Any]:
         if not fields.get(name):
             fields.pop(name, None)
     for name in ("status", "kind", "currency_source"):
-        word = plain.get("status_word") if name == "status" else None
-        if fields.get(name) == "UNKNOWN" and word is None:
+        native = plain.get("status_word") if name == "status" else None
+        if fields.get(name) == "UNKNOWN" and native is None:
             fields.pop(name)
     fields |= {name: value for name, value in (customer or {}).items() if value is not None}
     if meta["change"] != "REPORTED":
@@ -44,16 +46,16 @@ def plainly(record: Event) -> dict[str, Any]:
 @pytest.mark.parametrize("name", ENTITIES)
 @settings(max_examples=100)
 @given(data=st.data())
-def test_what_any_event_tells_is_what_its_json_holds_without_what_says_nothing(
+def test_the_fields_of_any_event_are_those_of_its_json_without_empty_ones(
     name: str, data: st.DataObject
 ) -> None:
     record = data.draw(RECORDS_OF[name])
-    assert plainly(record) == told(record)
-    assert plainly(record) == told(record)  # remembered settings too
+    assert fields_of_json(record) == event_fields(record)
+    assert fields_of_json(record) == event_fields(record)  # cached settings too
 
 
 @settings(max_examples=200)
 @given(RECORDS_OF["orders"])
-def test_an_order_told_once_is_in_the_state_that_its_layers_give(order: Order) -> None:
+def test_an_order_with_one_event_has_the_state_that_its_layers_give(order: Order) -> None:
     layers = merge_record((), order)
-    assert order_state(KEY, "spiffy", "johns", flatten(layers)) == state_of(KEY, order)
+    assert order_state(KEY, "spiffy", "johns", flatten(layers)) == order_state_of_event(KEY, order)

@@ -18,8 +18,9 @@ from schemas.events import (
     ShopSettings,
     TimeBasis,
 )
-from sinks.merge.event_fields import FIRST
-from sinks.merge.last_writer import Layers, flatten, load, merge, merge_record, told, version
+from sinks.merge.event_fields import FIRST, event_fields
+from sinks.merge.last_writer import Layers, flatten, load, merge, version
+from tests.layers import merge_record
 
 
 def meta(offset: int = 1, change: Change = Change.CREATED, **changes: Any) -> Meta:
@@ -63,18 +64,18 @@ def state(*events: Order) -> dict[str, Any]:
     return flatten(layers)
 
 
-def test_null_is_not_told_and_empty_is() -> None:
-    fields = told(order(items=(), total=Decimal("1.50")))
+def test_null_is_not_given_and_empty_is() -> None:
+    fields = event_fields(order(items=(), total=Decimal("1.50")))
     assert (fields["items"], fields["total"], "tax_total" in fields) == ([], "1.50", False)
 
 
-def test_unknown_is_told_only_with_the_platforms_word() -> None:
-    silent, worded = told(order()), told(order(status_word="odd"))
-    assert (silent.get("status"), worded.get("status")) == (None, "UNKNOWN")
+def test_unknown_is_given_only_with_the_platforms_text() -> None:
+    without, with_text = event_fields(order()), event_fields(order(status_word="odd"))
+    assert (without.get("status"), with_text.get("status")) == (None, "UNKNOWN")
 
 
-def test_the_customers_identifiers_stand_flat() -> None:
-    fields = told(order(customer=CustomerRef(customer_id="7")))
+def test_the_customers_identifiers_are_flat() -> None:
+    fields = event_fields(order(customer=CustomerRef(customer_id="7")))
     assert (
         fields["customer_id"],
         "email_hash" in fields,
@@ -112,13 +113,13 @@ def test_at_one_change_time_the_later_append_wins() -> None:
     assert version(meta(9, version_at=5)) > version(meta(8, version_at=5))
 
 
-def test_the_first_time_told_stays_the_earliest() -> None:
+def test_the_first_occurrence_stays_the_earliest() -> None:
     early = Order(meta=meta(2, Change.UPDATED, occurred_at=50), order_id="1")
     merged = state(order(1), early, order(3, Change.UPDATED))
     assert (merged[FIRST], merged["occurred_at"]) == (50, 103)
 
 
-def test_the_newest_event_stays_on_top_and_those_without_a_say_go() -> None:
+def test_the_newest_event_stays_first_and_those_that_decide_nothing_go() -> None:
     layers = merge((), (1, 0, 0, 0, 0), "a", {"x": 1, "y": 1})
     layers = merge(layers, (2, 0, 0, 0, 0), "b", {"x": 2})
     layers = merge(layers, (3, 0, 0, 0, 0), "c", {"x": 3})
@@ -145,7 +146,7 @@ events = st.lists(
 
 @given(events, st.data())
 def test_any_order_and_repetition_give_the_same_layers(
-    told_: list[tuple[int, dict[str, int]]], data: st.DataObject
+    events: list[tuple[int, dict[str, int]]], data: st.DataObject
 ) -> None:
     def folded(order_: list[tuple[int, dict[str, int]]]) -> Layers:
         layers: Layers = ()
@@ -153,20 +154,20 @@ def test_any_order_and_repetition_give_the_same_layers(
             layers = merge(layers, (at, 0, 0, 0, 0), str(at), fields)
         return layers
 
-    repeated = told_ + data.draw(st.lists(st.sampled_from(told_), max_size=4))
-    assert {folded(told_) == folded(list(each)) for each in permutations(told_)} == {True}
-    assert folded(told_) == folded(data.draw(st.permutations(repeated)))
+    repeated = events + data.draw(st.lists(st.sampled_from(events), max_size=4))
+    assert {folded(events) == folded(list(each)) for each in permutations(events)} == {True}
+    assert folded(events) == folded(data.draw(st.permutations(repeated)))
 
 
 @given(events)
-def test_a_field_is_as_the_newest_event_that_tells_it_says(
-    told_: list[tuple[int, dict[str, int]]],
+def test_a_field_has_the_value_of_the_newest_event_that_provides_it(
+    events: list[tuple[int, dict[str, int]]],
 ) -> None:
     layers: Layers = ()
     expected: dict[str, int] = {}
-    for at, fields in told_:
+    for at, fields in events:
         layers = merge(layers, (at, 0, 0, 0, 0), str(at), fields)
-    for _, fields in sorted(told_, key=lambda event: event[0]):
+    for _, fields in sorted(events, key=lambda event: event[0]):
         first = (
             {FIRST: min(expected[FIRST], fields[FIRST])}
             if {FIRST} <= (expected.keys() & fields.keys())

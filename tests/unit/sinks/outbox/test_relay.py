@@ -8,7 +8,7 @@ from runtime.health import Health
 from runtime.settings import Settings
 from schemas.events import CartSignal, SignalKind
 from sinks.outbox import relay
-from sinks.outbox.relay import Relay, Waiting
+from sinks.outbox.relay import Relay, UnsentSignal
 from tests.toy_platform import CODEC
 
 
@@ -32,7 +32,7 @@ class Outbox:
     """The leader's session: what waits in the outbox, and what was marked."""
 
     def __init__(self, count: int) -> None:
-        self.waiting = [Waiting(number, signal(number)) for number in range(count)]
+        self.waiting = [UnsentSignal(number, signal(number)) for number in range(count)]
         self.marked: list[int] = []
         self.terms = 0
         self.leads = True
@@ -43,11 +43,11 @@ class Outbox:
         if isinstance(work, partial) and work.func is relay._mark:
             self.marked += [each.position for each in work.args[0]]
             return True
-        return self.waiting if work is relay._waiting else None
+        return self.waiting if work is relay._unsent else None
 
 
 class Producer:
-    """Answers when it is told to."""
+    """Acknowledges when the test does so."""
 
     def __init__(self) -> None:
         self.answers: list[asyncio.Future[None]] = []

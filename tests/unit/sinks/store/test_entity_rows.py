@@ -1,4 +1,4 @@
-"""Rows of the working tables: each value stands under the column that is named after it."""
+"""Rows of the working tables: each value is in the column that is named after it."""
 
 from typing import Any
 
@@ -7,31 +7,33 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.keys import customer_key
-from sinks.lifetime.customers import money, state_of
-from sinks.merge.last_writer import Layers, flatten, merge_record
+from sinks.lifetime.order_money import order_money
+from sinks.lifetime.order_state import order_state_of_event
+from sinks.merge.last_writer import Layers, flatten
 from sinks.store.entity_rows import ENTITIES, ORDER_ITEMS, ORDERS, item_rows, order_row
 from tests.drawn_records import RECORDS_OF
+from tests.layers import merge_record
 
 KEY = "spiffy/johns/thing:1"
 DERIVED = {"carts": ("native_cart_id", "cart_id"), "customers": ("person_key", "email_hash")}
 
 
 def by_rule(layers: Layers) -> dict[str, Any]:
-    """Columns of any entity that follow from what is told by another name, or from none."""
-    told, newest = flatten(layers), layers[0]
+    """Columns of any entity that follow from a field of another name, or from none."""
+    fields, newest = flatten(layers), layers[0]
     own = {
         "source": "spiffy",
         "shop": "johns",
         "customer_key": customer_key(
-            "spiffy", "johns", told.get("customer_id"), told.get("email_hash")
+            "spiffy", "johns", fields.get("customer_id"), fields.get("email_hash")
         ),
-        "is_deleted": told.get("deleted", False),
-        "abandoned": told.get("abandoned", False),
-        "status": told.get("status", "UNKNOWN"),
-        "kind": told.get("kind", "UNKNOWN"),
-        "is_contactable": told.get("accepts_marketing"),
-        "shop_currency": told["settings"]["currency"],
-        "timezone": told["settings"]["timezone"],
+        "is_deleted": fields.get("deleted", False),
+        "abandoned": fields.get("abandoned", False),
+        "status": fields.get("status", "UNKNOWN"),
+        "kind": fields.get("kind", "UNKNOWN"),
+        "is_contactable": fields.get("accepts_marketing"),
+        "shop_currency": fields["settings"]["currency"],
+        "timezone": fields["settings"]["timezone"],
         "version_at": newest.version[0],
         "appended_at": newest.version[2],
         "raw_partition": newest.version[3],
@@ -39,33 +41,35 @@ def by_rule(layers: Layers) -> dict[str, Any]:
         "source_event_id": newest.event_id,
         "layers": layers,
     }
-    return {**told, **own}
+    return {**fields, **own}
 
 
 @pytest.mark.parametrize("name", [name for name in ENTITIES if name != "orders"])
 @settings(max_examples=40)
 @given(data=st.data())
-def test_an_entity_stands_under_the_names_of_its_columns(name: str, data: st.DataObject) -> None:
+def test_an_entitys_values_are_in_the_columns_of_their_names(
+    name: str, data: st.DataObject
+) -> None:
     entity, layers = ENTITIES[name], merge_record((), data.draw(RECORDS_OF[name]))
-    outside = [["a link"]] if name == "carts" else []
+    computed = [["a link"]] if name == "carts" else []
     names = [column for column, _ in entity.table.columns]
     expected = by_rule(layers) | {entity.table.key: KEY, "links": ["a link"]}
     if name == "subscriptions":
         expected["subscription_id"] = "1"
     if name in DERIVED:
-        column, told = DERIVED[name]
-        expected[column] = expected.get(told)
-    row = dict(zip(names, entity.row(KEY, layers, *outside), strict=True))
+        column, field = DERIVED[name]
+        expected[column] = expected.get(field)
+    row = dict(zip(names, entity.row(KEY, layers, *computed), strict=True))
     assert {column: expected.get(column) for column in names} == row
 
 
 @settings(max_examples=150)
 @given(RECORDS_OF["orders"], st.booleans())
-def test_an_order_stands_with_what_it_is_worth_under_the_names_of_its_columns(
+def test_an_orders_values_and_money_are_in_the_columns_of_their_names(
     order: Any, is_renewal: bool
 ) -> None:
-    layers, state = merge_record((), order), state_of(KEY, order)
-    worth = money(state)
+    layers, state = merge_record((), order), order_state_of_event(KEY, order)
+    worth = order_money(state)
     named = {
         name: getattr(worth, name) for name in type(worth).__struct_fields__ if name != "total"
     }
@@ -73,7 +77,7 @@ def test_an_order_stands_with_what_it_is_worth_under_the_names_of_its_columns(
     expected = by_rule(layers) | named | {name: getattr(state, name) for name in of_state}
     expected |= {
         "order_key": KEY,
-        "standing": worth.standing.value,
+        "standing": worth.revenue_status.value,
         "counted_total": worth.total,
         "is_renewal": is_renewal,
         "subscription_key": state.subscription_key,
@@ -86,12 +90,12 @@ def test_an_order_stands_with_what_it_is_worth_under_the_names_of_its_columns(
 
 @settings(max_examples=50)
 @given(RECORDS_OF["orders"])
-def test_each_line_of_an_order_stands_at_its_place(order: Any) -> None:
+def test_each_line_of_an_order_has_its_position(order: Any) -> None:
     layers = merge_record((), order)
     names = [column for column, _ in ORDER_ITEMS.columns]
     own = {"order_key": KEY, "source_event_id": order.meta.event_id}
     expected = [
-        {name: ({**line, **own, "position": place}).get(name) for name in names}
-        for place, line in enumerate(flatten(layers).get("items", ()), start=1)
+        {name: ({**line, **own, "position": position}).get(name) for name in names}
+        for position, line in enumerate(flatten(layers).get("items", ()), start=1)
     ]
     assert expected == [dict(zip(names, row, strict=True)) for row in item_rows(KEY, layers)]

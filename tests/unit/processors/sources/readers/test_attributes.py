@@ -1,4 +1,4 @@
-"""What else is told is kept, within bounds and without personal data."""
+"""Unread fields are kept as attributes, within bounds and without personal data."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.sources.readers.attributes import (
-    _MAX_TELLING,
-    _TELLING,
+    _MAX_KEPT_NAMES,
     MAX_COUNT,
     MAX_LENGTH,
     OMITTED,
+    _kept_names,
     attributes,
     is_personal,
     merged,
@@ -28,8 +28,14 @@ TREE = st.recursive(
 
 
 def test_scalars_and_nested_fields_are_kept_under_their_path() -> None:
-    told = {"size": "S", "n": 3, "ok": True, "plan": {"id": 7, "name": "Box"}, "steps": [{"id": 1}]}
-    assert attributes(told, NOTHING) == {
+    values = {
+        "size": "S",
+        "n": 3,
+        "ok": True,
+        "plan": {"id": 7, "name": "Box"},
+        "steps": [{"id": 1}],
+    }
+    assert attributes(values, NOTHING) == {
         "size": "S",
         "n": "3",
         "ok": "true",
@@ -90,8 +96,8 @@ def test_a_value_that_looks_like_an_address_or_a_link_is_left_out(value: str) ->
 
 
 def test_a_person_inside_a_part_is_left_out() -> None:
-    told: dict[str, Any] = {"pickup": {"name": "John", "id": 4}, "shipping": {"name": "John"}}
-    assert attributes(told, NOTHING) == {"pickup.id": "4"}
+    values: dict[str, Any] = {"pickup": {"name": "John", "id": 4}, "shipping": {"name": "John"}}
+    assert attributes(values, NOTHING) == {"pickup.id": "4"}
 
 
 def test_more_than_the_bound_is_counted_not_kept() -> None:
@@ -106,8 +112,8 @@ def test_a_long_value_is_cut_visibly() -> None:
 
 @settings(deadline=None)
 @given(st.dictionaries(st.text(), TREE, max_size=80))
-def test_attributes_are_bounded_whatever_is_told(told: dict[str, Any]) -> None:
-    made = attributes(told, NOTHING)
+def test_attributes_are_bounded_whatever_is_given(values: dict[str, Any]) -> None:
+    made = attributes(values, NOTHING)
     assert len(made) <= MAX_COUNT + 1
     assert all(len(value) <= MAX_LENGTH for value in made.values())
 
@@ -133,18 +139,18 @@ def test_a_hash_depends_on_the_key_and_nothing_is_hashed_that_is_no_address() ->
     assert [email_hash(value, b"key") for value in (None, "", "XXXX")] == [None, None, None]
 
 
-def test_what_stands_under_a_name_that_tells_nothing_is_left_out() -> None:
-    told = {
+def test_a_value_under_a_name_too_general_to_judge_is_left_out() -> None:
+    values = {
         "custom": [{"field": "first_name", "value": "Jeanne"}],
         "label": "Jeanne",
         "sub_value": 1,
     }
-    assert attributes(told, NOTHING) == {"custom[0].field": "first_name", "sub_value": "1"}
+    assert attributes(values, NOTHING) == {"custom[0].field": "first_name", "sub_value": "1"}
 
 
-def test_objects_of_more_lists_of_names_than_are_remembered_are_told_all_the_same() -> None:
+def test_more_lists_of_names_than_are_cached_change_no_result() -> None:
     for _ in range(2):
-        for number in range(2 * _MAX_TELLING):
-            told = {f"size{number}": "S", "email": "no", "known": "no"}
-            assert attributes(told, frozenset({"known"})) == {f"size{number}": "S"}
-    assert len(_TELLING) <= _MAX_TELLING
+        for number in range(2 * _MAX_KEPT_NAMES):
+            values = {f"size{number}": "S", "email": "no", "known": "no"}
+            assert attributes(values, frozenset({"known"})) == {f"size{number}": "S"}
+    assert len(_kept_names) <= _MAX_KEPT_NAMES

@@ -1,4 +1,4 @@
-"""A body becomes a document with exact numbers, or a reject that names the place."""
+"""A body becomes a document with exact numbers, or a reject that names the path."""
 
 from decimal import Decimal
 
@@ -56,7 +56,7 @@ def test_numbers_are_exact_at_any_size() -> None:
         (b'{"a": 1e9999999999999999999999, "b": tru', ("out-of-range", "$")),
     ],
 )
-def test_what_is_no_document_is_refused_with_its_place(
+def test_what_is_no_document_is_refused_with_its_path(
     body: bytes, expected: tuple[str, str]
 ) -> None:
     assert refused(body) == expected

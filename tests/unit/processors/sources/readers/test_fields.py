@@ -1,4 +1,4 @@
-"""One field of a document: what it may be told as, and what is refused with its path."""
+"""One field of a document: the forms it may have, and refusals with its path."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -23,7 +23,7 @@ Reader = Callable[..., Any]
 
 
 @pytest.mark.parametrize(
-    ("reader", "told", "expected"),
+    ("reader", "value", "expected"),
     [
         (text, "x", "x"),
         (text, "", None),
@@ -63,12 +63,12 @@ Reader = Callable[..., Any]
         (rows, None, None),
     ],
 )
-def test_a_field_is_read_as_what_it_means(reader: Reader, told: Any, expected: Any) -> None:
-    assert reader({"a": told}, "a", "x.") == expected
+def test_a_field_is_read_as_what_it_means(reader: Reader, value: Any, expected: Any) -> None:
+    assert reader({"a": value}, "a", "x.") == expected
 
 
 @pytest.mark.parametrize(
-    ("reader", "told", "reason", "path"),
+    ("reader", "value", "reason", "path"),
     [
         (text, [], "invalid-payload", "x.a"),
         (text, 2**63, "out-of-range", "x.a"),
@@ -101,14 +101,14 @@ def test_a_field_is_read_as_what_it_means(reader: Reader, told: Any, expected: A
     ],
 )
 def test_what_it_cannot_be_is_refused_with_its_path(
-    reader: Reader, told: Any, reason: str, path: str
+    reader: Reader, value: Any, reason: str, path: str
 ) -> None:
     with pytest.raises(Refused) as caught:
-        reader({"a": told}, "a", "x.")
+        reader({"a": value}, "a", "x.")
     assert (caught.value.reject.reason.value, caught.value.reject.path) == (reason, path)
 
 
-def test_what_nobody_told_has_an_empty_path_that_names_the_document() -> None:
+def test_an_empty_path_names_the_document() -> None:
     with pytest.raises(Refused) as caught:
         required_mapping({}, "", "")
     assert caught.value.reject.path == "$"

@@ -39,12 +39,12 @@ def refused(value: Any, *, signed: bool = True) -> tuple[str, str]:
         ("-5", "-5"),
     ],
 )
-def test_an_amount_is_what_was_told(value: Any, expected: str) -> None:
+def test_an_amount_is_what_was_given(value: Any, expected: str) -> None:
     assert amount(value) == Decimal(expected)
 
 
 @pytest.mark.parametrize("value", [None, ""])
-def test_an_amount_not_told_is_null(value: Any) -> None:
+def test_an_amount_not_given_is_null(value: Any) -> None:
     assert amount(value) is None
 
 
@@ -87,10 +87,10 @@ def test_a_negative_amount_is_refused_also_where_it_was_accepted_elsewhere_befor
 
 @settings(deadline=None)
 @given(st.decimals(allow_nan=False, allow_infinity=False) | st.integers())
-def test_an_amount_is_exactly_what_was_told_or_refused(value: Decimal | int) -> None:
-    for told in (value, str(value)):
+def test_an_amount_is_exactly_what_was_given_or_refused(value: Decimal | int) -> None:
+    for spelled in (value, str(value)):
         try:
-            found = amount(told)
+            found = amount(spelled)
         except Refused:
             exact = Decimal(value)
             fits = abs(exact) < 10**14 and exact == exact.quantize(Decimal("0.0001"))
@@ -139,7 +139,7 @@ def test_the_reading_that_fits_gives_the_total_back(lines: list[tuple[Decimal, i
     assert money.total(totals, "") == as_units
 
 
-def test_a_share_that_does_not_come_out_even_is_not_told() -> None:
+def test_a_share_that_four_decimals_cannot_hold_is_null() -> None:
     assert money.share(Decimal(10), 4) == Decimal("2.5")
     assert money.share(Decimal(10), 3) is None
 

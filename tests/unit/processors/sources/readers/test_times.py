@@ -57,7 +57,7 @@ def test_a_naive_time_is_of_the_shops_zone(value: str, zone: str, expected: str)
 
 
 @pytest.mark.parametrize("value", [None, "", "0000-00-00 00:00:00"])
-def test_a_time_not_told_is_null(value: Any) -> None:
+def test_a_time_not_given_is_null(value: Any) -> None:
     assert read(value) is None
 
 

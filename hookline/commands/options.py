@@ -1,0 +1,29 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="Data folder of `hookline up`. [default: $HOOKLINE_DATA, else .hookline]",
+        show_default=False,
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+JsonLinesOption = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would happen, change nothing.")
+]
+SinceOption = Annotated[
+    str | None,
+    typer.Option(help="From this time on, or so long ago: 24h, 7d, 2026-05-01T12:00."),
+]
+UrlOption = Annotated[
+    str | None,
+    typer.Option("--url", metavar="URL", help="What the platforms see before /hooks/."),
+]

@@ -1,0 +1,50 @@
+"""Errors of commands, printed as one line with the reason and the remedy."""
+
+import asyncio
+from collections.abc import Callable
+
+
+class CommandError(Exception):
+    """A command cannot go on; the message gives the reason and the remedy."""
+
+
+_OUR_PACKAGES = frozenset({"schemas", "runtime", "ingest", "processors", "sinks", "hookline"})
+"""Exceptions of these packages carry a message for the user."""
+
+
+def error_message(error: BaseException) -> str | None:
+    """The line to print for ``error``; None for a bug, which needs its traceback."""
+    if type(error).__module__.partition(".")[0] in _OUR_PACKAGES:
+        return str(error)
+    return _client_message(error)
+
+
+def _client_message(error: BaseException) -> str | None:
+    # By name, since importing the client libraries would slow --help down.
+    name, module = type(error).__name__, type(error).__module__.partition(".")[0]
+    if module == "aiokafka" and name in ("KafkaConnectionError", "NodeNotReadyError"):
+        return "Kafka does not answer: is `hookline up` running, is HOOKLINE_BROKERS right?"
+    if module == "psycopg" and name == "OperationalError":
+        return f"PostgreSQL does not answer: {str(error).splitlines()[0]}"
+    if module == "psycopg":
+        return f"PostgreSQL refuses: {str(error).splitlines()[0]}"
+    if module == "httpx":
+        return f"no answer over HTTP ({error}): is `hookline up` running?"
+    if isinstance(error, asyncio.TimeoutError):
+        return "a server did not answer in time: `hookline status` shows which one is up"
+    return None
+
+
+def guarded(run: Callable[[], None], report: Callable[[str], None], *, debug: bool) -> int:
+    """Run a command and report its error. Returns the exit status: 0, 1, or 130 for Ctrl-C."""
+    try:
+        run()
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        message = error_message(error)
+        if debug or message is None:
+            raise
+        report(message)
+        return 1
+    return 0

@@ -1,0 +1,1 @@
+"""Reads topics for commands: record counts, decoded records, parts of logs with progress."""

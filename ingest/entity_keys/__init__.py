@@ -1,0 +1,1 @@
+"""Reads the event name and the entity of a delivery from its body, as cheaply as possible."""

@@ -1,0 +1,225 @@
+"""Shoprocket's older format, which its page documents: order.* and customer.*.
+
+Numbers are texts, flags are "0" and "1", times are naive (``naive_times_in``; those of items
+are in another zone and are never used).
+"""
+
+from decimal import Decimal
+from typing import Any
+
+from processors.sources.contract import Delivery, Parsed, Rule, Slots
+from processors.sources.readers import meta, money
+from processors.sources.readers.attributes import attributes, merged
+from processors.sources.readers.contact import contact, email_hash, reference
+from processors.sources.readers.document import Document
+from processors.sources.readers.fields import (
+    flag,
+    identifier,
+    mapping,
+    names,
+    read_rows,
+    required_id,
+    required_mapping,
+    text,
+    units,
+)
+from processors.sources.readers.refusals import unknown_event
+from processors.sources.readers.times import micros, moment
+from schemas.events import Change, Customer, LineItem, Order, OrderStatus
+from schemas.shops import Shop
+
+CHANGES = {
+    "created": (Change.CREATED, "created_at"),
+    "updated": (Change.UPDATED, "updated_at"),
+    "deleted": (Change.DELETED, "deleted_at"),
+}
+"""Last part of the event name -> the change, and the field that dates it."""
+
+EVENTS = frozenset(f"{noun}.{verb}" for noun in ("order", "customer") for verb in CHANGES)
+STATUSES = {
+    "payment_pending": OrderStatus.PENDING,
+    "paid": OrderStatus.PAID,
+    "partially_refunded": OrderStatus.PARTIALLY_REFUNDED,
+    "refunded": OrderStatus.REFUNDED,
+    "cancelled": OrderStatus.CANCELLED,
+    "canceled": OrderStatus.CANCELLED,
+}
+"""Only ``payment_pending`` is published; other statuses become UNKNOWN, their text is kept."""
+
+_ORDER = names(
+    """
+    id order_id customer_id user_name email user_contact_number subtotal shipping_amount
+    tax_amount discount_amount total_amount currency_paid_in billing_address
+    shipping_address order_notes payment_payload fulfillment_status_raw is_draft
+    customer_tax_id status_raw cart_session deleted_at created_at updated_at order_items
+    """
+)
+_LINE = names(
+    """
+    id order_id item_id item_name item_sku unit_price quantity discount_amount
+    item_license_key deleted_at created_at updated_at reviewed_at status_raw
+    """
+)
+_CUSTOMER = names(
+    """
+    id email name user_name first_name last_name phone contact_number user_contact_number
+    accepts_marketing created_at updated_at deleted_at status_raw
+    """
+)
+
+
+def parse(document: Document, event: str, shop: Shop) -> Parsed:
+    """Choose the dedupe rule: without its time, an update can repeat an earlier body."""
+    if event not in EVENTS:
+        unknown_event(event, "type")
+    dated_by = CHANGES[event.partition(".")[2]][1]
+    data = required_mapping(document, "data")
+    time = moment(data, dated_by, "data.", shop)
+    is_content = dated_by == "created_at" or time is not None
+    return Parsed(event, Rule.CONTENT if is_content else Rule.STATE, document)
+
+
+def events(delivery: Delivery, parsed: Parsed, version: int) -> Slots:
+    """Build ``order`` or ``customer``."""
+    if parsed.event.startswith("order."):
+        return {"order": _order(delivery, parsed, version)}
+    return {"customer": _customer(delivery, parsed, version)}
+
+
+def _is_test(document: Document, data: dict[str, Any]) -> bool:
+    """Return whether any of three fields marks a test; ``livemode`` may be a text or a flag."""
+    livemode = mapping(data, "payment_payload", "data.").get("livemode")
+    modes = (document.get("webhook_environment"), data.get("store_environment"), livemode)
+    return livemode is False or any(type(m) is str and m.lower() == "test" for m in modes)
+
+
+def _order(delivery: Delivery, parsed: Parsed, version: int) -> Order:
+    document: Document = parsed.payload
+    data = required_mapping(document, "data")
+    shop = delivery.shop
+    change, dated_by = CHANGES[parsed.event.partition(".")[2]]
+    currency, source = money.currency(data, "currency_paid_in", "data.", shop)
+    lines = read_rows(data, "order_items", "data.", _line)
+    created = micros(data, "created_at", "data.", shop)
+    is_draft = flag(data, "is_draft", "data.")
+    status = text(data, "status_raw", "data.")
+    goods, goods_attributes = _goods(data, lines)
+    method = mapping(
+        mapping(data, "payment_payload", "data."), "payment_method", "data.payment_payload."
+    )
+    return Order(
+        meta=meta.build(
+            delivery,
+            slot="order",
+            event=parsed.event,
+            change=change,
+            when=moment(data, dated_by, "data.", shop),
+            adapter_version=version,
+            is_test=_is_test(document, data),
+        ),
+        order_id=required_id(data, "id", "data."),
+        order_number=text(data, "order_id", "data."),
+        customer=reference(
+            identifier(data, "customer_id", "data."),
+            email_hash(text(data, "email", "data."), delivery.contact_key),
+        ),
+        status=OrderStatus.DELETED
+        if change is Change.DELETED
+        else STATUSES.get((status or "").lower(), OrderStatus.UNKNOWN),
+        status_word=status,
+        fulfillment_word=text(data, "fulfillment_status_raw", "data."),
+        is_draft=is_draft,
+        placed_at=None if is_draft else created,
+        created_at=created,
+        updated_at=micros(data, "updated_at", "data.", shop),
+        items=lines,
+        items_total=goods,
+        discount_total=money.amount(data, "discount_amount", "data."),
+        tax_total=money.amount(data, "tax_amount", "data."),
+        shipping_total=money.amount(data, "shipping_amount", "data."),
+        total=money.amount(data, "total_amount", "data."),
+        currency=currency,
+        currency_source=source,
+        attributes=merged(
+            goods_attributes,
+            attributes(data, _ORDER),
+            attributes(method, frozenset(), prefix="payment_method."),
+        ),
+    )
+
+
+def _goods(
+    data: dict[str, Any], lines: tuple[LineItem, ...] | None
+) -> tuple[Decimal | None, dict[str, str]]:
+    """Return the goods before discounts, and attributes that explain them.
+
+    They are the subtotal, unless the lines show that discounts are already off it.
+    """
+    subtotal = money.amount(data, "subtotal", "data.")
+    if not lines:
+        return subtotal, {}
+    summed = money.total((line.line_total for line in lines), "data.order_items")
+    discount = money.amount(data, "discount_amount", "data.")
+    if summed is None or (subtotal is not None and not discount):
+        return subtotal, {}
+    if subtotal is None:
+        return summed, {"items_total_is": "sum of the lines"}
+    if money.less(summed, discount or money.ZERO) == subtotal:
+        return summed, {"items_total_is": "sum of the lines", "subtotal": str(subtotal)}
+    return subtotal, {}
+
+
+def _line(line: dict[str, Any], path: str) -> LineItem:
+    price = money.amount(line, "unit_price", path)
+    quantity = units(line, "quantity", path)
+    return LineItem(
+        line_id=identifier(line, "id", path),
+        product_id=identifier(line, "item_id", path),
+        sku=text(line, "item_sku", path),
+        name=text(line, "item_name", path),
+        quantity=quantity,
+        unit_price=price,
+        line_total=money.times(price, quantity, f"{path}unit_price"),
+        discount=money.amount(line, "discount_amount", path),
+        status_word=text(line, "status_raw", path),
+        attributes=attributes(line, _LINE),
+    )
+
+
+def _customer(delivery: Delivery, parsed: Parsed, version: int) -> Customer:
+    """Build ``customer``. No sample is published: the fields are named as they are in orders."""
+    document: Document = parsed.payload
+    data = required_mapping(document, "data")
+    shop = delivery.shop
+    change, dated_by = CHANGES[parsed.event.partition(".")[2]]
+    phone = next(
+        (k for k in ("phone", "contact_number", "user_contact_number") if data.get(k)), "phone"
+    )
+    name = "name" if data.get("name") else "user_name"
+    return Customer(
+        meta=meta.build(
+            delivery,
+            slot="customer",
+            event=parsed.event,
+            change=change,
+            when=moment(data, dated_by, "data.", shop),
+            adapter_version=version,
+            is_test=_is_test(document, data),
+        ),
+        customer_id=required_id(data, "id", "data."),
+        email_hash=email_hash(text(data, "email", "data."), delivery.contact_key),
+        contact=contact(
+            data,
+            "data.",
+            first_name="first_name",
+            last_name="last_name",
+            name=name,
+            email="email",
+            phone=phone,
+        ),
+        accepts_marketing=flag(data, "accepts_marketing", "data."),
+        created_at=micros(data, "created_at", "data.", shop),
+        updated_at=micros(data, "updated_at", "data.", shop),
+        state_word=text(data, "status_raw", "data."),
+        attributes=attributes(data, _CUSTOMER),
+    )

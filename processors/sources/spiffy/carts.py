@@ -1,0 +1,88 @@
+"""Spiffy Stores: carts/*."""
+
+from decimal import Decimal
+from typing import Any
+
+from processors.sources.contract import Delivery, Parsed, Slots
+from processors.sources.readers import meta, money
+from processors.sources.readers.attributes import attributes
+from processors.sources.readers.fields import (
+    flag,
+    identifier,
+    names,
+    row_paths,
+    rows,
+    text,
+    units,
+)
+from processors.sources.readers.refusals import invalid
+from processors.sources.spiffy.common import VERSION
+from schemas.events import Cart, Change, LineItem
+
+CHANGES = {"carts/create": Change.CREATED, "carts/update": Change.UPDATED}
+_CART = names("id token line_items note attributes")
+_LINE = names(
+    """
+    id key product_id variant_id sku title quantity price original_price line_price
+    original_line_price total_discount gift_card properties discounts discounted_price
+    """
+)
+
+
+def events(delivery: Delivery, parsed: Parsed) -> Slots:
+    """Build ``cart``."""
+    data: dict[str, Any] = parsed.payload
+    token = identifier(data, "token")
+    cart_id = identifier(data, "id") or token
+    if cart_id is None:
+        invalid("token", "the identifier is missing")
+    lines = None
+    total = None
+    if (items := rows(data, "line_items")) is not None:
+        paths = row_paths("line_items", len(items))
+        lines = tuple(map(_line, items, paths))
+        total = money.total(map(_net_price, items, paths), "line_items")
+    currency, source = money.currency(data, "currency", "", delivery.shop)
+    cart = Cart(
+        meta=meta.build(
+            delivery,
+            slot="cart",
+            event=parsed.event,
+            change=CHANGES[parsed.event],
+            when=None,
+            adapter_version=VERSION,
+        ),
+        cart_id=cart_id,
+        cart_token=token,
+        abandoned=False,
+        items=lines,
+        total=total,
+        currency=currency,
+        currency_source=source,
+        attributes=attributes(data, _CART),
+    )
+    return {"cart": cart}
+
+
+def _net_price(line: dict[str, Any], path: str) -> Decimal | None:
+    """Return the line's price after discounts."""
+    price = money.amount(line, "line_price", path)
+    return price if price is not None else money.amount(line, "original_line_price", path)
+
+
+def _line(line: dict[str, Any], path: str) -> LineItem:
+    unit_price = money.amount(line, "original_price", path)
+    line_total = money.amount(line, "original_line_price", path)
+    return LineItem(
+        line_id=identifier(line, "key", path) or identifier(line, "id", path),
+        product_id=identifier(line, "product_id", path),
+        variant_id=identifier(line, "variant_id", path),
+        sku=text(line, "sku", path),
+        name=text(line, "title", path),
+        quantity=units(line, "quantity", path),
+        unit_price=unit_price if unit_price is not None else money.amount(line, "price", path),
+        line_total=line_total if line_total is not None else money.amount(line, "line_price", path),
+        discount=money.amount(line, "total_discount", path),
+        is_gift_card=flag(line, "gift_card", path),
+        attributes=attributes(line, _LINE),
+    )

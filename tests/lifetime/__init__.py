@@ -1,0 +1,1 @@
+"""The rules of ``customer_lifetime_value`` in Python: the reference for the SQL of the sinks."""
