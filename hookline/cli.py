@@ -1,12 +1,13 @@
 """The command line, composed of command modules. Stages are imported only when a command runs."""
 
+import inspect
 import os
+import re
 import sys
 
 import typer
 
 from hookline.commands import (
-    accept_loss,
     audit,
     capacity,
     dead,
@@ -24,7 +25,6 @@ from hookline.commands import (
 )
 from hookline.console import output
 from hookline.console.errors import guarded
-from hookline.console.help_text import set_help
 
 app = typer.Typer(
     name="hookline",
@@ -36,13 +36,32 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 # In the order of --help.
-_COMMANDS = (
-    *(demo, stack, send, tables, why, what_if, predict, topics, audit, capacity),
-    *(shops, dead, accept_loss, rebuild, stages),
-)
-for module in _COMMANDS:
-    module.register(app)
-set_help(app)
+for command in (
+    *(demo.demo, stack.up, stack.down, stack.status, stack.doctor, send.send, what_if.what_if),
+    *(predict.predict, audit.audit, capacity.capacity, audit.accept_loss, rebuild.rebuild),
+    *(stages.ingest, stages.process, stages.sink, stages.migrate),
+):
+    app.command()(command)
+for module in (tables, why, topics, shops, dead):
+    app.add_typer(module.group, name=module.__name__.rpartition(".")[2])
+
+
+def keep_examples(text: str) -> str:
+    """Keep the lines under ``Examples:`` from being wrapped."""
+    return re.sub(r"Examples:\n+", "\b\nExamples:\n", text)
+
+
+def _set_help(group: typer.Typer) -> None:
+    """Set the help of all commands of a group and its groups from their docstrings."""
+    for each in (*group.registered_commands, group.registered_callback):
+        if each is not None:
+            each.help = keep_examples(inspect.getdoc(each.callback) or "")
+    for inner in group.registered_groups:
+        if inner.typer_instance is not None:
+            _set_help(inner.typer_instance)
+
+
+_set_help(app)
 
 
 def main() -> None:

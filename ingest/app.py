@@ -7,7 +7,6 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
-import uvicorn
 import uvloop
 from starlette.applications import Starlette
 
@@ -23,7 +22,7 @@ from ingest.publisher import KafkaPublisher, Publisher, exit_without_flush
 from runtime import health as pages
 from runtime import logs, metrics
 from runtime.health import Health
-from runtime.process import gc
+from runtime.process import memory
 from runtime.settings import Settings
 from runtime.shop_book import ShopBook
 
@@ -37,19 +36,19 @@ class App:
     """Routes ``/hooks/`` to the ingress, everything else to the health and metrics pages."""
 
     def __init__(self, ingress: Ingress, health: Health) -> None:
-        self._ingress = ingress
+        self.ingress = ingress
         self._pages = Starlette(routes=pages.routes(health))
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer one ASGI request."""
         if scope["type"] == "http" and scope["path"].startswith("/hooks/"):
-            await self._ingress(scope, receive, send)
+            await self.ingress(scope, receive, send)
         else:
             await self._pages(scope, receive, send)
 
     def fast_path(self, scope: Any, body: bytes, respond: Respond) -> bool:
         """Answer a complete request as ``Ingress.fast_path`` does; False for one of the pages."""
-        return scope["path"].startswith("/hooks/") and self._ingress.fast_path(scope, body, respond)
+        return scope["path"].startswith("/hooks/") and self.ingress.fast_path(scope, body, respond)
 
 
 def create_app(
@@ -58,7 +57,6 @@ def create_app(
     publisher: Publisher,
     health: Health,
     *,
-    pulse: Pulse | None = None,
     in_flight: InFlight | None = None,
     quotas: Quotas | None = None,
     access_log: AccessLog | None = None,
@@ -70,7 +68,7 @@ def create_app(
         settings,
         shops,
         publisher,
-        pulse or Pulse(health),
+        Pulse(health),
         in_flight,
         quotas or Quotas(),
         access_log or AccessLog(),
@@ -79,22 +77,14 @@ def create_app(
 
 
 def server_of(app: App, settings: Settings) -> pages.Server:
-    """Return uvicorn with the bounded protocol and without its own access log and loop."""
+    """Return the server of the app, with the bounded protocol."""
     return pages.Server(
-        uvicorn.Config(
-            app,
-            host=settings.host,
-            port=settings.port,
-            loop="none",
-            http=protocol_class(settings.body_timeout, app.fast_path),
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=int(settings.body_timeout + settings.produce_timeout) + 1,
-        )
+        app,
+        settings.host,
+        settings.port,
+        http=protocol_class(settings.body_timeout, app.fast_path),
+        proxy_headers=False,
+        timeout_graceful_shutdown=int(settings.body_timeout + settings.produce_timeout) + 1,
     )
 
 
@@ -115,27 +105,16 @@ async def serve(
         sockets = listening(settings)
     except OSError as error:
         raise OSError(taken) from error
-    pulse = Pulse(health)
-    in_flight = InFlight(settings.max_in_flight)
-    access_log = AccessLog()
-    server = server_of(
-        create_app(
-            settings,
-            shops,
-            publisher,
-            health,
-            pulse=pulse,
-            in_flight=in_flight,
-            access_log=access_log,
-        ),
-        settings,
-    )
+    app = create_app(settings, shops, publisher, health)
+    server, ingress = server_of(app, settings), app.ingress
     started(server)
     background = [
         asyncio.create_task(_log_address(server, settings)),
         asyncio.create_task(shops.watch()),
         asyncio.create_task(publisher.connect()),
-        asyncio.create_task(beat(settings, publisher, pulse, in_flight, access_log.counts)),
+        asyncio.create_task(
+            beat(settings, publisher, ingress.pulse, ingress.in_flight, ingress.access_log.counts)
+        ),
     ]
     if settings.share_port:
         background.append(asyncio.create_task(pages.serve(settings, health)))
@@ -196,6 +175,6 @@ def run(settings: Settings) -> None:
 
         await serve(settings, shops, KafkaPublisher(settings), health, started)
 
-    gc.configure()
+    memory.configure_gc()
     with contextlib.suppress(KeyboardInterrupt):
         uvloop.run(main())

@@ -62,14 +62,14 @@ class Ingress:
         self._secrets = SecretBook()
         self._secrets_version = shops.version
         self._publisher = publisher
-        self._pulse = pulse
-        self._in_flight = in_flight
+        self.pulse = pulse
+        self.in_flight = in_flight
         self._quotas = quotas
-        self._access_log = access_log
+        self.access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, unless its client has disconnected."""
-        body = Body(self._in_flight)
+        body = Body(self.in_flight)
         try:
             head = read_head(scope, self._max_body)
             received = await self._read_body(receive, body)
@@ -88,7 +88,7 @@ class Ingress:
             return
         finally:
             body.release()
-        self._access_log.answered(scope, answer.status)
+        self.access_log.answered(scope, answer.status)
         if body.whole:
             await responses.answer_whole(send, answer)
         else:
@@ -104,11 +104,11 @@ class Ingress:
         except RefusedError:
             return False
         held = len(received)
-        if held > self._max_body or not self._in_flight.take(held):
+        if held > self._max_body or not self.in_flight.take(held):
             return False
 
         def answered(answer: Answer) -> None:
-            self._access_log.answered(scope, answer.status)
+            self.access_log.answered(scope, answer.status)
             respond(answer)
 
         try:
@@ -139,18 +139,18 @@ class Ingress:
             started = time.perf_counter()
             acknowledged = self._publisher.send(record)
         except NotSentError as error:
-            self._in_flight.give(held)
+            self.in_flight.give(held)
             raise RefusedError(self._unacknowledged("unsent", str(error))) from None
         except BaseException:
-            self._in_flight.give(held)
+            self.in_flight.give(held)
             raise
         # The producer holds this memory until the record is settled, maybe long after the deadline.
 
         def on_result(error: BaseException | None) -> None:
             if error is None:
-                self._pulse.acknowledged()
+                self.pulse.acknowledged()
                 metrics.ACKNOWLEDGE_SECONDS.observe(time.perf_counter() - started)
-                self._access_log.accepted(shop.source, shop.id)
+                self.access_log.accepted(shop.source, shop.id)
                 respond(responses.accepted(delivery))
             elif isinstance(error, NotSentError):
                 respond(self._unacknowledged("unsent", str(error)))
@@ -159,7 +159,7 @@ class Ingress:
             else:  # the producer failed
                 respond(self._unacknowledged("unknown", repr(error)))
 
-        self._deadlines.watch(acknowledged, partial(self._in_flight.give, held), on_result)
+        self._deadlines.watch(acknowledged, partial(self.in_flight.give, held), on_result)
 
     def _admit(self, head: Head, received: bytes) -> tuple[Shop, bytes, Record]:
         """Return shop, delivery id and record, and take RECORD_OVERHEAD. Raises RefusedError."""
@@ -169,7 +169,7 @@ class Ingress:
         if shop.quota and (wait := self._quotas.take((shop.source, shop.id), shop.quota)):
             raise RefusedError(responses.over_quota(wait))
         delivery, record = self._build_record(head, secrets, received)
-        if not self._in_flight.take(RECORD_OVERHEAD):
+        if not self.in_flight.take(RECORD_OVERHEAD):
             raise RefusedError(responses.BUSY)
         return shop, delivery, record
 
@@ -244,7 +244,7 @@ class Ingress:
         return delivery, Record(self._topic, key, received, headers)
 
     def _unacknowledged(self, outcome: str, reason: str) -> Answer:
-        self._pulse.overdue(reason)
+        self.pulse.overdue(reason)
         metrics.UNACKNOWLEDGED.labels(outcome).inc()
         return responses.UNACKNOWLEDGED
 

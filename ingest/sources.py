@@ -35,8 +35,6 @@ class Source:
         return f"/hooks/{self.name}/{{shop}}{token}" + ("/{event}" if self.events_in_url else "")
 
 
-CIKLIK_EVENTS = PLATFORMS["ciklik"].events_in_url
-
 _READERS: dict[str, Reader] = {
     "run-free": readers.run_free,
     "shoprocket": readers.shoprocket,

@@ -102,12 +102,7 @@ def raw_of(record: Any) -> RawDelivery:
     if type(record) is RawDelivery:
         return record
     return RawDelivery.of(
-        record.partition,
-        record.offset,
-        record.timestamp,
-        record.key,
-        record.value,
-        record.headers,
+        record.partition, record.offset, record.timestamp, record.key, record.value, record.headers
     )
 
 

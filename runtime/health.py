@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import uvicorn
 from starlette.applications import Starlette
@@ -117,15 +117,16 @@ def routes(health: Health) -> list[Route]:
         metrics.READY.set(health.is_ready)
         return Response(metrics.render(), headers={"content-type": metrics.CONTENT_TYPE})
 
-    return [
-        Route("/healthz", healthz),
-        Route("/readyz", readyz),
-        Route("/metrics", metrics_page),
-    ]
+    return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics_page)]
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server that leaves signal handling to the owner of the loop."""
+    """A uvicorn server that leaves loop, signals and logs to its owner."""
+
+    def __init__(self, app: Any, host: str, port: int, **options: Any) -> None:
+        options |= {"loop": "none", "ws": "none", "lifespan": "off", "server_header": False}
+        options |= {"access_log": False, "log_config": None}
+        super().__init__(uvicorn.Config(app, host, port, **options))
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -151,20 +152,8 @@ async def serve(settings: Settings, health: Health) -> None:
 
     Runs in the caller's loop. Raises OSError where the port is taken.
     """
-    server = Server(
-        uvicorn.Config(
-            Starlette(routes=routes(health)),
-            host=settings.host,
-            port=settings.health_port,
-            loop="none",
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-        )
-    )
+    app = Starlette(routes=routes(health))
+    server = Server(app, settings.host, settings.health_port, http="httptools")
     serving = asyncio.create_task(_served(server, settings))
     try:
         started = asyncio.create_task(server.wait_started())

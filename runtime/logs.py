@@ -70,13 +70,8 @@ def _clean(value: Any) -> Any:
 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
     """Redact secrets and personal data, by key and by pattern: a structlog processor."""
-    cleaned: dict[str, Any] = {}
-    for key, value in event.items():
-        if key.startswith("_"):  # structlog's own record
-            cleaned[key] = value
-        else:
-            cleaned[key] = REDACTED if _SECRET_KEYS.search(key) else _clean(value)
-    return cleaned
+    own = {key: value for key, value in event.items() if key.startswith("_")}  # structlog's record
+    return {**_clean(dict(event)), **own}
 
 
 def configure(settings: Settings, stage: str, stream: TextIO | None = None) -> None:

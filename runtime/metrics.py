@@ -1,5 +1,7 @@
 """All metric families, by stage. Labels are bounded: never an entity, a URL or a host."""
 
+from functools import partial
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -19,166 +21,125 @@ ProcessCollector(registry=REGISTRY)
 PlatformCollector(registry=REGISTRY)
 GCCollector(registry=REGISTRY)
 
-_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_counter = partial(Counter, registry=REGISTRY)
+_gauge = partial(Gauge, registry=REGISTRY)
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_histogram = partial(Histogram, buckets=_SECONDS, registry=REGISTRY)
+_PARTITION = ["stage", "topic", "partition"]
 
 # Every process.
-READY = Gauge("hookline_ready", "1 while the process is ready.", registry=REGISTRY)
-SHOPS = Gauge("hookline_shops", "Configured shops.", registry=REGISTRY)
-SHOPS_STALE = Gauge(
+READY = _gauge("hookline_ready", "1 while the process is ready.")
+SHOPS = _gauge("hookline_shops", "Configured shops.")
+SHOPS_STALE = _gauge(
     "hookline_shops_file_broken",
     "1 while the shops file cannot be used and the previous shops stay in force.",
-    registry=REGISTRY,
 )
-SHOPS_RELOADS = Counter(
-    "hookline_shops_reloads", "Times the shops file was read.", ["outcome"], registry=REGISTRY
-)
+SHOPS_RELOADS = _counter("hookline_shops_reloads", "Times the shops file was read.", ["outcome"])
 
 # Ingest.
-ANSWERS = Counter(
-    "hookline_ingress_answers", "Responses to senders.", ["source", "status"], registry=REGISTRY
-)
-ACCEPTED = Counter(
+ANSWERS = _counter("hookline_ingress_answers", "Responses to senders.", ["source", "status"])
+ACCEPTED = _counter(
     "hookline_ingress_accepted",
     "Deliveries acknowledged by Kafka and answered 200.",
     ["source", "shop"],
-    registry=REGISTRY,
 )
-IN_FLIGHT = Gauge(
-    "hookline_ingress_in_flight_bytes",
-    "Bytes read or sent to Kafka and not yet acknowledged.",
-    registry=REGISTRY,
+IN_FLIGHT = _gauge(
+    "hookline_ingress_in_flight_bytes", "Bytes read or sent to Kafka and not yet acknowledged."
 )
-ACKNOWLEDGE_SECONDS = Histogram(
+ACKNOWLEDGE_SECONDS = _histogram(
     "hookline_ingress_acknowledge_seconds",
     "From sending a delivery to Kafka until its acknowledgement.",
-    buckets=_FAST,
-    registry=REGISTRY,
 )
-UNACKNOWLEDGED = Counter(
+UNACKNOWLEDGED = _counter(
     "hookline_ingress_unacknowledged",
     "Deliveries answered 503, by whether they were sent: unsent or unknown.",
     ["outcome"],
-    registry=REGISTRY,
 )
-SECRETS_MISSING = Counter(
+SECRETS_MISSING = _counter(
     "hookline_ingress_secrets_missing",
     "References to secrets that could not be resolved.",
     ["source", "shop"],
-    registry=REGISTRY,
 )
-HEARTBEATS = Counter(
-    "hookline_ingress_heartbeats", "Heartbeats acknowledged by Kafka.", registry=REGISTRY
-)
+HEARTBEATS = _counter("hookline_ingress_heartbeats", "Heartbeats acknowledged by Kafka.")
 
 # Processors.
-VERDICTS = Counter(
+VERDICTS = _counter(
     "hookline_verdicts",
     "Deliveries by verdict: canonical, duplicate or dead-letter.",
     ["source", "verdict"],
-    registry=REGISTRY,
 )
-REJECTS = Counter(
-    "hookline_rejects", "Dead letters by reason.", ["source", "reason"], registry=REGISTRY
-)
-EVENTS = Counter(
-    "hookline_events", "Canonical events sent, by topic.", ["topic"], registry=REGISTRY
-)
-UNKNOWN_FIELDS = Counter(
+REJECTS = _counter("hookline_rejects", "Dead letters by reason.", ["source", "reason"])
+EVENTS = _counter("hookline_events", "Canonical events sent, by topic.", ["topic"])
+UNKNOWN_FIELDS = _counter(
     "hookline_unknown_fields",
     "Fields without a canonical field, kept as attributes: a jump means that a platform changed.",
     ["source", "event"],
-    registry=REGISTRY,
 )
-FOREIGN_OUTCOMES = Counter(
-    "hookline_foreign_outcomes",
-    "Outcomes found in our partitions that another process wrote.",
-    registry=REGISTRY,
+FOREIGN_OUTCOMES = _counter(
+    "hookline_foreign_outcomes", "Outcomes found in our partitions that another process wrote."
 )
-INDEX_ENTRIES = Gauge(
-    "hookline_index_entries", "Entries of the dedupe index in memory.", registry=REGISTRY
-)
-INDEX_SECONDS = Gauge(
-    "hookline_index_read_seconds", "Seconds that the last index recovery took.", registry=REGISTRY
-)
+INDEX_ENTRIES = _gauge("hookline_index_entries", "Entries of the dedupe index in memory.")
+INDEX_SECONDS = _gauge("hookline_index_read_seconds", "Seconds that the last index recovery took.")
 
 # Every consumer.
-BATCH_RECORDS = Histogram(
+BATCH_RECORDS = _histogram(
     "hookline_batch_records",
     "Records in a batch.",
     ["stage"],
     buckets=(1, 10, 50, 100, 250, 500, 1000, 2500, 5000),
-    registry=REGISTRY,
 )
-BATCH_SECONDS = Histogram(
+BATCH_SECONDS = _histogram(
     "hookline_batch_seconds",
     "From a batch's arrival until its outcomes were acknowledged.",
     ["stage"],
-    buckets=_FAST,
-    registry=REGISTRY,
 )
-LAG_RECORDS = Gauge(
+LAG_RECORDS = _gauge(
     "hookline_lag_records",
     "Records between the acknowledged offset and the end of the log.",
-    ["stage", "topic", "partition"],
-    registry=REGISTRY,
+    _PARTITION,
 )
-LAG_SECONDS = Gauge(
+LAG_SECONDS = _gauge(
     "hookline_lag_seconds",
     "Age of the last acknowledged record while others wait after it, else 0.",
-    ["stage", "topic", "partition"],
-    registry=REGISTRY,
+    _PARTITION,
 )
-LAG_OF_RETENTION = Gauge(
+LAG_OF_RETENTION = _gauge(
     "hookline_lag_of_retention",
     "The lag's age as a share of how long its topic keeps records: alert above 0.25.",
-    ["stage", "topic", "partition"],
-    registry=REGISTRY,
+    _PARTITION,
 )
-PAUSED = Gauge(
+PAUSED = _gauge(
     "hookline_partitions_stopped",
     "Partitions that wait for an operator (a gap in the log, a recreated log).",
     ["stage"],
-    registry=REGISTRY,
 )
-LOSSES_ACCEPTED = Counter(
+LOSSES_ACCEPTED = _counter(
     "hookline_losses_accepted",
     "Lost raw records that an operator accepted, so that processing went on.",
-    registry=REGISTRY,
 )
-UNCLEAN_ENDS = Counter(
-    "hookline_unclean_ends",
-    "Partitions whose previous owner exited uncleanly.",
-    ["stage"],
-    registry=REGISTRY,
+UNCLEAN_ENDS = _counter(
+    "hookline_unclean_ends", "Partitions whose previous owner exited uncleanly.", ["stage"]
 )
 
 # Sinks.
-TRANSACTIONS = Counter(
+TRANSACTIONS = _counter(
     "hookline_sink_transactions",
     "Transactions by outcome: committed, retried or moved.",
     ["outcome"],
-    registry=REGISTRY,
 )
-SINK_REJECTS = Counter(
-    "hookline_sink_rejects", "Records set aside in sink_rejects.", ["topic"], registry=REGISTRY
-)
-WATERMARK = Gauge(
+SINK_REJECTS = _counter("hookline_sink_rejects", "Records set aside in sink_rejects.", ["topic"])
+WATERMARK = _gauge(
     "hookline_watermark_timestamp_seconds",
     "Everything appended before this broker time is in the tables.",
-    registry=REGISTRY,
 )
-WATERMARK_HELD = Gauge(
+WATERMARK_HELD = _gauge(
     "hookline_watermark_held_seconds",
     "How long the watermark has been held, by what holds it; 0 while it moves.",
     ["holder"],
-    registry=REGISTRY,
 )
-SIGNALS = Counter(
-    "hookline_signals", "Cart signals acknowledged by Kafka.", ["kind"], registry=REGISTRY
-)
-SIGNALS_WAITING = Gauge(
-    "hookline_signals_waiting", "Cart signals in the outbox.", registry=REGISTRY
-)
+SIGNALS = _counter("hookline_signals", "Cart signals acknowledged by Kafka.", ["kind"])
+SIGNALS_WAITING = _gauge("hookline_signals_waiting", "Cart signals in the outbox.")
 
 
 def render() -> bytes:

@@ -53,8 +53,7 @@ class RegistryClient:
         self._http = httpx.AsyncClient(
             auth=auth,
             timeout=_TIMEOUT,
-            # Proxies of the environment do not apply to this machine.
-            trust_env=host.hostname not in _LOOPBACK,
+            trust_env=host.hostname not in _LOOPBACK,  # proxies do not apply to this machine
             verify=ssl.create_default_context(cafile=settings.ssl_cafile) if secure else True,
             headers={"Accept": "application/vnd.schemaregistry.v1+json, application/json"},
         )
@@ -116,11 +115,6 @@ class RegistryClient:
         """Set the level at which the registry checks new versions of a subject."""
         path = f"/config/{quote(subject, safe='')}"
         await self._request("PUT", path, {"compatibility": compatibility_level})
-
-    async def compatibility(self, subject: str) -> str:
-        """Return the level at which the registry checks new versions of a subject."""
-        answer = await self._request("GET", f"/config/{quote(subject, safe='')}")
-        return str(answer.get("compatibilityLevel") or answer.get("compatibility"))
 
 
 @dataclass(frozen=True, slots=True)

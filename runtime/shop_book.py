@@ -24,25 +24,21 @@ class ShopBook:
 
     The first load raises ShopsError where the file cannot be used. A reload that fails keeps the
     current shops and reports it in the log, on ``hookline_shops_file_broken`` and, where
-    ``health`` is given, on /readyz. ``version`` increases with every load that succeeds.
+    ``health`` is given, on /readyz. ``shops`` is an immutable view, replaced on reload; ``version``
+    increases with every load that succeeds.
     """
 
     def __init__(self, path: str | os.PathLike[str], health: Health | None = None) -> None:
         self.path = Path(path)
         self._health = health or Health()
         self.version = 0
-        self._shops: Mapping[tuple[str, str], Shop] = {}
+        self.shops: Mapping[tuple[str, str], Shop] = {}
         self._stamp = self._current_stamp()
         self._replace(shops.load(self.path))
 
-    @property
-    def shops(self) -> Mapping[tuple[str, str], Shop]:
-        """All current shops: an immutable view, replaced on reload."""
-        return self._shops
-
     def get(self, source: str, shop: str) -> Shop | None:
         """Return the shop; None where it is not configured."""
-        return self._shops.get((source, shop))
+        return self.shops.get((source, shop))
 
     def refresh(self) -> bool:
         """Reload if the file looks changed (one stat call). True if shops were replaced."""
@@ -71,7 +67,7 @@ class ShopBook:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload)
 
     def _replace(self, loaded: dict[tuple[str, str], Shop]) -> None:
-        self._shops = MappingProxyType(loaded)
+        self.shops = MappingProxyType(loaded)
         self.version += 1
         self._health.clear_warning(CONDITION)
         metrics.SHOPS.set(len(loaded))

@@ -11,10 +11,7 @@ from runtime.health import Health
 from runtime.settings import Settings
 from schemas.topics import Group, Topic
 
-RecordFactory = Callable[
-    [int, int, bytes | None, bytes | None, Sequence[tuple[str, bytes]]],
-    Any,
-]
+RecordFactory = Callable[[int, int, bytes | None, bytes | None, Sequence[tuple[str, bytes]]], Any]
 """Makes a record from its offset, timestamp (ms), key, value and headers."""
 
 

@@ -27,7 +27,7 @@ from runtime.consumer.watchdog import Watchdog
 from runtime.health import Health, wait_until
 from runtime.kafka import topics_admin
 from runtime.kafka.topic_checks import retention_ms
-from runtime.process import gc, malloc
+from runtime.process import memory
 from runtime.settings import Settings
 from runtime.stage import Stage
 from schemas.topics import MIB
@@ -195,17 +195,13 @@ async def wait_for_kafka(settings: Settings, health: Health) -> None:
 
 def run_worker(settings: Settings, stage: Stage) -> None:
     """Run a stage until SIGTERM or SIGINT; returns when the process may end."""
-    malloc.configure()
+    memory.configure_malloc()
     logs.configure(settings, stage.group.rpartition(".")[2])
     Path(settings.state_dir).mkdir(parents=True, exist_ok=True)
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     app = Worker(settings, stage, Health())
-    gc.configure()
+    memory.configure_gc()
     worker = faust.Worker(
-        app,
-        loglevel=settings.log_level,
-        override_logging=False,
-        redirect_stdouts=False,
-        quiet=True,
+        app, loglevel=settings.log_level, override_logging=False, redirect_stdouts=False, quiet=True
     )
     worker.execute_from_commandline()

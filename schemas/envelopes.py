@@ -11,6 +11,8 @@ from enum import StrEnum
 
 import msgspec
 
+from schemas.codegen.bounded_cache import BoundedTextCache
+
 Headers = list[tuple[str, bytes]]
 """Kafka record headers, in order."""
 
@@ -66,20 +68,8 @@ class Reason(StrEnum):
     INTERNAL_ERROR = "internal-error"
 
 
-class _Texts(dict[bytes, str]):
-    """Bytes of a header -> its text: the same few recur. Senders choose some, so it is bounded."""
-
-    def __missing__(self, raw: bytes) -> str:
-        text = raw.decode(errors="replace")
-        if len(raw) <= _LONGEST_TEXT:
-            if len(self) >= _MAX_TEXTS:
-                self.clear()
-            self[raw] = text
-        return text
-
-
-_LONGEST_TEXT, _MAX_TEXTS = 100, 1000
-_texts = _Texts()
+_texts = BoundedTextCache[bytes, str](lambda raw: raw.decode(errors="replace"), 1000)
+"""Bytes of a header -> its text: the same few recur."""
 _USUAL = (DELIVERY, SOURCE, SHOP, EVENT, RECEIVED_US, CONTENT_TYPE, CONTENT_ENCODING, QUERY)
 """The headers of most raw records, as the ingress orders them."""
 

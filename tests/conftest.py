@@ -6,6 +6,7 @@ A test that uses them carries ``pytestmark = pytest.mark.stack`` and takes ``sta
 
 import asyncio
 import shutil
+import signal
 import uuid
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,8 @@ from hypothesis import settings as hypothesis_settings
 
 from hookline.local.process import free_port
 from hookline.local.servers.kafka import Kafka
-from hookline.local.stack import NAMES, Stack, choose_ports
+from hookline.local.servers.server import Server
+from hookline.local.stack import NAMES, Stack, choose_ports, memory
 from runtime import registry
 from runtime.kafka import topics_admin
 from runtime.settings import Settings
@@ -64,9 +66,8 @@ class BehindProxy(Kafka):
 class LiveStack(Stack):
     """The stack of the session.
 
-    ``kafka``, ``registry`` and ``postgres`` each have ``start``, ``stop``, ``kill``, ``pause``
-    (SIGSTOP) and ``resume``: same port, same data. What a test leaves down is started again
-    before the next one.
+    ``kafka``, ``registry`` and ``postgres`` each have ``start`` and ``stop``: same port, same
+    data. What a test leaves down is started again before the next one.
     """
 
     def __init__(self, directory: Path, ports: dict[str, int]) -> None:
@@ -113,8 +114,27 @@ class LiveStack(Stack):
     def recover(self) -> None:
         """Everything runs and answers again, whatever a test did."""
         for server in self.servers:
-            server.resume()
+            self.resume(server)
         self.start()
+
+    def kill(self, server: Server) -> None:
+        """Kill a server (SIGKILL)."""
+        if server.child is not None:
+            server.child.kill()
+
+    def pause(self, server: Server) -> None:
+        """Suspend a server (SIGSTOP)."""
+        if server.child is not None:
+            server.child.signal(signal.SIGSTOP)
+
+    def resume(self, server: Server) -> None:
+        if server.child is not None:
+            server.child.signal(signal.SIGCONT)
+
+    def memory(self) -> int:
+        """Bytes of memory of the running servers."""
+        pids = (server.child.pid for server in self.servers if server.child)
+        return sum(memory(pid) for pid in pids if pid is not None)
 
 
 def run_apart(work: Coroutine[Any, Any, T]) -> T:

@@ -30,8 +30,7 @@ from schemas.events import (
 )
 from schemas.topics import BY_RECORD
 from sinks.agent import Sinks
-from sinks.postgres.leader_lock import Leader
-from sinks.postgres.session import Database
+from sinks.postgres.session import Database, Leader
 from sinks.rebuild import table_digest
 from sinks.store import stored_offsets
 from sinks.watermark import due_carts

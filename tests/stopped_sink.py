@@ -30,7 +30,7 @@ async def main(topic: str, end: int, idle: str) -> None:
 
     async def store(connection: AsyncConnection[Any]) -> None:
         if not await stored_offsets.move(connection, [stored_offsets.Move(place, 0, end)], None):
-            raise MovedError((await stored_offsets.read(connection, place)).next_offset)
+            raise MovedError((await stored_offsets.next_offsets(connection))[place])
         if stops:
             stops.clear()
             os.kill(os.getpid(), signal.SIGSTOP)

@@ -1,15 +1,14 @@
 """Predicts the customers of all shops, from and into ``customer_lifetime_value``."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-from hookline.analysis.forecast import CUSTOMERS, REPEATS, Customer, Forecast, Prediction, forecast
+from hookline.analysis.forecast import CUSTOMERS, REPEATS, Customer, Forecast, forecast
 from hookline.console.errors import CommandError
 from hookline.console.output import Progress
-from hookline.tables.session import Connection, connected
+from hookline.tables.queries import Connection, connected
 from runtime.settings import Settings
 from sinks.postgres.session import RETRYABLE
 from sinks.store import entity_locks
@@ -120,10 +119,11 @@ async def _write(connection: Connection, run: Run, discount_rate: float) -> None
     stored = await connection.execute(_PREDICTED, key)
     stale = sorted({key async for (key,) in stored} - {each.customer_key for each in predictions})
     for keys in _batches(stale):
-        await _locked(connection, run, keys, partial(_clear, connection, run, keys))
+        await _update(connection, run, keys, _CLEAR, [keys])
     for batch in _batches(predictions):
-        keys = [each.customer_key for each in batch]
-        await _locked(connection, run, keys, partial(_fill, connection, run, batch))
+        rows = ((p.customer_key, p.alive, *p.purchases, *p.values, p.discounted) for p in batch)
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        await _update(connection, run, columns[0], _FILL, columns)
     purchases = [getattr(forecast.purchases, name, None) for name in _PURCHASES]
     values = [getattr(forecast.values, name, None) for name in _VALUES]
     await connection.execute(
@@ -136,25 +136,10 @@ async def _write(connection: Connection, run: Run, discount_rate: float) -> None
     )  # fmt: skip
 
 
-async def _clear(connection: Connection, run: Run, keys: Sequence[str]) -> None:
-    await connection.execute(_CLEAR, [list(keys), run.currency])
-
-
-async def _fill(connection: Connection, run: Run, predictions: Sequence[Prediction]) -> None:
-    columns = zip(
-        *((p.customer_key, p.alive, *p.purchases, *p.values, p.discounted) for p in predictions),
-        strict=True,
-    )
-    await connection.execute(_FILL, [*map(list, columns), run.currency])
-
-
-async def _locked(
-    connection: Connection,
-    run: Run,
-    customers: Sequence[str],
-    work: Callable[[], Awaitable[None]],
+async def _update(
+    connection: Connection, run: Run, customers: Sequence[str], statement: str, columns: list[Any]
 ) -> None:
-    """Run ``work`` in one transaction, under the locks that the sinks' batches take."""
+    """Update these customers' rows in one transaction, under the locks of the sinks' batches."""
     for _ in range(_ATTEMPTS):
         try:
             async with connection.transaction():
@@ -162,7 +147,7 @@ async def _locked(
                 await entity_locks.take(
                     connection, {customer_lock_key(key): False for key in customers}
                 )
-                await work()
+                await connection.execute(statement, [*columns, run.currency])
         except RETRYABLE:
             await asyncio.sleep(1)
         else:

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from hookline.console.output import Progress
 from hookline.tables import histories
-from hookline.tables.histories import QueryReader
+from hookline.tables.queries import Reader
 from schemas.events import Micros
 from sinks.carts.fold import fold
 from sinks.carts.lines import has_items
@@ -111,7 +111,7 @@ def count_generations(
 
 
 def backtest(
-    reader: QueryReader,
+    reader: Reader,
     settings: Sequence[Micros],
     since: Micros = 0,
     shop: str | None = None,
@@ -160,7 +160,7 @@ class _UnionFind:
             self._parents[self.root(link)] = self.root(key)
 
 
-def link_groups(reader: QueryReader, shop: str | None = None) -> list[LinkGroup]:
+def link_groups(reader: Reader, shop: str | None = None) -> list[LinkGroup]:
     """Return carts and orders grouped by their links; orders without a cart are left out."""
     sets = _UnionFind()
     cart_rows = reader.query(_CARTS, [shop, shop]).rows

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from psycopg.types.json import Jsonb
 
 from hookline.audit.tally import Count
-from hookline.tables.session import Connection
+from hookline.tables.queries import Connection
 from sinks.postgres.migrate import lock_key
 
 _READ = """

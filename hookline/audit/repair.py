@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from hookline.console.errors import CommandError
-from hookline.tables.session import connected
-from hookline.topics.log_scan import at_offsets
+from hookline.tables.queries import connected
+from hookline.topics.records import at_offsets
 from processors.decide import Decider
 from processors.index.outcome_headers import parse_outcome_headers
 from processors.index.partition_index import PartitionIndex

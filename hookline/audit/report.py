@@ -16,7 +16,7 @@ from hookline.audit.reader import Plan, Segment
 from hookline.audit.tally import Count
 from hookline.console.errors import CommandError
 from hookline.console.output import Progress
-from hookline.tables.session import Connection, connected
+from hookline.tables.queries import Connection, connected
 from runtime.kafka import log_reader, operator_decisions
 from runtime.settings import Settings
 from schemas.topics import CANONICAL, OUTCOMES, WEBHOOKS, Group

@@ -49,12 +49,13 @@ def rows(plan: Plan) -> Iterator[tuple[str, str, str]]:
     log, cache = map(seconds, plan.take_over)
     start = f"by a processor that starts, from the log; from its cache: {cache}"
     yield "an index read back", log, start
-    server = f"server of {machines.postgres_cores} cores"
+    servers = f"{number(database.servers)} x server of {machines.postgres_cores} cores"
     busy, wal = busy_cores(database.cores), rate(database.wal)
-    yield "PostgreSQL", counted(database.servers, server), f"{busy}; write-ahead log: {wal}"
+    is_known = database.servers is not None
+    yield "PostgreSQL", servers if is_known else UNKNOWN, f"{busy}; write-ahead log: {wal}"
     yield (
         "prefixes",
-        UNKNOWN if database.servers is None else f"{plan.prefixes:,}",
+        f"{plan.prefixes:,}" if is_known else UNKNOWN,
         "one PostgreSQL and one set of topics each; every shop in one of them",
     )
     remark = "of each topic of a prefix: HOOKLINE_PARTITIONS, fixed once the topics exist"
@@ -193,11 +194,6 @@ def busy_cores(value: float | None) -> str:
 def number(value: int | None) -> str:
     """Format a count."""
     return UNKNOWN if value is None else f"{value:,}"
-
-
-def counted(value: int | None, noun: str) -> str:
-    """Format a count with its noun."""
-    return UNKNOWN if value is None else f"{value:,} x {noun}"
 
 
 def seconds(value: float | None) -> str:

@@ -1,6 +1,6 @@
 """``hookline capacity``: machines needed for a rate of deliveries."""
 
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -116,14 +116,9 @@ def _as_dict(result: "Plan", measured: "Figures") -> dict[str, Any]:
     from hookline.capacity.report import caveats, find_limits, first_limit
 
     limits = find_limits(result, measured)
-    values = {item.name: getattr(result, item.name) for item in fields(result)}
-    plan = {
-        name: value if isinstance(value, int | float | tuple) or value is None else asdict(value)
-        for name, value in values.items()
-    }
     log, cache = result.take_over
     return {
-        **plan,
+        **asdict(result),
         "take_over": {"from_log": log, "from_cache": cache},
         "breaks_first": first_limit(result, limits),
         "breaks": [asdict(limit) for limit in limits],

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from runtime.settings import Settings
 
 group = typer.Typer(
-    name="dead",
     help="Dead letters: deliveries that could not become events.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -64,9 +63,12 @@ def list_letters(
       hookline dead list --shop spiffy/johns --reason invalid-payload --since 24h
       hookline dead list --all --json | jq -r '.[].state' | sort | uniq -c
     """
+    from hookline.dead_letters.letters import group_letters, read_letters
+
     settings, choice = find_stack(data).settings, _choice(None, shop, reason, path, since)
     if by_group:
-        _show_groups(asyncio.run(_groups(settings, choice, settled=settled)), as_json=as_json)
+        letters = read_letters(settings, choice, settled=settled)
+        _show_groups(asyncio.run(group_letters(letters)), as_json=as_json)
     else:
         asyncio.run(_list(settings, choice, settled=settled, as_json=as_json))
 
@@ -235,17 +237,6 @@ async def _list(
         print("]" if count else "[]")
     elif page or not count:
         output.print_records(_COLUMNS, page)
-
-
-async def _groups(
-    settings: "Settings", choice: "LetterFilter", *, settled: bool
-) -> "list[LetterGroup]":
-    from hookline.dead_letters.letters import LetterGroups, read_letters
-
-    groups = LetterGroups()
-    async for letter, _ in read_letters(settings, choice, settled=settled):
-        groups.add(letter)
-    return list(groups)
 
 
 def _show_groups(groups: "list[LetterGroup]", *, as_json: bool) -> None:

@@ -1,6 +1,7 @@
 """``hookline predict``: expected purchases and value of customers."""
 
 import asyncio
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -79,10 +80,8 @@ def _as_dict(run: "Run") -> dict[str, Any]:
         "predicted": len(forecast.predictions),
         "reason": forecast.reason,
         "value_reason": forecast.value_reason,
-        "model": forecast.purchases
-        and {name: getattr(forecast.purchases, name) for name in ("r", "alpha", "a", "b")},
-        "value_model": forecast.values
-        and {name: getattr(forecast.values, name) for name in ("p", "q", "gamma")},
+        "model": forecast.purchases and asdict(forecast.purchases),
+        "value_model": forecast.values and asdict(forecast.values),
         "correlation": forecast.correlation,
     }
 

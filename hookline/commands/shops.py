@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hookline.shops.check import ShopCheck
     from hookline.shops.traffic import TrafficByShop
 
-group = typer.Typer(name="shops", no_args_is_help=False, rich_markup_mode=None)
+group = typer.Typer(no_args_is_help=False, rich_markup_mode=None)
 
 FileOption = Annotated[
     Path | None, typer.Option(help="Read this file instead of the running stack's.")
@@ -148,18 +148,16 @@ def _traffic(
     """Deliveries and dead letters by shop, and notes on what could not be read."""
     from hookline.shops import traffic
 
+    shops: TrafficByShop | None = None
+    what = "deliveries"
     try:
         shops = asyncio.run(traffic.read_traffic(stack.settings, since_ms, progress))
-    except Exception as error:
-        if (message := error_message(error)) is None:
-            raise
-        return None, [f"deliveries could not be read: {message}"]
-    try:
+        what = "dead letters"
         asyncio.run(traffic.add_open_letters(stack.settings, since_ms, shops))
     except Exception as error:
         if (message := error_message(error)) is None:
             raise
-        return shops, [f"dead letters could not be read: {message}"]
+        return shops, [f"{what} could not be read: {message}"]
     return shops, []
 
 

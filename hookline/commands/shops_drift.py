@@ -58,12 +58,14 @@ def drift(
 
 
 def _show_drift(found: "Drift", *, as_json: bool) -> None:
+    from hookline.shops import document_shape
+
     changed, events = [], []
     for (shop, event), pair in sorted(found.events.items()):
         counts = {"before": pair.before.documents, "after": pair.after.documents}
         omitted = pair.before.omitted + pair.after.omitted
         events.append({"shop": shop, "event": event, **counts, "omitted": omitted})
-        for change in pair.changes:
+        for change in document_shape.changes(pair.before, pair.after):
             kinds = "|".join(change.kinds)
             if change.kinds_before:
                 kinds = f"{'|'.join(change.kinds_before)} → {kinds}"

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -94,12 +95,22 @@ def add(
         "quota": quota,
         "is_test": is_test or None,
     }
-    fields |= {name: value for name, value in optional.items() if value is not None}
-    prompt = _FieldPrompt(fields, before)
-    fields["id"] = prompt.value("id", shop_id, "The shop's id (lower-case, for ever)")
+    fields |= {name: given for name, given in optional.items() if given is not None}
+
+    def value(key: str, given: str | None, question: str, default: str | None = None) -> str:
+        """Check the value of an option, or ask for one. Raises CommandError."""
+        check = partial(_checked, before, fields, key)
+        if given is None:
+            return _ask(question, f"--{key}", default=default, value_proc=check)
+        try:
+            return check(given)
+        except typer.BadParameter as error:
+            raise CommandError(error.message) from error
+
+    fields["id"] = value("id", shop_id, "The shop's id (lower-case, for ever)")
     if currency is not None or not row.names_currency:
-        fields["currency"] = prompt.value("currency", currency, "Its currency (ISO 4217)")
-    fields["timezone"] = prompt.value("timezone", timezone, "Its time zone", default="UTC")
+        fields["currency"] = value("currency", currency, "Its currency (ISO 4217)")
+    fields["timezone"] = value("timezone", timezone, "Its time zone", default="UTC")
     fields["secrets"] = [_secret(fields.get("proof", row.proof), secret)]
     after = config_file.with_shop(before, fields)
     config_file.write(path, before, after)
@@ -148,39 +159,21 @@ def rotate(
         output.print_line(f"When the platform uses it: hookline shops rotate {name} --finish")
 
 
-class _FieldPrompt:
-    """Asks for missing fields of a shop; checks each answer together with ``fields`` so far."""
+def _checked(text: str, fields: dict[str, Any], key: str, value: str) -> str:
+    """Check a field together with ``fields`` so far; ``text`` is the file. Raises BadParameter."""
+    from hookline.shops import config_file
+    from schemas.shops import ShopsError
 
-    def __init__(self, fields: dict[str, Any], text: str) -> None:
-        self._fields, self._text = fields, text
-
-    def value(self, key: str, value: str | None, question: str, default: str | None = None) -> str:
-        """Check the value of an option, or ask for one. Raises CommandError."""
-        if value is not None:
-            try:
-                return self._checked(key, value)
-            except typer.BadParameter as error:
-                raise CommandError(error.message) from error
-
-        def check(answer: str) -> str:
-            return self._checked(key, answer)
-
-        return _ask(question, f"--{key}", default=default, value_proc=check)
-
-    def _checked(self, key: str, value: str) -> str:
-        from hookline.shops import config_file
-        from schemas.shops import ShopsError
-
-        value = value.strip().upper() if key == "currency" else value.strip()
-        trial = {"id": "x", "currency": "EUR", "secrets": ["x"], **self._fields, key: value}
-        try:
-            if key == "id":
-                config_file.with_shop(self._text, trial)
-            else:
-                config_file.shop_of(trial)
-        except (ShopsError, CommandError) as error:
-            raise typer.BadParameter(str(error).removeprefix("shops[1].")) from error
-        return value
+    value = value.strip().upper() if key == "currency" else value.strip()
+    trial = {"id": "x", "currency": "EUR", "secrets": ["x"], **fields, key: value}
+    try:
+        if key == "id":
+            config_file.with_shop(text, trial)
+        else:
+            config_file.shop_of(trial)
+    except (ShopsError, CommandError) as error:
+        raise typer.BadParameter(str(error).removeprefix("shops[1].")) from error
+    return value
 
 
 def _ask(question: str, option: str, **more: Any) -> str:

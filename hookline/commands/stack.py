@@ -57,9 +57,9 @@ def up(
     }
     options = UpOptions(data_folder(data), workers, shops, ports)
     if detach:
-        from hookline.local.detached import start
+        from hookline.local.up import start_detached
 
-        _print_up(start(options.data, _arguments(options), _report), is_detached=True)
+        _print_up(start_detached(options.data, _arguments(options), _report), is_detached=True)
         return
     run(options, report=_report, ready=lambda run: _print_up(run, is_detached=False))
 

@@ -11,7 +11,7 @@ from hookline.commands.stages import create_topics
 from hookline.console import escaping, output
 from hookline.stack_address import find_stack
 
-group = typer.Typer(name="topics", no_args_is_help=False, rich_markup_mode=None)
+group = typer.Typer(no_args_is_help=False, rich_markup_mode=None)
 
 
 @group.callback(invoke_without_command=True)
@@ -34,23 +34,11 @@ def topics(
 
     counts = asyncio.run(count_records(find_stack(data).settings))
     if as_json:
-        output.print_json(
-            [
-                {
-                    "topic": one.name,
-                    "records": one.records,
-                    "partitions": one.partitions,
-                    "key": one.topic.key,
-                    "writer": one.topic.writer,
-                    "readers": one.topic.readers,
-                    "description": one.topic.description,
-                }
-                for one in counts
-            ]
-        )
+        output.print_json(counts)
         return
-    rows = [(one.name, one.records, one.partitions, one.topic.description) for one in counts]
-    output.out.print(output.table(None, ("topic", "records", "partitions", "holds"), rows))
+    columns = ("topic", "records", "partitions", "description")
+    rows = [[count[name] for name in columns] for count in counts]
+    output.out.print(output.table(None, (*columns[:3], "holds"), rows))
 
 
 @group.command()

@@ -105,26 +105,16 @@ def _chart() -> Any:
 
 
 def _rows(by_value: "Mapping[str, dict[str | None, WhatIfCounts]]") -> list[dict[str, Any]]:
-    return [
-        {
-            "abandon_after": value,
-            "currency": currency,
-            "carts": found.carts,
-            "abandoned": found.abandoned,
-            "rate": _share(found.abandoned, found.carts),
-            "came_back": found.came_back,
-            "ordered": found.ordered,
-            "stayed_away": found.stayed_away,
-            "undecided": found.undecided,
-            "at_stake": found.at_stake if found.without_value < found.abandoned else None,
-            "came_back_value": found.came_back_value
-            if found.without_value < found.abandoned
-            else None,
-            "without_value": found.without_value,
-        }
-        for value, by_currency in by_value.items()
-        for currency, found in sorted(by_currency.items(), key=lambda each: each[0] or "")
-    ]
+    rows = []
+    for value, by_currency in by_value.items():
+        for currency, counts in sorted(by_currency.items(), key=lambda each: each[0] or ""):
+            row = {name: getattr(counts, name, None) for name in _COLUMNS}
+            row |= {"abandon_after": value, "currency": currency}
+            row["rate"] = _share(counts.abandoned, counts.carts)
+            if counts.without_value == counts.abandoned:
+                row |= {"at_stake": None, "came_back_value": None}
+            rows.append(row)
+    return rows
 
 
 def _share(part: int, whole: int) -> Decimal | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +12,6 @@ from hookline.console import output
 from hookline.stack_address import StackAddress, find_stack
 
 group = typer.Typer(
-    name="why",
     help="Explain how a row came to be: its events, in order.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -44,7 +43,7 @@ def carts(
       hookline why carts eeafa --json | jq '.moments[] | {at, rule}'
     """
     from hookline.explain.cart_timeline import timeline
-    from hookline.explain.explain import generation_json, moment_json
+    from hookline.explain.explain import generation_json, moment_json, to_datetime
     from hookline.explain.key_lookup import find_key
     from hookline.tables import histories
     from hookline.tables.queries import Reader
@@ -59,7 +58,7 @@ def carts(
         sources = histories.order_events(reader, [m.order_key for m in moments if m.order_key])
     explanation: dict[str, Any] = {
         "cart_key": cart_key,
-        "watermark": _time(now) if now else None,
+        "watermark": to_datetime(now) if now else None,
         "moments": [moment_json(moment, sources) for moment in moments],
         "generations": [generation_json(row) for row in rows],
     }
@@ -120,10 +119,6 @@ def _add_records(stack: StackAddress, events: Iterable[dict[str, Any]]) -> None:
     by_event = asyncio.run(records(stack.settings, wanted))
     for event in all_events:
         event["record"] = by_event.get(event["event_id"])
-
-
-def _time(micros: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
 
 
 def _show_cart(explanation: dict[str, Any]) -> None:

@@ -1,1 +1,1 @@
-"""Terminal output, errors, escaping, help texts and time arguments of the command line."""
+"""Terminal output, errors, escaping and time arguments of the command line."""

@@ -1,7 +1,7 @@
 """Reads, filters, groups and discards dead letters, without keeping their bodies in memory."""
 
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from hookline.console.errors import CommandError
 from hookline.dead_letters import marks
 from hookline.dead_letters.marks import Mark
-from hookline.tables.session import Connection, connected
+from hookline.tables.queries import Connection, connected
 from runtime.kafka import log_reader
 from runtime.settings import Settings
 from schemas import envelopes
@@ -27,10 +27,10 @@ LetterId = tuple[int, int]
 class DeadLetter:
     """One dead letter without its body. Times in milliseconds, the broker's.
 
-    ``shop`` is source/shop. ``raw_offset`` and ``raw_ms`` are those of its raw record, in the same
-    partition; ``adapter`` is the version that refused it. ``slot`` names the one event that could
-    not be made of an otherwise canonical delivery, None for a whole delivery. ``replay_of`` names
-    the letter that was replayed and refused again.
+    ``shop`` is source/shop. ``raw_offset`` is that of its raw record, in the same partition;
+    ``adapter`` is the version that refused it. ``slot`` names the one event that could not be made
+    of an otherwise canonical delivery, None for a whole delivery. ``replay_of`` names the letter
+    that was replayed and refused again.
     """
 
     partition: int
@@ -46,7 +46,6 @@ class DeadLetter:
     detail: str
     adapter: str
     raw_offset: int
-    raw_ms: int
     slot: str | None
     replay_of: str | None
 
@@ -79,7 +78,6 @@ def parse_letter(record: Any) -> DeadLetter:
         detail=headers.get(envelopes.DETAIL, ""),
         adapter=headers.get(envelopes.ADAPTER, ""),
         raw_offset=int(headers[envelopes.RAW_OFFSET]),
-        raw_ms=int(headers[envelopes.RAW_TIME]),
         slot=None if slot == envelopes.DEAD_SLOT else slot,
         replay_of=headers.get(envelopes.REPLAY_OF),
     )
@@ -121,9 +119,6 @@ class LetterFilter:
             and (self.since_ms is None or letter.appended_ms >= self.since_ms)
             and (self.ids is None or letter.id in self.ids)
         )
-
-
-EVERY = LetterFilter()
 
 
 async def matching(
@@ -178,24 +173,19 @@ class LetterGroup:
     newest: str = ""
 
 
-class LetterGroups:
-    """Counts letters by shop, reason and field path."""
-
-    def __init__(self) -> None:
-        self._groups: dict[tuple[str, str, str], LetterGroup] = {}
-
-    def add(self, letter: DeadLetter) -> None:
-        """Count one letter."""
+async def group_letters(
+    letters: AsyncIterator[tuple[DeadLetter, Mark | None]],
+) -> list[LetterGroup]:
+    """Count letters by shop, reason and field path; return the groups, largest first."""
+    groups: dict[tuple[str, str, str], LetterGroup] = {}
+    async for letter, _ in letters:
         key = letter.shop, letter.reason, path_pattern(letter.path)
-        group = self._groups.setdefault(key, LetterGroup(*key, oldest_ms=letter.appended_ms))
+        group = groups.setdefault(key, LetterGroup(*key, oldest_ms=letter.appended_ms))
         group.letters += 1
         group.oldest_ms = min(group.oldest_ms, letter.appended_ms)
         if letter.appended_ms >= group.newest_ms:
             group.newest_ms, group.newest = letter.appended_ms, letter.name
-
-    def __iter__(self) -> Iterator[LetterGroup]:
-        """Yield the groups, largest first."""
-        return iter(sorted(self._groups.values(), key=lambda group: -group.letters))
+    return sorted(groups.values(), key=lambda group: -group.letters)
 
 
 async def discard(settings: Settings, wanted: LetterFilter, because: str) -> list[str]:
@@ -228,7 +218,7 @@ def require_found(wanted: LetterFilter, existing: set[LetterId]) -> None:
 
 
 async def read_letters(
-    settings: Settings, wanted: LetterFilter = EVERY, *, settled: bool = True
+    settings: Settings, wanted: LetterFilter, *, settled: bool = True
 ) -> AsyncIterator[tuple[DeadLetter, Mark | None]]:
     """Yield the matching letters with their marks; ``settled`` False: only unmarked ones."""
     async with connected(settings, "dead") as connection, log_reader.consumer(settings) as client:

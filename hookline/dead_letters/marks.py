@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from aiokafka import TopicPartition
 
-from hookline.tables.session import Connection
+from hookline.tables.queries import Connection
 
 if TYPE_CHECKING:
     from hookline.dead_letters.letters import DeadLetter

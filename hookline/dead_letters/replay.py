@@ -17,8 +17,8 @@ from hookline.console.errors import CommandError
 from hookline.console.output import Progress
 from hookline.dead_letters import letters, marks
 from hookline.dead_letters.letters import DeadLetter, LetterFilter, LetterId
-from hookline.tables.session import Connection, connected
-from hookline.topics.log_scan import at_offsets, scan
+from hookline.tables.queries import Connection, connected
+from hookline.topics.records import at_offsets, scan
 from runtime.kafka import log_reader
 from runtime.kafka.producer import new_producer
 from runtime.settings import Settings

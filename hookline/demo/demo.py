@@ -163,16 +163,14 @@ class Demo:
 
     def _audit(self, stack: StackAddress) -> report.Report:
         """Audit until nothing is in flight or the time is up."""
-        result: report.Report | None = None
 
-        def is_settled() -> bool:
-            nonlocal result
+        def settled() -> report.Report | None:
             result = asyncio.run(report.audit(stack.settings))
-            return not result.total.in_flight and not (result.sinks and result.sinks.behind)
+            is_behind = result.total.in_flight or (result.sinks and result.sinks.behind)
+            return None if is_behind else result
 
-        wait_until(is_settled, ROWS_TIMEOUT, every=0.5)
-        assert result is not None  # noqa: S101 - for the type checker: it has run at least once
-        return result
+        timeout = ROWS_TIMEOUT
+        return wait_until(settled, timeout, every=0.5) or asyncio.run(report.audit(stack.settings))
 
     async def _letters(self, stack: StackAddress) -> list[tuple[str, bool, bool]]:
         step = next(step for step in script.ALL if step.malformed)

@@ -1,20 +1,13 @@
 """The rows and figures that the tables must hold after the demo."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 from hookline.demo.script import CART_TOKEN, NEW_ORDER, OLD_ORDER, WANDERER
+from hookline.tables.queries import Reader
 
 D = Decimal
-
-
-class QueryRunner(Protocol):
-    """Runs queries: ``hookline.tables.queries.Reader``, or a fake."""
-
-    def query(self, query: str, arguments: Sequence[Any] | None = None) -> Any:
-        """Run a query; ``rows`` of the result holds its rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +19,12 @@ class Expectation:
     arguments: tuple[Any, ...]
     expected: tuple[Any, ...]
 
-    def actual(self, reader: QueryRunner) -> tuple[Any, ...] | None:
+    def actual(self, reader: Reader) -> tuple[Any, ...] | None:
         """The first row of the answer, None if there is none."""
         rows = reader.query(self.query, self.arguments).rows
         return tuple(rows[0]) if rows else None
 
-    def holds(self, reader: QueryRunner) -> bool:
+    def holds(self, reader: Reader) -> bool:
         """Whether the actual row is the expected one."""
         return self.actual(reader) == self.expected
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from hookline.console.errors import CommandError
-from hookline.local.folder import Folder
+from hookline.local.folder import EXAMPLE_SHOPS, Folder, example_shops
 from hookline.local.process import TETHER, wait_until
 from hookline.local.up import health_url, is_ready
 from hookline.stack_address import StackAddress, find_stack
@@ -27,13 +27,16 @@ def running(data: Path) -> Iterator[tuple[psutil.Process, StackAddress]]:
 
     Ignores HOOKLINE_* variables. Raises CommandError if it does not start or stop.
     """
+    shops = example_shops()
+    if shops is None:
+        raise CommandError(f"{EXAMPLE_SHOPS} is not installed: get the whole repository")
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("HOOKLINE_")
     }
     environment["HOOKLINE_SENDER_GRACE"] = "0"
     # If we are killed, it gets SIGTERM and stops its own children.
     tether = ["-I", "-S", str(TETHER), str(int(signal.SIGTERM)), str(os.getpid()), "-"]
-    up = ["-P", "-m", "hookline", "up", "--data", str(data), "--shops", str(example_shops())]
+    up = ["-P", "-m", "hookline", "up", "--data", str(data), "--shops", str(shops)]
     child = subprocess.Popen(
         [sys.executable, *tether, sys.executable, *up],
         env=environment,
@@ -50,15 +53,6 @@ def running(data: Path) -> Iterator[tuple[psutil.Process, StackAddress]]:
             child.kill()
             child.wait()
             raise CommandError(f"the stack did not stop within {STOP_TIMEOUT:.0f} s") from error
-
-
-def example_shops() -> Path:
-    """The example shops file. Raises CommandError if it is not installed."""
-    package = Path(__file__).resolve().parents[1]
-    for path in (package / "shops.example.toml", package.parent / "shops.example.toml"):
-        if path.is_file():
-            return path
-    raise CommandError("shops.example.toml is not installed: get the whole repository")
 
 
 def _wait_ready(child: "subprocess.Popen[bytes]", data: Path) -> None:

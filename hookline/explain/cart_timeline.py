@@ -9,10 +9,10 @@ from datetime import timedelta
 from typing import Any
 
 from schemas.events import Micros
-from sinks.carts.activity import SECOND
 from sinks.carts.fold import fold
 from sinks.carts.links import link_method
 from sinks.carts.records import (
+    SECOND,
     Activity,
     CandidateOrder,
     CartHistory,
@@ -86,7 +86,8 @@ def timeline(
             min(at, watermark),
         )
         after = [row for row in group_rows if row.cart_key == cart_key]
-        rule = _Rule(history, before, after, group_rows).explain(subject)
+        previous, current = (rows[-1] if rows else None for rows in (before, after))
+        rule = _Rule(history, previous, current, group_rows).explain(subject)
         moments.append(_moment(at, subject, rule, tuple(_changes(before, after))))
         before = after
     return moments
@@ -158,23 +159,15 @@ def _moment(
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """Explains a moment from the cart's rows before and after it.
+    """Explains a moment from the cart's newest row before it and after it.
 
     ``group_rows``: the rows of all carts of the link group after it.
     """
 
     history: CartHistory
-    before: Sequence[Generation]
-    after: Sequence[Generation]
+    previous: Generation | None
+    current: Generation | None
     group_rows: Sequence[Generation]
-
-    @property
-    def previous(self) -> Generation | None:
-        return self.before[-1] if self.before else None
-
-    @property
-    def current(self) -> Generation | None:
-        return self.after[-1] if self.after else None
 
     def explain(self, subject: Activity | CandidateOrder | Generation) -> str:
         if isinstance(subject, CandidateOrder):
@@ -182,15 +175,12 @@ class _Rule:
         if isinstance(subject, Generation):
             return self._silence(subject)
         text = self._report(subject) if subject.abandoned else self._activity(subject)
-        if self.current is not None and self.current.order_key is not None:
-            previous = self.previous
-            if (
-                previous is None
-                or previous.generation != self.current.generation
-                or previous.order_key is None
-            ):
-                text += f"; {self.current.order_key}, placed up to 5 min before, closes it"
-        return text
+        previous, current = self.previous, self.current
+        if current is None or current.order_key is None:
+            return text
+        if previous and previous.generation == current.generation and previous.order_key:
+            return text
+        return f"{text}; {current.order_key}, placed up to 5 min before, closes it"
 
     def _silence(self, row: Generation) -> str:
         latest = self._latest(row)

@@ -9,7 +9,7 @@ import msgspec
 
 from hookline.explain import customer_timeline
 from hookline.explain.cart_timeline import TIMES, Moment
-from hookline.tables.histories import QueryReader
+from hookline.tables.queries import Reader
 from schemas.events import Micros
 from sinks.carts.records import Generation
 from sinks.lifetime.order_money import order_money
@@ -42,7 +42,7 @@ def moment_json(moment: Moment, orders: Mapping[str, Layers]) -> dict[str, Any]:
     else:
         events = _events(orders.get(moment.order_key or "", ()))
     return {
-        "at": _time(moment.at),
+        "at": to_datetime(moment.at),
         "kind": moment.kind,
         "order_key": moment.order_key,
         "rule": moment.rule,
@@ -68,7 +68,7 @@ def generation_json(row: Generation) -> dict[str, Any]:
     }
 
 
-def customer(reader: QueryReader, key: str) -> dict[str, Any]:
+def customer(reader: Reader, key: str) -> dict[str, Any]:
     """Return a customer's rows, and the entities and events that they are made of."""
     orders, with_money = [], []
     for order_key, source, shop, stored, is_renewal in reader.query(_ORDERS, [key]).rows:
@@ -130,7 +130,7 @@ def _event(
         "event_id": event_id,
         "raw_partition": raw_partition,
         "raw_offset": raw_offset,
-        "raw_appended_at": _time(appended_at).isoformat(),
+        "raw_appended_at": to_datetime(appended_at).isoformat(),
         **more,
     }
 
@@ -139,11 +139,12 @@ def _plain_value(name: str, value: Any) -> Any:
     if value is None:
         return None
     if name in TIMES or name == "next_due":
-        return _time(value)
+        return to_datetime(value)
     if name == "time_to_recover":
         return timedelta(microseconds=value)
     return list(msgspec.to_builtins(value)) if name == "items" else value
 
 
-def _time(micros: Micros | None) -> datetime:
+def to_datetime(micros: Micros | None) -> datetime:
+    """Convert microseconds since 1970 to a time in UTC."""
     return _EPOCH + timedelta(microseconds=micros or 0)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hookline.console.errors import CommandError
-from hookline.tables.histories import QueryReader
+from hookline.tables.queries import Reader
 
 _MAX_COMPARED = 20_000
 """Keys that are compared with a mistyped one."""
@@ -28,7 +28,7 @@ KINDS = {
 }
 
 
-def find_key(reader: QueryReader, kind: str, text: str) -> str:
+def find_key(reader: Reader, kind: str, text: str) -> str:
     """Return the whole key of what ``text`` names: a key, or an id, alone or after its shop.
 
     ``eeafa``, ``johns/eeafa``, ``spiffy/johns/eeafa`` or ``spiffy/johns/cart:eeafa``. Raises
@@ -61,7 +61,7 @@ def find_key(reader: QueryReader, kind: str, text: str) -> str:
 _PREFIXES = ("cart:", "customer:", "guest:")
 
 
-def _similar(reader: QueryReader, table: _Kind, text: str, bare: str) -> list[str]:
+def _similar(reader: Reader, table: _Kind, text: str, bare: str) -> list[str]:
     pattern = "%" + bare.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%"
     containing = (
         f"SELECT {table.key} FROM {table.table} WHERE {table.key} ILIKE %s ORDER BY 1 LIMIT 5"  # noqa: S608 - our own names
@@ -75,5 +75,5 @@ def _similar(reader: QueryReader, table: _Kind, text: str, bare: str) -> list[st
     return list(dict.fromkeys(close))[:5]
 
 
-def _keys(reader: QueryReader, statement: str, parameters: Sequence[object]) -> list[str]:
+def _keys(reader: Reader, statement: str, parameters: Sequence[object]) -> list[str]:
     return [key for (key,) in reader.query(statement, parameters or None).rows]

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,15 @@ from hookline.console.errors import CommandError
 from hookline.local.folder import Folder, find_shops
 from hookline.local.servers import fetch, java, postgres
 from hookline.local.servers.server import LocalError
+from processors.index.sorted_run import ROW_BYTES
+from runtime.kafka import log_reader
 from runtime.settings import Settings, SettingsError
 from schemas import shops
+from schemas.topics import WEBHOOKS
 
 _MIN_FREE_BYTES = 2_000_000_000
 _MIN_POSTGRES = 140000
+_HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +132,49 @@ def _topics(settings: Settings) -> Iterator[Finding]:
 
 
 def _index(settings: Settings) -> Iterator[Finding]:
-    from hookline.local import index_size
-
     try:
         all_shops = shops.load(Path(settings.shops_file)).values()
         window_s = max((shop.window for shop in all_shops), default=0)
-        size = asyncio.run(index_size.measure(settings, window_s))
+        size = asyncio.run(_index_size(settings, window_s))
     except (shops.ShopsError, KafkaError, CommandError) as error:
         yield Finding("dedupe index", "note", f"size unknown: {error}")
     else:
         yield Finding("dedupe index", "ok", str(size))
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSize:
+    """Memory of the dedupe indexes: rate x window x bytes a delivery.
+
+    ``rate``: deliveries a second over the last hour; ``window_s``: dedupe window, seconds.
+    """
+
+    rate: float
+    window_s: int
+    partitions: int
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in all processors together after a whole window at this rate."""
+        return int(self.rate * self.window_s * ROW_BYTES)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rate:.1f} deliveries/s in the last hour x {self.window_s / 3600:g} h window x"
+            f" {ROW_BYTES} bytes = {self.nbytes / 1e6:,.1f} MB in all processors together,"
+            f" {self.nbytes / 1e6 / self.partitions:,.1f} MB a partition"
+        )
+
+
+async def _index_size(settings: Settings, window_s: int) -> IndexSize:
+    """Measure the rate of the raw topic in the last hour. Raises CommandError, KafkaError."""
+    async with log_reader.consumer(settings) as client:
+        partitions = (await log_reader.topic_partitions(settings))[WEBHOOKS]
+        hour_ago = int(time.time() * 1000) - _HOUR_MS
+        since = await log_reader.offsets_since(client, partitions, hour_ago)
+        ends = await log_reader.end_offsets(client, partitions)
+    count = sum(ends[tp] - since[tp] for tp in partitions)
+    return IndexSize(count / (_HOUR_MS / 1000), window_s, len(partitions))
 
 
 def _registry(settings: Settings) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hookline.local.process import wait_until
+from hookline.local.process import wait_until, write_private
 from hookline.local.servers.server import LocalError
 from hookline.local.stack import Stack
 from runtime.settings import Settings, from_env
@@ -77,7 +77,7 @@ class Folder:
 
     def write(self, run: Mapping[str, Any]) -> None:
         """Replace run.json."""
-        _write_private(self._run, json.dumps(run, indent=1))
+        write_private(self._run, json.dumps(run, indent=1))
 
     def read(self) -> dict[str, Any] | None:
         """Read run.json; None if no stack runs or it is not up yet."""
@@ -93,7 +93,7 @@ class Folder:
         """The key of e-mail hashes, generated once: a new key would give customers new hashes."""
         path = self.path / "contact_key"
         if not path.exists():
-            _write_private(path, secrets.token_hex(32))
+            write_private(path, secrets.token_hex(32))
         return path.read_text()
 
     def settings(self, stack: Stack, shops: Path, port: int) -> Settings:
@@ -121,13 +121,11 @@ class Folder:
         )
 
 
-def _write_private(path: Path, text: str) -> None:
-    """Replace a file atomically. Only its owner may read it: the text holds secrets."""
-    fresh = path.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    fresh.touch(mode=0o600)
-    fresh.write_text(text)
-    fresh.replace(path)
+def example_shops() -> Path | None:
+    """The example shops file, beside this package or in it; None if it is not installed."""
+    package = Path(__file__).resolve().parents[1]
+    candidates = (package / EXAMPLE_SHOPS, package.parent / EXAMPLE_SHOPS)
+    return next((path for path in candidates if path.is_file()), None)
 
 
 def find_shops(given: Path | None) -> Path:
@@ -136,13 +134,8 @@ def find_shops(given: Path | None) -> Path:
         if not given.is_file():
             raise LocalError(f"there is no file {given}: see {EXAMPLE_SHOPS} for its format")
         return given.resolve()
-    packaged = Path(__file__).parents[1]
-    for candidate in (
-        Path("shops.toml"),
-        packaged / EXAMPLE_SHOPS,
-        packaged.parent / EXAMPLE_SHOPS,
-    ):
-        if candidate.is_file():
+    for candidate in (Path("shops.toml"), example_shops()):
+        if candidate is not None and candidate.is_file():
             return candidate.resolve()
     raise LocalError(
         "there is no shops.toml in this folder: write one, or name a file with --shops"

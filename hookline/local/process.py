@@ -1,15 +1,16 @@
-"""Child processes that end with their parent, free TCP ports, and waiting."""
+"""Child processes that end with their parent, free TCP ports, waiting, private files."""
 
 import os
 import random
-import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
+from signal import Signals
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -84,6 +85,16 @@ def tail(path: Path, lines: int = 15) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
+def write_private(path: Path, text: str) -> None:
+    """Replace a file atomically. Only its owner may read it: the text holds secrets."""
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    fresh.touch(mode=0o600)
+    fresh.write_text(text)
+    fresh.replace(path)
+
+
+@dataclass(eq=False)
 class Child:
     """A program that runs as at most one process at a time, its output in a file.
 
@@ -91,27 +102,16 @@ class Child:
     the account it runs as if this process is root's.
     """
 
-    def __init__(
-        self,
-        name: str,
-        command: Sequence[str],
-        log: Path,
-        *,
-        environment: Mapping[str, str] | None = None,
-        directory: Path | None = None,
-        stop_signal: signal.Signals = signal.SIGTERM,
-        death_signal: signal.Signals = signal.SIGKILL,
-        user: str = "-",
-    ) -> None:
-        self.name = name
-        self.command = list(command)
-        self.log = log
-        self.environment = dict(os.environ if environment is None else environment)
-        self.directory = directory
-        self.stop_signal = stop_signal
-        self.death_signal = death_signal
-        self.user = user
-        self._process: subprocess.Popen[bytes] | None = None
+    name: str
+    command: Sequence[str]
+    log: Path
+    _: KW_ONLY
+    environment: Mapping[str, str] | None = None  # None: that of this process
+    directory: Path | None = None
+    stop_signal: Signals = Signals.SIGTERM
+    death_signal: Signals = Signals.SIGKILL
+    user: str = "-"
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self) -> None:
         """Start it, unless it is running."""
@@ -150,21 +150,21 @@ class Child:
         """Exit code of the last process, negative for a signal; None while it runs."""
         return self._process.poll() if self._process else None
 
-    def signal(self, number: signal.Signals) -> None:
+    def signal(self, number: Signals) -> None:
         """Send a signal, if it is running."""
         if self._process is not None:
             self._process.send_signal(number)
 
     def kill(self) -> None:
         """Kill it (SIGKILL) and wait until it has exited."""
-        self.signal(signal.SIGKILL)
+        self.signal(Signals.SIGKILL)
         if self._process is not None:
             self._process.wait()
 
     def stop(self, grace: float = 30.0) -> None:
         """Ask it to stop; kill it after ``grace`` seconds."""
         self.signal(self.stop_signal)
-        self.signal(signal.SIGCONT)  # a paused process would not handle the signal
+        self.signal(Signals.SIGCONT)  # a paused process would not handle the signal
         if not self.exits_within(grace):
             self.kill()
 
@@ -177,11 +177,3 @@ class Child:
         except subprocess.TimeoutExpired:
             return False
         return True
-
-    def pause(self) -> None:
-        """Suspend it (SIGSTOP)."""
-        self.signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Resume it (SIGCONT)."""
-        self.signal(signal.SIGCONT)

@@ -73,11 +73,6 @@ class Stack:
         with ThreadPoolExecutor(len(self.servers)) as threads:
             list(threads.map(lambda server: server.stop(), self.servers))
 
-    def memory(self) -> int:
-        """Bytes of memory of the running servers."""
-        pids = (server.child.pid for server in self.servers if server.child)
-        return sum(memory(pid) for pid in pids if pid is not None)
-
 
 def memory(pid: int) -> int:
     """Bytes of memory of a process and its children; 0 if it does not exist.
@@ -93,14 +88,15 @@ def memory(pid: int) -> int:
         try:
             total += process.memory_full_info().pss
         except (psutil.AccessDenied, AttributeError):
-            total += _resident(process)
+            total += resident_memory(process.pid)
         except psutil.NoSuchProcess:
             continue
     return total
 
 
-def _resident(process: psutil.Process) -> int:
+def resident_memory(pid: int) -> int:
+    """Bytes of resident memory of one process; 0 if it does not exist."""
     try:
-        return int(process.memory_info().rss)
+        return int(psutil.Process(pid).memory_info().rss)
     except psutil.NoSuchProcess:
         return 0

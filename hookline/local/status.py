@@ -6,7 +6,7 @@ from typing import Any
 
 import psutil
 
-from hookline.local.stack import memory
+from hookline.local.stack import memory, resident_memory
 from hookline.local.up import health_url, is_ready
 
 
@@ -21,7 +21,7 @@ def status_of(run: Mapping[str, Any]) -> dict[str, Any]:
             "uptime_seconds": round(now - run["started_at"], 1),
             "restarts": 0,
             "last_exit": None,
-            "memory_bytes": _own_memory(run["pid"]),
+            "memory_bytes": resident_memory(run["pid"]),
         }
     ]
     for process in run["processes"]:
@@ -49,10 +49,3 @@ def status_of(run: Mapping[str, Any]) -> dict[str, Any]:
         "memory_bytes": sum(process["memory_bytes"] for process in processes),
         **{name: run[name] for name in addresses},
     }
-
-
-def _own_memory(pid: int) -> int:
-    try:
-        return int(psutil.Process(pid).memory_info().rss)
-    except psutil.NoSuchProcess:
-        return 0

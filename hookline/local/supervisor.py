@@ -3,8 +3,7 @@
 import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from hookline.local.process import Child
 
@@ -37,10 +36,6 @@ class State:
     last_exit: int | None
     is_looping: bool
     log: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """The form of run.json."""
-        return asdict(self)
 
 
 class _Supervised:

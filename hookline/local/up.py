@@ -1,13 +1,14 @@
-"""``hookline up``: runs the servers and the stages until a signal."""
+"""``hookline up``: runs the servers and the stages until a signal, here or in the background."""
 
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
@@ -25,10 +26,6 @@ from schemas import shops as shops_file
 _START_TIMEOUT = 60.0
 
 Report = Callable[[str], None]
-
-
-class StoppedError(KeyboardInterrupt):
-    """A stop signal arrived during the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +60,10 @@ def run(options: UpOptions, report: Report, ready: Callable[[dict[str, Any]], No
             static = _run_json(settings, stack, shops, ports)
             supervisor = Supervisor(
                 lambda states: folder.write(_with_processes(static, states)),
-                exited=lambda state: report(_exit_message(state)),
+                exited=lambda state: report(
+                    f"{state.name} exited with {state.last_exit} and will be restarted;"
+                    f" see {state.log}"
+                ),
             )
             supervisor.add(server.child for server in stack.servers if server.child)
             for tier in _stages(settings, ports, folder.path):
@@ -82,8 +82,42 @@ def run(options: UpOptions, report: Report, ready: Callable[[dict[str, Any]], No
             stack.stop()
 
 
+def start_detached(data: Path, arguments: Sequence[str], report: Report) -> dict[str, Any]:
+    """Start `hookline up` in the background and return its run.json once it is up.
+
+    Raises LocalError with the end of its log if it exits instead.
+    """
+    folder = Folder(data)
+    if (owner := folder.owner()) is not None:
+        raise LocalError(f"a stack already runs in {folder.path} (process {owner})")
+    log = folder.path / "logs" / "up.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "hookline", "up", "--data", str(folder.path), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    report(f"starting; it logs to {log}")
+
+    def started() -> dict[str, Any] | None:
+        if process.poll() is not None:
+            code = process.returncode
+            raise LocalError(f"it exited with {code} while starting:\n{tail(log, 25)}")
+        run = folder.read()
+        return run if run is not None and run["pid"] == process.pid else None
+
+    while (run := started()) is None:
+        time.sleep(0.2)
+    # It outlives us; Popen would warn about a child that is still running.
+    process.returncode = 0
+    return run
+
+
 class _StopSignals:
-    """Handles stop signals: they raise StoppedError until ``wait`` is called, then end it."""
+    """Handles stop signals: they raise KeyboardInterrupt until ``wait`` is called, then end it."""
 
     NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -109,7 +143,7 @@ class _StopSignals:
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
         self._event.set()
         if not self._is_waiting:
-            raise StoppedError
+            raise KeyboardInterrupt
 
 
 def prepare(settings: Settings, report: Report = lambda _: None) -> None:
@@ -125,10 +159,6 @@ def prepare(settings: Settings, report: Report = lambda _: None) -> None:
     report(f"{len(topics.created)} topics created, {len(topics.unchanged)} already existed")
     if applied:
         report(f"{len(applied)} migrations applied")
-
-
-def _exit_message(state: State) -> str:
-    return f"{state.name} exited with {state.last_exit} and will be restarted; see {state.log}"
 
 
 def _stages(settings: Settings, ports: Mapping[str, int], data: Path) -> list[list[Child]]:
@@ -215,4 +245,4 @@ def _run_json(
 
 
 def _with_processes(static: Mapping[str, Any], states: list[State]) -> dict[str, Any]:
-    return {**static, "processes": [state.as_dict() for state in states]}
+    return {**static, "processes": [asdict(state) for state in states]}

@@ -5,15 +5,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hookline.local.folder import EXAMPLE_SHOPS
+from hookline.local.folder import example_shops
 from ingest.secrets import SecretsError, resolve
 from schemas import shops
-from schemas.shops import Shop, ShopsError
+from schemas.shops import Shop
 
 MIN_BITS = 96
 """Bits of entropy that a secret must have by ``secret_bits``."""
-
-_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 @dataclass(slots=True)
@@ -66,12 +64,9 @@ def _weaknesses(shop: Shop, secret: bytes, published: frozenset[bytes]) -> Itera
             f"a secret of {len(secret)} characters, worth {bits:.0f} bits at most: use at"
             f" least {MIN_BITS}, as `hookline shops rotate` does"
         )
-    if shop.proof in ("token", "header") and not _is_visible(secret):
+    is_visible = all(0x21 <= byte <= 0x7E for byte in secret)  # noqa: PLR2004 - ASCII, no spaces
+    if shop.proof in ("token", "header") and not is_visible:
         yield "a secret with characters that a URL or a header cannot carry"
-
-
-def _is_visible(secret: bytes) -> bool:
-    return all(0x21 <= byte <= 0x7E for byte in secret)  # noqa: PLR2004 - ASCII without spaces
 
 
 def secret_bits(secret: bytes) -> float:
@@ -93,13 +88,9 @@ def _report_shared(checks: Iterable[ShopCheck], names: list[str]) -> None:
 
 def _published_secrets() -> frozenset[bytes]:
     """Return the secrets of the example file that is shipped."""
-    for folder in (_PACKAGE, _PACKAGE.parent):
-        try:
-            examples = shops.load(folder / EXAMPLE_SHOPS)
-        except ShopsError:
-            continue
-        return frozenset(secret.encode() for shop in examples.values() for secret in shop.secrets)
-    return frozenset()
+    path = example_shops()
+    examples = shops.load(path).values() if path is not None else ()
+    return frozenset(secret.encode() for shop in examples for secret in shop.secrets)
 
 
 def _name(shop: Shop) -> str:

@@ -9,8 +9,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from hookline.console.errors import CommandError
 from hookline.console.output import Progress
 from hookline.shops import document_shape
-from hookline.shops.document_shape import Change, Shape
-from hookline.topics.log_scan import scan
+from hookline.shops.document_shape import Shape
+from hookline.topics.records import scan
 from processors.parse import inflated_body, raw_of
 from processors.sources.readers.document import Document, from_json
 from processors.sources.readers.refusals import Refused
@@ -31,11 +31,6 @@ class EventShapes:
 
     before: Shape = field(default_factory=Shape)
     after: Shape = field(default_factory=Shape)
-
-    @property
-    def changes(self) -> list[Change]:
-        """What differs; nothing where one side has no deliveries."""
-        return document_shape.changes(self.before, self.after)
 
 
 @dataclass(slots=True)

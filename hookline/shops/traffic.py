@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from hookline.console.output import Progress
 from hookline.dead_letters.letters import LetterFilter, read_letters
-from hookline.topics.log_scan import scan
+from hookline.topics.records import scan
 from runtime.kafka import log_reader
 from runtime.settings import Settings
 from schemas import envelopes, heartbeats

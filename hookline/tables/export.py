@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -61,14 +61,9 @@ class Relation:
     columns: tuple[Column, ...]
 
 
-class RowWriter(Protocol):
-    """Writes rows to an open file."""
-
-    def write(self, rows: Sequence[Row]) -> None:
-        """Append rows, values in the order of the columns."""
-
-
-OpenFile = Callable[[Path, Relation], AbstractContextManager[RowWriter]]
+WriteRows = Callable[[Sequence[Row]], Any]
+"""Appends rows to a file, values in the order of the columns."""
+OpenFile = Callable[[Path, Relation], AbstractContextManager[WriteRows]]
 
 
 def relations(
@@ -110,10 +105,10 @@ def export(
         folder.mkdir(parents=True, exist_ok=True)
         for relation in selected:
             path = folder / f"{relation.name}.{extension}"
-            with _atomic(path) as temporary, open_file(temporary, relation) as file:
+            with _atomic(path) as temporary, open_file(temporary, relation) as write:
                 rows = 0
                 for batch in _rows(connection, schema, relation):
-                    file.write(batch)
+                    write(batch)
                     rows += len(batch)
                     progress(relation.name, rows, max(rows, relation.estimate))
             written[path] = rows
@@ -193,19 +188,12 @@ _TEXT: dict[type, Callable[[Any], str]] = {
 """Type -> conversion. Other types are numbers, or text from a sender, which is escaped."""
 
 
-class _Csv:
-    def __init__(self, file: Any, relation: Relation) -> None:
-        self._writer = csv.writer(file, lineterminator="\n")
-        self._writer.writerow([column.name for column in relation.columns])
-
-    def write(self, rows: Sequence[Row]) -> None:
-        self._writer.writerows(map(csv_text, row) for row in rows)
-
-
 @contextmanager
-def _open_csv(path: Path, relation: Relation) -> Iterator[RowWriter]:
+def _open_csv(path: Path, relation: Relation) -> Iterator[WriteRows]:
     with path.open("w", encoding="utf-8", newline="") as file:
-        yield _Csv(file, relation)
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([column.name for column in relation.columns])
+        yield lambda rows: writer.writerows(map(csv_text, row) for row in rows)
 
 
 CSV: tuple[str, OpenFile] = ("csv", _open_csv)

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Protocol
 
 import msgspec
 
-from hookline.tables.queries import Rows
+from hookline.tables.queries import Reader
 from schemas.events import Micros
 from sinks.carts.records import Activity, CandidateOrder, CartHistory, Generation
 from sinks.lifetime.order_money import candidate_order, order_money
@@ -38,20 +37,13 @@ _GENERATIONS = "SELECT fold FROM cart_generations WHERE cart_key = ANY(%s) ORDER
 _WATERMARK = "SELECT (extract(epoch FROM at) * 1000000)::bigint FROM watermark"
 
 
-class QueryReader(Protocol):
-    """Runs queries, as ``queries.Reader`` does."""
-
-    def query(self, statement: str, parameters: Sequence[Any] | None = None) -> Rows:
-        """Execute a statement and return its rows."""
-
-
-def watermark(reader: QueryReader) -> Micros:
+def watermark(reader: Reader) -> Micros:
     """Return the watermark in microseconds; 0 before the first barrier has passed."""
     rows = reader.query(_WATERMARK).rows
     return int(rows[0][0]) if rows and rows[0][0] is not None else 0
 
 
-def carts(reader: QueryReader, keys: Sequence[str]) -> list[CartHistory]:
+def carts(reader: Reader, keys: Sequence[str]) -> list[CartHistory]:
     """Return carts with all their activities."""
     activities: dict[str, list[Activity]] = {key: [] for key in keys}
     for key, stored in reader.query(_ACTIVITIES, [list(keys)]).rows:
@@ -60,7 +52,7 @@ def carts(reader: QueryReader, keys: Sequence[str]) -> list[CartHistory]:
     return [replace(cart, activities=tuple(activities[cart.cart_key])) for cart in histories]
 
 
-def orders(reader: QueryReader, keys: Sequence[str]) -> list[CandidateOrder]:
+def orders(reader: Reader, keys: Sequence[str]) -> list[CandidateOrder]:
     """Return orders as candidates to close a cart."""
     candidates = []
     for key, source, shop, layers, is_renewal in reader.query(_ORDERS, [list(keys)]).rows:
@@ -69,14 +61,14 @@ def orders(reader: QueryReader, keys: Sequence[str]) -> list[CandidateOrder]:
     return candidates
 
 
-def generations(reader: QueryReader, cart_keys: Sequence[str]) -> list[Generation]:
+def generations(reader: Reader, cart_keys: Sequence[str]) -> list[Generation]:
     """Return the carts' stored generations, ordered by cart and generation."""
     rows = reader.query(_GENERATIONS, [list(cart_keys)]).rows
     stored = [msgspec.convert(fold, Generation) for (fold,) in rows]
     return sorted(stored, key=lambda row: (row.cart_key, row.generation))
 
 
-def group(reader: QueryReader, cart_key: str) -> tuple[list[CartHistory], list[CandidateOrder]]:
+def group(reader: Reader, cart_key: str) -> tuple[list[CartHistory], list[CandidateOrder]]:
     """Return a cart, with all carts and orders that must be folded together with it."""
     cart_keys, order_keys = {cart_key}, set[str]()
     frontier = {key for (own,) in reader.query(_LINKS, [cart_key]).rows for key in own}
@@ -92,7 +84,7 @@ def group(reader: QueryReader, cart_key: str) -> tuple[list[CartHistory], list[C
     return carts(reader, sorted(cart_keys)), orders(reader, sorted(order_keys))
 
 
-def order_events(reader: QueryReader, order_keys: Sequence[str]) -> dict[str, Layers]:
+def order_events(reader: Reader, order_keys: Sequence[str]) -> dict[str, Layers]:
     """Return the events that decide each order's state, newest first."""
     rows = reader.query(_ORDERS, [list(order_keys)]).rows
     return {key: load(layers) for key, _, _, layers, _ in rows}

@@ -9,7 +9,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from hookline.console.errors import CommandError
-from hookline.tables.export import Column, OpenFile, Relation, Row, RowWriter, json_text, seconds
+from hookline.tables.export import Column, OpenFile, Relation, Row, WriteRows, json_text, seconds
 
 _PRECISION, _SCALE = 38, 4
 """For numeric columns without bounds: sums, and averages rounded to four decimals."""
@@ -39,34 +39,29 @@ def _type(column: Column) -> pa.DataType:
     return _TYPES.get(column.kind, pa.string())
 
 
-class _Parquet:
-    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema, relation: Relation) -> None:
-        self._writer, self._schema, self._relation = writer, schema, relation
+def _record_batch(relation: Relation, schema: pa.Schema, rows: Sequence[Row]) -> pa.RecordBatch:
+    columns = zip(relation.columns, zip(*rows, strict=True), strict=True)
+    arrays = [_array(relation, column, values) for column, values in columns]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
-    def write(self, rows: Sequence[Row]) -> None:
-        columns = [
-            self._array(column, values)
-            for column, values in zip(self._relation.columns, zip(*rows, strict=True), strict=True)
-        ]
-        self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=self._schema))
 
-    def _array(self, column: Column, values: Sequence[Any]) -> pa.Array:
-        if (convert := _CONVERT.get(column.kind)) is not None:
-            values = [None if value is None else convert(value) for value in values]
-        try:
-            return pa.array(values, _type(column))
-        except pa.ArrowInvalid as error:
-            raise CommandError(
-                f"{self._relation.name}.{column.name} does not fit a Parquet file ({error}):"
-                " export it with --format csv"
-            ) from None
+def _array(relation: Relation, column: Column, values: Sequence[Any]) -> pa.Array:
+    if (convert := _CONVERT.get(column.kind)) is not None:
+        values = [None if value is None else convert(value) for value in values]
+    try:
+        return pa.array(values, _type(column))
+    except pa.ArrowInvalid as error:
+        raise CommandError(
+            f"{relation.name}.{column.name} does not fit a Parquet file ({error}):"
+            " export it with --format csv"
+        ) from None
 
 
 @contextmanager
-def _open_parquet(path: Path, relation: Relation) -> Iterator[RowWriter]:
+def _open_parquet(path: Path, relation: Relation) -> Iterator[WriteRows]:
     schema = pa.schema([(column.name, _type(column)) for column in relation.columns])
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        yield _Parquet(writer, schema, relation)
+        yield lambda rows: writer.write_batch(_record_batch(relation, schema, rows))
 
 
 PARQUET: tuple[str, OpenFile] = ("parquet", _open_parquet)

@@ -1,15 +1,20 @@
-"""Reads the tables with SQL, through the read-only role."""
+"""Sessions of the database: read-only queries of the tables, and sessions for commands."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
 import psycopg
-from psycopg import sql
+from psycopg import AsyncConnection, sql
 
 from hookline.stack_address import StackAddress
+from runtime.settings import Settings
+from sinks.postgres.migrate import check
 
 TIMEOUT_MS = 30_000
+
+Connection = AsyncConnection[Any]
 
 _SHORT = "CASE WHEN length({0}) > 12 THEN left({0}, 11) || '…' ELSE {0} END"
 
@@ -78,3 +83,24 @@ class Reader:
         if cursor.description is None:
             return Rows((), ())
         return Rows([column.name for column in cursor.description], cursor.fetchall())
+
+
+@asynccontextmanager
+async def connected(settings: Settings, purpose: str) -> AsyncIterator[Connection]:
+    """Open a session (autocommit) in the configured schema, with a lock timeout.
+
+    Raises psycopg.OperationalError where no server answers, UnmigratedError where the schema is not
+    of this version.
+    """
+    async with await AsyncConnection.connect(
+        settings.database_url,
+        autocommit=True,
+        application_name=f"hookline-{purpose}",
+        connect_timeout=10,
+    ) as connection:
+        await connection.execute(
+            sql.SQL("SET search_path TO {}").format(sql.Identifier(settings.sql_schema))
+        )
+        await connection.execute("SET lock_timeout TO '15s'")
+        await check(connection, settings.sql_schema)
+        yield connection

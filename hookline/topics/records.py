@@ -1,14 +1,14 @@
-"""Topics with their record counts, and decoded records for the command line."""
+"""Reads topics for commands: record counts, decoded records, parts of logs with progress."""
 
 import base64
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from hookline.console.errors import CommandError
+from hookline.console.output import Progress
 from runtime.kafka import log_reader
 from runtime.registry import load_codec
 from runtime.settings import Settings
@@ -16,16 +16,6 @@ from schemas.codec import Codec, UnframedError, UnknownSchemaError
 from schemas.topics import ALL, Topic
 
 _NO_END = 1 << 62
-
-
-@dataclass(frozen=True, slots=True)
-class TopicCount:
-    """A topic and its size. ``records`` are those that are still retained."""
-
-    topic: Topic
-    name: str
-    partitions: int
-    records: int
 
 
 def topic_named(name: str, settings: Settings) -> Topic:
@@ -37,15 +27,24 @@ def topic_named(name: str, settings: Settings) -> Topic:
     raise CommandError(f"no topic {name!r}: there is {names}")
 
 
-async def count_records(settings: Settings) -> list[TopicCount]:
-    """Count the records of all topics. Raises CommandError if a topic does not exist."""
+async def count_records(settings: Settings) -> list[dict[str, Any]]:
+    """Return each topic with its retained records. Raises CommandError if one does not exist."""
     counts = []
     async with log_reader.consumer(settings) as client:
         for topic, partitions in (await log_reader.topic_partitions(settings)).items():
             first = await log_reader.beginning_offsets(client, partitions)
             last = await log_reader.end_offsets(client, partitions)
-            records = sum(last[tp] - first[tp] for tp in partitions)
-            counts.append(TopicCount(topic, settings.topic(topic), len(partitions), records))
+            counts.append(
+                {
+                    "topic": settings.topic(topic),
+                    "records": sum(last[tp] - first[tp] for tp in partitions),
+                    "partitions": len(partitions),
+                    "key": topic.key,
+                    "writer": topic.writer,
+                    "readers": topic.readers,
+                    "description": topic.description,
+                }
+            )
     return counts
 
 
@@ -116,3 +115,49 @@ def _text(value: bytes | None) -> str | None:
     except UnicodeDecodeError:
         return value.hex()
     return text if text.isprintable() else value.hex()
+
+
+async def scan(
+    client: AIOKafkaConsumer,
+    start: Mapping[TopicPartition, int],
+    end: Mapping[TopicPartition, int],
+    what: str,
+    progress: Progress,
+) -> AsyncIterator[tuple[TopicPartition, Sequence[Any]]]:
+    """Yield all records from ``start`` up to ``end`` (exclusive), reporting progress as ``what``.
+
+    Raises TimeoutError when the brokers return nothing for long.
+    """
+    done, total = 0, sum(end[tp] - offset for tp, offset in start.items())
+    async for tp, batch in log_reader.records(client, start, end):
+        yield tp, batch
+        done += len(batch)
+        progress(what, done, total)
+
+
+async def at_offsets(
+    client: AIOKafkaConsumer,
+    tp: TopicPartition,
+    offsets: Collection[int],
+    max_records: int,
+    max_bytes: float = float("inf"),
+) -> AsyncIterator[list[Any]]:
+    """Yield the records at these offsets of one partition, in order, in lists of bounded size.
+
+    A list ends with the record that reaches ``max_records`` or ``max_bytes`` of values.
+    """
+    wanted = frozenset(offsets)
+    records: list[Any] = []
+    size = 0
+    for first, last in log_reader.offset_ranges(sorted(wanted)):
+        async for _, batch in log_reader.records(client, {tp: first}, {tp: last + 1}):
+            for record in batch:
+                if record.offset not in wanted:
+                    continue
+                records.append(record)
+                size += len(record.value or b"")
+                if len(records) >= max_records or size >= max_bytes:
+                    yield records
+                    records, size = [], 0
+    if records:
+        yield records

@@ -127,7 +127,8 @@ class IndexCache:
             file.seek(MAC_BYTES)
             if file.read(len(MAGIC)) != MAGIC:
                 raise CacheError("it is of another version")
-            header = _read_header(file)
+            length = int.from_bytes(file.read(LENGTH_BYTES), "big")
+            header = msgspec.json.decode(file.read(length), type=_Header)
             if (header.cluster, header.partition) != (self._cluster, self._name(partition)):
                 raise CacheError(f"it is of {header.partition} in cluster {header.cluster}")
             if header.committed > due:
@@ -168,11 +169,6 @@ class IndexCache:
             for run in table:
                 for column in run.rows().columns:
                     yield column.data
-
-
-def _read_header(file: BinaryIO) -> _Header:
-    length = int.from_bytes(file.read(LENGTH_BYTES), "big")
-    return msgspec.json.decode(file.read(length), type=_Header)
 
 
 def _read_rows(file: BinaryIO, rows: int) -> Rows:

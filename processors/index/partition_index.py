@@ -94,11 +94,6 @@ class PartitionIndex:
         return len(self._entries) + len(self._replays[0])
 
     @property
-    def nbytes(self) -> int:
-        """Bytes of the entries in sorted runs."""
-        return sum(table.nbytes for table in self._tables)
-
-    @property
     def _tables(self) -> tuple[RunSet, ...]:
         return self._entries, *self._replays
 

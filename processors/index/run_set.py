@@ -60,11 +60,6 @@ class RunSet:
     def __len__(self) -> int:
         return self._waiting + sum(map(len, self._runs))
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the sorted runs."""
-        return sum(run.nbytes for run in self._runs)
-
     def add(self, key: int, offset: int, digest: bytes, time: int) -> None:
         """Add one row. Copies of a row, one for each slot of its delivery, count once."""
         entry = (offset, digest, time)

@@ -227,15 +227,6 @@ class SortedRun:
     def __len__(self) -> int:
         return len(self._high)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all columns and filters."""
-        columns = (
-            self._high, self._low, self._key, self._row, self._offset, self._time,
-            self._digest_filter.bits, self._key_filter.bits,
-        )  # fmt: skip
-        return sum(column.nbytes for column in columns)
-
     def rows(self) -> Rows:
         """Unpack its rows."""
         key = np.empty_like(self._key)

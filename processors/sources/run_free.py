@@ -27,16 +27,7 @@ from processors.sources.readers.fields import (
 from processors.sources.readers.prices import Fit
 from processors.sources.readers.refusals import refusing_events, refusing_parse, unknown_event
 from processors.sources.readers.times import Moment, moment
-from schemas.events import (
-    Cart,
-    Change,
-    Customer,
-    CustomerRef,
-    LineItem,
-    Meta,
-    Order,
-    OrderStatus,
-)
+from schemas.events import Cart, Change, Customer, CustomerRef, LineItem, Meta, Order, OrderStatus
 
 VERSION = 1
 RULES = {
@@ -82,12 +73,7 @@ def _meta(
     delivery: Delivery, parsed: Parsed, slot: str, change: Change, when: Moment | None
 ) -> Meta:
     return meta.build(
-        delivery,
-        slot=slot,
-        event=parsed.event,
-        change=change,
-        when=when,
-        adapter_version=VERSION,
+        delivery, slot=slot, event=parsed.event, change=change, when=when, adapter_version=VERSION
     )
 
 

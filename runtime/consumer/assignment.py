@@ -93,7 +93,7 @@ class Assignment:
         else:
             for count, (tp, position) in enumerate(positions.items()):
                 health.waiting("partitions", f"{count} of {len(assigned)} partitions are open")
-                await self._open(self._stage, tp, position)
+                await self._open(tp, position)
         if consumer.is_current(self._generation):
             health.met("partitions")
             log.info("delivering", partitions=len(positions), generation=self._generation)
@@ -129,9 +129,10 @@ class Assignment:
         is_raw = tp.topic == self._raw
         return check_log(Partition(*tp), next_offset, bounds.start, bounds.end, is_raw=is_raw)
 
-    async def _open(self, stage: OpensPartitions, tp: TP, position: Position) -> None:
+    async def _open(self, tp: TP, position: Position) -> None:
         try:
-            await stage.open(Partition(*tp), position.next_offset)
+            if isinstance(self._stage, OpensPartitions):
+                await self._stage.open(Partition(*tp), position.next_offset)
         except RefusedError as error:
             self.stop_partition(tp, refused(tp, position.next_offset, error))
         else:
@@ -181,25 +182,20 @@ class Assignment:
         self._resume(tp)
         previous = crash_marks.decode(bounds.metadata)
         metadata = crash_marks.reopened(previous, next_offset, bounds.end)
-        position = Position(next_offset, next_offset, metadata)
-        if isinstance(self._stage, OpensPartitions):
-            await self._open(self._stage, tp, position)
-        else:
-            await self._deliver({tp: position})
+        await self._open(tp, Position(next_offset, next_offset, metadata))
 
     def _resume(self, tp: TP) -> None:
         self._health.resumed(self._stopped.pop(tp).name)
         metrics.PAUSED.labels(self._label).set(len(self._stopped))
 
     async def _bounds(self, tps: list[TP]) -> dict[TP, Bounds]:
-        bounds: dict[TP, Bounds] = await wait_until(
+        return await wait_until(
             self._health,
             "offsets",
             lambda: self._consumer.bounds(tps),
             KafkaError,
             lambda error: f"Kafka does not return its offsets: {error!r}",
         )
-        return bounds
 
     def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
         task = asyncio.ensure_future(work)

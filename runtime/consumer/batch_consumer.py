@@ -26,7 +26,6 @@ from runtime.consumer.in_flight import (
     agent_message,
     append_contiguous,
 )
-from runtime.consumer.pacing import IDLE, REFETCH_TIMEOUT, batch_pause
 from runtime.consumer.positions import (
     Commit,
     PartitionProgress,
@@ -34,7 +33,7 @@ from runtime.consumer.positions import (
     StoppedPartition,
     changed_commits,
 )
-from runtime.consumer.thread import Bounds, ConsumerThread
+from runtime.consumer.thread import IDLE, REFETCH_TIMEOUT, Bounds, ConsumerThread, batch_pause
 from runtime.health import Health
 from runtime.stage import HandlesBatchesTogether, Partition, Stage
 
@@ -57,13 +56,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     seconds) is None once the group has assigned our partitions.
     """
 
-    stage: Stage
-    health: Health
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.stage = self.app.stage
-        self.health = self.app.health
+        self.stage: Stage = self.app.stage
+        self.health: Health = self.app.health
         self.stage_label = self.stage.group.rpartition(".")[2]
         self.joining_since: float | None = time.monotonic()
         self.positions: dict[TP, Position] = {}
@@ -153,8 +149,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def bounds(self, tps: list[TP]) -> dict[TP, Bounds]:
         """Ask for the start, end and commit of partitions. Raises KafkaError."""
-        bounds: dict[TP, Bounds] = await self._thread.call_thread(self._thread.bounds, tps)
-        return bounds
+        return dict(await self._thread.call_thread(self._thread.bounds, tps))
 
     def deliver(self, positions: Mapping[TP, Position], generation: int) -> None:
         """Start delivery of partitions from their positions on."""

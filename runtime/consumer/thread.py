@@ -1,4 +1,4 @@
-"""The thread in which Faust's consumer talks to Kafka."""
+"""The thread in which Faust's consumer talks to Kafka, and the pace of its fetches."""
 
 import asyncio
 import time
@@ -25,8 +25,26 @@ FETCH_WAIT_MS, BUSY_WAIT_MS = 250, 20
 The client sends a broker one fetch at a time, for the partitions without buffered records. New
 records of other partitions wait until it returns, so fetches are short while records arrive.
 """
+IDLE = 1.0
+"""Seconds without a record after which fetches are long again."""
+SMALL_BATCH = 500
+"""Records; a batch of fewer costs more per record."""
+PAUSE, PAUSE_TOGETHER = 0.02, 0.05
+"""Shortest pause in seconds; longer for a stage that handles batches together."""
+PAUSE_PER_RECORD, LONGEST_PAUSE = 0.0005, 0.1
+"""Seconds for each record of the small batch, and at most: the busier, the more a pause saves."""
+REFETCH_TIMEOUT = 0.02
+"""Seconds to wait for further records after a pause, beyond the first few fetched."""
 COMMIT_TIMEOUT = 10.0
 """Seconds after which a commit is abandoned; the next one includes it."""
+
+
+def batch_pause(count: int, *, is_together: bool) -> float:
+    """Return the seconds to wait after a batch of ``count`` records, so that the next is larger."""
+    if not 0 < count < SMALL_BATCH:
+        return 0.0
+    shortest = PAUSE_TOGETHER if is_together else PAUSE
+    return min(max(shortest, count * PAUSE_PER_RECORD), LONGEST_PAUSE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,21 +200,17 @@ def _exit(stuck: str, limit: float) -> None:
     os._exit(EXIT_STALLED)
 
 
+def _is_coroutine(item: Any) -> bool:
+    return hasattr(item, "cr_frame") or hasattr(item, "ag_frame")
+
+
 def _awaits(task: "asyncio.Task[Any]") -> Iterator[str]:
     """List where a task waits, from its outermost coroutine to its innermost."""
     at: Any = task.get_coro()
     while at is not None:
         kind = next((kind for kind in ("cr", "ag", "gi") if hasattr(at, f"{kind}_frame")), None)
         if kind is None:  # a wrapper in C: look for the coroutine among its referents
-            wrapped = gc.get_referents(at)
-            at = next(
-                (
-                    item
-                    for item in wrapped
-                    if hasattr(item, "cr_frame") or hasattr(item, "ag_frame")
-                ),
-                None,
-            )
+            at = next(filter(_is_coroutine, gc.get_referents(at)), None)
             continue
         frame = getattr(at, f"{kind}_frame")
         if frame is not None:

@@ -1,7 +1,7 @@
 """Reads topics without a consumer group: no commit and no rebalance of a stage is affected."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -56,6 +56,7 @@ async def consumer(
 async def topic_partitions(settings: Settings) -> dict[Topic, list[TopicPartition]]:
     """List the partitions of all our topics. Raises TopicsError where a topic is missing."""
     existing = await find_topics(settings)
+    found: dict[Topic, list[TopicPartition]] = {}
     for topic in ALL:
         if (name := settings.topic(topic)) not in existing:
             message = (
@@ -63,29 +64,22 @@ async def topic_partitions(settings: Settings) -> dict[Topic, list[TopicPartitio
                 "or set another HOOKLINE_PREFIX"
             )
             raise TopicsError([message])
-    return {
-        topic: [
-            TopicPartition(settings.topic(topic), number)
-            for number in range(existing[settings.topic(topic)].partitions)
-        ]
-        for topic in ALL
-    }
+        found[topic] = [TopicPartition(name, n) for n in range(existing[name].partitions)]
+    return found
 
 
 async def end_offsets(
     client: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
 ) -> dict[TopicPartition, int]:
     """Ask for the offset after the last record of each partition."""
-    offsets: dict[TopicPartition, int] = await client.end_offsets(list(partitions))
-    return offsets
+    return dict(await client.end_offsets(list(partitions)))
 
 
 async def beginning_offsets(
     client: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
 ) -> dict[TopicPartition, int]:
     """Ask for the offset of the first record that each partition still holds."""
-    offsets: dict[TopicPartition, int] = await client.beginning_offsets(list(partitions))
-    return offsets
+    return dict(await client.beginning_offsets(list(partitions)))
 
 
 async def offsets_since(
@@ -197,19 +191,6 @@ def offset_ranges(offsets: Iterable[int], gap: int = 1000) -> list[tuple[int, in
     return ranges
 
 
-async def _with_coordinator(ask: Callable[[], Awaitable[Any]], patience: float = 30.0) -> Any:
-    """Ask again while a group has no coordinator, as in a new cluster or during a move."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + patience
-    while True:
-        try:
-            return await ask()
-        except COORDINATOR_AWAY:
-            if loop.time() > deadline:
-                raise
-            await asyncio.sleep(0.2)
-
-
 async def group_offsets(
     admin: AIOKafkaAdminClient, settings: Settings, group: Group
 ) -> dict[TopicPartition, int]:
@@ -219,9 +200,14 @@ async def group_offsets(
 
 
 async def committed(settings: Settings, group: Group) -> dict[TopicPartition, int]:
-    """The same, waiting up to 30 s for the group's coordinator."""
+    """The same, waiting up to 30 s for a coordinator, as in a new cluster or during a move."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + 30.0
     async with admin_client(settings) as admin:
-        offsets: dict[TopicPartition, int] = await _with_coordinator(
-            lambda: group_offsets(admin, settings, group)
-        )
-    return offsets
+        while True:
+            try:
+                return await group_offsets(admin, settings, group)
+            except COORDINATOR_AWAY:
+                if loop.time() > deadline:
+                    raise
+                await asyncio.sleep(0.2)

@@ -20,9 +20,7 @@ async def record(settings: Settings, decision: AcceptedLoss) -> None:
     await producer.start()
     try:
         await producer.send_and_wait(
-            settings.topic(DECISIONS),
-            key=decisions.key(decision),
-            value=decisions.encode(decision),
+            settings.topic(DECISIONS), key=decisions.key(decision), value=decisions.encode(decision)
         )
     finally:
         await producer.stop()

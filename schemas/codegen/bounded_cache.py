@@ -25,13 +25,13 @@ class BoundedCache(dict[Value, Result]):
 
 
 LONGEST = 100
-"""Characters of the longest text that is cached: senders choose how long theirs are."""
+"""Characters or bytes of the longest text that is cached: senders choose how long theirs are."""
 
 
 class BoundedTextCache(BoundedCache[Value, Result]):
     """The same for texts; one longer than ``LONGEST`` is computed each time."""
 
     def __missing__(self, value: Value) -> Result:
-        if isinstance(value, str) and len(value) > LONGEST:
+        if isinstance(value, str | bytes) and len(value) > LONGEST:
             return self._compute(value)
         return super().__missing__(value)

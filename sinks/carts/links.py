@@ -1,5 +1,7 @@
 """Which carts an order may close: the link rule, and the keys to lock and look up by."""
 
+from collections.abc import Mapping
+
 from schemas.keys import entity_key
 from schemas.platforms import PLATFORMS
 from sinks.carts.records import CandidateOrder, CartHistory
@@ -34,30 +36,13 @@ def link_keys(
     return keys
 
 
-def fold_keys(
-    source: str,
-    shop: str,
-    *,
-    customer_id: str | None = None,
-    email_hash: str | None = None,
-    cart_token: str | None = None,
-    cart_id: str | None = None,
-) -> frozenset[str]:
+def fold_keys(source: str, shop: str, identifiers: Mapping[str, str | None]) -> frozenset[str]:
     """Return the link keys under which carts and orders of this source are folded together.
 
     A subset of ``link_keys``: those of the identifiers by which its orders name carts.
     """
     named_by = _NAMED_BY.get(source, ("cart_id",))
-    return frozenset(
-        link_keys(
-            source,
-            shop,
-            customer_id if "customer_id" in named_by else None,
-            email_hash if "email_hash" in named_by else None,
-            cart_token if "cart_token" in named_by else None,
-            cart_id if "cart_id" in named_by else None,
-        )
-    )
+    return frozenset(link_keys(source, shop, **{name: identifiers.get(name) for name in named_by}))
 
 
 def link_method(cart: CartHistory, order: CandidateOrder) -> str | None:

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from schemas.events import LineItem, Micros, SignalKind
-from sinks.merge.last_writer import Version
+from schemas.events import Cart, LineItem, Micros, SignalKind
+from sinks.merge.last_writer import Version, version
+
+SECOND = 1_000_000
 
 
 class CartStatus(StrEnum):
@@ -51,6 +53,29 @@ class Activity:
     time_basis: str
     raw_partition: int
     raw_offset: int
+
+
+def activity_of(cart: Cart) -> Activity:
+    """Return the activity of a cart event, with the settings stamped on it in microseconds."""
+    meta = cart.meta
+    return Activity(
+        event_id=meta.event_id,
+        version=version(meta),
+        at=meta.occurred_at,
+        received_at=meta.received_at,
+        items=cart.items,
+        total=cart.total,
+        currency=cart.currency or meta.settings.currency,
+        abandoned=cart.abandoned,
+        created_at=cart.created_at,
+        abandon_after=meta.settings.abandon_after_s * SECOND,
+        expire_after=meta.settings.expire_after_s * SECOND,
+        checkout_grace=meta.settings.checkout_grace_s * SECOND,
+        is_test=meta.is_test,
+        time_basis=meta.time_basis.value,
+        raw_partition=meta.raw_partition,
+        raw_offset=meta.raw_offset,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
-"""The newest state of an order, typed, as the money rules take it."""
+"""The newest state of an order, typed, as the money rules take it; which orders are renewals."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -64,14 +65,13 @@ class OrderState(msgspec.Struct, frozen=True, gc=False):
     @property
     def fold_keys(self) -> frozenset[str]:
         """Link keys under which the order is folded together with carts."""
-        return fold_keys(
-            self.source,
-            self.shop,
-            customer_id=self.customer_id,
-            email_hash=self.email_hash,
-            cart_token=self.cart_token,
-            cart_id=self.cart_id,
-        )
+        identifiers = {
+            "customer_id": self.customer_id,
+            "email_hash": self.email_hash,
+            "cart_token": self.cart_token,
+            "cart_id": self.cart_id,
+        }
+        return fold_keys(self.source, self.shop, identifiers)
 
 
 def order_state(order_key: str, source: str, shop: str, fields: Mapping[str, Any]) -> OrderState:
@@ -131,3 +131,35 @@ def order_state_of_event(order_key: str, order: Order) -> OrderState:
         order.successful_transactions if meta.change is Change.CREATED else None,
         settings.timezone,
     )
+
+
+def renewals(orders: Iterable[OrderState]) -> frozenset[str]:
+    """Return the keys of the renewals among all orders that name the same subscriptions.
+
+    A renewal names a subscription that an older order names, or its CREATED event gives more
+    than one successful transaction. Tests and drafts make no other order a renewal.
+    """
+    keys: set[str] = set()
+    by_subscription: defaultdict[tuple[str, str, str], list[OrderState]] = defaultdict(list)
+    for order in orders:
+        if order.subscription_id is None:
+            continue
+        if (order.created_successful_transactions or 0) > 1:
+            keys.add(order.order_key)
+        by_subscription[order.source, order.shop, order.subscription_id].append(order)
+    for subscribed in by_subscription.values():
+        keys.update(_later_than_first(subscribed))
+    return frozenset(keys)
+
+
+def _later_than_first(orders: Sequence[OrderState]) -> list[str]:
+    """Return the keys of the orders after the first purchase of one subscription."""
+    purchases = [order for order in orders if not (order.is_test or order.is_draft)]
+    if not purchases:
+        return []
+    first = min(map(_placing, purchases))
+    return [order.order_key for order in orders if _placing(order) > first]
+
+
+def _placing(order: OrderState) -> tuple[Micros, str]:
+    return order.placed_at, order.order_key

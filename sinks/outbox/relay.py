@@ -23,8 +23,7 @@ from schemas.codec import Codec
 from schemas.events import CartSignal
 from schemas.topics import CART_SIGNALS
 from sinks.log import Log
-from sinks.outbox import sent_signals
-from sinks.postgres.leader_lock import Leader
+from sinks.postgres.session import Leader
 
 log = logs.get("hookline.sinks.signals")
 
@@ -44,6 +43,9 @@ _UNSENT = """
 _MARK = """
     WITH sent AS (DELETE FROM outbox WHERE position = ANY(%s) RETURNING signal_id)
     INSERT INTO sent_signals (signal_id) SELECT signal_id FROM sent ON CONFLICT DO NOTHING
+"""
+_INSERT = """
+    INSERT INTO sent_signals (signal_id) SELECT * FROM unnest(%s::uuid[]) ON CONFLICT DO NOTHING
 """
 _LAST_SENT_AT = "SELECT (extract(epoch FROM max(sent_at)) * 1000)::bigint FROM sent_signals"
 _DELETE_SENT = """
@@ -115,8 +117,23 @@ class Relay:
 
     async def _record_sent_since(self, since_ms: int | None) -> None:
         async with Log(self._settings) as kafka:
-            async for ids in sent_signals.read_back(kafka, self._codec, since_ms):
-                await self._leader.run(partial(sent_signals.insert, signal_ids=sorted(ids)))
+            if since_ms is None:
+                start = await kafka.starts(CART_SIGNALS)
+            else:
+                start = await kafka.since(CART_SIGNALS, since_ms)
+            async for fetched in kafka.read(start, await kafka.ends(CART_SIGNALS)):
+                ids = {
+                    self._signal_id(record) for records in fetched.values() for record in records
+                }
+                await self._leader.run(partial(_insert, sorted(filter(None, ids))))
+
+    def _signal_id(self, record: Any) -> str | None:
+        try:
+            signal = self._codec.decode(record.value)
+        except Exception as error:  # noqa: BLE001 - a foreign record can fail in any way
+            log.warning("not a cart signal", offset=record.offset, reason=type(error).__name__)
+            return None
+        return signal.signal_id if isinstance(signal, CartSignal) else None
 
     async def _ready_producer(self) -> AIOKafkaProducer:
         if self._producer is None:
@@ -175,6 +192,11 @@ async def _unsent(connection: AsyncConnection[Any]) -> list[UnsentSignal]:
 
 async def _mark(acknowledged: Sequence[UnsentSignal], connection: AsyncConnection[Any]) -> bool:
     await connection.execute(_MARK, [[row.position for row in acknowledged]])
+    return True
+
+
+async def _insert(signal_ids: list[str], connection: AsyncConnection[Any]) -> bool:
+    await connection.execute(_INSERT, [signal_ids])
     return True
 
 

@@ -5,8 +5,7 @@ decimals, UUIDs are texts: so no datetime, Decimal or UUID object is built only 
 """
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -110,30 +109,20 @@ def register_dumpers(context: AdaptContext) -> None:
         context.adapters.register_dumper(None, dumper)
 
 
-@dataclass(frozen=True, slots=True)
 class Table:
     """A table to replace rows in: its name, the column that names an entity, all columns.
 
     ``columns``: (name, SQL type) in the order of the rows' values.
     """
 
-    name: str
-    key: str
-    columns: tuple[tuple[str, str], ...]
-    _names: tuple[str, ...] = field(init=False, repr=False)
-    _types: tuple[str, ...] = field(init=False, repr=False)
-    _copy: sql.Composed = field(init=False, repr=False)
-    _delete: sql.Composed = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        table, key = sql.Identifier(self.name), sql.Identifier(self.key)
-        object.__setattr__(self, "_names", tuple(name for name, _ in self.columns))
-        object.__setattr__(self, "_types", tuple(kind for _, kind in self.columns))
-        names = sql.SQL(", ").join(map(sql.Identifier, self._names))
-        copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(table, names)
-        delete = sql.SQL("DELETE FROM {} WHERE {} = ANY(%b)").format(table, key)
-        object.__setattr__(self, "_copy", copy)
-        object.__setattr__(self, "_delete", delete)
+    def __init__(self, name: str, key: str, columns: tuple[tuple[str, str], ...]) -> None:
+        self.name, self.key, self.columns = name, key, columns
+        self._names, self._types = zip(*columns, strict=True)
+        table, names = sql.Identifier(name), sql.SQL(", ").join(map(sql.Identifier, self._names))
+        self._copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(table, names)
+        self._delete = sql.SQL("DELETE FROM {} WHERE {} = ANY(%b)").format(
+            table, sql.Identifier(key)
+        )
 
     def row(self, values: Mapping[str, Any]) -> list[Any]:
         """The values of the columns, None for those that are not given."""
@@ -142,7 +131,7 @@ class Table:
     async def replace(
         self,
         connection: AsyncConnection[Any],
-        stored: Sequence[str],
+        stored: Collection[str],
         rows: Iterable[Sequence[Any]],
     ) -> None:
         """Delete the rows of the entities ``stored``, then append ``rows``.

@@ -97,25 +97,24 @@ def migrate(settings: Settings, schema: str | None = None) -> list[str]:
     return applied
 
 
-def check_migrated(settings: Settings, schema: str | None = None) -> None:
+def check_migrated(settings: Settings) -> None:
     """Raise UnmigratedError unless the schema is exactly that of this version."""
-    name = schema or settings.sql_schema
     with psycopg.connect(settings.database_url, autocommit=True) as connection:
-        _use(connection, name)
+        _use(connection, settings.sql_schema)
         found = connection.execute(_IS_THERE).fetchone()
         rows = connection.execute(_APPLIED).fetchall() if found == (True,) else []
-    _refuse(name, _pending(rows, name))
+    _require_all(settings.sql_schema, rows)
 
 
 async def check(connection: AsyncConnection[Any], schema: str) -> None:
     """``check_migrated`` on a connection with the schema as its search_path."""
     found = await (await connection.execute(_IS_THERE)).fetchone()
     rows = await (await connection.execute(_APPLIED)).fetchall() if found == (True,) else []
-    _refuse(schema, _pending(rows, schema))
+    _require_all(schema, rows)
 
 
-def _refuse(schema: str, pending: list[Migration]) -> None:
-    if pending:
+def _require_all(schema: str, applied: Iterable[tuple[str, str]]) -> None:
+    if pending := _pending(applied, schema):
         names = ", ".join(migration.name for migration in pending)
         raise UnmigratedError(f"schema {schema!r} lacks {names}: run `hookline migrate`")
 

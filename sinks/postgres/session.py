@@ -1,4 +1,4 @@
-"""The sinks' database session: timeouts, reconnection and retried transactions."""
+"""The sinks' database session: timeouts, reconnection, retried transactions, leadership."""
 
 import asyncio
 import random
@@ -14,6 +14,7 @@ from runtime import logs, metrics
 from runtime.health import Health
 from runtime.settings import Settings
 from sinks.postgres.copy_rows import register_dumpers
+from sinks.postgres.migrate import lock_key
 
 _SESSION = {
     # A stopped process must not stall its successor: the server releases its locks.
@@ -38,6 +39,8 @@ _KEEPALIVE = {
     "tcp_user_timeout": 20_000,  # ms
 }
 _BACKOFF = (0.1, 5.0)  # s, first and longest
+# A lock lasts as long as its session: the server ends that of a stopped process.
+_LEADER_IDLE = "15s"
 
 RETRYABLE = (errors.DeadlockDetected, errors.SerializationFailure, errors.LockNotAvailable)
 """The transaction lost a race: it is repeated at once."""
@@ -153,6 +156,38 @@ class Database:
         connection.cursor_factory = self._cursor
         self._connection = connection
         return connection
+
+
+class Leader:
+    """A session of its own that holds the advisory lock ``purpose`` while it leads."""
+
+    def __init__(self, settings: Settings, health: Health, purpose: str) -> None:
+        self._key = lock_key(settings.sql_schema, purpose)
+        self._database = Database(
+            settings, health, f"hookline-{purpose}", idle_session_timeout=_LEADER_IDLE
+        )
+        self._led: AsyncConnection[Any] | None = None
+        self.terms = 0
+        """How often this process took the lock: state kept in memory is valid for one term."""
+
+    async def run(self, work: Callable[[AsyncConnection[Any]], Awaitable[Result]]) -> Result | None:
+        """Return the result of ``work`` in one transaction, None where another process leads."""
+
+        async def led(connection: AsyncConnection[Any]) -> Result | None:
+            if connection is not self._led:
+                cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", [self._key])
+                if await cursor.fetchone() != (True,):
+                    return None
+                self._led = connection
+                self.terms += 1
+            return await work(connection)
+
+        return await self._database.run(led)
+
+    async def close(self) -> None:
+        """Close the session, which releases the lock."""
+        self._led = None
+        await self._database.close()
 
 
 def _first_line(error: Exception) -> str:

@@ -30,7 +30,6 @@ from sinks.store import log_identity, stored_offsets
 _MAX_LAG = 5000
 """Records to catch up with while live workers wait: about a second's work."""
 _DROP_TRIES = 12
-_STORED_OFFSETS = "SELECT topic, partition, next_offset, cluster_id, last_event_id FROM fences"
 
 Connection = AsyncConnection[Any]
 Result = TypeVar("Result")
@@ -123,7 +122,7 @@ class Rebuild:
                     f"{partition.topic}-{partition.number} starts at {start}, earlier records are"
                     " gone: the tables hold more than the log does; nothing was changed"
                 )
-        held = await self._live.run(_stored_offsets)
+        held = await self._live.run(stored_offsets.read_all)
         if accept_log:
             cluster_id = await self._kafka.cluster_id()
             self._replaced_logs = frozenset(
@@ -233,13 +232,6 @@ class Rebuild:
             f"queries still read the replaced tables, schema {self.names.replaced}: end them,"
             " then drop it, or leave it to the next rebuild"
         )
-
-
-async def _stored_offsets(connection: Connection) -> dict[Partition, stored_offsets.StoredOffset]:
-    cursor = await connection.execute(_STORED_OFFSETS)
-    return {
-        Partition(row[0], row[1]): stored_offsets.StoredOffset(*row[2:]) async for row in cursor
-    }
 
 
 async def _dropped(connection: Connection, schema: str) -> bool:

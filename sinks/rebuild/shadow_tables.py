@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg import AsyncConnection
-
 from runtime.health import Health
 from runtime.settings import Settings
 from runtime.stage import Batch, MovedError, Partition
@@ -95,7 +93,7 @@ class ShadowTables:
 
     async def apply_watermark(self, watermark: int | None) -> None:
         """Bring the tables to a watermark (ms): fold silent carts, refresh customers."""
-        await self._main.run(lambda c: _save_watermark(c, watermark))
+        await self._main.run(lambda c: c.execute(_SAVE_WATERMARK, [watermark]))
         if watermark is not None:
             await due_carts.fold_due(self._main, watermark * 1000, self._clock, emit_signals=False)
             await due_carts.refresh_customers(self._main)
@@ -130,7 +128,3 @@ class ShadowTables:
     def _report(self, ends: Mapping[Partition, int]) -> None:
         waiting = "; ".join(self._health.unmet.values())
         self._progress(Progress(sum(self.next_offsets.values()), sum(ends.values()), waiting))
-
-
-async def _save_watermark(connection: AsyncConnection[Any], at: int | None) -> None:
-    await connection.execute(_SAVE_WATERMARK, [at])

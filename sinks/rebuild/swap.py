@@ -5,16 +5,14 @@ indexes come along. Every writer locks ``fences`` or ``shops`` first, and so doe
 worker's transaction commits before it, or finds the new stored offset.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from psycopg import AsyncConnection, sql
 
 from runtime.stage import Partition
 from schemas.events import Micros
-from sinks.carts.records import Generation
 from sinks.carts.signals import signals_between
 from sinks.rebuild.table_digest import DERIVED, VOLATILE
 from sinks.store import cart_generations, stored_offsets
@@ -38,7 +36,6 @@ _CHANGED = """
         AND greatest(old.abandon_count, new.abandon_count) > 0
     ORDER BY cart_key
 """
-_FOLDS = "SELECT fold FROM {} WHERE cart_key = ANY(%s) ORDER BY cart_key, generation"
 _WATERMARK = "SELECT (extract(epoch FROM at) * 1000)::bigint FROM watermark"
 _RELATIONS = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(%s)"
 _DEPENDENTS = """
@@ -117,7 +114,7 @@ async def read_progress(
 ) -> tuple[dict[Partition, int], int | None]:
     """Return all stored offsets and the watermark (ms) of the session's schema."""
     row = await (await connection.execute(_WATERMARK)).fetchone()
-    return await stored_offsets.read_all(connection), None if row is None else row[0]
+    return await stored_offsets.next_offsets(connection), None if row is None else row[0]
 
 
 async def copy_unlogged(connection: AsyncConnection[Any], names: SchemaNames) -> None:
@@ -155,8 +152,8 @@ async def enqueue_changes(
     changed = [key async for (key,) in await connection.execute(query)]
     for first in range(0, len(changed), _AT_ONCE):
         carts = changed[first : first + _AT_ONCE]
-        before = await _folds(connection, names.live, carts)
-        after = await _folds(connection, names.shadow, carts)
+        before = await cart_generations.stored(connection, carts, names.live)
+        after = await cart_generations.stored(connection, carts, names.shadow)
         await cart_generations.enqueue_signals(connection, signals_between(before, after), clock())
     return len(changed)
 
@@ -217,22 +214,13 @@ async def _grant(connection: AsyncConnection[Any], names: SchemaNames) -> None:
         )
 
 
-async def _folds(
-    connection: AsyncConnection[Any], schema: str, carts: Sequence[str]
-) -> list[Generation]:
-    query = _on(_FOLDS, schema, "cart_generations")
-    cursor = await connection.execute(query, [list(carts)])
-    return [msgspec.convert(row[0], Generation) async for row in cursor]
-
-
-async def _relations(connection: AsyncConnection[Any], schema: str) -> set[str]:
-    cursor = await connection.execute(_RELATIONS, [_quoted(schema)])
+async def _relations(connection: AsyncConnection[Any], schema: str, where: str = "") -> set[str]:
+    cursor = await connection.execute(_RELATIONS + where, [_quoted(schema)])
     return {row[0] async for row in cursor}
 
 
 async def _tables(connection: AsyncConnection[Any], schema: str) -> set[str]:
-    cursor = await connection.execute(f"{_RELATIONS} AND relkind = 'r'", [_quoted(schema)])
-    return {row[0] async for row in cursor}
+    return await _relations(connection, schema, " AND relkind = 'r'")
 
 
 def _list(schema: str, tables: set[str]) -> sql.Composed:

@@ -12,8 +12,7 @@ from psycopg import AsyncConnection, sql
 
 from schemas.events import Micros
 from sinks.carts.links import fold_keys
-from sinks.lifetime.order_state import OrderState, order_state, order_state_of_event
-from sinks.lifetime.renewals import renewals
+from sinks.lifetime.order_state import OrderState, order_state, order_state_of_event, renewals
 from sinks.merge.last_writer import Flat, Layers, flatten, load, merge
 from sinks.postgres.copy_rows import Table
 from sinks.store import cart_groups, customer_projection, entity_locks
@@ -53,11 +52,6 @@ class _Merged:
 
     before: Mapping[str, Layers]
     after: Mapping[str, Layers]
-
-    @property
-    def stored(self) -> list[str]:
-        """Keys of the entities that have a row."""
-        return list(self.before)
 
 
 async def apply(
@@ -132,7 +126,7 @@ async def _store(
         entity.row(key, layers, *([_links(key, flatten(layers))] if name == "carts" else ()))
         for key, layers in merged.after.items()
     )
-    await entity.table.replace(connection, merged.stored, rows)
+    await entity.table.replace(connection, merged.before, rows)
     if name == "customers":
         return set(merged.after)
     if name == "subscriptions":
@@ -141,15 +135,12 @@ async def _store(
 
 
 async def _store_layers(
-    connection: Connection,
-    table: Table,
-    batch: WritePlan,
-    row: Callable[[str, Layers], list[Any]],
+    connection: Connection, table: Table, batch: WritePlan, row: Callable[[str, Layers], list[Any]]
 ) -> None:
     if contributions := batch.contributions.get(table.name):
         merged = await _merged(connection, table, contributions)
         rows = (row(key, layers) for key, layers in merged.after.items())
-        await table.replace(connection, merged.stored, rows)
+        await table.replace(connection, merged.before, rows)
 
 
 async def _store_activities(connection: Connection, batch: WritePlan) -> None:
@@ -198,8 +189,8 @@ async def _store_orders(connection: Connection, batch: WritePlan, locked: set[st
         for key, layers in merged.after.items()
     )
     items = (item for key, layers in merged.after.items() for item in item_rows(key, layers))
-    await ORDERS.table.replace(connection, merged.stored, rows)
-    await ORDER_ITEMS.replace(connection, merged.stored, items)
+    await ORDERS.table.replace(connection, merged.before, rows)
+    await ORDER_ITEMS.replace(connection, merged.before, items)
     owners = {state.customer_key for state in (*states.values(), *before.values(), *flipped)}
     return {customer for customer in owners if customer is not None}
 
@@ -252,8 +243,7 @@ def _order_locks(state: OrderState) -> set[str]:
 
 def _links(key: str, fields: Flat) -> list[str]:
     source, shop, _ = key.split("/", 2)
-    names = ("customer_id", "email_hash", "cart_token", "cart_id")
-    return sorted(fold_keys(source, shop, **{name: fields.get(name) for name in names}))
+    return sorted(fold_keys(source, shop, fields))
 
 
 def _owners(entities: Mapping[str, Layers]) -> set[str]:

@@ -15,9 +15,8 @@ from schemas.codec import Codec, UnknownSchemaError
 from schemas.events import CartSignal, Event, Micros
 from sinks.log import event_id
 from sinks.postgres.session import Database, NoLongerWantedError
-from sinks.store import apply, rejects, stored_offsets
+from sinks.store import apply, stored_offsets
 from sinks.store.entity_locks import MoreKeysError
-from sinks.store.rejects import Reject
 from sinks.store.write_plan import WritePlan, add_event, plan_writes
 
 log = logs.get("hookline.sinks.batches")
@@ -26,6 +25,34 @@ _SLICE = 25
 """Records decoded, then planned, before the event loop may resume an earlier transaction."""
 _REFUSED = (psycopg.DataError, psycopg.IntegrityError)
 """SQLSTATE classes 22 and 23: a record's values are refused."""
+
+
+_REJECT = """
+    INSERT INTO sink_rejects
+        (topic, partition, record_offset, event_id, record_key, record_value, reason, detail)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+"""
+
+
+class Reject(NamedTuple):
+    """A row of ``sink_rejects``. ``detail`` never quotes the record: it may hold personal data."""
+
+    topic: str
+    partition: int
+    offset: int
+    event_id: str | None
+    key: bytes | None
+    value: bytes | None
+    reason: str
+    detail: str
+
+
+def _reject(record: Any, reason: str, detail: str) -> Reject:
+    identifier = event_id(record.headers)
+    if identifier is not None and "\0" in identifier:  # PostgreSQL's text cannot hold it
+        identifier = None
+    at = record.topic, record.partition, record.offset
+    return Reject(*at, identifier, record.key, record.value, reason, detail)
 
 
 class DecodedRecord(NamedTuple):
@@ -132,10 +159,10 @@ class Writer:
                 " restore the registry; nothing is lost meanwhile"
             ) from error
         except Exception as error:  # noqa: BLE001 - any error comes from this record
-            prepared.refused.append(rejects.reject(record, "decode", type(error).__name__))
+            prepared.refused.append(_reject(record, "decode", type(error).__name__))
             return
         if isinstance(event, CartSignal):
-            prepared.refused.append(rejects.reject(record, "decode", "a signal is no entity"))
+            prepared.refused.append(_reject(record, "decode", "a signal is no entity"))
             return
         prepared.decoded.append(DecodedRecord(record, event))  # type: ignore[arg-type]  # not a signal
 
@@ -169,7 +196,7 @@ class _Transaction:
         ]
         moved = await stored_offsets.move(connection, moves, self._cluster_id)
         if moved < len(moves):
-            stored = await stored_offsets.read_all(connection)
+            stored = await stored_offsets.next_offsets(connection)
             if not moved and all(stored.get(move.partition, 0) == move.end for move in moves):
                 return  # this transaction was committed before; only the reply was lost
             raise MovedError(stored.get(moves[0].partition, 0))
@@ -177,7 +204,8 @@ class _Transaction:
             await self._bisect(connection, self._prepared.decoded)
         elif self._prepared.decoded:
             await self._apply(connection, self._prepared.plan)
-        await rejects.write(connection, self.refused)
+        for row in self.refused:
+            await connection.execute(_REJECT, row)
 
     async def _apply(self, connection: AsyncConnection[Any], plan: WritePlan) -> None:
         await apply.apply(
@@ -196,7 +224,7 @@ class _Transaction:
         except _REFUSED as error:
             if len(decoded) == 1:
                 reason = error.sqlstate or "22000"
-                self.refused.append(rejects.reject(decoded[0].record, reason, type(error).__name__))
+                self.refused.append(_reject(decoded[0].record, reason, type(error).__name__))
                 return
             middle = len(decoded) // 2
             await self._bisect(connection, decoded[:middle])

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 
 from schemas.events import CartSignal, Micros
 from sinks.carts.records import Generation, Signal
@@ -31,9 +31,7 @@ GENERATIONS = Table(
 )
 ABANDONED = Table("abandoned_carts", "cart_key", (*_SHARED, ("detected_at", "timestamptz")))
 
-_BEFORE = """
-    SELECT fold FROM cart_generations WHERE cart_key = ANY(%b) ORDER BY cart_key, generation
-"""
+_STORED = "SELECT fold FROM {} WHERE cart_key = ANY(%b) ORDER BY cart_key, generation"
 _DETECTED = """
     SELECT cart_key, generation,
         (extract(epoch FROM abandoned_at) * 1000000)::bigint,
@@ -55,9 +53,12 @@ _OUTBOX = """
 """
 
 
-async def stored(connection: AsyncConnection[Any], carts: Sequence[str]) -> list[Generation]:
-    """Return the carts' stored generations, ordered by cart and generation."""
-    cursor = await connection.execute(_BEFORE, [list(carts)])
+async def stored(
+    connection: AsyncConnection[Any], carts: list[str], *schema: str
+) -> list[Generation]:
+    """Return the carts' stored generations, ordered; ``schema``: other than the session's."""
+    query = sql.SQL(_STORED).format(sql.Identifier(*schema, "cart_generations"))
+    cursor = await connection.execute(query, [carts])
     return [msgspec.convert(row[0], Generation) async for row in cursor]
 
 
@@ -115,7 +116,7 @@ async def write(
 async def _detected(
     connection: AsyncConnection[Any], carts: list[str]
 ) -> dict[tuple[str, int, Micros | None], Micros]:
-    cursor = await connection.execute(_DETECTED, [list(carts)])
+    cursor = await connection.execute(_DETECTED, [carts])
     return {(key, number, abandoned): at async for key, number, abandoned, at in cursor}
 
 

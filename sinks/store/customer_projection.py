@@ -1,6 +1,6 @@
 """Recompute ``customer_lifetime_value`` for the customers that a transaction touched.
 
-Set-based SQL over ``orders``; ``lifetime.customer_rows`` is the reference that it must equal.
+Set-based SQL over ``orders``; must equal its reference, ``customer_rows`` in tests/lifetime.
 """
 
 from collections.abc import Iterable

@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from sinks.store.write_plan import Shop
+from schemas.events import Micros
 
 _TAKE = """
     WITH taken AS (
@@ -92,17 +92,17 @@ def require(needed: Iterable[str], locked: Iterable[str]) -> None:
 
 
 async def take_shops(
-    connection: AsyncConnection[Any], shops: Mapping[tuple[str, str], Shop]
+    connection: AsyncConnection[Any], received: Mapping[tuple[str, str], Micros]
 ) -> list[str]:
     """Lock the shops' rows, and move first receipts back; taken before the link keys.
 
+    ``received``: (source, shop) -> its earliest receipt in the batch.
     Returns the customers whose ``history_complete`` may change: those created between the new
     and the old first receipt. Their shop is then locked exclusively.
     """
-    order = sorted(shops)
+    order = sorted(received)
     cursor = await connection.execute(_SHOPS, _columns(order))
     stored = {(source, shop): at async for source, shop, at in cursor}
-    received = {shop: row.first_received_at for shop, row in shops.items()}
     earlier = {shop for shop in order if shop not in stored or received[shop] < stored[shop]}
     changed: list[str] = []
     for shop in order if earlier else ():  # in one order for all transactions

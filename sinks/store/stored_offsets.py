@@ -52,21 +52,17 @@ class Move:
     last_event_id: str | None = None
 
 
-async def read(connection: AsyncConnection[Any], partition: Partition) -> StoredOffset:
-    """Return a partition's stored offset; 0 where nothing of it was stored."""
+async def read_all(connection: AsyncConnection[Any]) -> dict[Partition, StoredOffset]:
+    """Return the stored offset of every stored partition."""
     cursor = await connection.execute(
-        "SELECT next_offset, cluster_id, last_event_id FROM fences"
-        " WHERE topic = %s AND partition = %s",
-        [partition.topic, partition.number],
+        "SELECT topic, partition, next_offset, cluster_id, last_event_id FROM fences"
     )
-    row = await cursor.fetchone()
-    return StoredOffset(0) if row is None else StoredOffset(*row)
+    return {Partition(*row[:2]): StoredOffset(*row[2:]) async for row in cursor}
 
 
-async def read_all(connection: AsyncConnection[Any]) -> dict[Partition, int]:
+async def next_offsets(connection: AsyncConnection[Any]) -> dict[Partition, int]:
     """Return the next offset of every stored partition."""
-    cursor = await connection.execute("SELECT topic, partition, next_offset FROM fences")
-    return {Partition(topic, number): at async for topic, number, at in cursor}
+    return {tp: offset.next_offset for tp, offset in (await read_all(connection)).items()}
 
 
 async def move(
@@ -104,7 +100,8 @@ async def take_over(
     await connection.execute("SELECT set_config('lock_timeout', %s, true)", [_TAKE_OVER_WAIT])
     for partition in order:
         await _claim(connection, partition, holder)
-    return {partition: await read(connection, partition) for partition in order}
+    stored = await read_all(connection)
+    return {partition: stored[partition] for partition in order}
 
 
 async def _claim(connection: AsyncConnection[Any], partition: Partition, holder: str) -> None:

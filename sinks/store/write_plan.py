@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from schemas.events import (
@@ -12,14 +13,14 @@ from schemas.events import (
     Customer,
     Event,
     Meta,
+    Micros,
     Order,
     Scope,
     Subscription,
 )
 from schemas.keys import customer_key, entity_key
-from sinks.carts.activity import activity_of
 from sinks.carts.links import link_keys
-from sinks.carts.records import Activity
+from sinks.carts.records import Activity, activity_of
 from sinks.lifetime.reported_totals import reported_totals
 from sinks.merge.event_fields import Fields, event_fields
 from sinks.merge.last_writer import Version, version
@@ -32,18 +33,12 @@ Contribution = tuple[Version, str, Fields]
 
 
 @dataclass(slots=True)
-class Shop:
-    """A shop in a batch: when the earliest of its deliveries was received."""
-
-    first_received_at: int
-
-
-@dataclass(slots=True)
 class WritePlan:
     """What events write.
 
     ``contributions``: table -> entity -> contributions. ``locks``: link keys -> whether a cart
-    has the key. ``orders``: order -> its event, None where the batch has several.
+    has the key. ``shops``: (source, shop) -> when the earliest of its deliveries was received.
+    ``orders``: order -> its event, None where the batch has several.
     """
 
     contributions: dict[str, dict[str, list[Contribution]]] = field(
@@ -51,7 +46,7 @@ class WritePlan:
     )
     activities: dict[str, list[Activity]] = field(default_factory=lambda: defaultdict(list))
     locks: dict[str, bool] = field(default_factory=dict)
-    shops: dict[tuple[str, str], Shop] = field(default_factory=dict)
+    shops: dict[tuple[str, str], Micros] = field(default_factory=dict)
     orders: dict[str, Order | None] = field(default_factory=dict)
 
 
@@ -97,18 +92,12 @@ def add_event(plan: WritePlan, event: Event) -> None:
             (at, event_id, _of_subscription(event, fields))
         )
     if owner is not None and "reported" in fields:
-        _add_totals(plan, event, owner, at)
+        _add_totals(plan, event, owner)
 
     _add_locks(plan, event, fields, entity, subscription)
-    _add_shop(plan, meta)
-
-
-def _add_shop(plan: WritePlan, meta: Meta) -> None:
-    first = plan.shops.get((meta.source, meta.shop))
-    if first is None:
-        plan.shops[meta.source, meta.shop] = Shop(meta.received_at)
-    elif meta.received_at < first.first_received_at:
-        first.first_received_at = meta.received_at
+    first = plan.shops.get((source, shop))
+    if first is None or meta.received_at < first:
+        plan.shops[source, shop] = meta.received_at
 
 
 def _add_locks(
@@ -133,19 +122,18 @@ def _add_locks(
             locks[key] = of_cart
 
 
-def _add_totals(plan: WritePlan, event: Event, owner: str, at: Version) -> None:
+def _add_totals(plan: WritePlan, event: Event, owner: str) -> None:
     for total in reported_totals(event):
-        amounts = {
-            name: value if isinstance(value, int) else str(value)
-            for name, value in (
-                ("revenue", total.revenue),
-                ("refunded", total.refunded),
-                ("orders_count", total.orders_count),
-            )
-            if value is not None
-        }
+        amounts: Fields = _amounts(revenue=total.revenue, refunded=total.refunded)
+        if total.orders_count is not None:
+            amounts["orders_count"] = total.orders_count
         key = f"{total.currency or ''} {owner}"
-        plan.contributions[TOTALS][key].append((at, event.meta.event_id, amounts))
+        plan.contributions[TOTALS][key].append((total.version, total.event_id, amounts))
+
+
+def _amounts(**amounts: Decimal | None) -> dict[str, Any]:
+    """Return the amounts that are given, as texts."""
+    return {name: str(amount) for name, amount in amounts.items() if amount is not None}
 
 
 def _subscription(event: Event, fields: Fields) -> str | None:
@@ -173,12 +161,5 @@ def _of_subscription(event: Event, fields: Fields) -> Fields:
     own: dict[str, Any] = {name: fields[name] for name in names if name in fields}
     for total in getattr(event, "reported", ()):
         if total.scope is Scope.SUBSCRIPTION:
-            own |= {
-                name: str(value)
-                for name, value in (
-                    ("reported_revenue", total.revenue),
-                    ("reported_refunded", total.refunded),
-                )
-                if value is not None
-            }
+            own |= _amounts(reported_revenue=total.revenue, reported_refunded=total.refunded)
     return own

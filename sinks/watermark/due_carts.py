@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, LiteralString, Protocol, TypeVar
 
 from psycopg import AsyncConnection
 
@@ -48,10 +48,11 @@ async def fold_due(
 ) -> int:
     """Fold the carts that silence changes up to the watermark; return how many there were."""
     folded = 0
-    due = await transactions.run(partial(_due, watermark))
+    read_due = partial(_rows, _DUE, watermark, _CARTS_AT_ONCE)
+    due = await transactions.run(read_due)
     while due and await _fold_locked(transactions, due, clock, emit_signals):
         folded += len(due)
-        previous, due = due, await transactions.run(partial(_due, watermark))
+        previous, due = due, await transactions.run(read_due)
         if due == previous:
             log.error("carts stay due after a fold", carts=len(due), first=due[0][0])
             break
@@ -65,7 +66,7 @@ async def refresh_customers(transactions: Transactions) -> bool:
     """
     last = ""
     while True:
-        stale = await transactions.run(partial(_stale, last))
+        stale = await transactions.run(partial(_rows, _STALE, last, _CUSTOMERS_AT_ONCE))
         if stale is None:
             return False
         if not stale:
@@ -116,14 +117,8 @@ async def _recompute(customers: Sequence[Row], connection: Connection) -> bool:
     return True
 
 
-async def _due(watermark: Micros, connection: Connection) -> list[Row]:
-    cursor = await connection.execute(_DUE, [watermark, _CARTS_AT_ONCE])
-    return [(row[0], row[1], row[2]) async for row in cursor]
-
-
-async def _stale(last: str, connection: Connection) -> list[Row]:
-    cursor = await connection.execute(_STALE, [last, _CUSTOMERS_AT_ONCE])
-    return [(row[0], row[1], row[2]) async for row in cursor]
+async def _rows(query: LiteralString, bound: Any, limit: int, connection: Connection) -> list[Row]:
+    return await (await connection.execute(query, [bound, limit])).fetchall()
 
 
 def _shops(rows: Sequence[Row]) -> set[tuple[str, str]]:

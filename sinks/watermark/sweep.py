@@ -14,7 +14,7 @@ from runtime.settings import Settings
 from schemas.events import Micros
 from schemas.topics import CANONICAL, WEBHOOKS, Group
 from sinks.log import Log
-from sinks.postgres.leader_lock import Leader
+from sinks.postgres.session import Leader
 from sinks.store import stored_offsets
 from sinks.watermark import due_carts
 from sinks.watermark.watermark import Ingresses, Watermark
@@ -111,7 +111,7 @@ class Sweep:
     async def _save(self, connection: AsyncConnection[Any]) -> bool:
         if self._watermark.barrier is not None and self._watermark.barrier.canonical is not None:
             self._watermark = self._watermark.after_sinks(
-                await stored_offsets.read_all(connection), {}
+                await stored_offsets.next_offsets(connection), {}
             )
         state = {
             "ingresses": msgspec.to_builtins(self._watermark.ingresses),

@@ -18,6 +18,7 @@ from tests.bench.build import CODEC, KEY, record
 from tests.bench.child import call
 from tests.bench.measure import Row, Sample, alternate, at_most, ratio_at_most, timed
 from tests.bench.real import Bench, Log, audit, stage
+from tests.index_bytes import index_bytes
 
 ENTRIES = 1_000_000
 FEW = 10_000
@@ -72,7 +73,7 @@ def memory_of(entries: int) -> dict[str, int]:
     index = filled(entries)
     gc.collect()
     held, _ = tracemalloc.get_traced_memory()
-    return {"held": held, "runs": index.nbytes}
+    return {"held": held, "runs": index_bytes(index)}
 
 
 def filled(entries: int) -> PartitionIndex:

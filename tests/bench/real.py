@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -214,12 +215,12 @@ class Program:
 
     def pause(self) -> None:
         """Stand still."""
-        self._child.pause()
+        self._child.signal(signal.SIGSTOP)
         self.is_paused = True
 
     def resume(self) -> None:
         """Go on."""
-        self._child.resume()
+        self._child.signal(signal.SIGCONT)
         self.is_paused = False
 
 

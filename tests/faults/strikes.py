@@ -140,21 +140,21 @@ async def _thaw(storm: Storm, name: str) -> None:
 
 async def broker_killed(storm: Storm) -> None:
     await storm.accepted(LATE)
-    await away(storm.stack.kafka.kill)
+    await away(storm.stack.kill, storm.stack.kafka)
     await asyncio.sleep(AWAY)
     await away(storm.stack.kafka.start)
 
 
 async def broker_frozen(storm: Storm) -> None:
     await storm.accepted(LATE)
-    storm.stack.kafka.pause()
+    storm.stack.pause(storm.stack.kafka)
     await asyncio.sleep(20 * storm.scale)
-    storm.stack.kafka.resume()
+    storm.stack.resume(storm.stack.kafka)
 
 
 async def database_killed(storm: Storm) -> None:
     await storm.accepted(LATE)
-    await away(storm.stack.postgres.kill)
+    await away(storm.stack.kill, storm.stack.postgres)
     await asyncio.sleep(AWAY)
     await away(storm.stack.postgres.start)
 
@@ -178,7 +178,7 @@ def _cut(storm: Storm) -> None:
 async def registry_away(storm: Storm) -> None:
     """Away while workers run, and while killed ones start again."""
     await storm.accepted(MIDDLE[0])
-    await away(storm.stack.registry.kill)
+    await away(storm.stack.kill, storm.stack.registry)
     await storm.accepted(LATE)
     storm.pipeline.kill(*storm.pipeline.names("process"), *storm.pipeline.names("sink"))
     await asyncio.sleep(AWAY)
@@ -249,6 +249,6 @@ async def power_cut(storm: Storm) -> None:
     await storm.accepted(LATE)
     storm.pipeline.kill(*storm.pipeline.names())
     for server in storm.stack.servers:
-        await away(server.kill)
+        await away(storm.stack.kill, server)
     await asyncio.sleep(1)
     await away(storm.stack.start)

@@ -60,7 +60,7 @@ async def kafka_on_small_disk(storm: Storm) -> AsyncIterator[None]:
             await asyncio.to_thread(prepare, storm.settings)
             yield
         finally:
-            await asyncio.to_thread(kafka.kill)
+            await asyncio.to_thread(storm.stack.kill, kafka)
 
 
 @asynccontextmanager

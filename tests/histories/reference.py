@@ -15,8 +15,7 @@ from schemas.platforms import providing
 from sinks.carts.fold import fold
 from sinks.carts.records import Activity, CandidateOrder, CartHistory, Generation
 from sinks.lifetime.order_money import OrderMoney, candidate_order, order_money
-from sinks.lifetime.order_state import OrderState, order_state
-from sinks.lifetime.renewals import renewals
+from sinks.lifetime.order_state import OrderState, order_state, renewals
 from sinks.lifetime.reported_totals import ReportedTotal, reported_totals
 from sinks.merge.event_fields import Fields
 from sinks.merge.last_writer import Layers, flatten, merge
@@ -48,9 +47,9 @@ class Reference:
                     stored[key] = merge(stored.get(key, ()), at, event_id, fields)
         for key, activities in batch.activities.items():
             self._activities[key] |= {each.event_id: each for each in activities}
-        for shop_id, shop in batch.shops.items():
-            at = self._first.get(shop_id, shop.first_received_at)
-            self._first[shop_id] = min(at, shop.first_received_at)
+        for shop_id, received in batch.shops.items():
+            at = self._first.get(shop_id, received)
+            self._first[shop_id] = min(at, received)
         for event in events:
             for number, total in enumerate(reported_totals(event)):
                 self._reported[_owner_of(event)][total.event_id, number] = total

@@ -6,14 +6,11 @@ random orders in every size: some minutes.
 
 import os
 import random
-from collections.abc import AsyncIterator, Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 import pytest
 
-from runtime.settings import Settings
 from schemas.events import Micros
-from sinks.postgres.migrate import migrate
 from tests.histories.everything import WATERMARK, everything
 from tests.histories.history import ORDER, History, Passed, Row, histories
 from tests.histories.running import SIZES, by_topic, differing, folded, scripted, shuffled
@@ -26,19 +23,6 @@ pytestmark = pytest.mark.stack
 HISTORIES = histories()
 IN_FULL = os.environ.get("HISTORIES") == "all"
 RUNS = [(seed, size) for seed in range(20) for size in SIZES] if IN_FULL else list(enumerate(SIZES))
-
-
-@pytest.fixture
-def settings(stack: Any) -> Settings:
-    fresh: Settings = stack.settings()
-    migrate(fresh)
-    return fresh
-
-
-@pytest.fixture
-async def tables(settings: Settings) -> AsyncIterator[Tables]:
-    async with Tables(settings) as ready:
-        yield ready
 
 
 async def test_the_histories_give_their_rows_in_postgresql_and_those_of_the_pure_rules(

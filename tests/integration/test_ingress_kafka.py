@@ -233,11 +233,11 @@ async def test_a_frozen_kafka_gives_503_and_each_delivery_arrives_once(
 ) -> None:
     async with ingress(hasty, tmp_path) as running:
         await running.until_ready()
-        stack.kafka.pause()
+        stack.pause(stack.kafka)
         try:
             frozen = await asyncio.gather(*(running.post(number) for number in range(10)))
         finally:
-            stack.kafka.resume()
+            stack.resume(stack.kafka)
         await running.until_ready()
     times = Counter(json.loads(record.value)["Id"] for record in await stored(hasty))
 

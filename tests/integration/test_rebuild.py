@@ -67,12 +67,6 @@ def settings(stack: Any, prepared: Prepare) -> Settings:
     return prepared(stack.settings())
 
 
-@pytest.fixture
-async def tables(settings: Settings) -> AsyncIterator[Tables]:
-    async with Tables(settings) as ready:
-        yield ready
-
-
 async def rebuilt(settings: Settings, **how: bool) -> Rebuilt:
     async with rebuilding(settings) as work:
         await work.build(**how)

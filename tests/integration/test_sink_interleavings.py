@@ -13,7 +13,6 @@ from runtime.settings import Settings
 from runtime.stage import Partition
 from schemas.events import TOPIC_OF, Change, Customer, CustomerRef, Event
 from schemas.topics import BY_RECORD, CARTS, CUSTOMERS, ORDERS
-from sinks.postgres.migrate import migrate
 from sinks.rebuild import table_digest
 from sinks.store.batch_writer import Writer
 from sinks.watermark import due_carts
@@ -172,19 +171,6 @@ class Stage:
             assert set() == wrong, f"{wrong} after {' '.join(self.turns.taken)}"
             count += 1
         return count
-
-
-@pytest.fixture
-def settings(stack: Any) -> Settings:
-    fresh: Settings = stack.settings()
-    migrate(fresh)
-    return fresh
-
-
-@pytest.fixture
-async def tables(settings: Settings) -> AsyncIterator[Tables]:
-    async with Tables(settings) as ready:
-        yield ready
 
 
 @pytest.mark.parametrize(

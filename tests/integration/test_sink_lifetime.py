@@ -22,8 +22,7 @@ from schemas.events import (
     ShopSettings,
 )
 from sinks.lifetime.order_money import order_money
-from sinks.lifetime.order_state import order_state
-from sinks.lifetime.renewals import renewals
+from sinks.lifetime.order_state import order_state, renewals
 from sinks.lifetime.reported_totals import reported_totals
 from sinks.merge.last_writer import flatten
 from sinks.postgres.migrate import migrate

@@ -1,13 +1,11 @@
 """Canonical events in, rows out, on a real PostgreSQL."""
 
 import random
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from runtime.settings import Settings
 from schemas.events import (
     Change,
     Contact,
@@ -35,19 +33,6 @@ TEES = LineItem(
     unit_price=Decimal("19.99"),
     line_total=Decimal("59.97"),
 )
-
-
-@pytest.fixture
-def settings(stack: Any) -> Settings:
-    fresh: Settings = stack.settings()
-    migrate(fresh)
-    return fresh
-
-
-@pytest.fixture
-async def tables(settings: Settings) -> AsyncIterator[Tables]:
-    async with Tables(settings) as ready:
-        yield ready
 
 
 def run_free(native: str, at: int, **fields: Any) -> Event:

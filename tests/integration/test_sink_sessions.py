@@ -22,9 +22,8 @@ from runtime.stage import Partition
 from schemas.topics import ORDERS
 from sinks.agent import Sinks
 from sinks.outbox.relay import Relay
-from sinks.postgres.leader_lock import Leader
 from sinks.postgres.migrate import UnmigratedError, migrate, migrations
-from sinks.postgres.session import Database, NoLongerWantedError
+from sinks.postgres.session import Database, Leader, NoLongerWantedError
 from sinks.store import stored_offsets
 from tests.canonical_log import signals
 from tests.conftest import LiveStack
@@ -49,19 +48,6 @@ _WAITS_INSIDE = """
     SELECT pid FROM pg_stat_activity
     WHERE application_name = %s AND xact_start < now() - interval '300 ms'
 """
-
-
-@pytest.fixture
-def settings(stack: Any) -> Settings:
-    fresh: Settings = stack.settings()
-    migrate(fresh)
-    return fresh
-
-
-@pytest.fixture
-async def tables(settings: Settings) -> AsyncIterator[Tables]:
-    async with Tables(settings) as ready:
-        yield ready
 
 
 @asynccontextmanager
@@ -338,7 +324,7 @@ async def test_no_transaction_waits_for_kafka(
         await tables.passed(NOON + 2 * HOUR)
         relay = Relay(settings, Health(), CODEC)
         await relay._ready_producer()
-        stack.kafka.pause()
+        stack.pause(stack.kafka)
         try:
             sending = asyncio.ensure_future(relay.step())
             for _ in range(10):
@@ -348,7 +334,7 @@ async def test_no_transaction_waits_for_kafka(
                 waits = tables.rows(_WAITS_INSIDE, "hookline-signals")
                 assert waits == []
         finally:
-            stack.kafka.resume()
+            stack.resume(stack.kafka)
         assert await sending == 1
         await relay._leader.close()
         assert relay._producer is not None

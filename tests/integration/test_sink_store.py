@@ -1,7 +1,7 @@
 """The sinks' transaction: fences, locks, rejects, a database that goes away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -23,19 +23,6 @@ from tests.sink_events import HOUR, NOON, SECOND, Tables, batch, cart, line, ord
 pytestmark = pytest.mark.stack
 
 ANNA = CustomerRef(customer_id="1")
-
-
-@pytest.fixture
-def settings(stack: Any) -> Settings:
-    fresh: Settings = stack.settings()
-    migrate(fresh)
-    return fresh
-
-
-@pytest.fixture
-async def tables(settings: Settings) -> AsyncIterator[Tables]:
-    async with Tables(settings) as ready:
-        yield ready
 
 
 def test_an_unmigrated_database_is_refused_with_what_to_run(stack: Any) -> None:

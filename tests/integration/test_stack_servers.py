@@ -11,7 +11,7 @@ pytestmark = pytest.mark.stack
 
 def _kill_and_start(stack: LiveStack) -> None:
     for server in stack.servers:
-        server.kill()
+        stack.kill(server)
     assert [server.child.is_running for server in stack.servers if server.child] == [False] * 3
     for server in stack.servers:
         server.start()
@@ -32,9 +32,9 @@ def test_topics_schemas_and_tables_outlive_a_kill_of_all_servers(stack: LiveStac
 
 
 def test_a_paused_server_does_not_answer_until_it_goes_on(stack: LiveStack) -> None:
-    stack.registry.pause()
+    stack.pause(stack.registry)
     assert not stack.registry.is_ready()
-    stack.registry.resume()
+    stack.resume(stack.registry)
     assert stack.registry.is_ready()
 
 

@@ -18,7 +18,7 @@ from schemas.heartbeats import Heartbeat
 from schemas.topics import CARTS, INGRESS, WEBHOOKS, Group
 from sinks.agent import Sinks
 from sinks.outbox.relay import Relay
-from sinks.postgres.leader_lock import Leader
+from sinks.postgres.session import Leader
 from sinks.store.log_identity import LogMismatchError
 from sinks.watermark.sweep import Sweep
 from sinks.watermark.watermark import MARGIN_MS

@@ -10,10 +10,10 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import platformdirs
 from rich.console import Console
@@ -27,6 +27,8 @@ _TIMEOUT = 60
 
 Advance = Callable[[int], None]
 """Takes the bytes received since the previous call."""
+FileProgress = Callable[[str, int], AbstractContextManager[Advance]]
+"""Reports the download of one file, given its name and size: jgo's progress callback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Part:
 
     name: str
     title: str
-    fetch: Callable[[Path, Path, "_Progress"], None]
+    fetch: Callable[[Path, Path, FileProgress], None]
 
     @property
     def path(self) -> Path:
@@ -57,45 +59,38 @@ def cache_dir() -> Path:
     return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("hookline"))
 
 
-class _Progress:
-    """Reports downloads on stderr: bars on a terminal, else a line for each part."""
-
-    def __init__(self, title: str) -> None:
-        self._console = Console(stderr=True)
-        self._title = title
-        self._bytes = 0
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            console=self._console,
-            disable=not self._console.is_terminal,
-            transient=True,
-        )
-
-    def __enter__(self) -> Self:
-        self._console.print(f"downloading {self._title} (once)", highlight=False)
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-        if self._bytes:
-            size = f"{self._bytes / 1e6:.0f} MB"
-            self._console.print(f"downloaded {self._title}: {size}", highlight=False)
+@contextmanager
+def _progress(title: str) -> Iterator[FileProgress]:
+    """Report a download on stderr: bars on a terminal, else a line before and after."""
+    console = Console(stderr=True, highlight=False)
+    received = 0
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
 
     @contextmanager
-    def file(self, name: str, size: int) -> Iterator[Advance]:
-        """Report the download of one file; the form of jgo's progress callback."""
-        task = self._bar.add_task(name, total=size)
+    def file(name: str, size: int) -> Iterator[Advance]:
+        task = bar.add_task(name, total=size)
 
         def advance(count: int) -> None:
-            self._bytes += count
-            self._bar.advance(task, count)
+            nonlocal received
+            received += count
+            bar.advance(task, count)
 
         yield advance
-        self._bar.remove_task(task)
+        bar.remove_task(task)
+
+    console.print(f"downloading {title} (once)")
+    with bar:
+        yield file
+    if received:
+        console.print(f"downloaded {title}: {received / 1e6:.0f} MB")
 
 
 def ensure(part: Part) -> Path:
@@ -127,7 +122,7 @@ def _fetch(part: Part, cache: Path) -> None:
 
         truststore.inject_into_ssl()
         try:
-            with _Progress(part.title) as progress:
+            with _progress(part.title) as progress:
                 part.fetch(target, Path(scratch), progress)
         except (RuntimeError, tarfile.TarError) as error:
             raise OSError(str(error)) from error
@@ -136,14 +131,14 @@ def _fetch(part: Part, cache: Path) -> None:
         target.rename(part.path)
 
 
-def _maven(scratch: Path, progress: _Progress) -> Any:
+def _maven(scratch: Path, progress: FileProgress) -> Any:
     from jgo.maven import MavenContext, PythonResolver
 
-    resolver = PythonResolver(progress_callback=progress.file)
+    resolver = PythonResolver(progress_callback=progress)
     return MavenContext(resolver=resolver, repo_cache=scratch / "m2", timeout=_TIMEOUT)
 
 
-def _fetch_kafka(target: Path, scratch: Path, progress: _Progress) -> None:
+def _fetch_kafka(target: Path, scratch: Path, progress: FileProgress) -> None:
     from jgo.env import EnvironmentBuilder, LinkStrategy
 
     builder = EnvironmentBuilder(
@@ -158,7 +153,7 @@ def _fetch_kafka(target: Path, scratch: Path, progress: _Progress) -> None:
         shutil.move(jar, target / jar.name)
 
 
-def _fetch_registry(target: Path, scratch: Path, progress: _Progress) -> None:
+def _fetch_registry(target: Path, scratch: Path, progress: FileProgress) -> None:
     project = _maven(scratch, progress).project("io.apicurio", "apicurio-registry-app")
     artifact = project.at_version(REGISTRY_VERSION).artifact(classifier="all", packaging="tar.gz")
     with tarfile.open(artifact.resolve()) as archive:

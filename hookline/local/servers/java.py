@@ -35,8 +35,7 @@ def command(heap: str, scratch: Path, options: Sequence[str]) -> list[str]:
 
 def environment() -> dict[str, str]:
     """Our environment without the options that it may hold for other JVMs."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("JAVA_")}
-    inherited.pop("_JAVA_OPTIONS", None)
-    inherited.pop("JDK_JAVA_OPTIONS", None)
+    ignored = ("JAVA_", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ignored)}
     # glibc would otherwise give each of a JVM's many threads its own arena.
     return {**inherited, "MALLOC_ARENA_MAX": "2"}

@@ -19,38 +19,6 @@ from schemas.topics import MIB, RAW_RETENTION
 HEAP = "384m"
 
 
-def properties(directory: Path, port: int, controller_port: int) -> dict[str, str]:
-    """The broker's settings: buffers for one machine, durations as in production."""
-    return {
-        "process.roles": "broker,controller",
-        "node.id": "1",
-        "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
-        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
-        "controller.listener.names": "CONTROLLER",
-        "log.dirs": str(directory / "log"),
-        "auto.create.topics.enable": "false",
-        "message.max.bytes": str(5 * MIB),
-        "replica.fetch.max.bytes": str(5 * MIB),
-        # Committed offsets must outlive the raw records.
-        "offsets.retention.minutes": str(2 * int(RAW_RETENTION.total_seconds()) // 60),
-        "default.replication.factor": "1",
-        "min.insync.replicas": "1",
-        "offsets.topic.replication.factor": "1",
-        "offsets.topic.num.partitions": "4",
-        "transaction.state.log.replication.factor": "1",
-        "transaction.state.log.min.isr": "1",
-        "transaction.state.log.num.partitions": "4",
-        "share.coordinator.state.topic.replication.factor": "1",
-        "share.coordinator.state.topic.min.isr": "1",
-        "group.initial.rebalance.delay.ms": "0",
-        "num.network.threads": "2",
-        "num.io.threads": "4",
-        "log.cleaner.dedupe.buffer.size": str(4 * MIB),
-        "log.cleaner.io.buffer.size": str(MIB // 8),
-    }
-
-
 def _cluster_id() -> str:
     return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A", 1)
 
@@ -65,8 +33,35 @@ class Kafka(Server):
         self._controller_port = free_port(self.port)
 
     def properties(self) -> dict[str, str]:
-        """The broker's settings."""
-        return properties(self.directory, self.port, self._controller_port)
+        """The broker's settings: buffers for one machine, durations as in production."""
+        return {
+            "process.roles": "broker,controller",
+            "node.id": "1",
+            "controller.quorum.voters": f"1@127.0.0.1:{self._controller_port}",
+            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self._controller_port}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
+            "controller.listener.names": "CONTROLLER",
+            "log.dirs": str(self.directory / "log"),
+            "auto.create.topics.enable": "false",
+            "message.max.bytes": str(5 * MIB),
+            "replica.fetch.max.bytes": str(5 * MIB),
+            # Committed offsets must outlive the raw records.
+            "offsets.retention.minutes": str(2 * int(RAW_RETENTION.total_seconds()) // 60),
+            "default.replication.factor": "1",
+            "min.insync.replicas": "1",
+            "offsets.topic.replication.factor": "1",
+            "offsets.topic.num.partitions": "4",
+            "transaction.state.log.replication.factor": "1",
+            "transaction.state.log.min.isr": "1",
+            "transaction.state.log.num.partitions": "4",
+            "share.coordinator.state.topic.replication.factor": "1",
+            "share.coordinator.state.topic.min.isr": "1",
+            "group.initial.rebalance.delay.ms": "0",
+            "num.network.threads": "2",
+            "num.io.threads": "4",
+            "log.cleaner.dedupe.buffer.size": str(4 * MIB),
+            "log.cleaner.io.buffer.size": str(MIB // 8),
+        }
 
     @property
     def brokers(self) -> str:
@@ -88,8 +83,8 @@ class Kafka(Server):
             ],
         )
         path = self.directory / "server.properties"
-        values = self.properties()
-        path.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+        lines = (f"{name}={value}\n" for name, value in self.properties().items())
+        path.write_text("".join(lines))
         if not (self.directory / "log" / "meta.properties").exists():
             tool = ["kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(path)]
             with self.log.open("ab") as log:
@@ -109,14 +104,11 @@ class Kafka(Server):
 
     def launch(self) -> None:
         """Start the process, on another controller port if the previous one is taken."""
-        if not self._runs and not is_free(self._controller_port):
+        is_running = self.child is not None and self.child.is_running
+        if not is_running and not is_free(self._controller_port):
             self._controller_port = free_port(self.port)
             self.child = None
         super().launch()
-
-    @property
-    def _runs(self) -> bool:
-        return self.child is not None and self.child.is_running
 
     def is_ready(self) -> bool:
         """Whether its metadata lists a broker."""

@@ -20,7 +20,7 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from hookline.local.process import TETHER, Child, tail
+from hookline.local.process import TETHER, Child, tail, write_private
 from hookline.local.servers.server import LocalError, Server
 
 OWNER = "hookline"
@@ -96,10 +96,7 @@ class Postgres(Server):
         if missing:  # also in a folder of an earlier version, which had fewer roles
             passwords |= {role: secrets.token_urlsafe(18) for role in missing}
             self.directory.mkdir(parents=True, exist_ok=True)
-            fresh = self._secrets.with_suffix(".new")
-            fresh.touch(mode=0o600)
-            fresh.write_text(json.dumps(passwords))
-            fresh.rename(self._secrets)
+            write_private(self._secrets, json.dumps(passwords))
         return passwords
 
     def prepare(self) -> Child:
@@ -161,8 +158,7 @@ class Postgres(Server):
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(mode=0o700)
         password = self.directory / "password.new"
-        password.touch(mode=0o600)
-        password.write_text(self._passwords()[OWNER])
+        write_private(password, self._passwords()[OWNER])
         if os.geteuid() == 0:
             account = pwd.getpwnam(_ACCOUNT)
             os.chown(fresh, account.pw_uid, account.pw_gid)
@@ -184,8 +180,7 @@ class Postgres(Server):
 
     def is_ready(self) -> bool:
         """Whether the owner can log in; creates missing roles and the database."""
-        url = self._url(OWNER)
-        postgres = url.rpartition("/")[0] + "/postgres"
+        postgres = self.url.rpartition("/")[0] + "/postgres"
         try:
             with psycopg.connect(postgres, connect_timeout=2, autocommit=True) as connection:
                 self._create_missing(connection)

@@ -43,12 +43,9 @@ class Registry(Server):
                 str(home / "quarkus-run.jar"),
             ],
         )
+        environment = java.environment()
         return Child(
-            self.name,
-            command,
-            self.log,
-            environment=java.environment(),
-            directory=self.directory,
+            self.name, command, self.log, environment=environment, directory=self.directory
         )
 
     def is_ready(self) -> bool:

@@ -12,7 +12,7 @@ class LocalError(RuntimeError):
 class Server:
     """A server on 127.0.0.1 with its data in ``directory``.
 
-    ``start`` returns when it answers. Port and data stay the same after ``stop`` and ``kill``.
+    ``start`` returns when it answers. Port and data stay the same after ``stop``.
     """
 
     name = "server"
@@ -74,18 +74,3 @@ class Server:
         self._is_wanted = False
         if self.child is not None:
             self.child.stop()
-
-    def kill(self) -> None:
-        """Kill it (SIGKILL)."""
-        if self.child is not None:
-            self.child.kill()
-
-    def pause(self) -> None:
-        """Suspend it (SIGSTOP)."""
-        if self.child is not None:
-            self.child.pause()
-
-    def resume(self) -> None:
-        """Resume it (SIGCONT)."""
-        if self.child is not None:
-            self.child.resume()

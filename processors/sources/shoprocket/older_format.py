@@ -25,7 +25,7 @@ from processors.sources.readers.fields import (
 )
 from processors.sources.readers.refusals import unknown_event
 from processors.sources.readers.times import micros, moment
-from schemas.events import Change, Customer, LineItem, Order, OrderStatus
+from schemas.events import Change, Customer, LineItem, Meta, Order, OrderStatus
 from schemas.shops import Shop
 
 CHANGES = {
@@ -93,11 +93,23 @@ def _is_test(document: Document, data: dict[str, Any]) -> bool:
     return livemode is False or any(type(m) is str and m.lower() == "test" for m in modes)
 
 
+def _head(delivery: Delivery, parsed: Parsed, data: dict[str, Any], version: int) -> Meta:
+    noun, _, verb = parsed.event.partition(".")
+    change, dated_by = CHANGES[verb]
+    return meta.build(
+        delivery,
+        slot=noun,
+        event=parsed.event,
+        change=change,
+        when=moment(data, dated_by, "data.", delivery.shop),
+        adapter_version=version,
+        is_test=_is_test(parsed.payload, data),
+    )
+
+
 def _order(delivery: Delivery, parsed: Parsed, version: int) -> Order:
-    document: Document = parsed.payload
-    data = required_mapping(document, "data")
+    data = required_mapping(parsed.payload, "data")
     shop = delivery.shop
-    change, dated_by = CHANGES[parsed.event.partition(".")[2]]
     currency, source = money.currency(data, "currency_paid_in", "data.", shop)
     lines = read_rows(data, "order_items", "data.", _line)
     created = micros(data, "created_at", "data.", shop)
@@ -108,15 +120,7 @@ def _order(delivery: Delivery, parsed: Parsed, version: int) -> Order:
         mapping(data, "payment_payload", "data."), "payment_method", "data.payment_payload."
     )
     return Order(
-        meta=meta.build(
-            delivery,
-            slot="order",
-            event=parsed.event,
-            change=change,
-            when=moment(data, dated_by, "data.", shop),
-            adapter_version=version,
-            is_test=_is_test(document, data),
-        ),
+        meta=_head(delivery, parsed, data, version),
         order_id=required_id(data, "id", "data."),
         order_number=text(data, "order_id", "data."),
         customer=reference(
@@ -124,7 +128,7 @@ def _order(delivery: Delivery, parsed: Parsed, version: int) -> Order:
             email_hash(text(data, "email", "data."), delivery.contact_key),
         ),
         status=OrderStatus.DELETED
-        if change is Change.DELETED
+        if parsed.event == "order.deleted"
         else STATUSES.get((status or "").lower(), OrderStatus.UNKNOWN),
         status_word=status,
         fulfillment_word=text(data, "fulfillment_status_raw", "data."),
@@ -188,24 +192,14 @@ def _line(line: dict[str, Any], path: str) -> LineItem:
 
 def _customer(delivery: Delivery, parsed: Parsed, version: int) -> Customer:
     """Build ``customer``. No sample is published: the fields are named as they are in orders."""
-    document: Document = parsed.payload
-    data = required_mapping(document, "data")
+    data = required_mapping(parsed.payload, "data")
     shop = delivery.shop
-    change, dated_by = CHANGES[parsed.event.partition(".")[2]]
     phone = next(
         (k for k in ("phone", "contact_number", "user_contact_number") if data.get(k)), "phone"
     )
     name = "name" if data.get("name") else "user_name"
     return Customer(
-        meta=meta.build(
-            delivery,
-            slot="customer",
-            event=parsed.event,
-            change=change,
-            when=moment(data, dated_by, "data.", shop),
-            adapter_version=version,
-            is_test=_is_test(document, data),
-        ),
+        meta=_head(delivery, parsed, data, version),
         customer_id=required_id(data, "id", "data."),
         email_hash=email_hash(text(data, "email", "data."), delivery.contact_key),
         contact=contact(

@@ -4,19 +4,11 @@ from decimal import Decimal
 from typing import Any
 
 from processors.sources.contract import Delivery, Parsed, Slots
-from processors.sources.readers import meta, money
+from processors.sources.readers import money
 from processors.sources.readers.attributes import attributes
-from processors.sources.readers.fields import (
-    flag,
-    identifier,
-    names,
-    row_paths,
-    rows,
-    text,
-    units,
-)
+from processors.sources.readers.fields import flag, identifier, names, row_paths, rows, text, units
 from processors.sources.readers.refusals import invalid
-from processors.sources.spiffy.common import VERSION
+from processors.sources.spiffy.common import head
 from schemas.events import Cart, Change, LineItem
 
 CHANGES = {"carts/create": Change.CREATED, "carts/update": Change.UPDATED}
@@ -44,14 +36,7 @@ def events(delivery: Delivery, parsed: Parsed) -> Slots:
         total = money.total(map(_net_price, items, paths), "line_items")
     currency, source = money.currency(data, "currency", "", delivery.shop)
     cart = Cart(
-        meta=meta.build(
-            delivery,
-            slot="cart",
-            event=parsed.event,
-            change=CHANGES[parsed.event],
-            when=None,
-            adapter_version=VERSION,
-        ),
+        meta=head(delivery, parsed.event, "cart", CHANGES[parsed.event], None),
         cart_id=cart_id,
         cart_token=token,
         abandoned=False,

@@ -1,13 +1,29 @@
-"""Spiffy Stores: the version of its adapter; what changed, and when."""
+"""Spiffy Stores: the meta of its events; what changed, and when."""
 
 from typing import Any
 
 from processors.sources.contract import Delivery
+from processors.sources.readers import meta
 from processors.sources.readers.times import Moment, moment
-from schemas.events import Change
+from schemas.events import Change, Meta
 
 VERSION = 1
 _DELETIONS = frozenset({"delete", "deleted", "destroy"})
+
+
+def head(
+    delivery: Delivery, event: str, slot: str, change: Change, when: Moment | None, **more: Any
+) -> Meta:
+    """Build the meta of an event; ``more``: other arguments of ``meta.build``."""
+    return meta.build(
+        delivery,
+        slot=slot,
+        event=event,
+        change=change,
+        when=when,
+        adapter_version=VERSION,
+        **more,
+    )
 
 
 def change_of(verb: str) -> Change:

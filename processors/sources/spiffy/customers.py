@@ -3,7 +3,7 @@
 from typing import Any
 
 from processors.sources.contract import Delivery, Parsed, Slots
-from processors.sources.readers import meta, money
+from processors.sources.readers import money
 from processors.sources.readers.attributes import attributes
 from processors.sources.readers.contact import contact, email_hash, reference
 from processors.sources.readers.fields import (
@@ -16,9 +16,10 @@ from processors.sources.readers.fields import (
     required_mapping,
     text,
 )
+from processors.sources.readers.meta import other_entity
 from processors.sources.readers.refusals import invalid
 from processors.sources.readers.times import micros, moment
-from processors.sources.spiffy.common import VERSION, change_of, when_of
+from processors.sources.spiffy.common import change_of, head, when_of
 from schemas.events import (
     Change,
     Customer,
@@ -45,15 +46,8 @@ def events(delivery: Delivery, parsed: Parsed) -> Slots:
     """Build ``customer``."""
     data: dict[str, Any] = parsed.payload
     change = change_of(parsed.event.partition("/")[2])
-    head = meta.build(
-        delivery,
-        slot="customer",
-        event=parsed.event,
-        change=change,
-        when=when_of(delivery, data, change),
-        adapter_version=VERSION,
-    )
-    return {"customer": customer(delivery, head, data, "")}
+    meta = head(delivery, parsed.event, "customer", change, when_of(delivery, data, change))
+    return {"customer": customer(delivery, meta, data, "")}
 
 
 def embedded(
@@ -65,17 +59,11 @@ def embedded(
     customer_id = identifier(fields, "id", "customer.")
     if updated is None or customer_id is None:
         return {}
-    head = meta.build(
-        delivery,
-        entity=meta.other_entity(delivery, "customer", customer_id),
-        slot="customer",
-        event=parsed.event,
-        change=Change.UPDATED,
-        when=updated,
-        adapter_version=VERSION,
-        is_test=is_test,
+    entity = other_entity(delivery, "customer", customer_id)
+    meta = head(
+        delivery, parsed.event, "customer", Change.UPDATED, updated, entity=entity, is_test=is_test
     )
-    return {"customer": customer(delivery, head, fields, "customer.")}
+    return {"customer": customer(delivery, meta, fields, "customer.")}
 
 
 def owner(delivery: Delivery, data: dict[str, Any]) -> CustomerRef | None:
@@ -92,7 +80,7 @@ def owner(delivery: Delivery, data: dict[str, Any]) -> CustomerRef | None:
     )
 
 
-def customer(delivery: Delivery, head: Meta, data: dict[str, Any], path: str) -> Customer:
+def customer(delivery: Delivery, meta: Meta, data: dict[str, Any], path: str) -> Customer:
     """Build a customer's record; ``total_spent`` and ``orders_count`` are running totals."""
     shop = delivery.shop
     customer_id = required_id(data, "id", path)
@@ -108,7 +96,7 @@ def customer(delivery: Delivery, head: Meta, data: dict[str, Any], path: str) ->
         currency_source=source,
     )
     return Customer(
-        meta=head,
+        meta=meta,
         customer_id=customer_id,
         email_hash=email_hash(text(data, "email", path), delivery.contact_key),
         contact=contact(data, path, "title", "first_name", "last_name", "name", "email", "phone"),
@@ -140,17 +128,11 @@ def credit(delivery: Delivery, parsed: Parsed) -> Slots:
             "created_at", "a credit has no id: it is identified by its customer and creation time"
         )
     is_new = updated is None or updated == created
+    change = Change.CREATED if is_new else Change.UPDATED
     order = mapping(data, "order")
     currency, source = money.currency(data, "currency", "", delivery.shop)
     payment = Payment(
-        meta=meta.build(
-            delivery,
-            slot="payment",
-            event=parsed.event,
-            change=Change.CREATED if is_new else Change.UPDATED,
-            when=updated or created,
-            adapter_version=VERSION,
-        ),
+        meta=head(delivery, parsed.event, "payment", change, updated or created),
         payment_id=native_id(delivery.raw.entity),
         kind=PaymentKind.CREDIT,
         order_id=identifier(order, "id", "order."),

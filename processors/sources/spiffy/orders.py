@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from processors.sources.contract import Delivery, Parsed, Slots
-from processors.sources.readers import meta, money
+from processors.sources.readers import money
 from processors.sources.readers.attributes import attributes
 from processors.sources.readers.fields import (
     flag,
@@ -19,17 +19,11 @@ from processors.sources.readers.fields import (
     text,
     units,
 )
+from processors.sources.readers.meta import other_entity
 from processors.sources.readers.times import micros, moment
-from processors.sources.spiffy.common import VERSION, change_of, when_of
+from processors.sources.spiffy.common import change_of, head, when_of
 from processors.sources.spiffy.customers import embedded, owner
-from schemas.events import (
-    Change,
-    LineItem,
-    Order,
-    OrderStatus,
-    Shipment,
-    ShipmentStatus,
-)
+from schemas.events import Change, LineItem, Order, OrderStatus, Shipment, ShipmentStatus
 
 STATUSES = {
     "pending": OrderStatus.PENDING,
@@ -100,14 +94,13 @@ def _order(delivery: Delivery, parsed: Parsed) -> Order:
     refunded, refunded_goods = _refunds(data)
     status = text(data, "financial_status")
     return Order(
-        meta=meta.build(
+        meta=head(
             delivery,
-            slot="order",
-            event=parsed.event,
-            change=change,
-            when=when,
+            parsed.event,
+            "order",
+            change,
+            when,
             version_at=version_at,
-            adapter_version=VERSION,
             is_test=flag(data, "test") is True,
         ),
         order_id=required_id(data, "id"),
@@ -209,14 +202,13 @@ def _shipment(
     updated = moment(parcel, "updated_at", path, delivery.shop)
     status = text(parcel, "shipment_status", path) or text(parcel, "status", path)
     return Shipment(
-        meta=meta.build(
+        meta=head(
             delivery,
-            entity=meta.other_entity(delivery, "shipment", shipment_id),
-            slot=slot,
-            event=order.meta.source_event,
-            change=Change.UPDATED,
-            when=updated,
-            adapter_version=order.meta.adapter_version,
+            order.meta.source_event,
+            slot,
+            Change.UPDATED,
+            updated,
+            entity=other_entity(delivery, "shipment", shipment_id),
             is_test=order.meta.is_test,
         ),
         shipment_id=shipment_id,

@@ -13,9 +13,8 @@ import typer.main
 from typer.testing import CliRunner
 
 from hookline import stack_address
-from hookline.cli import app
+from hookline.cli import app, keep_examples
 from hookline.console.errors import CommandError, guarded
-from hookline.console.help_text import keep_examples
 from runtime.settings import SettingsError
 from tests import ROOT
 

@@ -17,11 +17,11 @@ from ingest.http.access_log import LINES_A_SECOND, AccessLog
 from ingest.http.limits import RECORD_OVERHEAD, InFlight, Quotas
 from ingest.publisher import MemoryPublisher
 from ingest.signatures import hmac_base64, hmac_hex
-from ingest.sources import CIKLIK_EVENTS
 from runtime.health import Health
 from runtime.settings import Settings
 from runtime.shop_book import ShopBook
 from schemas import heartbeats
+from schemas.platforms import PLATFORMS
 
 SHOPS = """
 [[shops]]
@@ -220,7 +220,7 @@ async def test_a_hex_signature_is_taken(house: Any) -> None:
     assert (await house.post("/hooks/shoprocket/hexed", x_signature=proof)).status_code == 200
 
 
-@pytest.mark.parametrize("event", sorted(CIKLIK_EVENTS))
+@pytest.mark.parametrize("event", sorted(PLATFORMS["ciklik"].events_in_url))
 async def test_all_of_cikliks_urls_are_taken(house: Any, event: Any) -> None:
     await house.post(f"/hooks/ciklik/box/box-token/{event}", b'{"id":1}')
 

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.signatures import SCHEMES
-from ingest.sources import CIKLIK_EVENTS, SOURCES, hashed_key, prove, read
+from ingest.sources import SOURCES, hashed_key, prove, read
 from schemas import shops
 from schemas.keys import slug
+from schemas.platforms import PLATFORMS
 from schemas.shops import Shop
 from tests import ROOT
 
@@ -28,7 +29,7 @@ def test_there_is_a_row_for_every_source_of_the_shops_file() -> None:
 
 
 def test_ciklik_has_eighteen_urls() -> None:
-    assert len(CIKLIK_EVENTS) == 18
+    assert len(PLATFORMS["ciklik"].events_in_url) == 18
 
 
 # Published samples, as typed in tests/examples from the platforms' pages.
@@ -220,9 +221,9 @@ json_values = st.recursive(
     max_leaves=12,
 )
 anything = st.binary(max_size=200) | json_values.map(lambda v: json.dumps(v).encode())
-events = st.sampled_from(["", "carts/create", "orders/x", *sorted(CIKLIK_EVENTS)]) | st.text(
-    max_size=20
-)
+events = st.sampled_from(
+    ["", "carts/create", "orders/x", *sorted(PLATFORMS["ciklik"].events_in_url)]
+) | st.text(max_size=20)
 
 
 @given(source=st.sampled_from(sorted(SOURCES)), event=events, body=anything)

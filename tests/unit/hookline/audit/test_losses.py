@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline.local.index_size import IndexSize
+from hookline.local.doctor import IndexSize
 from processors.index.outcome_headers import parse_outcome_headers
 from processors.index.partition_index import PartitionIndex
 from runtime.kafka.operator_decisions import accepted_until, divided
 from schemas import decisions
 from schemas.decisions import AcceptedLoss
+from tests.index_bytes import index_bytes
 from tests.toy_platform import CODEC, SHOPS, adapter, record
 
 
@@ -63,7 +64,7 @@ def test_the_bytes_told_are_those_that_a_delivery_takes() -> None:
         index.settle(count, 0)
     finally:
         run_set.SORT_AT = before
-    assert IndexSize(rate=count, window_s=1, partitions=1).nbytes == index.nbytes
+    assert IndexSize(rate=count, window_s=1, partitions=1).nbytes == index_bytes(index)
 
 
 @given(

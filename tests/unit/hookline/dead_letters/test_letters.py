@@ -1,5 +1,6 @@
 """Dead letters: read, filtered, grouped, and the headers of a replay."""
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ from hookline.console.time_argument import milliseconds
 from hookline.dead_letters.letters import (
     DeadLetter,
     LetterFilter,
-    LetterGroups,
+    group_letters,
     parse_letter,
     parse_letter_id,
     path_pattern,
@@ -33,7 +34,6 @@ LETTER = DeadLetter(
     detail="not a number",
     adapter="4",
     raw_offset=40,
-    raw_ms=4_000,
     slot=None,
     replay_of=None,
 )
@@ -96,13 +96,14 @@ def test_a_filter_matches_what_meets_all_its_conditions(
     assert wanted.matches(LETTER) is expected
 
 
-def test_letters_of_one_cause_are_one_group_whatever_their_positions() -> None:
-    groups = LetterGroups()
-    groups.add(LETTER)
-    groups.add(replace(LETTER, offset=18, path="items[12].price", appended_ms=9_000))
-    groups.add(replace(LETTER, offset=19, path="items[1].price", appended_ms=1_000))
-    groups.add(replace(LETTER, offset=20, reason="malformed-body", path="@312"))
-    largest, other = groups
+async def test_letters_of_one_cause_are_one_group_whatever_their_positions() -> None:
+    async def letters() -> AsyncIterator[tuple[DeadLetter, None]]:
+        yield LETTER, None
+        yield replace(LETTER, offset=18, path="items[12].price", appended_ms=9_000), None
+        yield replace(LETTER, offset=19, path="items[1].price", appended_ms=1_000), None
+        yield replace(LETTER, offset=20, reason="malformed-body", path="@312"), None
+
+    largest, other = await group_letters(letters())
     assert (largest.letters, largest.path, largest.newest) == (3, "items[].price", "2:18")
     assert (largest.oldest_ms, largest.newest_ms) == (1_000, 9_000)
     assert (other.letters, other.path) == (1, "@")

@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 from hookline.analysis.what_if import CountsBySetting, WhatIfCounts, count_generations
 from hookline.explain.cart_timeline import Moment, timeline
 from schemas.events import CustomerRef
-from sinks.carts.activity import activity_of
 from sinks.carts.fold import fold
-from sinks.carts.records import CandidateOrder, CartHistory
+from sinks.carts.records import CandidateOrder, CartHistory, activity_of
 from sinks.lifetime.order_money import candidate_order, order_money
 from sinks.lifetime.order_state import order_state
 from sinks.merge.last_writer import flatten

@@ -173,7 +173,7 @@ def test_the_tier_added_last_has_ended_before_the_first_is_asked(
 def test_a_paused_child_can_be_stopped(make: Callable[..., Child]) -> None:
     child = make(SLEEP)
     child.start()
-    child.pause()
+    child.signal(signal.SIGSTOP)
     child.stop(grace=10)
     assert child.exit_code == -signal.SIGTERM
 

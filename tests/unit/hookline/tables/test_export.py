@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline.commands.tables_export import Format, _opens
+from hookline.commands.tables import Format, _opens
 from hookline.console.errors import CommandError
 from hookline.tables.export import Column, Relation, _column, csv_text, seconds
-from hookline.tables.parquet import _Parquet, _type
+from hookline.tables.parquet import _record_batch, _type
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone(timedelta(hours=2)))
 
@@ -57,9 +57,9 @@ def test_digits_and_places_are_those_of_the_column() -> None:
 def test_an_amount_that_would_be_rounded_is_refused() -> None:
     """Five places do not fit four: the file is not written with less than is stored."""
     relation = Relation("customer_lifetime_value", 1, (Column("net", "numeric"),))
-    sheet = _Parquet(None, pa.schema([("net", pa.decimal128(38, 4))]), relation)
+    schema = pa.schema([("net", pa.decimal128(38, 4))])
     with pytest.raises(CommandError, match=r"customer_lifetime_value.net .*--format csv"):
-        sheet.write([(Decimal("0.00001"),)])
+        _record_batch(relation, schema, [(Decimal("0.00001"),)])
 
 
 def test_what_an_extra_needs_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from processors.index.run_set import RunSet
 from processors.index.sorted_run import ROW_BYTES
 from schemas import envelopes
 from schemas.envelopes import RawDelivery
+from tests.index_bytes import run_bytes
 
 DIGESTS = [bytes([number]) * 16 for number in range(4)]
 ENTITIES = [b"spiffy/s/cart:1", b"spiffy/s/cart:2"]
@@ -207,7 +208,7 @@ def test_a_delivery_takes_thirty_eight_bytes() -> None:
     for number in range(run_set.SORT_AT):
         many.add(number, number, number.to_bytes(16, "big"), number)
     many.pack()
-    assert many.nbytes == ROW_BYTES * run_set.SORT_AT == 38 * run_set.SORT_AT
+    assert run_bytes(many) == ROW_BYTES * run_set.SORT_AT == 38 * run_set.SORT_AT
 
 
 def test_runs_merge_so_that_a_lookup_asks_few_of_them() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime import worker
-from runtime.consumer import batch_consumer, crash_marks, pacing
+from runtime.consumer import batch_consumer, crash_marks, thread
 from runtime.consumer.batch_consumer import BatchConsumer
 from runtime.consumer.crash_marks import CommitMetadata
 from runtime.consumer.in_flight import Delivered, Fetched, append_contiguous
@@ -600,9 +600,9 @@ def test_the_pause_grows_with_a_small_batch_and_a_large_one_has_none(
     one: int, other: int, is_together: bool
 ) -> None:
     fewer, more = (
-        pacing.batch_pause(count, is_together=is_together) for count in sorted((one, other))
+        thread.batch_pause(count, is_together=is_together) for count in sorted((one, other))
     )
-    if 0 < min(one, other) and max(one, other) < pacing.SMALL_BATCH:
-        assert 0 < fewer <= more <= pacing.LONGEST_PAUSE
-    if max(one, other) >= pacing.SMALL_BATCH:
+    if 0 < min(one, other) and max(one, other) < thread.SMALL_BATCH:
+        assert 0 < fewer <= more <= thread.LONGEST_PAUSE
+    if max(one, other) >= thread.SMALL_BATCH:
         assert more == 0

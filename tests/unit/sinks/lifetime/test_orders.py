@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from schemas.codec import MAX_MONEY
 from schemas.events import LineItem, OrderStatus
 from sinks.lifetime.order_money import OrderMoney, candidate_order, order_money
-from sinks.lifetime.order_state import OrderState, order_state
-from sinks.lifetime.renewals import renewals
+from sinks.lifetime.order_state import OrderState, order_state, renewals
 from sinks.lifetime.revenue_status import RevenueStatus
 
 D = Decimal

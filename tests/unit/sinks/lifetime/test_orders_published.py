@@ -9,12 +9,10 @@ import pytest
 
 from schemas.events import RECORDS, Cart, Event, Order, OrderStatus
 from schemas.keys import native_id
-from sinks.carts.activity import activity_of
 from sinks.carts.fold import fold
-from sinks.carts.records import CartHistory, CartStatus, Detection
+from sinks.carts.records import CartHistory, CartStatus, Detection, activity_of
 from sinks.lifetime.order_money import order_money
-from sinks.lifetime.order_state import OrderState, order_state
-from sinks.lifetime.renewals import renewals
+from sinks.lifetime.order_state import OrderState, order_state, renewals
 from sinks.lifetime.revenue_status import RevenueStatus
 from sinks.merge.last_writer import flatten
 from tests import ROOT

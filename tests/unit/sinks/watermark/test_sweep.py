@@ -13,9 +13,8 @@ import pytest
 
 from runtime.stage import Partition
 from schemas.events import Micros
-from sinks.carts.activity import activity_of
 from sinks.carts.fold import fold
-from sinks.carts.records import Activity, CandidateOrder, CartHistory
+from sinks.carts.records import Activity, CandidateOrder, CartHistory, activity_of
 from sinks.watermark.watermark import MARGIN_MS, Watermark
 from tests.sink_events import NOON, SECOND, cart, line
 

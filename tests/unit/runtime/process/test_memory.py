@@ -12,7 +12,7 @@ _MIB = 1 << 20
 _BLOCKS = 50
 _HELD = f"""
 import psutil
-from runtime.process import malloc
+from runtime.process import memory
 {{settle}}
 first = bytearray(30 * {_MIB})
 del first  # by default only what is larger gets pages of its own from now on
@@ -32,5 +32,5 @@ def _held(settle: str) -> int:
     not hasattr(ctypes.CDLL(None), "mallopt"), reason="this C library is not glibc: no mallopt"
 )
 def test_large_blocks_go_back_to_the_system_once_they_are_freed() -> None:
-    kept, settled = _held(""), _held("malloc.configure()")
+    kept, settled = _held(""), _held("memory.configure_malloc()")
     assert kept - settled > _BLOCKS * _MIB  # the half of what the blocks took
