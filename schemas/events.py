@@ -159,6 +159,7 @@ class Meta(Record, frozen=True):
     is_test: bool
     adapter_version: int
     settings: ShopSettings
+    source_time: Micros | None = None
 
 
 class CustomerRef(Record, frozen=True, kw_only=True):
@@ -185,6 +186,19 @@ class LineItem(Record, frozen=True, kw_only=True):
     is_gift_card: bool | None = None
     status_word: str | None = None
     attributes: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class Refund(Record, frozen=True, kw_only=True):
+    """One refund of an order; only SUCCEEDED ones count, lines and money by the same rule."""
+
+    refund_id: str | None = None
+    status: PaymentStatus = PaymentStatus.UNKNOWN
+    status_word: str | None = None
+    refunded_at: Micros | None = None
+    amount: Decimal | None = None
+    goods: Decimal | None = None
+    tax: Decimal | None = None
+    shipping: Decimal | None = None
 
 
 class ReportedTotals(Record, frozen=True, kw_only=True):
@@ -262,6 +276,8 @@ class Order(Record, frozen=True):
     next_billing_at: Micros | None = None
     reported: tuple[ReportedTotals, ...] = ()
     attributes: dict[str, str] = msgspec.field(default_factory=dict)
+    refunds: tuple[Refund, ...] | None = None
+    cleared: tuple[str, ...] = ()
 
 
 class Customer(Record, frozen=True, kw_only=True):
@@ -327,6 +343,7 @@ class Payment(Record, frozen=True, kw_only=True):
     created_at: Micros | None = None
     updated_at: Micros | None = None
     attributes: dict[str, str] = msgspec.field(default_factory=dict)
+    refunded_amount: Decimal | None = None
 
 
 class Shipment(Record, frozen=True, kw_only=True):

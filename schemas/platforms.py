@@ -35,6 +35,10 @@ class Platform:
     # Kinds of data in its deliveries: figures of other kinds are unknown in the tables, not zero.
     provides: frozenset[str] = frozenset()
     """Some of ``carts``, ``payments``, ``refunds`` and ``subscriptions``."""
+    refunds_from: str = ""
+    """The one authority for refunds: ``orders`` or ``payments``; empty where neither gives any."""
+    taxes_included: bool = False
+    """Whether prices include tax, where neither payload, shop nor the sums decide."""
     carts_named_by: tuple[str, ...] = ("cart_id",)
     """How orders name carts: ``cart_id``, ``cart_token``, ``customer_id``, ``email_hash``."""
 
@@ -69,6 +73,7 @@ PLATFORMS: dict[str, Platform] = {
         Platform(
             name="shoprocket",
             names_currency=True,
+            refunds_from="orders",
             provides=_provides("carts payments refunds"),
         ),
         Platform(
@@ -78,6 +83,7 @@ PLATFORMS: dict[str, Platform] = {
             proof_header="x-spiffy-hmac-sha256",
             event_headers=("x-spiffy-topic", "x-spiffy-stores-topic"),
             shop_headers=("x-spiffy-shop-domain", "x-spiffy-stores-shop-domain"),
+            refunds_from="orders",
             provides=_provides("carts payments refunds"),
             carts_named_by=("cart_id", "cart_token"),
         ),
@@ -85,6 +91,7 @@ PLATFORMS: dict[str, Platform] = {
             name="ciklik",
             names_currency=False,
             events_in_url=_CIKLIK_EVENTS,
+            refunds_from="payments",
             provides=_provides("carts payments subscriptions"),
             carts_named_by=("cart_id", "customer_id", "email_hash"),
         ),

@@ -13,16 +13,29 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import msgspec
 
 from schemas.codegen.emitter import CodeEmitter
-from schemas.events import Change, CustomerRef, Event, Meta, ShopSettings
+from schemas.events import (
+    Change,
+    CustomerRef,
+    Event,
+    Meta,
+    Order,
+    OrderStatus,
+    ShopSettings,
+)
 
 Fields = dict[str, Any]
-"""Field name -> JSON value. A field that was not given is missing, never None."""
+"""Field name -> JSON value. A field that was not given is missing; None is explicitly empty."""
 
 FIRST = "first_occurred_at"
-"""When the entity first occurred: the one field whose smallest value wins, not the newest."""
+"""When the entity first occurred. Of fields that begin with this the smallest value wins."""
+REFUND, FIRST_REFUND, FIRST_REFUNDED = "refund/", f"{FIRST}/refund/", f"{FIRST}/refunded/"
+"""Fields for each refund by its id, when it first occurred, and when a running total did.
 
-_NATIVE_TEXTS = {"status": "status_word"}
-"""Enum field -> field with the platform's own text for it."""
+So the refunds of an order are gathered over all of its events.
+"""
+
+_GATHERED = {(Order, "refunds"), (Order, "cleared")}
+"""Fields that ``_order_fields`` takes apart."""
 _CACHED_SETTINGS = 1_000
 
 _to_json: Callable[[Any], Any] = msgspec.to_builtins
@@ -32,11 +45,11 @@ _settings_cache: dict[int, tuple[ShopSettings, Fields]] = {}
 def event_fields(record: Event) -> Fields:
     """Return the fields that a canonical event provides, as JSON values.
 
-    Left out: None, empty ``attributes`` or ``reported``, and an UNKNOWN without the platform's
-    own text beside it. The customer's three fields are flat (``customer_id``, ``email_hash``,
-    ``accepts_marketing``). Added to the record's own fields: ``deleted`` (unless REPORTED),
-    ``is_test``, ``settings``, ``occurred_at``, ``first_occurred_at`` and on a CREATED order
-    ``created_successful_transactions``.
+    Left out: None, empty ``attributes`` or ``reported``, and UNKNOWN: a status that is on no list
+    replaces none, its native text does. ``cleared`` fields are None. The customer's three fields
+    are flat (``customer_id``, ``email_hash``, ``accepts_marketing``). Added to the record's own
+    fields: ``deleted`` (unless REPORTED), ``is_test``, ``settings``, ``occurred_at``,
+    ``first_occurred_at`` and on a CREATED order ``created_successful_transactions``.
     """
     return _EXTRACTORS[type(record)](record)
 
@@ -48,10 +61,9 @@ def _extractor(record: type[Event]) -> Callable[[Any], Fields]:
         FIRST=FIRST,
     )  # fmt: skip
     emitter.add(0, "fields = {}")
-    hints = get_type_hints(record)
-    for name, hint in hints.items():
-        native = _NATIVE_TEXTS.get(name)
-        _add_field(emitter, name, hint, native if native in hints else None)
+    for name, hint in get_type_hints(record).items():
+        if (record, name) not in _GATHERED:
+            _add_field(emitter, name, hint)
     emitter.add(0, "meta = record.meta", "change = meta.change")
     emitter.add(0, "if change is not REPORTED: fields['deleted'] = change is DELETED")
     emitter.add(
@@ -62,13 +74,15 @@ def _extractor(record: type[Event]) -> Callable[[Any], Fields]:
         emitter.constants["CREATED"] = Change.CREATED
         emitter.add(0, "if change is CREATED and record.successful_transactions is not None:")
         emitter.add(1, "fields['created_successful_transactions'] = record.successful_transactions")
+        emitter.constants["order_fields"] = _order_fields
+        emitter.add(0, "order_fields(fields, record)")
     emitter.add(0, "return fields")
     extractor: Callable[[Any], Fields] = emitter.compiled("def fields_of(record):", "<fields>")
     return extractor
 
 
-def _add_field(emitter: CodeEmitter, name: str, hint: Any, native: str | None) -> None:
-    """Add the line for one field; ``native``: the field with the platform's own text for it."""
+def _add_field(emitter: CodeEmitter, name: str, hint: Any) -> None:
+    """Add the line for one field."""
     given = _without_none(hint)
     if given is Meta:
         return
@@ -88,14 +102,30 @@ def _add_field(emitter: CodeEmitter, name: str, hint: Any, native: str | None) -
         value = "str(value)"
     elif issubclass(kind, StrEnum):
         unknown = emitter.constant(kind("UNKNOWN"))
-        has_native = f" or record.{native} is not None" if native else ""
-        test = f"(value := record.{name}) is not {unknown}{has_native}"
+        test = f"(value := record.{name}) is not {unknown}"
         value = "value._value_"
     elif issubclass(kind, msgspec.Struct):
         value = "part(value)"
     if name in ("attributes", "reported"):  # empty is the same as not given
         test = f"value := record.{name}"
     emitter.add(0, f"if {test}: fields[{name!r}] = {value}")
+
+
+def _order_fields(fields: Fields, order: Order) -> None:
+    """Add refunds by their ids, whether the status is on the list, and what is cleared."""
+    at = order.meta.occurred_at
+    if order.status is not OrderStatus.UNKNOWN or order.status_word is not None:
+        fields["status_listed"] = order.status is not OrderStatus.UNKNOWN
+    if order.refunds is not None:
+        fields["refunds_given"] = True
+        for number, refund in enumerate(order.refunds):
+            name = f"#{number}" if refund.refund_id is None else refund.refund_id
+            fields[REFUND + name] = _part(refund)
+            fields[FIRST_REFUND + name] = at
+    if order.refunded_total:
+        fields[f"{FIRST_REFUNDED}{order.refunded_total}"] = at
+    for name in order.cleared:
+        fields.setdefault(name, None)
 
 
 def _without_none(hint: Any) -> Any:

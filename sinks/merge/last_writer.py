@@ -46,23 +46,25 @@ def version(meta: Meta) -> Version:
 def merge(layers: Sequence[Layer], new: Version, event_id: str, fields: Fields) -> Layers:
     """Merge one more event into a state. Any order and any repetition give the same result.
 
-    A field that is not given is missing from ``fields``, never None.
+    A field that is not given is missing from ``fields``; None takes the older value back.
     """
     if not layers:  # the common case
         return (Layer(new, event_id, fields),)
     candidates = sorted(
         (*layers, Layer(new, event_id, fields)), key=lambda layer: layer[:2], reverse=True
     )
-    first = min(
-        (layer.fields[FIRST] for layer in candidates if FIRST in layer.fields), default=None
-    )
+    first: dict[str, Any] = {}
+    for layer in candidates:
+        for name, value in layer.fields.items():
+            if name.startswith(FIRST):
+                first[name] = min(value, first.get(name, value))
     decided: set[str] = set()
     merged: list[Layer] = []
     for layer in candidates:
         own = {
             name: value
             for name, value in layer.fields.items()
-            if name not in decided and (name != FIRST or value == first)
+            if name not in decided and (name not in first or value == first[name])
         }
         if own or not merged:
             merged.append(Layer(layer.version, layer.event_id, own))

@@ -10,7 +10,7 @@ from schemas.shops import Shop
 _settings: dict[int, tuple[Shop, ShopSettings]] = {}
 """By the shop's id(). The shop is held too: else another object could get its id."""
 _MAX_SETTINGS = 1024
-_CREATED, _RECEIVED = Change.CREATED, TimeBasis.RECEIVED
+_RECEIVED = TimeBasis.RECEIVED
 
 
 def settings(shop: Shop) -> ShopSettings:
@@ -41,15 +41,15 @@ def build(
     change: Change,
     when: Moment | None,
     adapter_version: int,
-    version_at: Micros | None = None,
+    state_at: Micros | None = None,
     is_test: bool = False,
     entity: str | None = None,
 ) -> Meta:
     """Build the meta of an event.
 
-    ``when`` dates the change (None: nothing in the body does). ``version_at`` is the platform's
-    change time where that differs from ``when``. ``entity`` is the delivery's own, the raw key,
-    unless another is given.
+    ``when`` dates the change (None: nothing in the body does). ``state_at`` is the time of the
+    state that the payload shows, where that differs from ``when``. ``entity`` is the delivery's
+    own, the raw key, unless another is given.
     """
     raw, shop = delivery.raw, delivery.shop
     received, delivery_id = raw.received_at, raw.delivery_id
@@ -59,10 +59,10 @@ def build(
         occurred, basis = received, _RECEIVED
     else:
         occurred, basis = when
-    if version_at is None:
-        version_at = when.at if when is not None else appended
-    if change is _CREATED and version_at > appended:
-        version_at = appended
+    if state_at is None and when is not None:
+        state_at = when.at
+    # A clock that runs ahead must not outlive what comes after it.
+    version_at = appended if state_at is None or state_at > appended else state_at
     return Meta(
         event_id(delivery_id, slot),
         delivery_id,
@@ -82,6 +82,7 @@ def build(
         is_test or shop.is_test,
         adapter_version,
         settings(shop),
+        state_at,
     )
 
 

@@ -85,9 +85,9 @@ def _order(delivery: Delivery, parsed: Parsed) -> Order:
     cancelled = moment(data, "cancelled_at", "", shop)
     updated = moment(data, "updated_at", "", shop)
     when = when_of(delivery, data, change)
-    version_at = None
     if parsed.event.endswith("/cancelled") and cancelled is not None:
-        when, version_at = cancelled, (updated or cancelled).at
+        when = cancelled
+    state = None if change is Change.DELETED else updated
     created = micros(data, "created_at", "", shop)
     lines = read_rows(data, "line_items", "", _line)
     currency, source = money.currency(data, "currency", "", shop)
@@ -100,7 +100,7 @@ def _order(delivery: Delivery, parsed: Parsed) -> Order:
             "order",
             change,
             when,
-            version_at=version_at,
+            state_at=state.at if state else None,
             is_test=flag(data, "test") is True,
         ),
         order_id=required_id(data, "id"),

@@ -92,9 +92,10 @@ def test_an_update_with_its_time_is_content_and_else_state() -> None:
     assert order("shoprocket/order-updated-undated").meta.occurred_at == RECEIVED_AT
 
 
-def test_an_update_is_versioned_by_its_own_time_even_where_that_is_ahead_of_us() -> None:
+def test_a_clock_that_runs_ahead_dates_no_state_after_its_append() -> None:
     made = order(LIVE, lambda d: d["data"].update(updated_at="2026-03-01 12:30:00")).meta
-    assert made.version_at == RECEIVED_AT + 1800_000_000 - 250_000
+    assert made.version_at == made.raw_appended_at
+    assert made.source_time == RECEIVED_AT + 1800_000_000 - 250_000
     assert made.occurred_at == RECEIVED_AT
 
 

@@ -29,8 +29,7 @@ def fields_of_json(record: Event) -> dict[str, Any]:
         if not fields.get(name):
             fields.pop(name, None)
     for name in ("status", "kind", "currency_source"):
-        native = plain.get("status_word") if name == "status" else None
-        if fields.get(name) == "UNKNOWN" and native is None:
+        if fields.get(name) == "UNKNOWN":
             fields.pop(name)
     fields |= {name: value for name, value in (customer or {}).items() if value is not None}
     if meta["change"] != "REPORTED":
@@ -40,7 +39,23 @@ def fields_of_json(record: Event) -> dict[str, Any]:
     successes = plain.get("successful_transactions")
     if isinstance(record, Order) and record.meta.change is Change.CREATED and successes is not None:
         fields["created_successful_transactions"] = successes
-    return fields
+    return _order_fields(fields, record) if isinstance(record, Order) else fields
+
+
+def _order_fields(fields: dict[str, Any], order: Order) -> dict[str, Any]:
+    refunds, cleared = fields.pop("refunds", None), fields.pop("cleared")
+    at = fields["occurred_at"]
+    if "status" in fields or "status_word" in fields:
+        fields["status_listed"] = "status" in fields
+    if refunds is not None:
+        fields["refunds_given"] = True
+    for number, refund in enumerate(refunds or ()):
+        name = f"#{number}" if refund["refund_id"] is None else refund["refund_id"]
+        fields[f"refund/{name}"] = {k: v for k, v in refund.items() if v is not None}
+        fields[f"first_occurred_at/refund/{name}"] = at
+    if order.refunded_total:
+        fields[f"first_occurred_at/refunded/{order.refunded_total}"] = at
+    return dict.fromkeys(cleared) | fields
 
 
 @pytest.mark.parametrize("name", ENTITIES)

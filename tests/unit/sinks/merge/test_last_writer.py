@@ -15,10 +15,11 @@ from schemas.events import (
     Meta,
     Order,
     OrderStatus,
+    Refund,
     ShopSettings,
     TimeBasis,
 )
-from sinks.merge.event_fields import FIRST, event_fields
+from sinks.merge.event_fields import FIRST, FIRST_REFUNDED, event_fields
 from sinks.merge.last_writer import Layers, flatten, load, merge, version
 from tests.layers import merge_record
 
@@ -69,9 +70,40 @@ def test_null_is_not_given_and_empty_is() -> None:
     assert (fields["items"], fields["total"], "tax_total" in fields) == ([], "1.50", False)
 
 
-def test_unknown_is_given_only_with_the_platforms_text() -> None:
-    without, with_text = event_fields(order()), event_fields(order(status_word="odd"))
-    assert (without.get("status"), with_text.get("status")) == (None, "UNKNOWN")
+def test_a_status_on_no_list_replaces_none_and_its_text_is_kept() -> None:
+    layers = merge_record((), order(1, status=OrderStatus.PAID, status_word="paid"))
+    state = flatten(merge_record(layers, order(2, status_word="disputed")))
+    assert (state["status"], state["status_word"], state["status_listed"]) == (
+        "PAID",
+        "disputed",
+        False,
+    )
+
+
+def test_a_field_that_a_full_state_gives_as_null_takes_the_old_value_back() -> None:
+    layers = merge_record((), order(1, cancelled_at=5))
+    assert flatten(merge_record(layers, order(2)))["cancelled_at"] == 5
+    assert (
+        flatten(merge_record(layers, order(2, cleared=("cancelled_at",))))["cancelled_at"] is None
+    )
+    assert flatten(merge_record(layers, order(0, cleared=("cancelled_at",))))["cancelled_at"] == 5
+
+
+def test_refunds_are_gathered_by_their_ids_over_all_events() -> None:
+    layers = merge_record((), order(1, refunds=(Refund(refund_id="a", amount=Decimal(3)),)))
+    state = flatten(merge_record(layers, order(2, refunds=(Refund(refund_id="b"),))))
+    assert (state["refund/a"]["amount"], state["refund/b"]["status"]) == ("3", "UNKNOWN")
+
+
+def test_a_running_total_is_dated_by_the_event_that_gave_it_first() -> None:
+    events = [order(at, refunded_total=Decimal(amount)) for at, amount in ((1, 5), (2, 9), (3, 9))]
+    layers: Layers = ()
+    for event in reversed(events):
+        layers = merge_record(layers, event)
+    dates = {n: at for n, at in flatten(layers).items() if n.startswith(FIRST_REFUNDED)}
+    assert dates == {
+        f"{FIRST_REFUNDED}{event.refunded_total}": event.meta.occurred_at for event in events[:2]
+    }
 
 
 def test_the_customers_identifiers_are_flat() -> None:
