@@ -13,7 +13,7 @@ from processors.decide import AT_ONCE, Decider
 from processors.index.partition_index import PartitionIndex
 from processors.parse import raw_of
 from processors.sources import ADAPTERS
-from runtime.process import gc
+from runtime.process.memory import configure_gc
 from schemas import codec as codecs
 from schemas.codec import Codec
 from schemas.events import RECORDS
@@ -68,7 +68,7 @@ def compared(count: int, runs: int) -> list[list[dict[str, Any]]]:
     work = Work(CODEC, SHOPS, KEY)
     plain = _fastavro()
     _same_bytes(work, plain)
-    gc.configure()
+    configure_gc()
 
     def built(write: Callable[[Any], bytes] | None) -> int:
         for each in records:
@@ -109,7 +109,7 @@ def compared(count: int, runs: int) -> list[list[dict[str, Any]]]:
 
 def step_by_step(count: int, runs: int) -> dict[str, list[float]]:
     """Microseconds of each step, in this process."""
-    gc.configure()
+    configure_gc()
     return steps.timed([record(number) for number in range(count)], KEY, runs)
 
 
