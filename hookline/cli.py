@@ -4,6 +4,8 @@ import inspect
 import os
 import re
 import sys
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
@@ -25,16 +27,42 @@ from hookline.commands import (
 )
 from hookline.console import output
 from hookline.console.errors import guarded
+from runtime.settings import misspelt
+
+_STAGES = ("ingest", "process", "sink", "migrate")
+"""They log a misspelt setting instead."""
 
 app = typer.Typer(
     name="hookline",
-    help="Webhooks of e-commerce platforms in; typed events on Kafka and two tables out.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(*, wanted: bool) -> None:
+    if wanted:
+        print(f"hookline {metadata.version('hookline')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=lambda wanted: _print_version(wanted=wanted),
+            is_eager=True,
+            help="Print the version.",
+        ),
+    ] = False,
+) -> None:
+    """Webhooks of e-commerce platforms in; typed events on Kafka and two tables out."""
+
+
 # In the order of --help.
 for command in (
     *(demo.demo, stack.up, stack.down, stack.status, stack.doctor, send.send, what_if.what_if),
@@ -68,6 +96,9 @@ def main() -> None:
     """Run the ``hookline`` command: an error is one line; with --debug, a traceback."""
     debug = "--debug" in sys.argv or bool(os.environ.get("HOOKLINE_DEBUG"))
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
+    if not sys.argv[1:2] or sys.argv[1] not in _STAGES:
+        for sentence in misspelt():
+            _print_error(sentence)
     sys.exit(guarded(app, _print_error, debug=debug))
 
 

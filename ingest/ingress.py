@@ -193,8 +193,8 @@ class Ingress:
             except SecretsError:
                 unresolved = True
         if scheme != "token" and shop is not None:
-            name = sources.proof_header(head.source, shop)
-            proof = head.only(name) if name is not None and head.token is None else None
+            names = sources.proof_headers(head.source, shop)
+            proof = head.only(names) if head.token is None else None
         if is_proved(SCHEMES[scheme], secrets, received, proof) and shop is not None:
             return shop, secrets
         if unresolved:  # our misconfiguration: 503 makes the sender try again later

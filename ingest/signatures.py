@@ -1,8 +1,9 @@
 """Proofs of origin. Every refusal does the same work, so its time reveals nothing.
 
 A scheme computes the proof of a body with a secret; verification computes it and compares in
-constant time. A random decoy fills up to ACTIVE_SECRETS for shops with fewer secrets, or none
-because they are unknown.
+constant time. A signature proves in base64 and in hexadecimal, whichever of them the shop names.
+A random decoy fills up to ACTIVE_SECRETS for shops with fewer secrets, or none because they are
+unknown.
 """
 
 import binascii
@@ -19,6 +20,8 @@ Scheme = Callable[[bytes, bytes], bytes]
 ACTIVE_SECRETS = 2
 _BLOCK = 64
 """Block size of SHA-256, in bytes."""
+_HEX_LENGTH = 64
+"""Characters of a signature in hexadecimal; in base64 it has 44."""
 _INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
 _DECOY = os.urandom(32).hex().encode()
 
@@ -79,6 +82,10 @@ def is_proved(scheme: Scheme, secrets: Sequence[bytes], body: bytes, proof: byte
     ``proof`` is None if the sender gave none, or more than one.
     """
     given = b"" if proof is None else proof
+    if scheme is hmac_base64 or scheme is hmac_hex:
+        scheme = hmac_base64
+        if len(given) == _HEX_LENGTH:
+            scheme, given = hmac_hex, given.lower()
     for secret in (*secrets, _DECOY, _DECOY)[:ACTIVE_SECRETS]:
         if hmac.compare_digest(scheme(secret, body), given) and proof is not None:
             return True

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from ingest.entity_keys import readers
 from ingest.entity_keys.json_ids import Reader, at_paths
 from ingest.signatures import SCHEMES
+from schemas.json_bodies import cleaned, repaired
 from schemas.keys import entity_key
 from schemas.platforms import PLATFORMS, Platform
 from schemas.shops import Shop
@@ -16,6 +17,7 @@ from schemas.shops import Shop
 class Source:
     """What the ingress needs of one platform. Header names are lower-case bytes.
 
+    ``proof_headers``: a delivery has exactly one of them; ours are sent with the first.
     ``event_headers`` and ``shop_headers``: the first one given counts. ``events_in_url``: the
     event names that may end the URL; empty for platforms that give the event elsewhere.
     ``read`` returns event name and entity of a decompressed body.
@@ -23,7 +25,7 @@ class Source:
 
     name: str
     read: Reader
-    proof_header: bytes | None = None
+    proof_headers: tuple[bytes, ...] = ()
     event_headers: tuple[bytes, ...] = ()
     shop_headers: tuple[bytes, ...] = ()
     events_in_url: frozenset[str] = frozenset()
@@ -31,7 +33,7 @@ class Source:
     @property
     def route(self) -> str:
         """The route's template, for logs; platforms with a proof header have no token in it."""
-        token = "" if self.proof_header else "/{token}"
+        token = "" if self.proof_headers else "/{token}"
         return f"/hooks/{self.name}/{{shop}}{token}" + ("/{event}" if self.events_in_url else "")
 
 
@@ -49,11 +51,17 @@ def _source(platform: Platform) -> Source:
     return Source(
         platform.name,
         _READERS.get(platform.name) or at_paths(platform.event, platform.ids),
-        proof_header=platform.proof_header.encode() if platform.proof_header else None,
+        proof_headers=_proof_headers(platform),
         event_headers=tuple(name.encode() for name in platform.event_headers),
         shop_headers=tuple(name.encode() for name in platform.shop_headers),
         events_in_url=platform.events_in_url,
     )
+
+
+def _proof_headers(platform: Platform) -> tuple[bytes, ...]:
+    if platform.proof_header is None:
+        return ()
+    return (platform.proof_header.encode(), *map(str.encode, platform.proof_header_aliases))
 
 
 SOURCES: dict[str, Source] = {name: _source(row) for name, row in PLATFORMS.items()}
@@ -66,7 +74,10 @@ def read(source: Source, shop: str, event: str, body: bytes | None) -> tuple[str
     """
     if body is None:
         return event, None
+    body = cleaned(body)
     name, entity = source.read(event, body)
+    if entity is None and (again := repaired(body)) != body:
+        name, entity = source.read(event, again)  # the processors repair such texts too
     if entity is None:
         return name, None
     kind, _, native = entity.partition(":")
@@ -91,10 +102,10 @@ def prove(shop: Shop, secret: bytes, body: bytes, event: str) -> tuple[str, dict
     if shop.proof == "token":
         path += f"/{quote(secret.decode(), safe='')}"
     else:
-        header = proof_header(source, shop)
-        if header is None:
+        names = proof_headers(source, shop)
+        if not names:
             raise ValueError(f"{shop.source}/{shop.id}: name its proof_header")
-        headers[header.decode()] = SCHEMES[shop.proof](secret, body).decode()
+        headers[names[0].decode()] = SCHEMES[shop.proof](secret, body).decode()
     if source.events_in_url:
         path += f"/{event}"
     if source.event_headers:
@@ -102,8 +113,12 @@ def prove(shop: Shop, secret: bytes, body: bytes, event: str) -> tuple[str, dict
     return path, headers
 
 
-def proof_header(source: Source, shop: Shop) -> bytes | None:
-    """Return the header that carries the shop's proof, lower-case; by default the platform's."""
-    if shop.proof_header:
-        return shop.proof_header.lower().encode()
-    return source.proof_header
+def proof_headers(source: Source, shop: Shop) -> tuple[bytes, ...]:
+    """Return the headers, lower-case, of which exactly one carries the shop's proof.
+
+    They are the platform's, unless the shop has a header of another name.
+    """
+    if not shop.proof_header:
+        return source.proof_headers
+    name = shop.proof_header.lower().encode()
+    return source.proof_headers if name in source.proof_headers else (name,)

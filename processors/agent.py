@@ -31,7 +31,7 @@ from runtime.kafka import topics_admin
 from runtime.kafka.producer import Appended, BatchSender, new_producer
 from runtime.process.cpu_limit import Budget
 from runtime.registry import load_codec
-from runtime.settings import Settings, SettingsError
+from runtime.settings import Settings
 from runtime.shop_book import ShopBook
 from runtime.stage import Batch, Partition, RecordFactory
 from runtime.worker import run_worker
@@ -101,11 +101,7 @@ class Processors:
 
     async def start(self, settings: Settings, health: Health) -> None:
         """Connect: schemas, shops, the producer, the reader of the outcome logs."""
-        if not settings.contact_key:
-            raise SettingsError(
-                "HOOKLINE_CONTACT_KEY is not set: it keys the hash of e-mail addresses; set the"
-                " same random text for all processors, and never change it"
-            )
+        settings.require_contact_key()
         self._settings, self._health = settings, health
         self._shops = ShopBook(settings.shops_file, health)
         self._shops.reload_at_hangup()
@@ -265,6 +261,8 @@ class Processors:
             metrics.EVENTS.labels(group.topic).inc(group.count)
         for source, event, count in self._unknown_fields.take():
             metrics.UNKNOWN_FIELDS.labels(source, event).inc(count)
+        for source, event, count in self._unknown_fields.take_rounded():
+            metrics.ROUNDED_AMOUNTS.labels(source, event).inc(count)
         metrics.BATCH_RECORDS.labels("processors").observe(decided.kinds.total())
         metrics.BATCH_SECONDS.labels("processors").observe(seconds)
 

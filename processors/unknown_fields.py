@@ -1,9 +1,10 @@
-"""Counts fields that no canonical field takes: their number shows that a platform has changed."""
+"""Counts fields that no canonical field takes, and amounts that were rounded to four decimals."""
 
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 
+from processors.sources import notes
 from processors.sources.contract import Adapter, Delivery, Parsed, Slots
 from schemas.envelopes import Reject
 from schemas.events import Cart, Event, Order
@@ -15,15 +16,17 @@ OTHER = "other"
 
 
 class UnknownFields:
-    """Counts the fields kept as attributes, by source and event, since ``take`` was last called."""
+    """Counts fields kept as attributes and rounded amounts, by source and event, until taken."""
 
     def __init__(self) -> None:
         self._counts: dict[str, dict[str, int]] = {}
+        self._rounded: dict[str, dict[str, int]] = {}
 
     def counting(self, source: str, adapter: Adapter) -> Adapter:
-        """Wrap an adapter so that the fields it keeps as attributes are counted."""
+        """Wrap an adapter so that the fields it keeps as attributes and rounds are counted."""
         labels = {name: slug(name) for name in adapter.event_names}
         counts = self._counts[source] = defaultdict[str, int](int)
+        rounded = self._rounded[source] = defaultdict[str, int](int)
         events = adapter.events
 
         def counted(delivery: Delivery, parsed: Parsed) -> Slots | Reject:
@@ -32,16 +35,27 @@ class UnknownFields:
                 label = labels.get(parsed.event, OTHER)
                 for event in slots.values():
                     counts[label] += count_attributes(event)
+                if noted := notes.current():
+                    counts[label] -= len(noted)
+                    rounded[label] += sum(name.startswith(notes.ROUNDED) for name in noted)
             return slots
 
         return replace(adapter, events=counted)
 
     def take(self) -> Iterator[tuple[str, str, int]]:
         """Yield (source, slug of the event name, fields) and reset the counts."""
-        for source, counts in self._counts.items():
-            for label, count in counts.items():
-                yield source, label, count
-            counts.clear()
+        return _taken(self._counts)
+
+    def take_rounded(self) -> Iterator[tuple[str, str, int]]:
+        """Yield (source, slug of the event name, rounded amounts) and reset the counts."""
+        return _taken(self._rounded)
+
+
+def _taken(by_source: dict[str, dict[str, int]]) -> Iterator[tuple[str, str, int]]:
+    for source, counts in by_source.items():
+        for label, count in counts.items():
+            yield source, label, count
+        counts.clear()
 
 
 def count_attributes(event: Event) -> int:

@@ -76,6 +76,11 @@ UNKNOWN_FIELDS = _counter(
     "Fields without a canonical field, kept as attributes: a jump means that a platform changed.",
     ["source", "event"],
 )
+ROUNDED_AMOUNTS = _counter(
+    "hookline_rounded_amounts",
+    "Amounts with more than four decimals, rounded half-even and kept as attributes too.",
+    ["source", "event"],
+)
 FOREIGN_OUTCOMES = _counter(
     "hookline_foreign_outcomes", "Outcomes found in our partitions that another process wrote."
 )

@@ -1,5 +1,7 @@
 """Settings: read once from the ``HOOKLINE_*`` environment variables, then passed on."""
 
+import difflib
+import math
 import os
 import re
 import tempfile
@@ -69,6 +71,14 @@ class Settings:
         """Return the topic's name on the broker."""
         return topic.named(self.prefix)
 
+    def require_contact_key(self) -> None:
+        """Raise SettingsError if there is no key for the hash of e-mail addresses."""
+        if not self.contact_key:
+            raise SettingsError(
+                "HOOKLINE_CONTACT_KEY is not set: it keys the hash of e-mail addresses; set the"
+                " same random text for all processors, and never change it"
+            )
+
     @property
     def sql_schema(self) -> str:
         """The PostgreSQL schema that holds the tables."""
@@ -83,7 +93,13 @@ class Settings:
 
         arguments["security_protocol"] = self.security_protocol
         if "SSL" in self.security_protocol:
-            arguments["ssl_context"] = ssl.create_default_context(cafile=self.ssl_cafile)
+            try:
+                arguments["ssl_context"] = ssl.create_default_context(cafile=self.ssl_cafile)
+            except OSError as error:  # ssl.SSLError is one too
+                raise SettingsError(
+                    f"HOOKLINE_SSL_CAFILE={self.ssl_cafile}: no certificates can be read from it:"
+                    f" {error.strerror or error}"
+                ) from error
         if self.security_protocol.startswith("SASL"):
             arguments |= {
                 "sasl_mechanism": self.sasl_mechanism,
@@ -116,6 +132,38 @@ _PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
 """By type: the parser, and what an operator may write."""
 
 
+_MAY_BE_ZERO = frozenset({"port", "health_port", "sender_grace"})
+_OTHER_NAMES = (
+    "HOOKLINE_CACHE", "HOOKLINE_CONTACTS_READER_URL", "HOOKLINE_DATA", "HOOKLINE_DEBUG",
+    "HOOKLINE_INGRESS_URL", "HOOKLINE_READER_URL",
+)  # fmt: skip
+"""Variables of the command line, which are no settings of a stage."""
+_MAX_PORT = 65_535
+
+
+def misspelt(env: Mapping[str, str] = os.environ) -> list[str]:
+    """Return a sentence for each ``HOOKLINE_*`` variable that looks like a misspelt setting."""
+    names = [f"HOOKLINE_{item.name.upper()}" for item in fields(Settings)] + list(_OTHER_NAMES)
+    return [
+        f"{name} is not a setting and is ignored: is {nearest} meant?"
+        for name in sorted(env)
+        if name.startswith("HOOKLINE") and name not in names
+        for nearest in difflib.get_close_matches(name, names, 1, 0.85)
+    ]
+
+
+def _check_number(name: str, field_name: str, value: Any) -> None:
+    """Raise SettingsError for a number that no setting of this kind can have."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return
+    if math.isnan(value) or value < 0:
+        raise SettingsError(f"{name}={value}: write a number of 0 or more")
+    if value == 0 and field_name not in _MAY_BE_ZERO:
+        raise SettingsError(f"{name}={value}: write a number above 0")
+    if field_name.endswith("port") and value > _MAX_PORT:
+        raise SettingsError(f"{name}={value}: a port is at most {_MAX_PORT}")
+
+
 def from_env(env: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings. Raises SettingsError for a value that cannot be used."""
     values: dict[str, Any] = {}
@@ -129,9 +177,13 @@ def from_env(env: Mapping[str, str] = os.environ) -> Settings:
             values[item.name] = parse(env[name])
         except ValueError as error:
             raise SettingsError(f"{name}={env[name]!r}: write {remedy}") from error
+        _check_number(name, item.name, values[item.name])
     settings = Settings(**values)
     if not re.fullmatch(r"([a-z][a-z0-9_]{0,30})?", settings.prefix):
         raise SettingsError("HOOKLINE_PREFIX: lower-case letters, digits and '_', or nothing")
+    cafile = settings.ssl_cafile
+    if "SSL" in settings.security_protocol and cafile and not Path(cafile).is_file():
+        raise SettingsError(f"HOOKLINE_SSL_CAFILE={cafile}: there is no such file")
     if settings.session_timeout > LONGEST_SESSION:
         raise SettingsError(f"HOOKLINE_SESSION_TIMEOUT: at most {LONGEST_SESSION:.0f} seconds")
     if settings.max_body > MAX_BODY:

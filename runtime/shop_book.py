@@ -69,6 +69,8 @@ class ShopBook:
     def _replace(self, loaded: dict[tuple[str, str], Shop]) -> None:
         self.shops = MappingProxyType(loaded)
         self.version += 1
+        if not loaded:
+            log.warning("no shops: every delivery is refused", file=str(self.path))
         self._health.clear_warning(CONDITION)
         metrics.SHOPS.set(len(loaded))
         metrics.SHOPS_STALE.set(0)

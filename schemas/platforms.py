@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 PROOFS = ("token", "hmac-sha256-base64", "hmac-sha256-hex", "header")
-"""How a delivery proves its origin; ``token`` is the last part of the URL."""
+"""How a delivery proves its origin; ``token`` is the last part of the URL.
+
+The two signatures differ in how ``hookline send`` writes them: either encoding proves.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +21,8 @@ class Platform:
     """False: payloads name no currency, so every shop must."""
     proof: str = "token"
     proof_header: str | None = None
+    proof_header_aliases: tuple[str, ...] = ()
+    """Other names of that header; a delivery has exactly one of them all."""
     counts_as_sale: bool = True
 
     # Where a delivery names its event and its entity; the ingress reads no more than that.
@@ -75,12 +80,14 @@ PLATFORMS: dict[str, Platform] = {
             names_currency=True,
             refunds_from="orders",
             provides=_provides("carts payments refunds"),
+            carts_named_by=("cart_id", "customer_id", "email_hash"),
         ),
         Platform(
             name="spiffy",
             names_currency=False,
             proof="hmac-sha256-base64",
             proof_header="x-spiffy-hmac-sha256",
+            proof_header_aliases=("x-spiffy-stores-hmac-sha256",),
             event_headers=("x-spiffy-topic", "x-spiffy-stores-topic"),
             shop_headers=("x-spiffy-shop-domain", "x-spiffy-stores-shop-domain"),
             refunds_from="orders",
@@ -109,3 +116,12 @@ PLATFORMS: dict[str, Platform] = {
 def providing(kind: str) -> frozenset[str]:
     """Return the platforms whose deliveries contain this kind of data."""
     return frozenset(name for name, row in PLATFORMS.items() if kind in row.provides)
+
+
+def naming_cart_customers() -> frozenset[str]:
+    """Return the platforms whose carts name their customers."""
+    return frozenset(
+        name
+        for name in providing("carts")
+        if {"customer_id", "email_hash"} & set(PLATFORMS[name].carts_named_by)
+    )

@@ -180,7 +180,11 @@ def parse(text: str) -> dict[tuple[str, str], Shop]:
 
 def load(path: Path) -> dict[tuple[str, str], Shop]:
     """Return the shops of a file. Raises ShopsError, also if the file cannot be read."""
-    return parse(read(path))
+    text = read(path)
+    try:
+        return parse(text)
+    except ShopsError as error:
+        raise ShopsError(f"{path}: {error}") from error
 
 
 def read(path: Path) -> str:

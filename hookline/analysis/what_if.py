@@ -34,7 +34,8 @@ class WhatIfCounts:
     """Counts for one setting and the carts of one currency (None: unknown).
 
     ``carts``: with items. ``abandoned``: of them, would have been called abandoned; of these
-    ``came_back`` by themselves afterwards, ``ordered`` of them with an order. ``undecided``:
+    ``came_back`` by themselves afterwards, ``ordered`` of them with an order that still counts
+    or is pending; a cart whose order was cancelled did neither. ``undecided``:
     silent, but not yet long enough by the watermark. Values are those of abandoned carts;
     ``without_value`` of them have none.
     """
@@ -59,8 +60,10 @@ class WhatIfCounts:
         self.undecided += row.status is CartStatus.ACTIVE and row.next_due is not None
         if not row.abandon_count:
             return
-        ordered = row.status is CartStatus.RECOVERED
+        ordered = row.came_back
         later = row.last_activity_at is not None and row.last_activity_at > row.abandonments[0]
+        if row.status is CartStatus.RECOVERED and not ordered:
+            later = False  # its order was cancelled
         self.abandoned += 1
         self.ordered += ordered
         self.came_back += ordered or later

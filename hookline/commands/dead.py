@@ -76,17 +76,22 @@ def list_letters(
 @group.command()
 def show(
     letter: Annotated[str, typer.Argument(help="partition:offset, as in `hookline dead list`.")],
+    as_json: JsonOption = False,
     data: DataOption = None,
 ) -> None:
     """Show one dead letter: reason, time, adapter version and the original body.
 
     Examples:
       hookline dead show 2:0
-      hookline dead show 2:0 | jq -r .value
+      hookline dead show 2:0 --json | jq -r .value
     """
     from hookline.dead_letters.letters import parse_letter_id
 
-    output.print_json(asyncio.run(_one_letter(find_stack(data).settings, parse_letter_id(letter))))
+    found = asyncio.run(_one_letter(find_stack(data).settings, parse_letter_id(letter)))
+    if as_json:
+        output.print_json(found)
+    else:
+        _show_letter(found)
 
 
 @group.command()
@@ -267,3 +272,29 @@ async def _one_letter(settings: "Settings", position: tuple[int, int]) -> dict[s
     letters = [_as_dict(letter, mark) async for letter, mark in read_letters(settings, choice)]
     require_found(choice, {position} if letters else set())
     return {**letters[0], **await record_at(settings, DEAD_LETTERS, *position)}
+
+
+def _show_letter(letter: dict[str, Any]) -> None:
+    """Print the fields of a letter that have a value, a name and value a line, then its body."""
+    import msgspec
+
+    body = letter.get("value")
+    fields = {**letter, "appended": output.from_unix_ms(letter["appended"])}
+    headers = fields.pop("headers")
+    for hidden in ("value", "when", "partition", "offset"):
+        fields.pop(hidden, None)
+    for title, values in (("", fields), ("headers", headers)):
+        if title:
+            output.print_line(title, style="bold")
+        width = max(map(len, values), default=0)
+        for name, value in values.items():
+            if value not in (None, ""):
+                text = output.display_text(value).replace("\n", "\n" + " " * (width + 2))
+                output.print_line(f"{name:<{width}}  {text}")
+    if body is None:
+        return
+    output.print_line("body", style="bold")
+    try:
+        output.print_indented(msgspec.json.format(body, indent=2))
+    except (msgspec.DecodeError, RecursionError):
+        output.print_line(body)

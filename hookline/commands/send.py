@@ -32,6 +32,10 @@ def send(
             help="Change a field; times: now, now-2h, now+5m; {n} is the repetition.",
         ),
     ] = None,
+    additions: Annotated[
+        list[str] | None,
+        typer.Option("--add", metavar="PATH=VALUE", help="The same for a field it lacks."),
+    ] = None,
     repeat: Annotated[int, typer.Option(min=1, help="Send this many times.")] = 1,
     file: Annotated[
         Path | None, typer.Option(help="Send this file instead of the example.")
@@ -74,7 +78,11 @@ def send(
     unexpected = 0
     with sending.Sender(stack.ingress_url, retries=retries) as sender:
         for number in range(1, repeat + 1):
-            edits = [parse_edit(c.replace("{n}", str(number))) for c in changes or []]
+            edits = [
+                parse_edit(text.replace("{n}", str(number)), may_add=may_add)
+                for texts, may_add in ((changes, False), (additions, True))
+                for text in texts or ()
+            ]
             delivery = sending.edited(example, edits, chosen)
             delivery = sending.malformed(delivery) if malformed else delivery
             answer = sender.send(chosen, delivery, tampered=tamper)

@@ -1,6 +1,7 @@
 """``hookline shops``: list and check the shops."""
 
 import asyncio
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -83,6 +84,8 @@ def list_shops(
         output.print_json(listed)
     else:
         output.print_records(_LISTED, listed, str(path))
+        if not listed:
+            output.print_line(f"{path} lists no shop: add one with `hookline shops add`")
 
 
 @group.command()
@@ -195,10 +198,19 @@ def _counts(failures: dict[str, int]) -> str:
 
 
 def _file_and_stack(file: Path | None, data: Path | None) -> tuple[Path, StackAddress | None]:
-    """The shops file and the stack; no stack if only a file is given."""
+    """The shops file and the stack; no stack if only a file is given.
+
+    Without a stack, HOOKLINE_SHOPS_FILE or ./shops.toml.
+    """
     if file is not None and data is None:
         return file, None
-    stack = find_stack(data)
+    try:
+        stack = find_stack(data)
+    except CommandError as error:
+        path = Path(os.environ.get("HOOKLINE_SHOPS_FILE", "shops.toml"))
+        if data is None and path.is_file():
+            return path, None
+        raise CommandError(f"{error}; or name a shops file with --file") from error
     return file or Path(stack.settings.shops_file), stack
 
 

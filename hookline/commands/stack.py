@@ -29,13 +29,17 @@ def up(
     detach: Annotated[
         bool, typer.Option("--detach", help="Return once it is up; stop it with `down`.")
     ] = False,
-    port: Annotated[int, typer.Option(help=_PORT.format("ingress"), show_default=False)] = 0,
-    kafka_port: Annotated[int, typer.Option(help=_PORT.format("broker"), show_default=False)] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help=_PORT.format("ingress"), show_default=False)
+    ] = 0,
+    kafka_port: Annotated[
+        int, typer.Option(min=0, max=65_535, help=_PORT.format("broker"), show_default=False)
+    ] = 0,
     registry_port: Annotated[
-        int, typer.Option(help=_PORT.format("registry"), show_default=False)
+        int, typer.Option(min=0, max=65_535, help=_PORT.format("registry"), show_default=False)
     ] = 0,
     postgres_port: Annotated[
-        int, typer.Option(help=_PORT.format("database"), show_default=False)
+        int, typer.Option(min=0, max=65_535, help=_PORT.format("database"), show_default=False)
     ] = 0,
 ) -> None:
     """Run Kafka, registry, PostgreSQL and the three stages on this machine, until Ctrl-C.
@@ -157,6 +161,7 @@ def _print_up(run: Mapping[str, Any], *, is_detached: bool) -> None:
     for name, value in addresses.items():
         output.print_line(f"{name:<23}{value}")
     output.print_line("up; " + ("`hookline down` stops it" if is_detached else "Ctrl-C stops it"))
+    output.print_line("try: `hookline send run-free cart-change`, `hookline tables --watch`")
 
 
 def _print_status(status: Mapping[str, Any]) -> None:
@@ -190,6 +195,8 @@ def _findings(data: Path | None, shops: Path | None) -> "list[Finding]":
     from hookline.local.folder import Folder
 
     folder = data_folder(data)
+    if shops is None and (named := os.environ.get("HOOKLINE_SHOPS_FILE")):
+        shops = Path(named)
     findings = [*doctor.machine(folder, shops), *doctor.processes(folder)]
     if "HOOKLINE_BROKERS" in os.environ or Folder(folder).read() is not None:
         findings += doctor.services(find_stack(data).settings)

@@ -1,11 +1,13 @@
 """``hookline ingest``, ``process``, ``sink``, ``migrate``: single stages, for containers."""
 
 import asyncio
+from pathlib import Path
 
 import typer
 
 from hookline.console import output
-from runtime.settings import Settings, from_env
+from hookline.console.errors import CommandError
+from runtime.settings import Settings, SettingsError, from_env, misspelt
 
 MAX_WORKERS = 64
 
@@ -15,7 +17,19 @@ def _settings(stage: str) -> Settings:
 
     settings = from_env()
     logs.configure(settings, stage)
+    for sentence in misspelt():
+        logs.get("hookline.settings").warning(sentence)
     return settings
+
+
+def _check_shops(settings: Settings) -> None:
+    """Read the shops file once, so that a broken one is one line and not a traceback."""
+    from schemas.shops import ShopsError, load
+
+    try:
+        load(Path(settings.shops_file))
+    except ShopsError as error:
+        raise SettingsError(f"HOOKLINE_SHOPS_FILE: {error}") from error
 
 
 def ingest(
@@ -35,14 +49,19 @@ def ingest(
       HOOKLINE_PORT=9000 HOOKLINE_BROKERS=kafka:9092 hookline ingest
       HOOKLINE_HEALTH_PORT=9100 hookline ingest --workers 4
     """
+    settings = _settings("ingest")
+    _check_shops(settings)
     if workers > 1:
         from hookline.local import ingest_workers
 
-        ingest_workers.run(_settings("ingest"), workers)
+        ingest_workers.run(settings, workers)
         return
     from ingest.app import run
 
-    run(_settings("ingest"))
+    try:
+        run(settings)
+    except OSError as error:
+        raise CommandError(str(error)) from error
 
 
 def process() -> None:
@@ -54,7 +73,10 @@ def process() -> None:
     """
     from processors.agent import run
 
-    run(_settings("process"))
+    settings = _settings("process")
+    settings.require_contact_key()
+    _check_shops(settings)
+    run(settings)
 
 
 def sink() -> None:

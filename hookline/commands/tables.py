@@ -14,11 +14,12 @@ from typer.core import TyperGroup
 from hookline.commands.options import DataOption, JsonOption
 from hookline.console import output
 from hookline.console.errors import CommandError
-from hookline.stack_address import find_stack
+from hookline.stack_address import StackAddress, find_stack
 
 if TYPE_CHECKING:
+    from hookline.console.result_table import ResultTable
     from hookline.tables.export import OpenFile
-    from hookline.tables.queries import Rows
+    from hookline.tables.queries import Reader, Rows
 
 _TABLES = ("carts", "customers")
 
@@ -183,7 +184,8 @@ def _show(
 ) -> None:
     from hookline.tables.queries import VIEWS, Reader
 
-    with Reader(find_stack(data)) as reader:
+    stack = find_stack(data)
+    with Reader(stack) as reader:
         if query is not None:
             _show_query(reader.query(query), as_json=as_json)
             return
@@ -196,8 +198,7 @@ def _show(
             return
 
         def tables() -> Group:
-            answers = [(VIEWS[name][0], reader.query(VIEWS[name][1])) for name in chosen]
-            return Group(*(output.table(title, a.columns, a.rows) for title, a in answers))
+            return Group(*(_view(reader, stack, *VIEWS[name]) for name in chosen))
 
         if not watch:
             output.out.print(tables())
@@ -206,6 +207,17 @@ def _show(
             while True:
                 time.sleep(1)
                 live.update(tables(), refresh=True)
+
+
+def _view(reader: "Reader", stack: StackAddress, table: str, query: str) -> "ResultTable":
+    from hookline.tables import waiting
+
+    answer = reader.query(query)
+    if answer.rows:
+        caption = f"{len(answer.rows):,} of {reader.count(table):,} rows"
+    else:
+        caption = waiting.sentence(reader, table, Path(stack.settings.shops_file))
+    return output.table(table, answer.columns, answer.rows, caption)
 
 
 def _show_query(answer: "Rows", *, as_json: bool) -> None:

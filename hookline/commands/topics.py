@@ -1,6 +1,7 @@
 """``hookline topics``: count, show and create topics."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +11,8 @@ from hookline.commands.options import DataOption, JsonLinesOption, JsonOption
 from hookline.commands.stages import create_topics
 from hookline.console import escaping, output
 from hookline.stack_address import find_stack
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 group = typer.Typer(no_args_is_help=False, rich_markup_mode=None)
 
@@ -87,10 +90,24 @@ def _show(record: dict[str, Any], *, as_json: bool) -> None:
     )
     value = record.get("value", record.get("value_base64", record.get("unreadable")))
     if isinstance(value, dict):
-        output.out.print_json(data=value, indent=2)
+        output.print_document(_with_times(value))
     else:
         output.print_line(str(record["headers"]))
         output.print_line(str(value))
+
+
+def _with_times(value: Any, name: str = "") -> Any:
+    """Replace times, which records hold in microseconds, by ISO 8601 text."""
+    if isinstance(value, dict):
+        return {inner: _with_times(field, inner) for inner, field in value.items()}
+    if isinstance(value, list):
+        return [_with_times(item) for item in value]
+    if isinstance(value, int) and name.endswith(("_at", "_time")):
+        try:
+            return (_EPOCH + timedelta(microseconds=value)).isoformat().replace("+00:00", "Z")
+        except OverflowError:
+            return value
+    return value
 
 
 group.command("create")(create_topics)

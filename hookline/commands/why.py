@@ -176,7 +176,7 @@ def _show_events(events: Iterable[dict[str, Any]]) -> None:
                 output.print_line("    no longer in Kafka, or not in this one")
             else:
                 output.print_line(f"    {record['topic']} {record['partition']}:{record['offset']}")
-                output.out.print_json(data=record.get("value", record.get("unreadable")))
+                output.print_document(record.get("value", record.get("unreadable")))
 
 
 def _shown(value: Any) -> str:

@@ -25,7 +25,8 @@ def _client_message(error: BaseException) -> str | None:
     if module == "aiokafka" and name in ("KafkaConnectionError", "NodeNotReadyError"):
         return "Kafka does not answer: is `hookline up` running, is HOOKLINE_BROKERS right?"
     if module == "psycopg" and name == "OperationalError":
-        return f"PostgreSQL does not answer: {str(error).splitlines()[0]}"
+        reason = (str(error).splitlines() or ["no reason given"])[0]
+        return f"PostgreSQL does not answer: {reason}; is HOOKLINE_DATABASE_URL right?"
     if module == "psycopg":
         return f"PostgreSQL refuses: {str(error).splitlines()[0]}"
     if module == "httpx":

@@ -5,16 +5,22 @@ import unicodedata
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - on purpose
 """First characters that make a spreadsheet calculate; it reads full-width ones as ASCII."""
+_BLANK = " \u00a0\u1680\u2000-\u200b\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
+_BLANKS = re.compile(f"[{_BLANK}\\s]+")
+"""Blanks and invisible characters, which a spreadsheet skips before a formula."""
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 
 
 def csv_cell(text: str) -> str:
     """Prefix text that a spreadsheet would take for a formula with a single quote (OWASP).
 
-    Plain numbers stay as they are. Quotes and separators are left to the ``csv`` module.
+    Blanks before the formula do not hide it. Plain numbers stay as they are.
+    Quotes and separators are left to the ``csv`` module.
     """
-    if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text):
-        return "'" + text
+    blanks = _BLANKS.match(text)
+    start = blanks.end() if blanks else 0
+    if text.startswith(_FORMULA) or text.startswith(_FORMULA, start):
+        return text if _NUMBER.fullmatch(text) else "'" + text
     return text
 
 
@@ -23,6 +29,15 @@ def terminal_text(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(_escaped(character) for character in text)
+
+
+_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""DEL, C1 and bidirectional controls, line separators, and surrogates, which cannot be printed."""
+
+
+def json_text(text: str) -> str:
+    """Write the controls that JSON allows in strings, but terminals obey, as escapes."""
+    return _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _escaped(character: str) -> str:

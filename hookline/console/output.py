@@ -10,13 +10,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from rich import box
 from rich import progress as rich_progress
 from rich.console import Console
-from rich.table import Table
+from rich.highlighter import JSONHighlighter
 from rich.text import Text
 
 from hookline.console import escaping
+from hookline.console.result_table import ResultTable
 
 # A command prints a client's error once, as its own line.
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
@@ -50,13 +50,23 @@ def json_default(value: Any) -> Any:
 
 
 def to_json(value: Any) -> str:
-    """Encode ``value`` as JSON on one line."""
-    return json.dumps(value, default=json_default, ensure_ascii=False)
+    """Encode ``value`` as JSON on one line, without characters that control a terminal."""
+    return escaping.json_text(json.dumps(value, default=json_default, ensure_ascii=False))
 
 
 def print_json(value: Any) -> None:
     """Print ``value`` as JSON on one line."""
     print(to_json(value))
+
+
+def print_document(value: Any) -> None:
+    """Print ``value`` as indented JSON."""
+    print_indented(json.dumps(value, default=json_default, ensure_ascii=False, indent=2))
+
+
+def print_indented(text: str) -> None:
+    """Print a JSON document that is indented already, coloured on a terminal."""
+    out.print(JSONHighlighter()(escaping.json_text(text)), soft_wrap=True)
 
 
 def print_line(text: str, style: str = "") -> None:
@@ -79,26 +89,23 @@ def display_text(value: Any) -> str:
     return str(value)
 
 
-def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    """Build a table with numbers on the right.
+def table(
+    title: str | None,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    caption: str | None = None,
+) -> ResultTable:
+    """Build a table with numbers on the right; too wide for the terminal, it prints as records.
 
     Cells are plain text: markup is not interpreted, and control characters are escaped.
     """
     all_rows = list(rows)
-    result = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        header_style="dim",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    for index, column in enumerate(columns):
-        is_numeric = any(isinstance(row[index], int | float | Decimal) for row in all_rows)
-        result.add_column(column, justify="right" if is_numeric else "left", overflow="fold")
-    for row in all_rows:
-        result.add_row(*(Text(escaping.terminal_text(display_text(value))) for value in row))
-    return result
+    numeric = [
+        any(isinstance(row[index], int | float | Decimal) for row in all_rows)
+        for index in range(len(columns))
+    ]
+    cells = [[escaping.terminal_text(display_text(value)) for value in row] for row in all_rows]
+    return ResultTable(title, columns, cells, numeric, caption)
 
 
 def print_records(

@@ -19,11 +19,14 @@ from hookline.dead_letters import letters, marks
 from hookline.dead_letters.letters import DeadLetter, LetterFilter, LetterId
 from hookline.tables.queries import Connection, connected
 from hookline.topics.records import at_offsets, scan
+from ingest import sources
+from ingest.sources import SOURCES
+from processors.parse import inflated_body, raw_of
 from runtime.kafka import log_reader
 from runtime.kafka.producer import new_producer
 from runtime.settings import Settings
 from schemas import envelopes
-from schemas.envelopes import Headers
+from schemas.envelopes import Headers, Reject
 from schemas.topics import DEAD_LETTERS, OUTCOMES, WEBHOOKS, Topic
 
 SLACK_MS = 600_000
@@ -84,6 +87,23 @@ def replay_headers(headers: Sequence[tuple[str, bytes]], letter: str) -> Headers
         ]
         kept.append((envelopes.ORIGINAL, b":".join(first)))
     return [*kept, (envelopes.REPLAY_OF, letter.encode())]
+
+
+def replay_key(record: Any) -> bytes | None:
+    """Return the key of a letter's replay: the letter's own, unless it is a hash of the body.
+
+    The ingress keys a delivery so if it can read no id; a newer one may read it.
+    """
+    key: bytes | None = record.key
+    headers = dict(record.headers)
+    source, shop = headers[envelopes.SOURCE].decode(), headers[envelopes.SHOP].decode()
+    if source not in SOURCES or not (key or b"").startswith(f"{source}/{shop}/body:".encode()):
+        return key
+    raw = raw_of(record)
+    body = inflated_body(raw)
+    if isinstance(body, Reject):
+        return key
+    return sources.read(SOURCES[source], shop, raw.event, body)[1] or key
 
 
 async def replay(
@@ -210,7 +230,7 @@ async def append(producer: AIOKafkaProducer, topic: str, records: Sequence[Any])
             await producer.send(
                 topic,
                 value=record.value,
-                key=record.key,
+                key=replay_key(record),
                 partition=record.partition,
                 headers=replay_headers(record.headers, f"{record.partition}:{record.offset}"),
             )

@@ -86,7 +86,15 @@ class Demo:
         finally:
             if self._folder is None and self._passed:
                 shutil.rmtree(data, ignore_errors=True)
-        return self._summary() if self.once else self._passed
+        if not self.once:
+            return self._passed
+        passed = self._summary()
+        hookline = command_path()
+        output.print_line(
+            f"try next: `{hookline} demo` (keeps running), or `{hookline} up` and then"
+            f" `{hookline} send run-free cart-change`, `{hookline} tables --watch`"
+        )
+        return passed
 
     def _send_all(self, stack: StackAddress) -> None:
         """Send all deliveries while showing the tables."""
@@ -211,7 +219,7 @@ class Demo:
     def _wait_for_user(self, data: Path, stack: StackAddress, process: psutil.Process) -> None:
         """Suggest commands to try, and wait for Ctrl-C."""
         self._summary()
-        hookline = "hookline" if shutil.which("hookline") else os.path.relpath(sys.argv[0])
+        hookline = command_path()
         output.out.print(
             f"""
 Everything keeps running until Ctrl-C. In another terminal:
@@ -228,6 +236,12 @@ webhooks to   {stack.ingress_url}
 Kafka at      {stack.settings.brokers}
 registry at   {stack.settings.registry_url}
 SQL at        {stack.reader_url}
+
+Try next, with a stack that keeps its data:
+
+  {hookline} up                # another folder, other ports
+  {hookline} shops add         # a shop of yours
+  {hookline} --help
 """,
             markup=False,
         )
@@ -235,6 +249,17 @@ SQL at        {stack.reader_url}
             process.wait()
         except KeyboardInterrupt:
             output.err.print("stopping ...")
+
+
+def command_path() -> str:
+    """The command to type in this folder: the path, unless the shell finds this very file."""
+    started = Path(sys.argv[0])
+    if started.name != "hookline":
+        return f"{os.path.relpath(sys.executable)} -m hookline"
+    on_path = shutil.which("hookline")
+    if on_path and os.path.realpath(on_path) == os.path.realpath(started):
+        return "hookline"
+    return os.path.relpath(started)
 
 
 def _text(value: object) -> str:

@@ -30,7 +30,7 @@ def order_rules(state: OrderState, money: OrderMoney, *, is_renewal: bool) -> tu
             f"net {_amount(value)} = gross {_amount(money.gross)}"
             f" - discounts {_amount(money.discounts)} - refunded {_amount(money.refunded)}"
         )
-    if state.taxes_included and money.reason is None:
+    if money.taxes_included and money.reason is None:
         lines.append(f"prices include tax: {_amount(money.taxes)} of it is subtracted")
     lines += _refunds(state, money)
     if money.gift_cards_sold:

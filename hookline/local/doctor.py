@@ -60,7 +60,9 @@ def _checked(subject: str, check: Callable[[], str]) -> Finding:
 
 def _shops(given: Path | None) -> str:
     path = find_shops(given)
-    return f"{len(shops.load(path))} shops in {path}"
+    if not (count := len(shops.load(path))):
+        raise LocalError(f"{path} lists no shop: add one with `hookline shops add`")
+    return f"{count} shops in {path}"
 
 
 def _disk_space(data: Path) -> Iterator[Finding]:

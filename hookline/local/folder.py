@@ -32,10 +32,20 @@ class Folder:
         self._lock = self.path / "lock"
         self._run = self.path / "run.json"
 
+    def create(self) -> None:
+        """Create the folder and its lock. Raises LocalError if this user cannot write there."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock.open("a+").close()
+        except OSError as error:
+            raise LocalError(
+                f"{self.path} cannot hold the data: {error.strerror}; choose another --data"
+            ) from error
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Lock the folder. Raises LocalError if another process has locked it."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        self.create()
         with self._lock.open("a+") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -61,8 +71,12 @@ class Folder:
                     fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 except BlockingIOError:
                     return int(lock.read() or 0) or None
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except PermissionError as error:
+            raise LocalError(
+                f"{self.path} is another user's: run this as that user, or choose another --data"
+            ) from error
         return None
 
     def stop(self) -> bool:

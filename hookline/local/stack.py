@@ -14,6 +14,7 @@ from hookline.local.servers.postgres import Postgres
 from hookline.local.servers.registry import Registry
 from hookline.local.servers.server import LocalError, Server
 
+_MAX_PORT = 65_535
 NAMES = ("kafka", "registry", "postgres")
 
 
@@ -26,6 +27,8 @@ def choose_ports(directory: Path, given: dict[str, int]) -> dict[str, int]:
     previous: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
     chosen: dict[str, int] = {}
     for name, wanted in given.items():
+        if not 0 <= wanted <= _MAX_PORT:
+            raise LocalError(f"port {wanted} for {name}: a port is at most {_MAX_PORT}")
         if wanted and not is_free(wanted):
             raise LocalError(
                 f"port {wanted} for {name} is taken: choose another, or omit it for a free one"

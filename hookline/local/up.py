@@ -47,7 +47,8 @@ def run(options: UpOptions, report: Report, ready: Callable[[dict[str, Any]], No
     folder = Folder(options.data)
     with folder.locked(), _StopSignals() as stopping:
         shops = find_shops(options.shops)
-        shops_file.load(shops)
+        if not shops_file.load(shops):
+            report(f"{shops} lists no shop: every delivery is refused (`hookline shops add`)")
         names = [*NAMES, "ingest", "sink", *(f"process-{n + 1}" for n in range(options.workers))]
         ports = choose_ports(folder.path, {**dict.fromkeys(names, 0), **options.ports})
         stack = Stack(folder.path, ports)
@@ -91,7 +92,8 @@ def start_detached(data: Path, arguments: Sequence[str], report: Report) -> dict
     if (owner := folder.owner()) is not None:
         raise LocalError(f"a stack already runs in {folder.path} (process {owner})")
     log = folder.path / "logs" / "up.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    folder.create()
+    log.parent.mkdir(exist_ok=True)
     with log.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "hookline", "up", "--data", str(folder.path), *arguments],

@@ -25,19 +25,24 @@ _EPOCH_DIGITS = {10: 1, 13: 1000}
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """``path=value``, with the path split into names and indices."""
+    """``path=value``, with the path split into names and indices.
+
+    ``may_add``: the last name of the path may be one that the example lacks.
+    """
 
     path: tuple[str | int, ...]
     text: str
+    may_add: bool = True
 
 
-def parse_edit(argument: str) -> Edit:
+def parse_edit(argument: str, *, may_add: bool = True) -> Edit:
     """Parse ``path=value``. Raises CommandError with an example of the syntax."""
-    path, equals, text = argument.partition("=")
-    segments = [int(index) if index else name for name, index in _SEGMENT.findall(path)]
+    name, equals, text = argument.partition("=")
+    segments = [int(index) if index else name for name, index in _SEGMENT.findall(name)]
     if not equals or not segments:
         raise CommandError(f"--set {argument}: write path=value, e.g. --set data.items[0].cost=12")
-    return Edit(tuple(int(s) if isinstance(s, str) and s.isdigit() else s for s in segments), text)
+    path = tuple(int(s) if isinstance(s, str) and s.isdigit() else s for s in segments)
+    return Edit(path, text, may_add)
 
 
 def moment(text: str, now: datetime) -> datetime | None:
@@ -129,8 +134,8 @@ def _step(node: Any, segment: str | int, where: str) -> Any:
 def apply(document: Any, edits: list[Edit], *, now: datetime, naive_zone: str = "UTC") -> None:
     """Change ``document`` (parsed JSON) in place.
 
-    The last name of a path may be new and is then added. Raises CommandError for a path that does
-    not exist and for a value of another type than before.
+    The last name of a path may be new if the edit allows it. Raises CommandError for a path
+    that does not exist and for a value of another type than before.
     """
     for edit in edits:
         where = ".".join(map(str, edit.path))
@@ -140,6 +145,11 @@ def apply(document: Any, edits: list[Edit], *, now: datetime, naive_zone: str = 
         last: Any = edit.path[-1]
         if isinstance(parent, dict):
             last = str(last)
+            if last not in parent and not edit.may_add:
+                raise CommandError(
+                    f"--set {where}: no {last!r} there; there is {', '.join(parent)}"
+                    f" (--add {where}=... adds it)"
+                )
             old = parent.get(last)
         else:
             old = _step(parent, last, where)

@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from ingest.sources import SOURCES, proof_header
+from ingest.sources import SOURCES, proof_headers
 from schemas.shops import Shop
 
 BASE = "https://<host>"
@@ -27,7 +27,8 @@ def instructions(shop: Shop) -> list[str]:
         lines.append(f"One URL for each event, with its name at the end: {names}")
     if shop.proof == "token":
         lines.append("The URL holds the token: whoever knows it can send. Do not mail or log it.")
-    elif header := proof_header(SOURCES[shop.source], shop):
+    elif headers := proof_headers(SOURCES[shop.source], shop):
         what = "the secret" if shop.proof == "header" else f"the signature ({shop.proof})"
-        lines.append(f"The platform sends {what} in the header {header.decode()}")
+        names = " or ".join(header.decode() for header in headers)
+        lines.append(f"The platform sends {what} in the header {names}")
     return lines

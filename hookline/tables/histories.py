@@ -8,8 +8,9 @@ import msgspec
 from hookline.tables.queries import Reader
 from schemas.events import Micros
 from sinks.carts.records import Activity, CandidateOrder, CartHistory, Generation
-from sinks.lifetime.order_money import candidate_order, order_money
+from sinks.lifetime.order_money import OrderMoney, candidate_order
 from sinks.lifetime.order_state import order_state
+from sinks.lifetime.revenue_status import RevenueStatus
 from sinks.merge.last_writer import Layers, flatten, load
 
 _CARTS = """
@@ -20,7 +21,7 @@ _CARTS = """
 """
 _ACTIVITIES = "SELECT cart_key, activity FROM cart_activity WHERE cart_key = ANY(%s)"
 _ORDERS = """
-    SELECT order_key, source, shop, layers, is_renewal FROM orders
+    SELECT order_key, source, shop, layers, is_renewal, standing, net, pending FROM orders
     WHERE order_key = ANY(%s) ORDER BY order_key
 """
 _LINKS = "SELECT links FROM carts WHERE cart_key = %s"
@@ -55,9 +56,12 @@ def carts(reader: Reader, keys: Sequence[str]) -> list[CartHistory]:
 def orders(reader: Reader, keys: Sequence[str]) -> list[CandidateOrder]:
     """Return orders as candidates to close a cart."""
     candidates = []
-    for key, source, shop, layers, is_renewal in reader.query(_ORDERS, [list(keys)]).rows:
+    for row in reader.query(_ORDERS, [list(keys)]).rows:
+        key, source, shop, layers, is_renewal, standing, net, pending = row
         state = order_state(key, source, shop, flatten(load(layers)))
-        candidates.append(candidate_order(state, order_money(state), is_renewal))
+        # As stored: payments may have a part in it.
+        money = OrderMoney(revenue_status=RevenueStatus(standing), net=net, pending=pending)
+        candidates.append(candidate_order(state, money, is_renewal))
     return candidates
 
 

@@ -18,6 +18,9 @@ Connection = AsyncConnection[Any]
 
 _SHORT = "CASE WHEN length({0}) > 12 THEN left({0}, 11) || '…' ELSE {0} END"
 
+_TOP = 20
+"""Customers of each currency: amounts of different currencies cannot be ranked together."""
+
 VIEWS = {
     "carts": (
         "abandoned_carts",
@@ -33,11 +36,14 @@ VIEWS = {
     "customers": (
         "customer_lifetime_value",
         f"""
-        SELECT source || '/' || shop AS shop,
-               {_SHORT.format("split_part(customer_key, ':', 2)")} AS customer, currency,
+        SELECT currency, rank, source || '/' || shop AS shop,
+               {_SHORT.format("split_part(customer_key, ':', 2)")} AS customer,
                orders_count AS orders, gross, discounts, net, taxes, shipping,
                pending_revenue AS pending, reported_revenue AS reported
-          FROM customer_lifetime_value ORDER BY net DESC NULLS LAST, customer_key LIMIT 50
+          FROM (SELECT *, row_number() OVER (
+                    PARTITION BY currency ORDER BY net DESC NULLS LAST, customer_key) AS rank
+                  FROM customer_lifetime_value) ranked
+         WHERE rank <= {_TOP} ORDER BY currency, rank LIMIT 50
         """,  # noqa: S608 - our own names
     ),
 }
@@ -83,6 +89,12 @@ class Reader:
         if cursor.description is None:
             return Rows((), ())
         return Rows([column.name for column in cursor.description], cursor.fetchall())
+
+    def count(self, table: str) -> int:
+        """Count the rows of a table."""
+        name = sql.Identifier(table)
+        answer = self._connection.execute(sql.SQL("SELECT count(*) FROM {}").format(name))
+        return int(answer.fetchall()[0][0])
 
 
 @asynccontextmanager

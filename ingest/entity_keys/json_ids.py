@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 import msgspec
+
+from schemas.keys import id_in_text, whole_number
 
 EventEntity = tuple[str, str | None]
 """The platform's event name (empty if the body is unreadable), and ``kind:id`` or None."""
@@ -21,6 +24,7 @@ UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 Id = msgspec.Raw
 NO_ID = msgspec.Raw()
 _WHOLE_NUMBER = re.compile(rb"-?\d{1,40}")
+_NUMBER = re.compile(rb"-?\d{1,40}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,2})?")
 _KIND = re.compile(r"[a-z][a-z_]{0,31}")
 _NOUN = re.compile(r"[a-z]+")
 
@@ -41,14 +45,20 @@ _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def text_of(raw: Id) -> str | None:
-    """Return an id's exact text if it is a whole number or a string of printable characters."""
+    """Return an id's exact text if it is a whole number or a string of printable characters.
+
+    ``716.0``, as a number or as text, is 716.
+    """
     encoded = bytes(raw)
     if _WHOLE_NUMBER.fullmatch(encoded):
         return encoded.decode()
     if encoded[:1] != b'"':
-        return None
+        if not _NUMBER.fullmatch(encoded):
+            return None
+        number = whole_number(Decimal(encoded.decode()))
+        return None if number is None else str(number)
     try:
-        return accepted(_decode_text(encoded))
+        return accepted(id_in_text(_decode_text(encoded)))
     except UNREADABLE:  # half a surrogate pair
         return None
 

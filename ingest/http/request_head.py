@@ -34,11 +34,17 @@ class Head(msgspec.Struct, frozen=True, gc=False):
     pairs: Pairs
     query: bytes
 
-    def only(self, name: bytes) -> bytes | None:
-        """Return the value of a header that occurs exactly once, else None."""
-        if len(self.headers) == len(self.pairs) or _count(self.pairs, name) == 1:
-            return self.headers.get(name)
-        return None
+    def only(self, names: tuple[bytes, ...]) -> bytes | None:
+        """Return the value of the one header that has one of these names; None if more have."""
+        value = None
+        for name in names:
+            if name in self.headers:
+                if value is not None:
+                    return None
+                value = self.headers[name]
+        if len(self.headers) != len(self.pairs):  # some header is repeated
+            return value if sum(_count(self.pairs, name) for name in names) == 1 else None
+        return value
 
 
 def read_head(scope: Scope, max_body: int) -> Head:

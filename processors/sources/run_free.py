@@ -29,7 +29,7 @@ from processors.sources.readers.refusals import refusing_events, refusing_parse,
 from processors.sources.readers.times import Moment, moment
 from schemas.events import Cart, Change, Customer, CustomerRef, LineItem, Meta, Order, OrderStatus
 
-VERSION = 1
+VERSION = 2
 RULES = {
     "customer/created": Rule.CONTENT,
     "cart/change": Rule.STATE,
@@ -133,8 +133,8 @@ def _order(delivery: Delivery, parsed: Parsed) -> Order:
     which = prices.fit(
         [
             (
-                money.amount(line, "cost", f"data.items[{i}]."),
-                units(line, "quantity", f"data.items[{i}]."),
+                money.amount(line, "cost", f"data.items[{i}].", signed=True),
+                units(line, "quantity", f"data.items[{i}].", signed=True),
             )
             for i, line in enumerate(items or ())
         ],
@@ -163,8 +163,8 @@ def _order(delivery: Delivery, parsed: Parsed) -> Order:
 
 
 def _line(which: Fit, line: dict[str, Any], path: str) -> LineItem:
-    cost = money.amount(line, "cost", path)
-    quantity = units(line, "quantity", path)
+    cost = money.amount(line, "cost", path, signed=True)
+    quantity = units(line, "quantity", path, signed=True)
     unit_price, line_total = prices.readings(cost, quantity, which, path + "cost")
     kept = attributes(line, _LINE)
     if cost is not None and unit_price is None and line_total is None:
@@ -177,7 +177,7 @@ def _line(which: Fit, line: dict[str, Any], path: str) -> LineItem:
         quantity=quantity,
         unit_price=unit_price,
         line_total=line_total,
-        tax=money.amount(line, "taxes", path),
+        tax=money.amount(line, "taxes", path, signed=True),
         is_gift_card=_is_gift_card(text(line, "type", path)),
         attributes=kept,
     )

@@ -69,7 +69,8 @@ class GenerationState:
             return False
         if self.order is not None:  # an echo of the checkout shows nothing beyond what it bought
             grace_ends = self.order.placed_at + self.latest.checkout_grace
-            return at <= grace_ends and is_part(activity.items, self.content.items)
+            ordered = self.order.items or ()
+            return at <= grace_ends and is_part(activity.items, self.content.items, ordered)
         return self.emptied_at is None or at <= self.grace_ends
 
     def add(self, activity: Activity) -> None:
@@ -154,4 +155,5 @@ class GenerationState:
             raw_offset=self.latest.raw_offset,
             abandonments=tuple(self.abandonments),
             next_due=min(self.due, default=None),
+            order_standing=order.standing if order else None,
         )

@@ -54,13 +54,32 @@ def line_amount(line: LineItem) -> Decimal | None:
     return line.unit_price * line.quantity
 
 
-def is_part(items: Sequence[LineItem] | None, whole: Sequence[LineItem] | None) -> bool:
-    """Return whether ``items`` are not given, or hold nothing that ``whole`` does not."""
+def is_part(
+    items: Sequence[LineItem] | None,
+    whole: Sequence[LineItem] | None,
+    ordered: Sequence[LineItem] = (),
+) -> bool:
+    """Return whether ``items`` are not given, or hold nothing beyond ``whole`` or ``ordered``.
+
+    Lines of a cart, ``whole``, are compared by their own identity; lines of an order,
+    ``ordered``, have other identities and are compared by variant, else product, else SKU.
+    """
     if items is None:
         return True
     available = _units_by_identity(_non_empty(whole or ()))
-    wanted = _units_by_identity(_non_empty(items))
-    return all(available[line] >= count for line, count in wanted.items())
+    lines = _non_empty(items)
+    wanted = _units_by_identity(lines)
+    beyond = {identity for identity, count in wanted.items() if available[identity] < count}
+    if not beyond:
+        return True
+    in_order = _units_by_goods(_non_empty(ordered))
+    goods: Counter[tuple[int, str] | None] = Counter()
+    for line in lines:
+        goods[_goods(line, in_order)] += line.quantity or 1
+    return all(
+        goods[key] <= (0 if key is None else in_order[key[0]][key[1]])
+        for key in {_goods(line, in_order) for line in lines if _identity(line) in beyond}
+    )
 
 
 def overlap(cart: Sequence[LineItem] | None, order: Sequence[LineItem] | None) -> Decimal | None:
@@ -94,9 +113,31 @@ def _non_empty(items: Sequence[LineItem]) -> list[LineItem]:
 def _units_by_identity(items: Iterable[LineItem]) -> Counter[_Identity]:
     counted: Counter[_Identity] = Counter()
     for line in items:
-        ids = (line.line_id, *_identifiers(line))
-        counted[ids if any(ids) else (line.name,)] += line.quantity or 1
+        counted[_identity(line)] += line.quantity or 1
     return counted
+
+
+def _identity(line: LineItem) -> _Identity:
+    ids = (line.line_id, *_identifiers(line))
+    return ids if any(ids) else (line.name,)
+
+
+def _units_by_goods(items: Iterable[LineItem]) -> list[Counter[str]]:
+    """Count units by variant, by product and by SKU: one counter for each."""
+    counters: list[Counter[str]] = [Counter(), Counter(), Counter()]
+    for line in items:
+        for counter, identifier in zip(counters, _identifiers(line), strict=True):
+            if identifier:
+                counter[identifier] += line.quantity or 1
+    return counters
+
+
+def _goods(line: LineItem, in_order: Sequence[Counter[str]]) -> tuple[int, str] | None:
+    """Return (kind, identifier) of a line, by the first kind that the order uses too."""
+    for kind, identifier in enumerate(_identifiers(line)):
+        if identifier and in_order[kind]:
+            return kind, identifier
+    return None
 
 
 def _identifiers(line: LineItem) -> _Identity:

@@ -49,14 +49,15 @@ def link_method(cart: CartHistory, order: CandidateOrder) -> str | None:
     """Return how an order names this cart, None where it does not.
 
     ``cart-id`` where the order gives it, ``cart-token`` (Spiffy), ``customer-id`` (Run Free,
-    Ciklik), ``email-hash`` (Ciklik, if either side has no user id).
+    Ciklik, Shoprocket), ``email-hash`` (Ciklik and Shoprocket, if either side has no user id).
     """
     if (cart.source, cart.shop) != (order.source, order.shop):
         return None
     named_by = _NAMED_BY.get(cart.source, ())
     method = None
-    if _same(cart.native_cart_id, order.cart_id):
-        method = "cart-id"
+    if order.cart_id is not None:
+        # An order that names its cart closes no other one of the same customer.
+        method = "cart-id" if cart.native_cart_id == order.cart_id else None
     elif "cart_token" in named_by and _same(cart.cart_token, order.cart_token):
         method = "cart-token"
     elif (

@@ -8,6 +8,8 @@ from schemas.events import Cart, LineItem, Micros, SignalKind
 from sinks.merge.last_writer import Version, version
 
 SECOND = 1_000_000
+SOLD = ("COUNTED", "PENDING")
+"""Standings of orders that still count as sales, or may yet."""
 
 
 class CartStatus(StrEnum):
@@ -103,8 +105,9 @@ class CartHistory:
 class CandidateOrder:
     """An order that may close a cart, in its newest state.
 
-    ``may_close_cart`` is false for renewals, tests and drafts. ``value`` is the net, of a
-    pending order what its net would be, 0 once ``cancelled``; None where unknown.
+    ``may_close_cart`` is false for renewals, tests and drafts. ``standing`` is the column of
+    ``orders``. ``value`` is the net, of a pending order what its net would be, 0 once
+    cancelled; None where unknown.
     """
 
     order_key: str
@@ -114,12 +117,17 @@ class CandidateOrder:
     may_close_cart: bool
     value: Decimal | None
     currency: str | None
-    cancelled: bool
+    standing: str
     items: tuple[LineItem, ...] | None
     customer_id: str | None = None
     email_hash: str | None = None
     cart_token: str | None = None
     cart_id: str | None = None
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it was cancelled or deleted."""
+        return self.standing == "CANCELLED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,9 +137,10 @@ class Generation:
     The columns of ``abandoned_carts`` without ``detected_at``, which the store adds. Also
     ``abandonments``, every abandoned_at of the generation (ascending; the last is
     ``abandoned_at``), and ``next_due``, the earliest watermark that changes the row without
-    any new event, None if none does. ``source_event_id`` and its raw partition and offset are
-    those of the latest activity. ``time_to_recover`` is in microseconds, ``item_overlap`` a
-    share from 0 to 1 with four places.
+    any new event, None if none does. ``recovered_value`` is the net of the whole order, not
+    only of the cart's items; ``order_standing`` is the order's standing. ``source_event_id``
+    and its raw partition and offset are those of the latest activity. ``time_to_recover`` is in
+    microseconds, ``item_overlap`` a share from 0 to 1 with four places.
     """
 
     cart_key: str
@@ -166,11 +175,17 @@ class Generation:
     raw_offset: int
     abandonments: tuple[Micros, ...]
     next_due: Micros | None
+    order_standing: str | None = None
 
     @property
     def was_abandoned(self) -> bool:
         """Whether it has a row in ``abandoned_carts``: it is or was abandoned."""
         return self.abandon_count > 0
+
+    @property
+    def came_back(self) -> bool:
+        """Whether it was recovered by an order that still counts or is pending."""
+        return self.status is CartStatus.RECOVERED and self.order_standing in SOLD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,19 @@ from sinks.carts.records import CandidateOrder
 from sinks.lifetime.amounts import ZERO, proportion, sum_given
 from sinks.lifetime.goods import gift_cards_sold, goods_before_discounts, goods_lines
 from sinks.lifetime.order_state import OrderState
-from sinks.lifetime.refunds import refunded_without_tax, refunds_observable
+from sinks.lifetime.refunds import (
+    Prices,
+    RefundEffect,
+    lacks_amount,
+    refund_effects,
+    refunds_given,
+    refunds_observable,
+    replace_effect,
+)
 from sinks.lifetime.revenue_status import RevenueStatus, revenue_status
-from sinks.lifetime.taxes import order_taxes, without_tax
+from sinks.lifetime.taxes import TaxBasis, order_taxes, taxes_included, without_tax
+
+DISCOUNT_EXCEEDS_GOODS = "discount-exceeds-goods"
 
 
 class OrderMoney(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,7 +31,9 @@ class OrderMoney(msgspec.Struct, frozen=True, kw_only=True):
     that plain sums over ``orders`` are those of ``customer_lifetime_value``. ``pending`` is what
     the net of a PENDING order would be. ``total`` includes tax and shipping. net + discounts +
     refunded = gross wherever net is known. ``reason`` is why a COUNTED or PENDING order has no
-    net: ``tax-unknown`` or ``items-unknown``.
+    net: ``tax-unknown``, ``items-unknown`` or ``refund-unknown``; with a net of 0 it is
+    ``discount-exceeds-goods``. ``refund_effects`` are the rows of ``refunds``: those of a counted
+    order with a net sum up to ``refunded``, those of other orders take nothing off.
     """
 
     revenue_status: RevenueStatus
@@ -36,6 +48,9 @@ class OrderMoney(msgspec.Struct, frozen=True, kw_only=True):
     total: Decimal | None = None
     refunds_observable: bool = False
     reason: str | None = None
+    taxes_included: bool = False
+    tax_basis: TaxBasis = TaxBasis.DEFAULT
+    refund_effects: tuple[RefundEffect, ...] = ()
 
     @property
     def value(self) -> Decimal | None:
@@ -51,19 +66,35 @@ class _GoodsMoney(NamedTuple):
     refunded: Decimal | None = None
     net: Decimal | None = None
     reason: str | None = None
+    effects: tuple[RefundEffect, ...] = ()
 
 
 def order_money(order: OrderState) -> OrderMoney:
     """Work out what an order contributes."""
     status = revenue_status(order)
-    if status is RevenueStatus.CANCELLED:
-        return OrderMoney(revenue_status=status, gross=ZERO, net=ZERO)
-    if status not in (RevenueStatus.COUNTED, RevenueStatus.PENDING):
-        return OrderMoney(revenue_status=status)
+    inside, basis = taxes_included(order)
     taxes = order_taxes(order)
-    goods = _goods_money(order, taxes)
-    if status is RevenueStatus.PENDING:
-        return OrderMoney(revenue_status=status, pending=goods.net, reason=goods.reason)
+    goods = _goods_money(order, taxes, inside=inside)
+    counted = status is RevenueStatus.COUNTED
+    effects = tuple(
+        replace_effect(
+            effect, effect.net_effect if counted else ZERO,
+            is_counted=counted and goods.net is not None,
+        )
+        for effect in goods.effects
+    )  # fmt: skip
+    if not counted:
+        pending, cancelled = status is RevenueStatus.PENDING, status is RevenueStatus.CANCELLED
+        return OrderMoney(
+            revenue_status=status,
+            gross=ZERO if cancelled else None,
+            net=ZERO if cancelled else None,
+            pending=goods.net if pending else None,
+            reason=goods.reason if pending else None,
+            taxes_included=inside,
+            tax_basis=basis,
+            refund_effects=effects,
+        )
     return OrderMoney(
         revenue_status=status,
         gross=goods.gross,
@@ -74,8 +105,11 @@ def order_money(order: OrderState) -> OrderMoney:
         refunded=goods.refunded,
         net=goods.net,
         total=order.total if order.total is not None else order.paid_total,
-        refunds_observable=refunds_observable(order),
+        refunds_observable=refunds_observable(order, effects),
         reason=goods.reason,
+        taxes_included=inside,
+        tax_basis=basis,
+        refund_effects=effects,
     )
 
 
@@ -90,7 +124,7 @@ def candidate_order(order: OrderState, money: OrderMoney, is_renewal: bool) -> C
         may_close_cart=is_purchase and not is_renewal,
         value=money.value,
         currency=order.currency,
-        cancelled=money.revenue_status is RevenueStatus.CANCELLED,
+        standing=money.revenue_status.value,
         items=order.items,
         customer_id=order.customer_id,
         email_hash=order.email_hash,
@@ -99,18 +133,21 @@ def candidate_order(order: OrderState, money: OrderMoney, is_renewal: bool) -> C
     )
 
 
-def _goods_money(order: OrderState, taxes: Decimal | None) -> _GoodsMoney:
+def _goods_money(order: OrderState, taxes: Decimal | None, *, inside: bool) -> _GoodsMoney:
     goods = goods_lines(order)
     listed = goods_before_discounts(order, goods)
     if listed is None:
-        return _GoodsMoney(reason="items-unknown")
-    discounts = order.discount_total
+        return _GoodsMoney(reason="items-unknown", effects=_unpriced(order, None))
+    discounts, flag = order.discount_total, None
     if discounts is None:
         discounts = sum_given(line.discount for line in goods)
+    if discounts is not None and discounts > max(listed, ZERO):
+        discounts, flag = max(listed, ZERO), DISCOUNT_EXCEEDS_GOODS
     discounted = listed - (discounts or ZERO)
-    untaxed = without_tax(order, goods, discounted, taxes)
+    untaxed = without_tax(goods, discounted, taxes) if inside else discounted
+    prices = Prices(discounted, untaxed, inside)
     if untaxed is None:
-        return _GoodsMoney(reason="tax-unknown")
+        return _GoodsMoney(reason="tax-unknown", effects=_unpriced(order, prices))
     if discounts is None:
         gross = untaxed
     elif untaxed == discounted:
@@ -118,5 +155,14 @@ def _goods_money(order: OrderState, taxes: Decimal | None) -> _GoodsMoney:
     else:  # the tax comes off gross and discounts in proportion
         gross = proportion(listed, untaxed, discounted)
         discounts = gross - untaxed
-    refunded = refunded_without_tax(order, discounted, untaxed)
-    return _GoodsMoney(gross, discounts, refunded, untaxed - (refunded or ZERO))
+    effects = tuple(refund_effects(order, prices))
+    if untaxed > 0 and lacks_amount(order, effects):
+        return _GoodsMoney(reason="refund-unknown")
+    refunded = sum_given(effect.net_effect for effect in effects)
+    if refunded is None and refunds_given(order):
+        refunded = ZERO
+    return _GoodsMoney(gross, discounts, refunded, untaxed - (refunded or ZERO), flag, effects)
+
+
+def _unpriced(order: OrderState, prices: Prices | None) -> tuple[RefundEffect, ...]:
+    return tuple(refund_effects(order, prices))

@@ -7,18 +7,52 @@ from typing import Any
 
 import msgspec
 
-from schemas.events import Change, LineItem, Micros, Order, OrderStatus
+from schemas.events import (
+    Change,
+    LineItem,
+    Micros,
+    Order,
+    OrderStatus,
+    PaymentStatus,
+)
 from schemas.keys import customer_key, entity_key
 from sinks.carts.links import fold_keys
-from sinks.merge.event_fields import FIRST
+from sinks.lifetime.payment_refunds import PaymentRefund, RefundedStep, refunded_steps
+from sinks.merge.event_fields import (
+    FIRST,
+    FIRST_REFUND,
+    FIRST_REFUNDED,
+    FIRST_STATUS_REFUNDED,
+    REFUND,
+)
+
+
+class RefundState(msgspec.Struct, frozen=True, gc=False):
+    """One refund of an order, newest state. ``name``: its id, else its position as ``#0``.
+
+    ``at``: when it was made, else when an event first gave it. Amounts as in ``Refund``.
+    """
+
+    name: str
+    at: Micros
+    refund_id: str | None = None
+    status: PaymentStatus = PaymentStatus.UNKNOWN
+    amount: Decimal | None = None
+    goods: Decimal | None = None
+    tax: Decimal | None = None
+    shipping: Decimal | None = None
 
 
 class OrderState(msgspec.Struct, frozen=True, gc=False):
     """An order with each field as the newest event gives it. Times are microseconds UTC.
 
-    ``currency`` and ``taxes_included`` are the payload's, else the shop's settings;
-    ``placed_at`` is when the order was placed, else when it was created, else when its first
-    event occurred. ``created_successful_transactions`` is given by its CREATED event only.
+    ``currency`` is the payload's, else the shop's; ``taxes_included`` is the payload's alone,
+    ``shop_taxes_included`` the setting. ``refunds`` are gathered over all events (``refunds_given``
+    if any event gave a list), ``refunded_steps`` are the running totals in the order of their
+    amounts. ``payments`` are not in the order's events: the caller adds them. ``status_listed``
+    is False where the newest status text is on no list. ``placed_at`` is when the order was
+    placed, else when it was created, else when its first event occurred.
+    ``created_successful_transactions`` is given by its CREATED event only.
     """
 
     order_key: str
@@ -49,6 +83,13 @@ class OrderState(msgspec.Struct, frozen=True, gc=False):
     deleted: bool = False
     created_successful_transactions: int | None = None
     timezone: str = "UTC"
+    shop_taxes_included: bool | None = None
+    refunds: tuple[RefundState, ...] = ()
+    refunds_given: bool = False
+    refunded_steps: tuple[RefundedStep, ...] = ()
+    first_refunded_at: Micros | None = None
+    status_listed: bool | None = None
+    payments: tuple[PaymentRefund, ...] = ()
 
     @property
     def customer_key(self) -> str | None:
@@ -87,10 +128,21 @@ def order_state(order_key: str, source: str, shop: str, fields: Mapping[str, Any
         "is_draft": fields.get("is_draft") is True,
         "counts_as_sale": settings["counts_as_sale"],
         "timezone": settings["timezone"],
+        "shop_taxes_included": settings.get("taxes_included"),
+        "first_refunded_at": fields.get(FIRST_STATUS_REFUNDED),
+        "refunded_steps": refunded_steps(fields, FIRST_REFUNDED),
+        "refunds": [
+            {
+                **refund,
+                "name": (name := key.removeprefix(REFUND)),
+                "at": refund.get("refunded_at", fields[FIRST_REFUND + name]),
+            }
+            for key, refund in sorted(fields.items())
+            if key.startswith(REFUND)
+        ],
     }
-    for name in ("currency", "taxes_included"):
-        if values.get(name) is None:
-            values[name] = settings.get(name)
+    if values.get("currency") is None:
+        values["currency"] = settings.get("currency")
     return msgspec.convert(values, OrderState)
 
 
@@ -99,7 +151,6 @@ def order_state_of_event(order_key: str, order: Order) -> OrderState:
     source, shop, _ = order_key.split("/", 2)
     meta, customer, settings = order.meta, order.customer, order.meta.settings
     placed = order.placed_at if order.placed_at is not None else order.created_at
-    taxes_included = order.taxes_included
     # By position: msgspec looks each keyword up among all fields.
     return OrderState(
         order_key,
@@ -122,7 +173,7 @@ def order_state_of_event(order_key: str, order: Order) -> OrderState:
         order.paid_total,
         order.refunded_total,
         order.refunded_goods,
-        taxes_included if taxes_included is not None else settings.taxes_included,
+        order.taxes_included,
         order.cancelled_at,
         settings.counts_as_sale,
         meta.is_test,
@@ -130,7 +181,31 @@ def order_state_of_event(order_key: str, order: Order) -> OrderState:
         meta.change is Change.DELETED,
         order.successful_transactions if meta.change is Change.CREATED else None,
         settings.timezone,
+        settings.taxes_included,
+        _refunds(order) if order.refunds else (),
+        order.refunds is not None,
+        ((order.refunded_total, meta.occurred_at),) if order.refunded_total else (),
+        meta.occurred_at if order.status is OrderStatus.REFUNDED else None,
+        _status_listed(order),
     )
+
+
+def _refunds(order: Order) -> tuple[RefundState, ...]:
+    states = {}
+    for number, refund in enumerate(order.refunds or ()):
+        name = f"#{number}" if refund.refund_id is None else refund.refund_id
+        at = order.meta.occurred_at if refund.refunded_at is None else refund.refunded_at
+        states[name] = RefundState(
+            name, at, refund.refund_id, refund.status, refund.amount, refund.goods, refund.tax,
+            refund.shipping,
+        )  # fmt: skip
+    return tuple(states[name] for name in sorted(states))
+
+
+def _status_listed(order: Order) -> bool | None:
+    if order.status is not OrderStatus.UNKNOWN:
+        return True
+    return None if order.status_word is None else False
 
 
 def renewals(orders: Iterable[OrderState]) -> frozenset[str]:

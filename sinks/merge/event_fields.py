@@ -20,6 +20,8 @@ from schemas.events import (
     Meta,
     Order,
     OrderStatus,
+    Payment,
+    PaymentStatus,
     ShopSettings,
 )
 
@@ -33,6 +35,8 @@ REFUND, FIRST_REFUND, FIRST_REFUNDED = "refund/", f"{FIRST}/refund/", f"{FIRST}/
 
 So the refunds of an order are gathered over all of its events.
 """
+FIRST_STATUS_REFUNDED = f"{FIRST}/status/REFUNDED"
+"""When the status was first REFUNDED."""
 
 _GATHERED = {(Order, "refunds"), (Order, "cleared")}
 """Fields that ``_order_fields`` takes apart."""
@@ -49,7 +53,8 @@ def event_fields(record: Event) -> Fields:
     replaces none, its native text does. ``cleared`` fields are None. The customer's three fields
     are flat (``customer_id``, ``email_hash``, ``accepts_marketing``). Added to the record's own
     fields: ``deleted`` (unless REPORTED), ``is_test``, ``settings``, ``occurred_at``,
-    ``first_occurred_at`` and on a CREATED order ``created_successful_transactions``.
+    ``first_occurred_at``, on a CREATED order ``created_successful_transactions`` and on a DELETED
+    customer ``contact_deleted``: older contact data is not kept.
     """
     return _EXTRACTORS[type(record)](record)
 
@@ -66,9 +71,9 @@ def _extractor(record: type[Event]) -> Callable[[Any], Fields]:
             _add_field(emitter, name, hint)
     emitter.add(0, "meta = record.meta", "change = meta.change")
     emitter.add(0, "if change is not REPORTED: fields['deleted'] = change is DELETED")
-    emitter.add(
-        0, "fields['is_test'] = meta.is_test", "fields['settings'] = settings(meta.settings)"
-    )
+    # A deletion names little more than what it deletes: an earlier mark as a test stays.
+    emitter.add(0, "if meta.is_test or change is not DELETED: fields['is_test'] = meta.is_test")
+    emitter.add(0, "fields['settings'] = settings(meta.settings)")
     emitter.add(0, "fields['occurred_at'] = fields[FIRST] = meta.occurred_at")
     if record.__name__ == "Order":
         emitter.constants["CREATED"] = Change.CREATED
@@ -76,6 +81,11 @@ def _extractor(record: type[Event]) -> Callable[[Any], Fields]:
         emitter.add(1, "fields['created_successful_transactions'] = record.successful_transactions")
         emitter.constants["order_fields"] = _order_fields
         emitter.add(0, "order_fields(fields, record)")
+    if record.__name__ == "Payment":
+        emitter.constants["payment_fields"] = _payment_fields
+        emitter.add(0, "payment_fields(fields, record)")
+    if record.__name__ == "Customer":
+        emitter.add(0, "if change is DELETED: fields['contact_deleted'] = True")
     emitter.add(0, "return fields")
     extractor: Callable[[Any], Fields] = emitter.compiled("def fields_of(record):", "<fields>")
     return extractor
@@ -124,8 +134,18 @@ def _order_fields(fields: Fields, order: Order) -> None:
             fields[FIRST_REFUND + name] = at
     if order.refunded_total:
         fields[f"{FIRST_REFUNDED}{order.refunded_total}"] = at
+    if order.status is OrderStatus.REFUNDED:
+        fields[FIRST_STATUS_REFUNDED] = at
     for name in order.cleared:
         fields.setdefault(name, None)
+
+
+def _payment_fields(fields: Fields, payment: Payment) -> None:
+    """Add when the payment first had its refunded amount, and when it was first refunded."""
+    if payment.refunded_amount:
+        fields[f"{FIRST_REFUNDED}{payment.refunded_amount}"] = payment.meta.occurred_at
+    if payment.status is PaymentStatus.REFUNDED:
+        fields[FIRST_STATUS_REFUNDED] = payment.meta.occurred_at
 
 
 def _without_none(hint: Any) -> Any:

@@ -16,6 +16,7 @@ DERIVED = (
     "order_items",
     "orders",
     "payments",
+    "refunds",
     "reported_totals",
     "shipments",
     "shops",

@@ -4,7 +4,7 @@ Take the locks, read the stored rows, merge the events into them and write the r
 refold the carts and recompute the customers that changed.
 """
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,22 +12,24 @@ from psycopg import AsyncConnection, sql
 
 from schemas.events import Micros
 from sinks.carts.links import fold_keys
-from sinks.lifetime.order_state import OrderState, order_state, order_state_of_event, renewals
+from sinks.lifetime.order_money import order_money
+from sinks.lifetime.order_state import OrderState, order_state, order_state_of_event
+from sinks.lifetime.payment_refunds import REFUNDS_FROM_PAYMENTS, PaymentRefund, payment_refund
 from sinks.merge.last_writer import Flat, Layers, flatten, load, merge
 from sinks.postgres.copy_rows import Table
-from sinks.store import cart_groups, customer_projection, entity_locks
+from sinks.store import cart_groups, customer_projection, entity_locks, order_rows
 from sinks.store.entity_rows import (
     CONTACTS,
     ENTITIES,
-    ORDER_ITEMS,
     ORDERS,
+    PAYMENTS,
     TOTALS,
     contact_row,
-    item_rows,
-    order_row,
     owner,
+    payment_order,
     totals_row,
 )
+from sinks.store.order_rows import ORDER_ITEMS, REFUNDS, item_rows, order_row, refund_rows
 from sinks.store.write_plan import Contribution, WritePlan, customer_lock_key
 
 Connection = AsyncConnection[Any]
@@ -39,11 +41,10 @@ _ACTIVITIES = Table(
         ("activity", "jsonb"), ("raw_partition", "integer"), ("raw_offset", "bigint"),
     ),
 )  # fmt: skip
-_SIBLINGS = """
-    SELECT order_key, source, shop, layers, is_renewal FROM orders
-    WHERE subscription_key = ANY(%b) AND order_key <> ALL(%b)
+_DELETIONS = """
+    SELECT customer_key, layers FROM customers
+    WHERE customer_key = ANY(%b) AND layers @? '$[*][2].contact_deleted'
 """
-_FLIP = "UPDATE orders SET is_renewal = NOT is_renewal WHERE order_key = ANY(%b)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +74,13 @@ async def apply(
     carried = await entity_locks.take(connection, wanted)
     locked = set(wanted)
 
-    customers |= await _store_orders(connection, batch, locked)
+    refunded = await _store_payments(connection, batch, locked)
+    customers |= await _store_orders(connection, batch, refunded, locked)
     for name in ENTITIES:
-        if name != "orders" and name in batch.contributions:
+        if name not in ("orders", "payments") and name in batch.contributions:
             customers |= await _store(connection, name, batch.contributions[name], locked)
-    await _store_layers(connection, CONTACTS, batch, contact_row)
-    await _store_layers(connection, TOTALS, batch, totals_row)
+    await _store_contacts(connection, batch)
+    await _store_totals(connection, batch)
     await _store_activities(connection, batch)
 
     entity_locks.require(map(customer_lock_key, customers), locked)
@@ -104,7 +106,8 @@ async def _merged(
         layers = before.get(key, ())
         for at, event_id, fields in events:
             layers = merge(layers, at, event_id, fields)
-        after[key] = layers
+        if layers:
+            after[key] = layers
     return _Merged(before, after)
 
 
@@ -134,13 +137,56 @@ async def _store(
     return set()
 
 
-async def _store_layers(
-    connection: Connection, table: Table, batch: WritePlan, row: Callable[[str, Layers], list[Any]]
-) -> None:
-    if contributions := batch.contributions.get(table.name):
-        merged = await _merged(connection, table, contributions)
-        rows = (row(key, layers) for key, layers in merged.after.items())
-        await table.replace(connection, merged.before, rows)
+async def _store_totals(connection: Connection, batch: WritePlan) -> None:
+    if contributions := batch.contributions.get(TOTALS.name):
+        merged = await _merged(connection, TOTALS, contributions)
+        rows = (totals_row(key, layers) for key, layers in merged.after.items())
+        await TOTALS.replace(connection, merged.before, rows)
+
+
+async def _store_contacts(connection: Connection, batch: WritePlan) -> None:
+    """Write contact data, without what is as old as the customer's deletion; after customers."""
+    contributions = batch.contributions.get(CONTACTS.name)
+    if not contributions:
+        return
+    merged = await _merged(connection, CONTACTS, contributions)
+    cursor = await connection.execute(_DELETIONS, [list(contributions)])
+    after = dict(merged.after)
+    async for key, stored in cursor:
+        deletion = next(each for each in load(stored) if "contact_deleted" in each.fields)
+        after[key] = tuple(
+            layer for layer in after.get(key, ()) if layer.version > deletion.version
+        )
+    rows = (contact_row(key, layers) for key, layers in after.items() if layers)
+    await CONTACTS.replace(connection, merged.before, rows)
+
+
+async def _store_payments(connection: Connection, batch: WritePlan, locked: set[str]) -> set[str]:
+    """Write payments; return the orders whose refunds they change, on platforms that do so."""
+    contributions = batch.contributions.get("payments")
+    if not contributions:
+        return set()
+    merged = await _merged(connection, PAYMENTS.table, contributions)
+    rows = (PAYMENTS.row(key, layers) for key, layers in merged.after.items())
+    await PAYMENTS.table.replace(connection, merged.before, rows)
+    changed: set[str] = set()
+    for key, layers in merged.after.items():
+        if key.partition("/")[0] in REFUNDS_FROM_PAYMENTS:
+            before = _refund_of(key, merged.before.get(key, ()))
+            after = _refund_of(key, layers)
+            if before != after:
+                changed.update(order for order, _ in (*before, *after))
+    entity_locks.require(changed, locked)
+    return changed
+
+
+def _refund_of(key: str, layers: Layers) -> tuple[tuple[str, PaymentRefund], ...]:
+    """Return the order that a payment names, with what it gave back; empty where it gave none."""
+    if not layers:
+        return ()
+    fields = flatten(layers)
+    order, refund = payment_order(key, fields), payment_refund(fields)
+    return () if order is None or refund is None else ((order, refund),)
 
 
 async def _store_activities(connection: Connection, batch: WritePlan) -> None:
@@ -168,13 +214,19 @@ async def _store_activities(connection: Connection, batch: WritePlan) -> None:
         )
 
 
-async def _store_orders(connection: Connection, batch: WritePlan, locked: set[str]) -> set[str]:
-    """Write orders with their money and lines; return the customers to recompute."""
-    contributions = batch.contributions.get("orders")
+async def _store_orders(
+    connection: Connection, batch: WritePlan, refunded: Collection[str], locked: set[str]
+) -> set[str]:
+    """Write orders with their money, lines and refunds; return the customers to recompute.
+
+    ``refunded``: orders that payments of the batch change, whether they are stored or not.
+    """
+    contributions = dict.fromkeys(refunded, ()) | batch.contributions.get("orders", {})
     if not contributions:
         return set()
     merged = await _merged(connection, ORDERS.table, contributions)
     states = _states(batch, merged.after, merged.before)
+    await order_rows.add_payments(connection, states)
     before = {key: _state(key, layers) for key, layers in merged.before.items()}
     entity_locks.require((key for state in before.values() for key in _order_locks(state)), locked)
 
@@ -183,34 +235,23 @@ async def _store_orders(connection: Connection, batch: WritePlan, locked: set[st
         for state in (*states.values(), *before.values())
         if (subscription := state.subscription_key) is not None
     }
-    renewed, flipped = await _renewals(connection, subscriptions, states)
+    renewed, flipped = await order_rows.mark_renewals(connection, subscriptions, states)
+    money = {key: order_money(state) for key, state in states.items()}
     rows = (
-        order_row(key, layers, states[key], is_renewal=key in renewed)
+        order_row(key, layers, states[key], money[key], is_renewal=key in renewed)
         for key, layers in merged.after.items()
+    )
+    refunds = (
+        row
+        for key, layers in merged.after.items()
+        for row in refund_rows(layers, states[key], money[key])
     )
     items = (item for key, layers in merged.after.items() for item in item_rows(key, layers))
     await ORDERS.table.replace(connection, merged.before, rows)
     await ORDER_ITEMS.replace(connection, merged.before, items)
+    await REFUNDS.replace(connection, merged.before, refunds)
     owners = {state.customer_key for state in (*states.values(), *before.values(), *flipped)}
     return {customer for customer in owners if customer is not None}
-
-
-async def _renewals(
-    connection: Connection, subscriptions: Iterable[str], states: Mapping[str, OrderState]
-) -> tuple[frozenset[str], list[OrderState]]:
-    """Return the keys of the subscriptions' renewals, and the stored orders that this flipped."""
-    keys = list(subscriptions)
-    if not keys:
-        return frozenset(), []
-    siblings: dict[str, tuple[OrderState, bool]] = {}
-    cursor = await connection.execute(_SIBLINGS, [keys, list(states)])
-    async for key, source, shop, layers, is_renewal in cursor:
-        siblings[key] = order_state(key, source, shop, flatten(load(layers))), is_renewal
-    renewed = renewals([*states.values(), *(state for state, _ in siblings.values())])
-    flipped = [state for key, (state, was) in siblings.items() if was != (key in renewed)]
-    if flipped:
-        await connection.execute(_FLIP, [[state.order_key for state in flipped]])
-    return renewed, flipped
 
 
 def _states(
@@ -234,6 +275,8 @@ def _state(key: str, layers: Layers) -> OrderState:
 def _order_locks(state: OrderState) -> set[str]:
     """Return the link keys that guard a stored order."""
     keys = set(state.fold_keys)
+    if state.source in REFUNDS_FROM_PAYMENTS:
+        keys.add(state.order_key)
     if (customer := state.customer_key) is not None:
         keys.add(customer_lock_key(customer))
     if (subscription := state.subscription_key) is not None:

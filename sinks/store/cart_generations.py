@@ -22,7 +22,7 @@ _SHARED = (
     ("currency", "text"), ("order_key", "text"), ("link_method", "text"),
     ("time_to_recover", "interval"), ("recovered_value", "numeric"),
     ("item_overlap", "numeric"), ("is_test", "boolean"), ("source_event_id", "uuid"),
-    ("raw_partition", "integer"), ("raw_offset", "bigint"),
+    ("raw_partition", "integer"), ("raw_offset", "bigint"), ("order_standing", "text"),
 )  # fmt: skip
 GENERATIONS = Table(
     "cart_generations",

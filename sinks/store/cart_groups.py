@@ -10,8 +10,9 @@ from psycopg import AsyncConnection
 from schemas.events import Micros
 from sinks.carts.fold import fold
 from sinks.carts.records import Activity, CandidateOrder, CartHistory
-from sinks.lifetime.order_money import candidate_order, order_money
+from sinks.lifetime.order_money import OrderMoney, candidate_order
 from sinks.lifetime.order_state import order_state
+from sinks.lifetime.revenue_status import RevenueStatus
 from sinks.merge.last_writer import flatten, load
 from sinks.store import cart_generations
 from sinks.store.entity_locks import take_free
@@ -30,7 +31,7 @@ _CARTS = """
     ))
 """
 _ORDERS = """
-    SELECT order_key, source, shop, layers, is_renewal, links FROM orders
+    SELECT order_key, source, shop, layers, is_renewal, standing, net, pending, links FROM orders
     WHERE order_key = ANY(ARRAY(
         SELECT DISTINCT linked.order_key FROM unnest(%b::text[]) AS key,
             LATERAL (SELECT order_key FROM orders WHERE links @> ARRAY[key] OFFSET 0) linked
@@ -135,7 +136,9 @@ def _add_cart(group: Group, row: tuple[Any, ...]) -> None:
 
 
 def _add_order(group: Group, row: tuple[Any, ...]) -> None:
-    key, source, shop, layers, is_renewal, _ = row
+    key, source, shop, layers, is_renewal, standing, net, pending, _ = row
     if key not in group.orders:
         state = order_state(key, source, shop, flatten(load(layers)))
-        group.orders[key] = candidate_order(state, order_money(state), is_renewal)
+        # As stored: payments may have a part in it.
+        money = OrderMoney(revenue_status=RevenueStatus(standing), net=net, pending=pending)
+        group.orders[key] = candidate_order(state, money, is_renewal)

@@ -8,27 +8,29 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from schemas.platforms import providing
+from schemas.platforms import naming_cart_customers, providing
+from sinks.lifetime.payment_refunds import REFUNDS_FROM_PAYMENTS
+from sinks.lifetime.refunds import PROVIDES_REFUNDS
 
 
-def _providing(what: str) -> str:
-    """Return the platforms that provide such data, as an SQL list."""
-    return "(" + ", ".join(f"'{name}'" for name in sorted(providing(what))) + ")"
+def _sql_list(platforms: frozenset[str]) -> str:
+    return "(" + ", ".join(f"'{name}'" for name in sorted(platforms)) + ")"
 
 
-_WITH_REFUNDS = _providing("refunds")
-_WITH_CARTS = _providing("carts")
-_WITH_SUBSCRIPTIONS = _providing("subscriptions")
+_WITH_REFUNDS = _sql_list(PROVIDES_REFUNDS)
+_FROM_PAYMENTS = _sql_list(REFUNDS_FROM_PAYMENTS)
+_WITH_CUSTOMERS_OF_CARTS = _sql_list(naming_cart_customers())
+_WITH_SUBSCRIPTIONS = _sql_list(providing("subscriptions"))
 
 _COLUMNS = (
     "customer_key", "currency", "source", "shop", "person_key", "first_order_at",
     "last_order_at", "orders_count", "gross", "discounts", "taxes", "shipping",
     "gift_cards_sold", "refunded", "net", "avg_order_value", "pending_revenue",
-    "cancelled_count", "subscription_revenue", "active_subscriptions",
+    "cancelled_count", "subscription_revenue", "renewal_revenue", "active_subscriptions",
     "abandoned_carts_count", "reported_revenue", "reported_orders", "reported_refunded",
-    "reported_delta", "refunds_observable", "history_complete", "cohort_month", "frequency",
-    "recency", "t", "monetary", "as_of", "ineligible_reason", "source_event_id",
-    "raw_partition", "raw_offset",
+    "reported_delta", "net_less_reported_refunds", "refunds_observable", "history_complete",
+    "cohort_month", "frequency", "recency", "t", "monetary", "as_of",
+    "ineligible_reason", "source_event_id", "raw_partition", "raw_offset",
 )  # fmt: skip
 
 _RECOMPUTE = f"""
@@ -41,15 +43,17 @@ _RECOMPUTE = f"""
                 SELECT count(*) FROM subscriptions u WHERE u.customer_key = c.customer_key
                 AND u.status = 'ACTIVE' AND NOT u.is_deleted AND NOT u.is_test
             ) END AS active_subscriptions,
-            CASE WHEN c.source IN {_WITH_CARTS} THEN (
+            CASE WHEN c.source IN {_WITH_CUSTOMERS_OF_CARTS} THEN (
                 SELECT count(*) FROM abandoned_carts a WHERE a.customer_key = c.customer_key
                 AND NOT a.is_test
             ) END AS abandoned_carts_count
         FROM customers c JOIN shops s USING (source, shop) WHERE c.customer_key = ANY(%(keys)b)
     ), sales AS MATERIALIZED (
         SELECT o.customer_key, o.currency, o.order_key, o.placed_at, o.standing, o.is_renewal,
+            o.subscription_key IS NOT NULL AS is_subscribed,
             o.gross, o.discounts, o.taxes, o.shipping, o.gift_cards_sold, o.refunded, o.net,
-            o.pending, o.counted_total, o.refunds_observable, o.reason,
+            o.pending, o.counted_total, o.refunds_observable,
+            CASE WHEN o.net IS NULL THEN o.reason END AS reason,
             o.standing = 'COUNTED' AS counted, (o.placed_at AT TIME ZONE f.timezone)::date AS day
         FROM orders o JOIN facts f USING (customer_key)
         WHERE o.customer_key = ANY(%(keys)b)
@@ -74,7 +78,8 @@ _RECOMPUTE = f"""
             sum(net) FILTER (WHERE counted) AS net,
             coalesce(sum(pending), 0) AS pending_revenue,
             count(*) FILTER (WHERE standing = 'CANCELLED') AS cancelled_count,
-            sum(net) FILTER (WHERE counted AND is_renewal) AS subscription_revenue,
+            sum(net) FILTER (WHERE counted AND is_subscribed) AS subscription_revenue,
+            sum(net) FILTER (WHERE counted AND is_renewal) AS renewal_revenue,
             coalesce(sum(counted_total), 0) AS totals,
             coalesce(bool_and(net IS NOT NULL) FILTER (WHERE counted), true) AS net_known,
             coalesce(bool_and(counted_total IS NOT NULL) FILTER (WHERE counted), true)
@@ -83,6 +88,11 @@ _RECOMPUTE = f"""
             (array_agg(reason ORDER BY placed_at, order_key)
                 FILTER (WHERE counted AND reason IS NOT NULL))[1] AS reason
         FROM sales WHERE currency IS NOT NULL GROUP BY customer_key, currency
+    ), returned AS (
+        SELECT customer_key, currency, sum(coalesce(goodwill, 0) + coalesce(goods, 0)) AS money
+        FROM refunds WHERE customer_key = ANY(%(keys)b) AND is_counted
+            AND source IN {_FROM_PAYMENTS}
+        GROUP BY customer_key, currency
     ), days AS (
         SELECT customer_key, currency, day, coalesce(sum(net), 0) AS net,
             min(day) OVER (PARTITION BY customer_key, currency) AS first
@@ -118,12 +128,16 @@ _RECOMPUTE = f"""
             END AS avg_order_value,
             coalesce(s.pending_revenue, 0) AS pending_revenue,
             coalesce(s.cancelled_count, 0) AS cancelled_count, s.subscription_revenue,
+            s.renewal_revenue,
             CASE WHEN k.is_home THEN f.active_subscriptions END AS active_subscriptions,
             CASE WHEN k.is_home THEN f.abandoned_carts_count END AS abandoned_carts_count,
             r.revenue AS reported_revenue, r.orders_count AS reported_orders,
             r.refunded AS reported_refunded,
             CASE WHEN coalesce(s.totals_known, true) THEN r.revenue - coalesce(s.totals, 0) END
                 AS reported_delta,
+            CASE WHEN known.net AND r.refunded IS NOT NULL AND f.source IN {_FROM_PAYMENTS} THEN
+                coalesce(s.net, 0) - greatest(r.refunded - coalesce(b.money, 0), 0)
+            END AS net_less_reported_refunds,
             coalesce(s.refunds_observable, f.source IN {_WITH_REFUNDS}) AS refunds_observable,
             whole.history_complete,
             date_trunc('month', s.first_day::timestamp)::date AS cohort_month,
@@ -142,6 +156,7 @@ _RECOMPUTE = f"""
         LEFT JOIN sums s USING (customer_key, currency)
         LEFT JOIN rfm m USING (customer_key, currency)
         LEFT JOIN reported r USING (customer_key, currency)
+        LEFT JOIN returned b USING (customer_key, currency)
         LEFT JOIN seen USING (customer_key)
         LEFT JOIN claimed USING (customer_key)
         CROSS JOIN LATERAL (SELECT coalesce(s.net_known, true) AS net) known

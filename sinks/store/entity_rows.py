@@ -1,12 +1,10 @@
 """Rows of the working tables, from the layers of merged events. Pure."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.keys import customer_key, native_id
-from sinks.lifetime.order_money import order_money
-from sinks.lifetime.order_state import OrderState
+from schemas.keys import customer_key, entity_key, native_id
 from sinks.merge.last_writer import Flat, Layers, flatten
 from sinks.postgres.copy_rows import Table
 
@@ -25,6 +23,9 @@ _EVERY = (
     ("raw_offset", _I),
 )
 """Columns of every entity, after its key."""
+
+_ROUNDED = "rounded:"
+"""Attributes that begin with this hold the original text of an amount that was rounded."""
 
 _Columns = tuple[tuple[str, str], ...]
 
@@ -88,7 +89,21 @@ def _cart(key: str, fields: Flat) -> Sequence[Any]:
 
 
 def _order(_: str, fields: Flat) -> Sequence[Any]:
-    return fields.get("status", "UNKNOWN"), fields.get("deleted", False)
+    listed = fields.get("status_listed")
+    return (
+        fields.get("status", "UNKNOWN"),
+        listed is False,
+        fields.get("deleted", False),
+        _rounded(fields),
+    )
+
+
+def _rounded(fields: Flat) -> int:
+    """Count the amounts of an order and its lines that were rounded to four places."""
+    sources = [fields, *(fields.get("items") or ())]
+    return sum(
+        name.startswith(_ROUNDED) for source in sources for name in source.get("attributes") or ()
+    )
 
 
 def _customer(_: str, fields: Flat) -> Sequence[Any]:
@@ -108,7 +123,14 @@ def _subscription(key: str, fields: Flat) -> Sequence[Any]:
 
 
 def _payment(key: str, fields: Flat) -> Sequence[Any]:
-    return owner(key, fields), fields.get("kind", "UNKNOWN"), fields.get("status", "UNKNOWN")
+    kind, status = fields.get("kind", "UNKNOWN"), fields.get("status", "UNKNOWN")
+    return owner(key, fields), kind, status, payment_order(key, fields)
+
+
+def payment_order(key: str, fields: Flat) -> str | None:
+    """Return the key of the order that a payment names."""
+    order_id, (source, shop, _) = fields.get("order_id"), key.split("/", 2)
+    return None if order_id is None else entity_key(source, shop, "order", order_id)
 
 
 def _shipment(key: str, fields: Flat) -> Sequence[Any]:
@@ -130,7 +152,10 @@ CARTS = _entity(
 )  # fmt: skip
 ORDERS = _entity(
     "orders", "order_key",
-    ((("status", _T), ("is_deleted", _B)), _order),
+    (
+        (("status", _T), ("unknown_status", _B), ("is_deleted", _B), ("rounded", "integer")),
+        _order,
+    ),
     (
         ("order_id", _T), ("order_number", _T), *_CUSTOMER, ("cart_id", _T), ("cart_token", _T),
         ("status_word", _T), ("fulfillment_word", _T), ("created_at", _AT), ("updated_at", _AT),
@@ -142,7 +167,8 @@ ORDERS = _entity(
     (
         ("customer_key", _T), ("subscription_key", _T), ("links", "text[]"), ("is_draft", _B),
         ("is_renewal", _B), ("placed_at", _AT), ("currency", _T), ("timezone", _T),
-        ("taxes_included", _B), ("standing", _T), ("gross", _N), ("discounts", _N),
+        ("taxes_included", _B), ("tax_basis", _T), ("standing", _T), ("gross", _N),
+        ("discounts", _N),
         ("taxes", _N), ("shipping", _N), ("gift_cards_sold", _N), ("refunded", _N), ("net", _N),
         ("pending", _N), ("counted_total", _N), ("refunds_observable", _B), ("reason", _T),
     ),
@@ -178,11 +204,11 @@ SUBSCRIPTIONS = _entity(
 )  # fmt: skip
 PAYMENTS = _entity(
     "payments", "payment_key",
-    ((("customer_key", _T), ("kind", _T), ("status", _T)), _payment),
+    ((("customer_key", _T), ("kind", _T), ("status", _T), ("order_key", _T)), _payment),
     (
         ("payment_id", _T), ("status_word", _T), ("order_id", _T), ("subscription_id", _T),
-        *_CUSTOMER, ("amount", _N), ("currency", _T), ("method_word", _T), ("created_at", _AT),
-        ("updated_at", _AT), ("attributes", _J),
+        *_CUSTOMER, ("amount", _N), ("refunded_amount", _N), ("currency", _T),
+        ("method_word", _T), ("created_at", _AT), ("updated_at", _AT), ("attributes", _J),
     ),
 )  # fmt: skip
 SHIPMENTS = _entity(
@@ -212,18 +238,6 @@ CONTACTS = Table(
         ("layers", _J),
     ),
 )  # fmt: skip
-_LINE = (
-    ("line_id", _T), ("product_id", _T), ("variant_id", _T), ("sku", _T), ("name", _T),
-    ("quantity", _I), ("unit_price", _N), ("line_total", _N), ("discount", _N), ("tax", _N),
-    ("is_gift_card", _B), ("status_word", _T),
-)  # fmt: skip
-_LINE_FIELDS = tuple(column for column, _ in _LINE)
-ORDER_ITEMS = Table(
-    "order_items",
-    "order_key",
-    (("order_key", _T), ("position", "integer"), ("source_event_id", _ID), *_LINE),
-)
-
 ENTITIES = {
     entity.table.name: entity
     for entity in (CARTS, ORDERS, CUSTOMERS, SUBSCRIPTIONS, PAYMENTS, SHIPMENTS, CONSENTS)
@@ -234,43 +248,6 @@ ENTITIES = {
 def contact_row(key: str, layers: Layers) -> list[Any]:
     """Return the row of a customer's contact data."""
     return CONTACTS.row({**flatten(layers), "customer_key": key, "layers": layers})
-
-
-def order_row(key: str, layers: Layers, state: OrderState, *, is_renewal: bool) -> list[Any]:
-    """Return an order's row, with its money."""
-    money = order_money(state)
-    return ORDERS.row(
-        key,
-        layers,
-        state.customer_key,
-        state.subscription_key,
-        sorted(state.fold_keys),
-        state.is_draft,
-        is_renewal,
-        state.placed_at,
-        state.currency,
-        state.timezone,
-        state.taxes_included,
-        money.revenue_status._value_,
-        money.gross,
-        money.discounts,
-        money.taxes,
-        money.shipping,
-        money.gift_cards_sold,
-        money.refunded,
-        money.net,
-        money.pending,
-        money.total,
-        money.refunds_observable,
-        money.reason,
-    )
-
-
-def item_rows(order_key: str, layers: Layers) -> Iterator[list[Any]]:
-    """Yield the rows of an order's lines."""
-    event_id = layers[0].event_id
-    for position, line in enumerate(flatten(layers).get("items") or (), start=1):
-        yield [order_key, position, event_id, *map(line.get, _LINE_FIELDS)]
 
 
 TOTALS = Table(

@@ -15,12 +15,14 @@ from schemas.events import (
     Meta,
     Micros,
     Order,
+    Payment,
     Scope,
     Subscription,
 )
 from schemas.keys import customer_key, entity_key
 from sinks.carts.links import link_keys
 from sinks.carts.records import Activity, activity_of
+from sinks.lifetime.payment_refunds import REFUNDS_FROM_PAYMENTS
 from sinks.lifetime.reported_totals import reported_totals
 from sinks.merge.event_fields import Fields, event_fields
 from sinks.merge.last_writer import Version, version
@@ -80,6 +82,8 @@ def add_event(plan: WritePlan, event: Event) -> None:
         plan.orders[entity] = None if entity in plan.orders else event
     if contact is not None:
         plan.contributions[CONTACTS][entity].append((at, event_id, contact))
+    elif "contact_deleted" in fields:
+        plan.contributions[CONTACTS][entity].extend(())  # its stored contact data goes
     if isinstance(event, Cart):
         plan.activities[entity].append(activity_of(event))
 
@@ -114,8 +118,12 @@ def _add_locks(
     )
     if subscription is not None:
         keys.append(subscription)
-    if not isinstance(event, Order):  # one partition, so one writer, has all events of an order
+    from_payments = meta.source in REFUNDS_FROM_PAYMENTS
+    # One partition, so one writer, has all events of an order; its payments are in another.
+    if from_payments or not isinstance(event, Order):
         keys.append(entity)
+    if from_payments and isinstance(event, Payment) and event.order_id is not None:
+        keys.append(entity_key(meta.source, meta.shop, "order", event.order_id))
     of_cart, locks = isinstance(event, Cart), plan.locks
     for key in keys:
         if of_cart or key not in locks:

@@ -96,7 +96,7 @@ def test_the_dead_letter_is_listed_and_shown_with_its_original_bytes(data: Path)
     (letter,) = json.loads(said(data, "dead", "list", "--json"))
     assert (letter["shop"], letter["reason"]) == ("shoprocket/corner", "malformed-body")
     assert re.fullmatch(r"@\d+", letter["path"])
-    shown = json.loads(said(data, "dead", "show", letter["letter"]))
+    shown = json.loads(said(data, "dead", "show", letter["letter"], "--json"))
     assert shown["value"].startswith("{")
 
 

@@ -7,19 +7,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from schemas.events import Customer, Event, Micros
 from schemas.keys import customer_key
-from schemas.platforms import providing
+from schemas.platforms import naming_cart_customers, providing
 from sinks.carts.fold import fold
 from sinks.carts.records import Activity, CandidateOrder, CartHistory, Generation
 from sinks.lifetime.order_money import OrderMoney, candidate_order, order_money
 from sinks.lifetime.order_state import OrderState, order_state, renewals
+from sinks.lifetime.payment_refunds import REFUNDS_FROM_PAYMENTS, payment_refund
 from sinks.lifetime.reported_totals import ReportedTotal, reported_totals
 from sinks.merge.event_fields import Fields
-from sinks.merge.last_writer import Layers, flatten, merge
-from sinks.store.entity_rows import ENTITIES
+from sinks.merge.last_writer import Layers, Version, flatten, merge
+from sinks.store.entity_rows import ENTITIES, payment_order
 from sinks.store.write_plan import plan_writes
 from tests.histories.history import Row
 from tests.lifetime.customers import customer_rows
@@ -89,6 +90,8 @@ class Reference:
             "customer_lifetime_value": self._lifetime_rows(generations, watermark),
             "subscriptions": self._entity_rows("subscriptions"),
             "customers": self._entity_rows("customers"),
+            "refunds": self._refund_rows(),
+            "customer_contacts": self._contact_rows(),
         }
 
     def _orders(self) -> tuple[dict[str, tuple[OrderState, OrderMoney]], frozenset[str]]:
@@ -96,6 +99,8 @@ class Reference:
             key: order_state(key, *_shop_of(key), flatten(layers))
             for key, layers in self.layers["orders"].items()
         }
+        for layers in self.layers["payments"].items():
+            _add_payment(states, *layers)
         worth = {key: (state, order_money(state)) for key, state in states.items()}
         return worth, renewals(states.values())
 
@@ -129,10 +134,47 @@ class Reference:
                 "is_renewal": key in again,
                 "placed_at": state.placed_at,
                 "currency": state.currency,
-                **{_COLUMN_OF.get(name, name): value for name, value in asdict(worth).items()},
+                **{
+                    _COLUMN_OF.get(name, name): value
+                    for name, value in asdict(worth).items()
+                    if name != "refund_effects"
+                },
+                "unknown_status": state.status_listed is False,
             }
             for key, (state, worth) in states.items()
         ]
+
+    def _refund_rows(self) -> list[Row]:
+        return [
+            {
+                "order_key": key,
+                "position": position,
+                "customer_key": state.customer_key,
+                "source": state.source,
+                "shop": state.shop,
+                "currency": state.currency,
+                "timezone": state.timezone,
+                **asdict(refund),
+            }
+            for key, (state, worth) in self._orders()[0].items()
+            for position, refund in enumerate(worth.refund_effects, start=1)
+        ]
+
+    def _contact_rows(self) -> list[Row]:
+        rows = []
+        for key, layers in self.layers["customer_contacts"].items():
+            kept = [each for each in layers if each.version > self._contact_deleted(key)]
+            if kept:
+                names = ("title", "first_name", "last_name", "name", "email", "phone")
+                fields = flatten(kept)
+                rows.append({"customer_key": key, **{name: fields.get(name) for name in names}})
+        return rows
+
+    def _contact_deleted(self, key: str) -> Version:
+        for layer in self.layers["customers"].get(key, ()):
+            if "contact_deleted" in layer.fields:
+                return layer.version
+        return (-1, -1, -1, -1, -1)
 
     def _lifetime_rows(self, generations: Iterable[Generation], watermark: Micros) -> list[Row]:
         states, again = self._orders()
@@ -146,6 +188,7 @@ class Reference:
                         currency=state.currency,
                         money=worth,
                         is_renewal=key in again,
+                        names_subscription=state.subscription_id is not None,
                     )
                 )
         left = [row.customer_key for row in generations if row.was_abandoned and not row.is_test]
@@ -171,7 +214,7 @@ class Reference:
             created_at=fields.get("created_at"),
             first_delivery_at=self._first[source, shop],
             active_subscriptions=active if source in providing("subscriptions") else None,
-            abandoned_carts_count=left if source in providing("carts") else None,
+            abandoned_carts_count=left if source in naming_cart_customers() else None,
             person_key=fields.get("email_hash"),
         )
 
@@ -194,6 +237,15 @@ _ENTITY_COLUMNS = (
     "subscription_key", "customer_key", "source", "shop", "status", "is_deleted", "is_test",
     "person_key", "is_contactable", "timezone", "shop_currency",
 )  # fmt: skip
+
+
+def _add_payment(states: dict[str, OrderState], key: str, layers: Layers) -> None:
+    fields = flatten(layers)
+    order, refund = payment_order(key, fields), payment_refund(fields)
+    if order in states and refund is not None and states[order].source in REFUNDS_FROM_PAYMENTS:
+        payments = (*states[order].payments, refund)
+        ordered = tuple(sorted(payments, key=lambda each: each.payment_id))
+        states[order] = replace(states[order], payments=ordered)
 
 
 def _of(record: Any, names: Iterable[str]) -> Row:

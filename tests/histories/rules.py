@@ -22,7 +22,7 @@ RULES = {
     # Emptied carts
     "emptying-no-activity": "emptying is not activity",
     "emptied-provisional": "an order within checkout_grace of the emptying closes the cart",
-    "echo-of-order": "within the grace after an order: empty, equal or a subset is its echo",
+    "echo-of-order": "within the grace after an order: what shows nothing new is its echo",
     "empty-opens-none": "an empty state opens no generation",
     "last-non-empty": "items, item_count and cart_value are those of the last non-empty state",
     # Which order closes which cart
@@ -30,6 +30,7 @@ RULES = {
     "link-customer-id": "Run Free: the customer's id",
     "link-user-id": "Ciklik: the user's id",
     "link-email-hash": "Ciklik: the e-mail hash if either side has no user id",
+    "link-shoprocket": "Shoprocket: cart id where given, else customer id, else e-mail hash",
     "folded-in-event-time": "activities and orders are folded together in event time",
     "window-start": "placed_at is not before first_seen_at - 5 min",
     "window-end": "placed_at is not behind the last activity + expire_after",
@@ -122,6 +123,9 @@ RULES = {
     # Views
     "daily-rates": "rates by shop-zone date of first_seen_at: TIMER, not test, an item",
     "rates-provisional": "provisional until expire_after",
+    "rates-merged": "carts of one person that were merged count once",
+    "rates-no-links": "recovery is null where a shop's orders name neither cart nor customer",
+    "to-contact": "who has ordered since is no one to write to",
     "coverage": "what each platform cannot tell",
     # Settings
     "settings-stamped": "what changes a meaning is stamped on each event",

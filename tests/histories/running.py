@@ -11,7 +11,7 @@ from tests.histories.reference import Reference
 
 T = TypeVar("T")
 
-ONLY_SQL = ("coverage", "daily_cart_rates", "unattributed_orders")
+ONLY_SQL = ("carts_to_contact", "coverage", "daily_cart_rates", "unattributed_orders")
 """Views: there is no pure form of them."""
 SIZES = (1, 7, 1000)
 """Batches of one, of seven, and of all."""

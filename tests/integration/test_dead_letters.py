@@ -20,9 +20,13 @@ from aiokafka import TopicPartition
 
 from hookline.dead_letters import replay as replaying
 from hookline.dead_letters.letters import parse_letter
+from processors import dedupe
+from processors.outcomes import Origin, dead_letter
+from processors.parse import raw_of
 from runtime.kafka import log_reader
 from runtime.settings import Settings
 from schemas import envelopes
+from schemas.envelopes import Reason, Reject
 from schemas.topics import CANONICAL, DEAD_LETTERS, DUPLICATES, WEBHOOKS
 from tests import senders
 from tests.conftest import LiveStack, run_apart
@@ -181,6 +185,52 @@ def test_a_delivery_refused_mended_and_replayed_twice_is_one_canonical_outcome(
     assert house.say("dead", "list") == []
     (listed,) = house.say("dead", "list", "--all")
     assert listed["state"] == "replayed"
+
+
+async def append_letters(settings: Settings, letters: list[tuple[Raw, Reject]]) -> None:
+    """Raw records and the letters that an older adapter made of them, before any process runs."""
+    found = await append(settings, [raw for raw, _ in letters])
+    kept = {(r.partition, r.offset): r for r in await records(settings, [settings.topic(WEBHOOKS)])}
+    async with replaying.replay_producer(settings) as producer:
+        for (partition, offset), (_, reject) in zip(found, letters, strict=True):
+            raw = raw_of(kept[partition, offset])
+            digest = dedupe.digest(raw.source, raw.shop, raw.event, "", raw.body)
+            letter = dead_letter(Origin(raw, 1, digest), reject)
+            await producer.send_and_wait(
+                settings.topic(DEAD_LETTERS),
+                value=letter.value,
+                key=letter.key,
+                partition=partition,
+                headers=letter.headers,
+            )
+
+
+def test_letters_of_an_older_adapter_become_events_when_they_are_replayed(
+    stack: LiveStack, prepared: Callable[[Settings], Settings], tmp_path: Path
+) -> None:
+    shops = tmp_path / "shops.toml"
+    shops.write_text(senders.SHOPS_TOML)
+    settings = prepared(replace(stack.settings(), shops_file=str(shops)))
+    dust = Raw("run-free", senders.SHOP, "order:1", order(1, "10.299999999999999"))
+    half = order(2, "20.00").replace(b'"data": {', b'"data": {"note":"thanks \\ud83d",', 1)
+    assert b"ud83d" in half
+    unkeyed = Raw("run-free", senders.SHOP, f"body:{'0' * 32}", half)
+    reasons = [
+        Reject(Reason.OUT_OF_RANGE, "data.subtotal", "more than 4 decimals"),
+        Reject(Reason.OUT_OF_RANGE, "data.note", "text holds half a surrogate pair"),
+    ]
+    letters = list(zip([dust, unkeyed], reasons, strict=True))
+    run_apart(append_letters(settings, letters))
+    with running(settings, tmp_path / "logs") as pipeline:
+        house = House(pipeline, shops)
+        assert len(house.say("dead", "list")) == 2
+        assert len(house.say("dead", "replay", "--all")["replayed"]) == 2
+        found = house.outcomes(4)
+        assert canonical(found, settings) == {dust.delivery_id: 1, unkeyed.delivery_id: 1}
+        settled_audit(house)
+        assert order_row(settings, 1) == Decimal("10.30")
+        assert order_row(settings, 2) == Decimal("20.00")
+        assert house.say("dead", "list") == []
 
 
 def test_two_replays_at_the_same_moment_are_one_outcome_and_a_duplicate(house: House) -> None:

@@ -84,5 +84,9 @@ def _by_watermark() -> Iterator[tuple[Micros, list[History]]]:
         yield at, [history for history in HISTORIES.values() if history.watermark == at]
 
 
+def _shop(row: Row) -> str:
+    return str(row["shop"] if "shop" in row else row["customer_key"].split("/")[1])
+
+
 def _of(history: History, rows: Iterable[Row]) -> list[Row]:
-    return [row for row in rows if str(row["shop"]).startswith(f"{history.name}.")]
+    return [row for row in rows if str(_shop(row)).startswith(f"{history.name}.")]

@@ -150,9 +150,9 @@ ROWS: dict[int, list[tuple[Any, ...]]] = {
     ],
     3: [("spiffy", "main", "USD", 2, 0, Decimal(30), Decimal(10), timedelta(hours=1))],
     4: [
-        ("spiffy/main/customer:anna", "USD", 2, Decimal(130), Decimal(65), None, True),
-        ("spiffy/main/customer:ben", "USD", 1, Decimal(20), Decimal(20), None, True),
-        ("spiffy/main/customer:cleo", "USD", 1, Decimal(10), Decimal(10), None, None),
+        ("USD", 1, 3, "spiffy/main/customer:anna", 2, Decimal(130), Decimal(65), None, True),
+        ("USD", 2, 3, "spiffy/main/customer:ben", 1, Decimal(20), Decimal(20), None, True),
+        ("USD", 3, 3, "spiffy/main/customer:cleo", 1, Decimal(10), Decimal(10), None, None),
     ],
     5: [
         ("spiffy", "main", "USD", date(2026, 1, 1), 4, Decimal(137), None, None, Decimal(137), 0),

@@ -21,6 +21,7 @@ from schemas.events import (
     Scope,
     ShopSettings,
 )
+from schemas.platforms import naming_cart_customers
 from sinks.lifetime.order_money import order_money
 from sinks.lifetime.order_state import order_state, renewals
 from sinks.lifetime.reported_totals import reported_totals
@@ -165,7 +166,7 @@ def _reference(orders: list[Order], person: Customer, source: str, shop: str) ->
             created_at=person.created_at,
             first_delivery_at=FIRST_DELIVERY,
             active_subscriptions=0 if source == "ciklik" else None,
-            abandoned_carts_count=0,
+            abandoned_carts_count=0 if source in naming_cart_customers() else None,
             person_key="a",
         ),
         [
@@ -175,6 +176,7 @@ def _reference(orders: list[Order], person: Customer, source: str, shop: str) ->
                 currency=state.currency,
                 money=order_money(state),
                 is_renewal=state.order_key in again,
+                names_subscription=state.subscription_id is not None,
             )
             for state in states
         ],
@@ -186,7 +188,8 @@ def _reference(orders: list[Order], person: Customer, source: str, shop: str) ->
 _TIMES = ("first_order_at", "last_order_at", "as_of")
 _MONEY = (
     "gross", "discounts", "taxes", "shipping", "gift_cards_sold", "refunded", "net",
-    "avg_order_value", "pending_revenue", "subscription_revenue", "reported_revenue",
+    "avg_order_value", "pending_revenue", "subscription_revenue", "renewal_revenue",
+    "net_less_reported_refunds", "reported_revenue",
     "reported_refunded", "reported_delta", "monetary",
 )  # fmt: skip
 

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from schemas.events import Micros
 from sinks.lifetime.amounts import ZERO, sum_given
 from sinks.lifetime.order_money import OrderMoney
+from sinks.lifetime.payment_refunds import REFUNDS_FROM_PAYMENTS
 from sinks.lifetime.refunds import PROVIDES_REFUNDS
 from sinks.lifetime.reported_totals import ReportedTotal
 from sinks.lifetime.revenue_status import RevenueStatus
@@ -85,6 +86,7 @@ def _row(
     zone = ZoneInfo(customer.timezone)
     days = OrderDays([order for order in counted if not order.is_renewal], zone)
     reported_revenue = newest_given([total.revenue for total in totals])
+    reported_refunded = newest_given([total.refunded for total in totals])
     return LifetimeRow(
         customer_key=customer.customer_key,
         currency=currency,
@@ -106,13 +108,21 @@ def _row(
         cancelled_count=sum(
             order.money.revenue_status is RevenueStatus.CANCELLED for order in sales
         ),
-        subscription_revenue=sum_given(order.money.net for order in counted if order.is_renewal),
+        subscription_revenue=sum_given(
+            order.money.net for order in counted if order.names_subscription
+        ),
+        renewal_revenue=sum_given(order.money.net for order in counted if order.is_renewal),
         active_subscriptions=customer.active_subscriptions if is_home else None,
         abandoned_carts_count=customer.abandoned_carts_count if is_home else None,
         reported_revenue=reported_revenue,
         reported_orders=newest_given([total.orders_count for total in totals]),
-        reported_refunded=newest_given([total.refunded for total in totals]),
+        reported_refunded=reported_refunded,
         reported_delta=_reported_delta(reported_revenue, money),
+        net_less_reported_refunds=(
+            _net_less_reported(net, reported_refunded, money)
+            if all_known and customer.source in REFUNDS_FROM_PAYMENTS
+            else None
+        ),
         refunds_observable=(
             all(each.refunds_observable for each in money)
             if money
@@ -137,11 +147,22 @@ def _reported_delta(reported: Decimal | None, money: Sequence[OrderMoney]) -> De
     return reported - (sum_given(totals) or ZERO)
 
 
+def _net_less_reported(
+    net: Decimal | None, reported: Decimal | None, money: Sequence[OrderMoney]
+) -> Decimal | None:
+    """Return the net less the refunds that the platform reports and no payment gives."""
+    if net is None or reported is None:
+        return None
+    effects = [effect for each in money for effect in each.refund_effects if effect.is_counted]
+    returned = sum(((each.goodwill or ZERO) + (each.goods or ZERO) for each in effects), ZERO)
+    return net - max(reported - returned, ZERO)
+
+
 def _ineligible_reason(
     days: OrderDays, money: Sequence[OrderMoney], complete: bool | None
 ) -> str | None:
     """Return why the row is in no cohort and no prediction, None where it may be."""
     if days.first is None:
         return "only-renewals" if money else "no-counted-order"
-    without_net = (each.reason for each in money if each.reason is not None)
+    without_net = (each.reason for each in money if each.net is None)
     return next(without_net, None if complete else "history-incomplete")

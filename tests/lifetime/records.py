@@ -16,6 +16,7 @@ class CustomerOrder:
     currency: str | None
     money: OrderMoney
     is_renewal: bool
+    names_subscription: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +66,14 @@ class LifetimeRow:
     pending_revenue: Decimal
     cancelled_count: int
     subscription_revenue: Decimal | None
+    renewal_revenue: Decimal | None
     active_subscriptions: int | None
     abandoned_carts_count: int | None
     reported_revenue: Decimal | None
     reported_orders: int | None
     reported_refunded: Decimal | None
     reported_delta: Decimal | None
+    net_less_reported_refunds: Decimal | None
     refunds_observable: bool
     history_complete: bool | None
     cohort_month: str | None

@@ -1,8 +1,9 @@
 """Ciklik: subscriptions, orders, payments, boxes, users, consents, abandoned carts.
 
 The URL names the event. ``created`` is an object's creation time on every event, so it dates
-a change only where that change is the creation. Only updated_subscription's sample has a
-heading on the platform's page; the events of the other samples are inferred.
+a change only where that change is the creation; an update is dated by ``updated_at``, where it is
+given. Only updated_subscription's sample has a heading on the platform's page; the events of the
+other samples are inferred.
 """
 
 from collections.abc import Callable
@@ -10,9 +11,10 @@ from collections.abc import Callable
 from processors.sources.ciklik import customers, orders, subscriptions
 from processors.sources.ciklik.common import VERSION
 from processors.sources.contract import Adapter, Delivery, Parsed, Rule, Slots
-from processors.sources.readers.document import from_json
+from processors.sources.readers.document import Document, from_json
 from processors.sources.readers.fields import names
 from processors.sources.readers.refusals import refusing_events, refusing_parse, unknown_event
+from processors.sources.readers.times import moment
 
 URL_EVENT = "hookline-event"
 """The path of an unknown event name: the raw record's header, since the URL named it."""
@@ -52,7 +54,14 @@ def parse(delivery: Delivery) -> Parsed:
     if event not in _EVENTS:
         unknown_event(event, URL_EVENT)
     document = from_json(delivery.body)
-    return Parsed(event, Rule.CONTENT if event in CONTENT else Rule.STATE, document)
+    is_dated = event in CONTENT or _is_dated_update(event, delivery, document)
+    return Parsed(event, Rule.CONTENT if is_dated else Rule.STATE, document)
+
+
+def _is_dated_update(event: str, delivery: Delivery, document: Document) -> bool:
+    if not event.startswith("updated_") or event.endswith("_address"):
+        return False
+    return moment(document, "updated_at", "", delivery.shop) is not None
 
 
 @refusing_events

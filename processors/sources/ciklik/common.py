@@ -6,11 +6,11 @@ from processors.sources.contract import Delivery, Parsed
 from processors.sources.readers import meta, money
 from processors.sources.readers.contact import email_hash, reference
 from processors.sources.readers.document import Document
-from processors.sources.readers.fields import integer, mapping, parent_id, text
+from processors.sources.readers.fields import mapping, parent_id, text
 from processors.sources.readers.times import Moment, moment
 from schemas.events import Change, CustomerRef, Meta, ReportedTotals, Scope
 
-VERSION = 1
+VERSION = 2
 
 
 def change_of(event: str) -> Change:
@@ -37,15 +37,23 @@ def head(
     created: Moment | None = None,
     change: Change | None = None,
 ) -> Meta:
-    """Build the meta of the delivery's entity; only a creation is dated by ``created``."""
+    """Build the meta of the delivery's entity.
+
+    ``created`` dates only a creation, ``updated_at`` only an update; but the state of either is
+    as old as its ``updated_at``, where the platform gives one.
+    """
     change = change or change_of(parsed.event)
+    updated = None
+    if change in (Change.CREATED, Change.UPDATED):
+        updated = moment(parsed.payload, "updated_at", "", delivery.shop)
     return meta.build(
         delivery,
         slot=slot,
         event=parsed.event,
         change=change,
-        when=created if change is Change.CREATED else None,
+        when=created if change is Change.CREATED else updated,
         adapter_version=VERSION,
+        state_at=updated.at if updated else None,
     )
 
 
@@ -68,14 +76,16 @@ def subscription_uuid(data: Document) -> str | None:
 def totals(
     delivery: Delivery, data: Document, subscription: str | None = None, user: str | None = None
 ) -> tuple[ReportedTotals, ...]:
-    """Return the customer's running totals, then the subscription's, each only if given."""
+    """Return the customer's running totals, then the subscription's, each only if given.
+
+    The platform counts transactions, which are no orders: no count of orders is reported.
+    """
     customer = _scope(
         delivery,
         Scope.CUSTOMER,
         user or parent_id(data, "user"),
         money.amount(data, "customerRevenue", signed=True),
         money.amount(data, "customerRefund", signed=True),
-        integer(data, "totalTransactionsSuccess"),
     )
     of_subscription = _scope(
         delivery,
@@ -83,7 +93,6 @@ def totals(
         subscription or subscription_uuid(data),
         money.amount(data, "revenue", signed=True),
         money.amount(data, "refunded", signed=True),
-        integer(data, "subTransactionsSuccess"),
     )
     return customer + of_subscription
 
@@ -94,9 +103,8 @@ def _scope(
     scope_id: str | None,
     revenue: Decimal | None,
     refunded: Decimal | None,
-    count: int | None,
 ) -> tuple[ReportedTotals, ...]:
-    if revenue is None and refunded is None and count is None:
+    if revenue is None and refunded is None:
         return ()
     currency, source = money.of_shop(delivery.shop)
     return (
@@ -105,7 +113,6 @@ def _scope(
             scope_id=scope_id,
             revenue=revenue,
             refunded=refunded,
-            orders_count=count,
             currency=currency,
             currency_source=source,
         ),

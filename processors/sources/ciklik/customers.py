@@ -15,8 +15,7 @@ from schemas.events import Change, Consent, Customer
 _USER = names(
     """
     id email first_name last_name name phone addresses profiles declinaison
-    has_active_subscription customerRevenue customerRefund totalTransactionsSuccess
-    created_at created updated_at info refp
+    has_active_subscription customerRevenue customerRefund created_at created updated_at info refp
     """
 )
 _ADDRESS = names(

@@ -1,11 +1,16 @@
 """Ciklik: orders and abandoned carts."""
 
-from typing import Any
+from decimal import Decimal
+from typing import Any, NamedTuple
 
+from msgspec import structs
+
+from processors.sources.ciklik import taxes
 from processors.sources.ciklik.common import creation, head, owner, subscription_uuid, totals
+from processors.sources.ciklik.statuses import order_status
 from processors.sources.contract import Delivery, Parsed, Slots
 from processors.sources.readers import money
-from processors.sources.readers.attributes import attributes
+from processors.sources.readers.attributes import attributes, merged
 from processors.sources.readers.document import Document
 from processors.sources.readers.fields import (
     identifier,
@@ -18,24 +23,15 @@ from processors.sources.readers.fields import (
     units,
 )
 from processors.sources.readers.times import micros
-from schemas.events import Cart, LineItem, Order, OrderStatus
-
-STATUSES = {
-    "completed": OrderStatus.COMPLETED,
-    "pending": OrderStatus.PENDING,
-    "cancelled": OrderStatus.CANCELLED,
-    "canceled": OrderStatus.CANCELLED,
-    "refunded": OrderStatus.REFUNDED,
-}
-"""Only ``completed`` is published; any other status becomes UNKNOWN and its text is kept."""
+from schemas.events import Cart, LineItem, Order
 
 _CART = names("cart_id id user_id first_name last_name phone email created")
 _ORDER = names(
     """
     order_id user_id first_name last_name phone email status created created_at items
     total_tax_paid total_discount_inc total_paid total_shipping_paid subscription_uuid
-    comments revenue refunded customerRevenue customerRefund totalTransactionsSuccess
-    subTransactionsSuccess next_billing
+    comments revenue refunded customerRevenue customerRefund subTransactionsSuccess
+    next_billing updated_at cancelled_at
     """
 )
 _LINE = names("id price quantity name")
@@ -59,44 +55,87 @@ def cart(delivery: Delivery, parsed: Parsed) -> Slots:
 
 
 def order(delivery: Delivery, parsed: Parsed) -> Slots:
-    """Build ``order``."""
+    """Build ``order``. Its prices and its discount are without tax."""
     data: Document = parsed.payload
+    shop = delivery.shop
     created = creation(data, delivery)
-    lines = read_rows(data, "items", "", _line)
+    cancelled = micros(data, "cancelled_at", "", shop)
     order_id = required_id(data, "order_id", fallback="id")
     status = text(data, "status")
-    currency, source = money.of_shop(delivery.shop)
+    currency, source = money.of_shop(shop)
+    lines, sums, noted = _amounts(data)
     record = Order(
         meta=head(delivery, parsed, "order", created),
         order_id=order_id,
         customer=owner(delivery, data),
         subscription_id=subscription_uuid(data),
-        status=STATUSES.get((status or "").lower(), OrderStatus.UNKNOWN),
+        status=order_status(status),
         status_word=status,
         placed_at=created.at if created else None,
         created_at=created.at if created else None,
+        updated_at=micros(data, "updated_at", "", shop),
+        cancelled_at=cancelled,
         items=lines,
-        items_total=money.total((line.line_total for line in lines), "items")
-        if lines is not None
-        else None,
-        discount_total=money.amount(data, "total_discount_inc"),
-        tax_total=money.amount(data, "total_tax_paid"),
-        shipping_total=money.amount(data, "total_shipping_paid"),
-        paid_total=money.amount(data, "total_paid"),
+        items_total=sums.goods,
+        discount_total=sums.discount,
+        tax_total=sums.tax,
+        shipping_total=sums.shipping,
+        paid_total=sums.paid,
         currency=currency,
         currency_source=source,
         successful_transactions=integer(data, "subTransactionsSuccess"),
-        next_billing_at=micros(data, "next_billing", "", delivery.shop),
+        next_billing_at=micros(data, "next_billing", "", shop),
         reported=totals(delivery, data),
-        attributes=attributes(data, _ORDER),
+        attributes=merged(noted, attributes(data, _ORDER)),
+        cleared=("cancelled_at",) if cancelled is None and "cancelled_at" in data else (),
     )
     return {"order": record}
 
 
+class _Sums(NamedTuple):
+    goods: Decimal | None
+    discount: Decimal | None
+    tax: Decimal | None
+    shipping: Decimal | None
+    paid: Decimal | None
+
+
+def _amounts(data: Document) -> tuple[tuple[LineItem, ...] | None, _Sums, dict[str, str]]:
+    """Read the lines and sums; the note keeps the discount as given where its tax was taken out."""
+    lines = read_rows(data, "items", "", _line)
+    sums = _Sums(
+        None if lines is None else money.total((line.line_total for line in lines), "items"),
+        money.amount(data, "total_discount_inc"),
+        money.amount(data, "total_tax_paid"),
+        money.amount(data, "total_shipping_paid"),
+        money.amount(data, "total_paid"),
+    )
+    if taxes.are_inside(
+        sums.goods, sums.discount, tax=sums.tax, shipping=sums.shipping, paid=sums.paid
+    ):
+        if lines is not None:  # the lines' rates are not of such prices
+            lines = tuple(structs.replace(line, tax=None) for line in lines)
+        return lines, sums, {}
+    if sums.discount is None:
+        return lines, sums, {}
+    discount = taxes.discount_without_tax(
+        sums.discount,
+        sums.goods,
+        [line.tax for line in lines or ()],
+        shipping=sums.shipping,
+        tax=sums.tax,
+        paid=sums.paid,
+    )
+    if discount == sums.discount:
+        return lines, sums, {}
+    return lines, sums._replace(discount=discount), {"total_discount_inc": str(sums.discount)}
+
+
 def _line(line: dict[str, Any], path: str) -> LineItem:
-    """Read a line. ``tax`` is an amount or a rate, on two levels: it is kept as an attribute."""
-    price = money.amount(line, "price", path)
-    quantity = units(line, "quantity", path)
+    """Read a line. Its ``tax`` is a rate, which is kept as an attribute too."""
+    price = money.amount(line, "price", path, signed=True)
+    quantity = units(line, "quantity", path, signed=True)
+    goods = money.times(price, quantity, f"{path}price")
     orderable = mapping(line, "orderable", path)
     return LineItem(
         line_id=identifier(line, "id", path),
@@ -104,6 +143,7 @@ def _line(line: dict[str, Any], path: str) -> LineItem:
         name=text(line, "name", path),
         quantity=quantity,
         unit_price=price,
-        line_total=money.times(price, quantity, f"{path}price"),
+        line_total=goods,
+        tax=taxes.line_tax(goods, taxes.rate(line, path)),
         attributes=attributes(line, _LINE),
     )

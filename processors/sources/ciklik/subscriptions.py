@@ -1,5 +1,7 @@
 """Ciklik: subscriptions, the payments for them, the boxes they ship."""
 
+from decimal import Decimal
+
 from processors.sources.ciklik import customers
 from processors.sources.ciklik.common import (
     creation,
@@ -9,6 +11,7 @@ from processors.sources.ciklik.common import (
     subscription_uuid,
     totals,
 )
+from processors.sources.ciklik.statuses import box_status, transaction_status
 from processors.sources.contract import Delivery, Parsed, Slots
 from processors.sources.readers import money
 from processors.sources.readers.attributes import attributes, merged
@@ -38,14 +41,14 @@ _SUBSCRIPTION = names(
     """
     id uuid plan address declinaison user_id user created_at end_date start_date active
     paused next_billing revenue refunded customerRevenue customerRefund
-    totalTransactionsSuccess subTransactionsSuccess email
+    subTransactionsSuccess email updated_at
     """
 )
 _PLAN = names("id name price interval interval_count")
 _PAYMENT = names(
     """
     id order_id order user_id user email subscription_uuid subscription status amount
-    currency payment_method created created_at updated_at
+    currency payment_method gateway paid refunded amount_refunded created created_at updated_at
     """
 )
 _BOX = names(
@@ -108,24 +111,28 @@ def _status(change: Change, is_active: bool | None, is_paused: bool | None) -> S
 
 
 def payment(delivery: Delivery, parsed: Parsed) -> Slots:
-    """Build ``payment``, a transaction or an invoice; no sample is published."""
+    """Build ``payment``, a transaction or an invoice; only a transaction is ever refunded."""
     data: Document = parsed.payload
     created = creation(data, delivery)
     payment_id = required_id(data, "id")
     currency, source = money.currency(data, "currency", "", delivery.shop)
     is_invoice = parsed.event.endswith("invoice")
+    amount = money.amount(data, "amount", "", signed=True)
+    is_refunded, refunded_amount = (None, None) if is_invoice else _refund(data)
     record = Payment(
         meta=head(delivery, parsed, "payment", created),
         payment_id=payment_id,
         kind=PaymentKind.INVOICE if is_invoice else PaymentKind.TRANSACTION,
+        status=transaction_status(flag(data, "paid"), is_refunded, amount, refunded_amount),
         status_word=text(data, "status"),
         order_id=parent_id(data, "order"),
         subscription_id=subscription_uuid(data),
         customer=owner(delivery, data),
-        amount=money.amount(data, "amount", "", signed=True),
+        amount=amount,
+        refunded_amount=refunded_amount,
         currency=currency,
         currency_source=source,
-        method_word=text(data, "payment_method"),
+        method_word=text(data, "gateway") or text(data, "payment_method"),
         created_at=created.at if created else None,
         updated_at=micros(data, "updated_at", "", delivery.shop),
         attributes=attributes(data, _PAYMENT),
@@ -133,19 +140,30 @@ def payment(delivery: Delivery, parsed: Parsed) -> Slots:
     return {"payment": record}
 
 
+def _refund(data: Document) -> tuple[bool | None, Decimal | None]:
+    """Return whether a transaction was refunded, and how much of it is known to be back."""
+    is_refunded = flag(data, "refunded")
+    given = money.amount(data, "amount_refunded", "", signed=True)
+    amount = None if given is None else abs(given)
+    if is_refunded and not amount:
+        return True, None  # flagged without its amount: 0 would deny the refund
+    return is_refunded, amount
+
+
 def box(delivery: Delivery, parsed: Parsed) -> Slots:
-    """Build ``shipment``; no sample is published, so its status is kept as a text only."""
+    """Build ``shipment``."""
     data: Document = parsed.payload
     meta = head(delivery, parsed, "shipment")
     created = creation(data, delivery)
+    status = text(data, "status")
     record = Shipment(
         meta=meta,
         shipment_id=required_id(data, "id"),
         order_id=parent_id(data, "order"),
         subscription_id=subscription_uuid(data),
         customer=owner(delivery, data),
-        status=ShipmentStatus.DELETED if meta.change is Change.DELETED else ShipmentStatus.UNKNOWN,
-        status_word=text(data, "status"),
+        status=ShipmentStatus.DELETED if meta.change is Change.DELETED else box_status(status),
+        status_word=status,
         tracking_number=text(data, "tracking_number"),
         created_at=created.at if created else None,
         updated_at=micros(data, "updated_at", "", delivery.shop),

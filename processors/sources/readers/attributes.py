@@ -10,11 +10,17 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from processors.sources.readers.fields import names
+from msgspec import structs
+
+from processors.sources.contract import Slots
+from processors.sources.notes import ROUNDED
 
 MAX_COUNT = 64
 MAX_LENGTH = 256
 MAX_NAME = 100
+LEFT_OUT = "(left out)"
+"""The value of a note about a field that may hold personal data."""
+
 OMITTED = "attributes.omitted"
 """The attribute that counts fields dropped at the bounds; a lower bound itself."""
 
@@ -22,7 +28,13 @@ _CONTAINERS = (dict, list)
 _DEPTH = 4
 _LONGEST_INTEGER = 128  # bits
 _NAME_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_PERSONAL = names(
+
+
+def _names(spaced: str) -> frozenset[str]:
+    return frozenset(spaced.split())
+
+
+_PERSONAL = _names(
     """
     address addresses adresse age avatar billing birth birthdate birthday card city civility
     client comment comments company contact coordinates county country declinaison declinaisons
@@ -34,7 +46,7 @@ _PERSONAL = names(
     username vat ville website zip zipcode
     """
 )
-_NAMED_THINGS = names(
+_NAMED_THINGS = _names(
     """
     attribute brand carrier category collection coupon discount event item method option
     payment plan product promotion rule shipping short size status store tax template
@@ -42,7 +54,7 @@ _NAMED_THINGS = names(
     """
 )
 _NAMED_OBJECTS = _NAMED_THINGS - {"method", "payment", "shipping", "short"}
-_GENERIC = names("label value values")
+_GENERIC = frozenset({"label", "value", "values"})
 """Names too general to judge: their values may be anything, a person's name included."""
 _kept_names: dict[tuple[frozenset[str], str, tuple[str, ...]], tuple[str, ...]] = {}
 _MAX_KEPT_NAMES = 512
@@ -127,6 +139,23 @@ def merged(*parts: dict[str, str]) -> dict[str, str]:
     if omitted:
         result[OMITTED] = str(omitted)
     return result
+
+
+def with_notes(slots: Slots, notes: dict[str, Any]) -> Slots:
+    """Return the events with these notes among the attributes of the primary one."""
+    slot, event = next(iter(slots.items()))
+    texts = {name: _note(name, value) for name, value in notes.items()}
+    noted = structs.replace(event, attributes=merged(texts, event.attributes))
+    return {**slots, slot: noted}
+
+
+def _note(name: str, value: Any) -> str:
+    field = name.rpartition(".")[2].rpartition(":")[2].partition("[")[0]
+    if is_personal(field) and not name.startswith(ROUNDED):
+        return LEFT_OUT
+    if type(value) in _CONTAINERS:
+        return "a list" if type(value) is list else "an object"
+    return _spelled(value) or LEFT_OUT
 
 
 def _add_nested(result: dict[str, str], path: str, name: str, value: Any, depth: int) -> int:

@@ -5,6 +5,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import NoReturn, TypeVar
 
+from processors.sources import notes
+from processors.sources.contract import Slots
+from processors.sources.readers.attributes import with_notes
 from schemas.envelopes import Reason, Reject
 
 A = TypeVar("A")
@@ -45,7 +48,7 @@ def unknown_event(name: str, path: str) -> NoReturn:
 
 
 def invalid(path: str, detail: str) -> NoReturn:
-    """Refuse a field that is missing or has the wrong type or form."""
+    """Refuse an identifier or amount that is missing or has the wrong type or form."""
     raise Refused(Reject(Reason.INVALID_PAYLOAD, path or ROOT, detail))
 
 
@@ -67,15 +70,18 @@ def refusing_parse(function: Callable[[A], T]) -> Callable[[A], T | Reject]:
     return inner
 
 
-def refusing_events(function: Callable[[A, B], T]) -> Callable[[A, B], T | Reject]:
-    """Decorate an adapter's ``events`` likewise."""
+def refusing_events(function: Callable[[A, B], Slots]) -> Callable[[A, B], Slots | Reject]:
+    """Decorate an adapter's ``events`` likewise; the readers' notes become attributes."""
     # Two decorators, not one with *args: packing arguments costs time for every delivery.
 
     @wraps(function)
-    def inner(delivery: A, parsed: B) -> T | Reject:
+    def inner(delivery: A, parsed: B) -> Slots | Reject:
+        notes.begin()
         try:
-            return function(delivery, parsed)
+            slots = function(delivery, parsed)
         except Refused as refused:
             return refused.reject
+        noted = notes.current()
+        return with_notes(slots, noted) if noted else slots
 
     return inner

@@ -1,6 +1,7 @@
 """Shoprocket's newer envelope: an ``evt_`` id, ``createdAt``, amounts in minor units.
 
-Recognised by its shape. ``createdAt`` is the time of the event, so it dates every change.
+Recognised by its shape. ``createdAt`` is the time of the event, so it dates every change; the
+state is as old as the object's own ``updatedAt``.
 """
 
 from typing import Any
@@ -13,7 +14,7 @@ from processors.sources.readers.document import Document
 from processors.sources.readers.fields import flag, names, required_id, required_mapping, text
 from processors.sources.readers.refusals import unknown_event
 from processors.sources.readers.times import micros, moment
-from processors.sources.shoprocket import envelope_orders
+from processors.sources.shoprocket import envelope_money, envelope_orders
 from schemas.events import Change, Customer, Meta
 
 CHANGES = {
@@ -53,18 +54,20 @@ def parse(document: Document, event: str) -> Parsed:
 
 
 def events(delivery: Delivery, parsed: Parsed, version: int) -> Slots:
-    """Build ``order``, with ``payment`` if one is given; ``cart``; or ``customer``."""
+    """Build ``order``, with a ``payment`` for each one given; ``cart``; or ``customer``."""
     document: Document = parsed.payload
     noun = parsed.event.partition(".")[0]
     data, path = _object(document, noun)
-    when = moment(document, "createdAt", "", delivery.shop)
+    shop, change = delivery.shop, CHANGES[parsed.event]
+    when = moment(document, "createdAt", "", shop)
     is_test = document.get("livemode") is False or data.get("livemode") is False
     head = meta.build(
         delivery,
         slot=noun,
         event=parsed.event,
-        change=CHANGES[parsed.event],
+        change=change,
         when=when,
+        state_at=None if change is Change.DELETED else micros(data, "updatedAt", path, shop),
         adapter_version=version,
         is_test=is_test,
     )
@@ -74,10 +77,7 @@ def events(delivery: Delivery, parsed: Parsed, version: int) -> Slots:
     if noun == "customer":
         return {noun: _customer(delivery, head, data, path, kept)}
     order = envelope_orders.order(delivery, head, data, path, kept)
-    slots: Slots = {noun: order}
-    if (payment := envelope_orders.payment(delivery, order, data, path, when)) is not None:
-        slots["payment"] = payment
-    return slots
+    return {noun: order, **envelope_money.payments(delivery, order, data, path, when)}
 
 
 def _object(document: Document, noun: str) -> tuple[dict[str, Any], str]:

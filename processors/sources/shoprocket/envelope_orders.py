@@ -1,11 +1,10 @@
-"""Orders, payments and carts in Shoprocket's newer envelope."""
+"""Orders and carts in Shoprocket's newer envelope."""
 
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 from processors.sources.contract import Delivery
-from processors.sources.readers import meta, money
+from processors.sources.readers import money
 from processors.sources.readers.attributes import attributes, merged
 from processors.sources.readers.contact import email_hash, reference
 from processors.sources.readers.fields import (
@@ -13,12 +12,15 @@ from processors.sources.readers.fields import (
     identifier,
     mapping,
     names,
-    read_rows,
     required_id,
+    rows,
     text,
     units,
 )
-from processors.sources.readers.times import Moment, micros
+from processors.sources.readers.times import micros
+from processors.sources.shoprocket.envelope_money import price, refund_objects, refunds
+from processors.sources.shoprocket.lines import without_deleted
+from processors.sources.shoprocket.statuses import order_status
 from schemas.events import (
     Cart,
     Change,
@@ -27,9 +29,8 @@ from schemas.events import (
     Meta,
     Order,
     OrderStatus,
-    Payment,
-    PaymentKind,
     PaymentStatus,
+    Refund,
 )
 
 SETTLED = {
@@ -39,33 +40,17 @@ SETTLED = {
 }
 """Events whose name alone decides the status."""
 
-MONEY_VERBS = names("created paid refunded cancelled deleted")
+MONEY_VERBS = names("paid refunded cancelled deleted")
 """Last parts of event names that serve as the status of an order that gives none."""
 
-STATUSES = {
-    "pending": OrderStatus.PENDING,
-    "payment_pending": OrderStatus.PENDING,
-    "paid": OrderStatus.PAID,
-    "partially_refunded": OrderStatus.PARTIALLY_REFUNDED,
-    "refunded": OrderStatus.REFUNDED,
-    "cancelled": OrderStatus.CANCELLED,
-}
 _ORDER = names(
     """
-    id orderNumber currency totals customer items status fulfillmentStatus createdAt
-    updatedAt cartId refund payment email
+    id orderNumber currency totals customer customerId items status fulfillmentStatus createdAt
+    updatedAt cancelledAt deletedAt cartId refund refunds payment email
     """
 )
-_CART = names("id currency totals customer items createdAt updatedAt email")
-_LINE = names("id productId variantId sku productName quantity price subtotal")
-_PAYMENT = names("id amount status method currency")
-
-
-def _money(values: dict[str, Any], key: str, path: str, currency: str | None) -> Decimal | None:
-    """Read ``{"amount": 12400, "currency": "GBP"}`` as 124.00."""
-    price = mapping(values, key, path)
-    code = text(price, "currency", f"{path}{key}.") or currency
-    return money.minor(price, "amount", f"{path}{key}.", code)
+_CART = names("id currency totals customer customerId items createdAt updatedAt email")
+_LINE = names("id productId variantId sku productName quantity price subtotal deletedAt")
 
 
 def _owner(delivery: Delivery, data: dict[str, Any], path: str) -> CustomerRef | None:
@@ -73,10 +58,17 @@ def _owner(delivery: Delivery, data: dict[str, Any], path: str) -> CustomerRef |
     inner = f"{path}customer."
     email = text(customer, "email", inner) or text(data, "email", path)
     return reference(
-        identifier(customer, "id", inner),
+        identifier(customer, "id", inner) or identifier(data, "customerId", path),
         email_hash(email, delivery.contact_key),
         accepts_marketing=flag(customer, "acceptsMarketing", inner),
     )
+
+
+def _lines(data: dict[str, Any], path: str, code: str | None) -> tuple[LineItem, ...] | None:
+    given = rows(data, "items", path)
+    if given is None:
+        return None
+    return tuple(_line(code, line, inner) for line, inner in without_deleted(given, f"{path}items"))
 
 
 def _line(currency: str | None, line: dict[str, Any], path: str) -> LineItem:
@@ -86,9 +78,9 @@ def _line(currency: str | None, line: dict[str, Any], path: str) -> LineItem:
         variant_id=identifier(line, "variantId", path),
         sku=text(line, "sku", path),
         name=text(line, "productName", path),
-        quantity=units(line, "quantity", path),
-        unit_price=_money(line, "price", path, currency),
-        line_total=_money(line, "subtotal", path, currency),
+        quantity=units(line, "quantity", path, signed=True),
+        unit_price=price(line, "price", path, currency, signed=True),
+        line_total=price(line, "subtotal", path, currency, signed=True),
         attributes=attributes(line, _LINE),
     )
 
@@ -96,7 +88,7 @@ def _line(currency: str | None, line: dict[str, Any], path: str) -> LineItem:
 def _items_total(
     totals: dict[str, Any], path: str, code: str | None, lines: tuple[LineItem, ...] | None
 ) -> Decimal | None:
-    given = _money(totals, "subtotal", f"{path}totals.", code)
+    given = price(totals, "subtotal", f"{path}totals.", code)
     if given is not None or lines is None:
         return given
     return money.total((line.line_total for line in lines), f"{path}items")
@@ -109,18 +101,22 @@ def order(
     shop = delivery.shop
     code, source = money.currency(data, "currency", path, shop)
     totals = mapping(data, "totals", path)
-    lines = read_rows(data, "items", path, partial(_line, code))
+    lines = _lines(data, path, code)
+    native = order_status(data, "status", "fulfillmentStatus", path)
+    total = price(totals, "total", f"{path}totals.", code)
+    refunded = price(totals, "refunded", f"{path}totals.", code)
+    returned = refunds(refund_objects(data, path), lines, code, shop)
+    status = _status(head.source_event, native.status, total, refunded, returned)
     verb = head.source_event.partition(".")[2]
-    status_text = text(data, "status", path) or (verb if verb in MONEY_VERBS else None)
+    is_named = verb in MONEY_VERBS and status is not OrderStatus.UNKNOWN
     created = micros(data, "createdAt", path, shop)
     if created is None and head.change is Change.CREATED:
         created = head.occurred_at
-    settled = SETTLED.get(head.source_event)
-    total = _money(totals, "total", f"{path}totals.", code)
-    refunded = _money(totals, "refunded", f"{path}totals.", code)
-    status = settled or STATUSES.get((status_text or "").lower(), OrderStatus.UNKNOWN)
-    if status is OrderStatus.REFUNDED and data.get("status") is None and refunded != total:
-        status = OrderStatus.PARTIALLY_REFUNDED  # the event name implies only some refund
+    cancelled = micros(data, "cancelledAt", path, shop)
+    if cancelled is None and status is OrderStatus.CANCELLED:
+        cancelled = head.occurred_at
+    is_full = "cancelledAt" in data
+    is_cleared = cancelled is None and (is_full or _reinstates(head, native.status))
     return Order(
         meta=head,
         order_id=required_id(data, "id", path),
@@ -128,23 +124,56 @@ def order(
         customer=_owner(delivery, data, path),
         cart_id=identifier(data, "cartId", path),
         status=status,
-        status_word=status_text,
-        fulfillment_word=text(data, "fulfillmentStatus", path),
+        status_word=native.word or (verb if is_named else None),
+        fulfillment_word=native.fulfilment,
         placed_at=created,
         created_at=created,
         updated_at=micros(data, "updatedAt", path, shop),
-        cancelled_at=head.occurred_at if settled is OrderStatus.CANCELLED else None,
+        cancelled_at=cancelled,
         items=lines,
         items_total=_items_total(totals, path, code, lines),
-        discount_total=_money(totals, "discount", f"{path}totals.", code),
-        tax_total=_money(totals, "tax", f"{path}totals.", code),
-        shipping_total=_money(totals, "shipping", f"{path}totals.", code),
+        discount_total=price(totals, "discount", f"{path}totals.", code),
+        tax_total=price(totals, "tax", f"{path}totals.", code),
+        shipping_total=price(totals, "shipping", f"{path}totals.", code),
         total=total,
         refunded_total=refunded,
         currency=code,
         currency_source=source,
-        attributes=merged(kept, attributes(data, _ORDER)),
+        attributes=merged(native.attributes, kept, attributes(data, _ORDER)),
+        refunds=returned,
+        cleared=("cancelled_at",) if is_cleared else (),
     )
+
+
+def _reinstates(head: Meta, native: OrderStatus) -> bool:
+    """Return whether a state ends a cancellation: a refund without a status does not."""
+    is_named = native not in (OrderStatus.UNKNOWN, OrderStatus.CANCELLED)
+    return head.change is Change.UPDATED and (is_named or head.source_event == "order.paid")
+
+
+def _status(
+    event: str,
+    native: OrderStatus,
+    total: Decimal | None,
+    refunded: Decimal | None,
+    returned: tuple[Refund, ...] | None,
+) -> OrderStatus:
+    """Return the status by the event's name, where that is about money, else by its text."""
+    if (settled := SETTLED.get(event)) is not None:
+        return settled
+    is_final = native in (
+        OrderStatus.PARTIALLY_REFUNDED, OrderStatus.REFUNDED, OrderStatus.CANCELLED,
+    )  # fmt: skip
+    if event != "order.refunded" or is_final:
+        return native
+    made = [refund for refund in returned or () if refund.status is PaymentStatus.SUCCEEDED]
+    if returned and not made and not refunded:
+        return native  # a refund that failed or is on its way takes nothing off
+    if refunded is None:
+        refunded = money.total((refund.amount for refund in made), "refunds") if made else None
+    # The name implies only some refund.
+    is_all = refunded is not None and refunded == total
+    return OrderStatus.REFUNDED if is_all else OrderStatus.PARTIALLY_REFUNDED
 
 
 def cart(
@@ -153,7 +182,7 @@ def cart(
     """Build an abandoned cart. ``kept``: the envelope's attributes."""
     shop = delivery.shop
     code, source = money.currency(data, "currency", path, shop)
-    lines = read_rows(data, "items", path, partial(_line, code))
+    lines = _lines(data, path, code)
     return Cart(
         meta=head,
         cart_id=required_id(data, "id", path),
@@ -167,47 +196,3 @@ def cart(
         currency_source=source,
         attributes=merged(kept, attributes(data, _CART)),
     )
-
-
-def payment(
-    delivery: Delivery, order: Order, data: dict[str, Any], path: str, when: Moment | None
-) -> Payment | None:
-    """Build the refund or the payment that an order contains, if it has an id."""
-    event = order.meta.source_event
-    for key, kind, status in (
-        ("refund", PaymentKind.REFUND, PaymentStatus.REFUNDED),
-        ("payment", PaymentKind.PAYMENT, PaymentStatus.SUCCEEDED),
-    ):
-        values = mapping(data, key, path)
-        inner = f"{path}{key}."
-        payment_id = identifier(values, "id", inner)
-        if payment_id is None:
-            continue
-        is_settled = event in ("order.paid", "order.refunded")
-        is_priced = type(values.get("amount")) is dict
-        return Payment(
-            meta=meta.build(
-                delivery,
-                entity=meta.other_entity(delivery, "payment", payment_id),
-                slot="payment",
-                event=event,
-                change=Change.REPORTED,
-                when=when,
-                adapter_version=order.meta.adapter_version,
-                is_test=order.meta.is_test,
-            ),
-            payment_id=payment_id,
-            kind=kind,
-            status=status if is_settled else PaymentStatus.UNKNOWN,
-            status_word=text(values, "status", inner),
-            order_id=order.order_id,
-            customer=order.customer,
-            amount=_money(values, "amount", inner, order.currency)
-            if is_priced
-            else money.minor(values, "amount", inner, order.currency),
-            currency=order.currency,
-            currency_source=order.currency_source,
-            method_word=text(values, "method", inner),
-            attributes=attributes(values, _PAYMENT),
-        )
-    return None

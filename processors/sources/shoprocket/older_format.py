@@ -17,14 +17,16 @@ from processors.sources.readers.fields import (
     identifier,
     mapping,
     names,
-    read_rows,
     required_id,
     required_mapping,
+    rows,
     text,
     units,
 )
 from processors.sources.readers.refusals import unknown_event
 from processors.sources.readers.times import micros, moment
+from processors.sources.shoprocket.lines import without_deleted
+from processors.sources.shoprocket.statuses import order_status
 from schemas.events import Change, Customer, LineItem, Meta, Order, OrderStatus
 from schemas.shops import Shop
 
@@ -36,22 +38,13 @@ CHANGES = {
 """Last part of the event name -> the change, and the field that dates it."""
 
 EVENTS = frozenset(f"{noun}.{verb}" for noun in ("order", "customer") for verb in CHANGES)
-STATUSES = {
-    "payment_pending": OrderStatus.PENDING,
-    "paid": OrderStatus.PAID,
-    "partially_refunded": OrderStatus.PARTIALLY_REFUNDED,
-    "refunded": OrderStatus.REFUNDED,
-    "cancelled": OrderStatus.CANCELLED,
-    "canceled": OrderStatus.CANCELLED,
-}
-"""Only ``payment_pending`` is published; other statuses become UNKNOWN, their text is kept."""
-
 _ORDER = names(
     """
     id order_id customer_id user_name email user_contact_number subtotal shipping_amount
     tax_amount discount_amount total_amount currency_paid_in billing_address
     shipping_address order_notes payment_payload fulfillment_status_raw is_draft
-    customer_tax_id status_raw cart_session deleted_at created_at updated_at order_items
+    customer_tax_id status_raw cart_session deleted_at cancelled_at created_at updated_at
+    order_items
     """
 )
 _LINE = names(
@@ -96,12 +89,14 @@ def _is_test(document: Document, data: dict[str, Any]) -> bool:
 def _head(delivery: Delivery, parsed: Parsed, data: dict[str, Any], version: int) -> Meta:
     noun, _, verb = parsed.event.partition(".")
     change, dated_by = CHANGES[verb]
+    is_deleted = change is Change.DELETED
     return meta.build(
         delivery,
         slot=noun,
         event=parsed.event,
         change=change,
         when=moment(data, dated_by, "data.", delivery.shop),
+        state_at=None if is_deleted else micros(data, "updated_at", "data.", delivery.shop),
         adapter_version=version,
         is_test=_is_test(parsed.payload, data),
     )
@@ -111,10 +106,11 @@ def _order(delivery: Delivery, parsed: Parsed, version: int) -> Order:
     data = required_mapping(parsed.payload, "data")
     shop = delivery.shop
     currency, source = money.currency(data, "currency_paid_in", "data.", shop)
-    lines = read_rows(data, "order_items", "data.", _line)
+    lines = _lines(data)
     created = micros(data, "created_at", "data.", shop)
+    cancelled = micros(data, "cancelled_at", "data.", shop)
     is_draft = flag(data, "is_draft", "data.")
-    status = text(data, "status_raw", "data.")
+    native = order_status(data, "status_raw", "fulfillment_status_raw", "data.")
     goods, goods_attributes = _goods(data, lines)
     method = mapping(
         mapping(data, "payment_payload", "data."), "payment_method", "data.payment_payload."
@@ -127,15 +123,14 @@ def _order(delivery: Delivery, parsed: Parsed, version: int) -> Order:
             identifier(data, "customer_id", "data."),
             email_hash(text(data, "email", "data."), delivery.contact_key),
         ),
-        status=OrderStatus.DELETED
-        if parsed.event == "order.deleted"
-        else STATUSES.get((status or "").lower(), OrderStatus.UNKNOWN),
-        status_word=status,
-        fulfillment_word=text(data, "fulfillment_status_raw", "data."),
+        status=OrderStatus.DELETED if parsed.event == "order.deleted" else native.status,
+        status_word=native.word,
+        fulfillment_word=native.fulfilment,
         is_draft=is_draft,
         placed_at=None if is_draft else created,
         created_at=created,
         updated_at=micros(data, "updated_at", "data.", shop),
+        cancelled_at=cancelled,
         items=lines,
         items_total=goods,
         discount_total=money.amount(data, "discount_amount", "data."),
@@ -144,12 +139,21 @@ def _order(delivery: Delivery, parsed: Parsed, version: int) -> Order:
         total=money.amount(data, "total_amount", "data."),
         currency=currency,
         currency_source=source,
+        cleared=("cancelled_at",) if cancelled is None and "cancelled_at" in data else (),
         attributes=merged(
             goods_attributes,
+            native.attributes,
             attributes(data, _ORDER),
             attributes(method, frozenset(), prefix="payment_method."),
         ),
     )
+
+
+def _lines(data: dict[str, Any]) -> tuple[LineItem, ...] | None:
+    given = rows(data, "order_items", "data.")
+    if given is None:
+        return None
+    return tuple(_line(line, path) for line, path in without_deleted(given, "data.order_items"))
 
 
 def _goods(
@@ -174,8 +178,8 @@ def _goods(
 
 
 def _line(line: dict[str, Any], path: str) -> LineItem:
-    price = money.amount(line, "unit_price", path)
-    quantity = units(line, "quantity", path)
+    price = money.amount(line, "unit_price", path, signed=True)
+    quantity = units(line, "quantity", path, signed=True)
     return LineItem(
         line_id=identifier(line, "id", path),
         product_id=identifier(line, "item_id", path),
@@ -184,7 +188,7 @@ def _line(line: dict[str, Any], path: str) -> LineItem:
         quantity=quantity,
         unit_price=price,
         line_total=money.times(price, quantity, f"{path}unit_price"),
-        discount=money.amount(line, "discount_amount", path),
+        discount=money.amount(line, "discount_amount", path, signed=True),
         status_word=text(line, "status_raw", path),
         attributes=attributes(line, _LINE),
     )

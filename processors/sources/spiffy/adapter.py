@@ -9,10 +9,16 @@ from functools import lru_cache
 from processors.sources.contract import Adapter, Delivery, Parsed, Rule, Slots
 from processors.sources.readers.document import Document, from_json
 from processors.sources.readers.fields import names
-from processors.sources.readers.refusals import refusing_events, refusing_parse, unknown_event
+from processors.sources.readers.refusals import (
+    Refused,
+    refusing_events,
+    refusing_parse,
+    unknown_event,
+)
 from processors.sources.readers.xml import from_xml
 from processors.sources.spiffy import carts, customers, orders
 from processors.sources.spiffy.common import VERSION
+from schemas.envelopes import Reason, Reject
 
 EVENTS = names(
     """
@@ -46,6 +52,9 @@ def _rule_and_wrapper(topic: str) -> tuple[Rule, str]:
     """Return the dedupe rule, and the name of a single field that may wrap the whole document."""
     noun, _, verb = topic.partition("/")
     is_known = topic in carts.CHANGES or (noun in ("orders", "customers") and verb)
+    if not topic:
+        detail = "unknown event: the header X-Spiffy-Topic (or X-Spiffy-Stores-Topic) is missing"
+        raise Refused(Reject(Reason.UNKNOWN_EVENT, TOPIC, detail, stage="parse"))
     if (not is_known and "credit" not in noun) or len(topic) > MAX_TOPIC or not topic.isprintable():
         unknown_event(topic, TOPIC)
     return Rule.STATE if noun == "carts" else Rule.CONTENT, noun.removesuffix("s")

@@ -6,9 +6,9 @@ from typing import Any
 from processors.sources.contract import Delivery, Parsed, Slots
 from processors.sources.readers import money
 from processors.sources.readers.attributes import attributes
-from processors.sources.readers.fields import flag, identifier, names, row_paths, rows, text, units
+from processors.sources.readers.fields import flag, identifier, names, text, units
 from processors.sources.readers.refusals import invalid
-from processors.sources.spiffy.common import head
+from processors.sources.spiffy.common import given_lines, head
 from schemas.events import Cart, Change, LineItem
 
 CHANGES = {"carts/create": Change.CREATED, "carts/update": Change.UPDATED}
@@ -28,12 +28,10 @@ def events(delivery: Delivery, parsed: Parsed) -> Slots:
     cart_id = identifier(data, "id") or token
     if cart_id is None:
         invalid("token", "the identifier is missing")
-    lines = None
-    total = None
-    if (items := rows(data, "line_items")) is not None:
-        paths = row_paths("line_items", len(items))
-        lines = tuple(map(_line, items, paths))
-        total = money.total(map(_net_price, items, paths), "line_items")
+    lines = total = None
+    if (given := given_lines(data)) is not None:
+        lines = tuple([_line(line, path) for line, path in given])
+        total = money.total([_net_price(line, path) for line, path in given], "line_items")
     currency, source = money.currency(data, "currency", "", delivery.shop)
     cart = Cart(
         meta=head(delivery, parsed.event, "cart", CHANGES[parsed.event], None),
@@ -51,23 +49,29 @@ def events(delivery: Delivery, parsed: Parsed) -> Slots:
 
 def _net_price(line: dict[str, Any], path: str) -> Decimal | None:
     """Return the line's price after discounts."""
-    price = money.amount(line, "line_price", path)
-    return price if price is not None else money.amount(line, "original_line_price", path)
+    price = money.amount(line, "line_price", path, signed=True)
+    return (
+        price if price is not None else money.amount(line, "original_line_price", path, signed=True)
+    )
 
 
 def _line(line: dict[str, Any], path: str) -> LineItem:
-    unit_price = money.amount(line, "original_price", path)
-    line_total = money.amount(line, "original_line_price", path)
+    unit_price = money.amount(line, "original_price", path, signed=True)
+    line_total = money.amount(line, "original_line_price", path, signed=True)
     return LineItem(
         line_id=identifier(line, "key", path) or identifier(line, "id", path),
         product_id=identifier(line, "product_id", path),
         variant_id=identifier(line, "variant_id", path),
         sku=text(line, "sku", path),
         name=text(line, "title", path),
-        quantity=units(line, "quantity", path),
-        unit_price=unit_price if unit_price is not None else money.amount(line, "price", path),
-        line_total=line_total if line_total is not None else money.amount(line, "line_price", path),
-        discount=money.amount(line, "total_discount", path),
+        quantity=units(line, "quantity", path, signed=True),
+        unit_price=unit_price
+        if unit_price is not None
+        else money.amount(line, "price", path, signed=True),
+        line_total=line_total
+        if line_total is not None
+        else money.amount(line, "line_price", path, signed=True),
+        discount=money.amount(line, "total_discount", path, signed=True),
         is_gift_card=flag(line, "gift_card", path),
         attributes=attributes(line, _LINE),
     )

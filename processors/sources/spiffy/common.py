@@ -4,11 +4,17 @@ from typing import Any
 
 from processors.sources.contract import Delivery
 from processors.sources.readers import meta
+from processors.sources.readers.fields import flag, row_paths, rows
 from processors.sources.readers.times import Moment, moment
 from schemas.events import Change, Meta
 
-VERSION = 1
+VERSION = 2
 _DELETIONS = frozenset({"delete", "deleted", "destroy"})
+_REMOVED_AT = ("deleted_at", "removed_at")
+_REMOVED = ("deleted", "removed", "is_deleted", "is_removed")
+_UNITS_LEFT = ("current_quantity", "fulfillable_quantity")
+_REMOVAL = frozenset({*_REMOVED_AT, *_REMOVED, *_UNITS_LEFT})
+_ZERO = (0, "0")
 
 
 def head(
@@ -39,3 +45,27 @@ def when_of(delivery: Delivery, data: dict[str, Any], change: Change) -> Moment 
         return moment(data, "deleted_at", "", delivery.shop)
     key = "created_at" if change is Change.CREATED else "updated_at"
     return moment(data, key, "", delivery.shop)
+
+
+def given_lines(values: dict[str, Any], path: str = "") -> list[tuple[dict[str, Any], str]] | None:
+    """Return ``line_items`` with their paths, removed ones left out; None where not given."""
+    lines = rows(values, "line_items", path)
+    if lines is None:
+        return None
+    paths = row_paths(f"{path}line_items", len(lines))
+    given = zip(lines, paths, strict=False)
+    return [(line, line_path) for line, line_path in given if not _is_removed(line, line_path)]
+
+
+def _is_removed(line: dict[str, Any], path: str) -> bool:
+    """Return whether a line gives its removal.
+
+    Zero units alone are none, nor are units returned, which lower ``current_quantity`` too.
+    """
+    if _REMOVAL.isdisjoint(line):
+        return False
+    if any(line.get(key) for key in _REMOVED_AT):
+        return True
+    if line.get("quantity") in _ZERO and any(line.get(key) in _ZERO for key in _UNITS_LEFT):
+        return True
+    return any(flag(line, key, path) for key in _REMOVED)

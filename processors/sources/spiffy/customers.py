@@ -39,14 +39,23 @@ _CUSTOMER = names(
     default_address
     """
 )
-_CREDIT = names("id customer order created_at updated_at amount currency")
+_CREDIT = names("id customer customer_id order order_id created_at updated_at amount currency")
 
 
 def events(delivery: Delivery, parsed: Parsed) -> Slots:
     """Build ``customer``."""
     data: dict[str, Any] = parsed.payload
     change = change_of(parsed.event.partition("/")[2])
-    meta = head(delivery, parsed.event, "customer", change, when_of(delivery, data, change))
+    meta = head(
+        delivery,
+        parsed.event,
+        "customer",
+        change,
+        when_of(delivery, data, change),
+        state_at=None
+        if change is Change.DELETED
+        else micros(data, "updated_at", "", delivery.shop),
+    )
     return {"customer": customer(delivery, meta, data, "")}
 
 
@@ -115,27 +124,27 @@ def customer(delivery: Delivery, meta: Meta, data: dict[str, Any], path: str) ->
 def credit(delivery: Delivery, parsed: Parsed) -> Slots:
     """Build ``payment`` of a customer credit, and ``customer`` if it has its own updated_at.
 
-    The published fragments have neither an amount nor whether the credit was issued or redeemed.
-    An order number in the credit's text is not read.
+    The published fragments have neither an id nor an amount; where an amount is given, it is
+    negative if the credit was spent. An order number in the credit's text is not read.
     """
     data: dict[str, Any] = parsed.payload
-    fields = required_mapping(data, "customer")
-    customer_id = required_id(fields, "id", "customer.")
+    credit_id = identifier(data, "id")
     created = moment(data, "created_at", "", delivery.shop)
     updated = moment(data, "updated_at", "", delivery.shop)
-    if created is None and identifier(data, "id") is None:
+    fields = mapping(data, "customer") if credit_id else required_mapping(data, "customer")
+    customer_id = _id_of(data, "customer") if credit_id else required_id(fields, "id", "customer.")
+    if created is None and credit_id is None:
         invalid(
             "created_at", "a credit has no id: it is identified by its customer and creation time"
         )
     is_new = updated is None or updated == created
     change = Change.CREATED if is_new else Change.UPDATED
-    order = mapping(data, "order")
     currency, source = money.currency(data, "currency", "", delivery.shop)
     payment = Payment(
         meta=head(delivery, parsed.event, "payment", change, updated or created),
-        payment_id=native_id(delivery.raw.entity),
+        payment_id=credit_id or native_id(delivery.raw.entity),
         kind=PaymentKind.CREDIT,
-        order_id=identifier(order, "id", "order."),
+        order_id=_id_of(data, "order"),
         customer=reference(
             customer_id,
             email_hash(text(fields, "email", "customer."), delivery.contact_key),
@@ -149,3 +158,10 @@ def credit(delivery: Delivery, parsed: Parsed) -> Slots:
         attributes=attributes(data, _CREDIT),
     )
     return {"payment": payment, **embedded(delivery, parsed, data)}
+
+
+def _id_of(data: dict[str, Any], noun: str) -> str | None:
+    """Return the id of an embedded object, also where it is given as an id alone."""
+    if type(data.get(noun)) is dict:
+        return identifier(data[noun], "id", f"{noun}.")
+    return identifier(data, noun) or identifier(data, f"{noun}_id")

@@ -8,7 +8,7 @@ from typing import Any
 
 from processors.sources.contract import Delivery, Parsed, Slots
 from processors.sources.readers import money
-from processors.sources.readers.attributes import attributes
+from processors.sources.readers.attributes import MAX_LENGTH, attributes, merged
 from processors.sources.readers.fields import (
     flag,
     identifier,
@@ -21,26 +21,18 @@ from processors.sources.readers.fields import (
 )
 from processors.sources.readers.meta import other_entity
 from processors.sources.readers.times import micros, moment
-from processors.sources.spiffy.common import change_of, head, when_of
+from processors.sources.spiffy.common import change_of, given_lines, head, when_of
 from processors.sources.spiffy.customers import embedded, owner
-from schemas.events import Change, LineItem, Order, OrderStatus, Shipment, ShipmentStatus
+from processors.sources.spiffy.refunds import refunds
+from processors.sources.spiffy.statuses import order_status, parcel_status
+from schemas.events import Change, LineItem, Order, OrderStatus, Shipment
 
-STATUSES = {
-    "pending": OrderStatus.PENDING,
-    "authorized": OrderStatus.PENDING,
-    "partially_paid": OrderStatus.PENDING,
-    "paid": OrderStatus.PAID,
-    "partially_refunded": OrderStatus.PARTIALLY_REFUNDED,
-    "refunded": OrderStatus.REFUNDED,
-    "voided": OrderStatus.CANCELLED,
-}
-PARCELS = {
-    "cancelled": ShipmentStatus.CANCELLED,
-    "delivered": ShipmentStatus.DELIVERED,
-    "in_transit": ShipmentStatus.SHIPPED,
-    "out_for_delivery": ShipmentStatus.SHIPPED,
-    "success": ShipmentStatus.SHIPPED,
-}
+CLEARED = {"cancelled_at": "cancelled_at", "fulfillment_status": "fulfillment_word"}
+"""Fields that a later state may give as null -> the canonical fields that are then empty.
+
+``cart_token`` is none of them: an order does not lose the cart that it came from.
+"""
+_FIRST = frozenset({"discount_codes", "gateway"})
 _ORDER = names(
     """
     id name number order_number email contact_email phone customer buyer_accepts_marketing
@@ -83,16 +75,13 @@ def _order(delivery: Delivery, parsed: Parsed) -> Order:
     shop = delivery.shop
     change = change_of(parsed.event.partition("/")[2])
     cancelled = moment(data, "cancelled_at", "", shop)
-    updated = moment(data, "updated_at", "", shop)
+    updated = micros(data, "updated_at", "", shop)
     when = when_of(delivery, data, change)
     if parsed.event.endswith("/cancelled") and cancelled is not None:
         when = cancelled
-    state = None if change is Change.DELETED else updated
     created = micros(data, "created_at", "", shop)
-    lines = read_rows(data, "line_items", "", _line)
+    lines = _lines(data)
     currency, source = money.currency(data, "currency", "", shop)
-    refunded, refunded_goods = _refunds(data)
-    status = text(data, "financial_status")
     return Order(
         meta=head(
             delivery,
@@ -100,19 +89,19 @@ def _order(delivery: Delivery, parsed: Parsed) -> Order:
             "order",
             change,
             when,
-            state_at=state.at if state else None,
+            state_at=None if change is Change.DELETED else updated,
             is_test=flag(data, "test") is True,
         ),
         order_id=required_id(data, "id"),
         order_number=text(data, "order_number") or text(data, "number") or text(data, "name"),
         customer=owner(delivery, data),
         cart_token=identifier(data, "cart_token"),
-        status=_status(change, status, cancelled is not None),
-        status_word=status,
+        status=_status(change, parsed.event, data, is_cancelled=cancelled is not None),
+        status_word=text(data, "financial_status"),
         fulfillment_word=text(data, "fulfillment_status"),
         placed_at=created,
         created_at=created,
-        updated_at=updated.at if updated else None,
+        updated_at=updated,
         cancelled_at=cancelled.at if cancelled else None,
         items=lines,
         items_total=_items_total(data, lines),
@@ -120,26 +109,53 @@ def _order(delivery: Delivery, parsed: Parsed) -> Order:
         tax_total=money.amount(data, "total_tax"),
         shipping_total=_sum(data, "shipping_lines", "price", ""),
         total=money.amount(data, "total_price"),
-        refunded_total=refunded,
-        refunded_goods=refunded_goods,
         taxes_included=flag(data, "taxes_included"),
         currency=currency,
         currency_source=source,
-        attributes=attributes(data, _ORDER),
+        attributes=merged(_kept(data), attributes(data, _ORDER)),
+        refunds=refunds(data, lines, shop),
+        cleared=_cleared(data, change),
     )
 
 
-def _status(change: Change, status: str | None, is_cancelled: bool) -> OrderStatus:
+def _status(change: Change, event: str, data: dict[str, Any], *, is_cancelled: bool) -> OrderStatus:
+    """Return the status by the payload; by the event's name where that alone is given."""
     if change is Change.DELETED:
         return OrderStatus.DELETED
-    if is_cancelled:
+    if is_cancelled or (event.endswith("/cancelled") and "cancelled_at" not in data):
         return OrderStatus.CANCELLED
-    return STATUSES.get((status or "").lower(), OrderStatus.UNKNOWN)
+    return order_status(text(data, "financial_status"))
+
+
+def _cleared(data: dict[str, Any], change: Change) -> tuple[str, ...]:
+    if change is Change.DELETED:
+        return ()
+    return tuple([name for key, name in CLEARED.items() if data.get(key, ...) in (None, "")])
+
+
+def _kept(data: dict[str, Any]) -> dict[str, str]:
+    """Return the discount codes as one text, separated by commas, and the gateway.
+
+    They come first, so that the bound on attributes never leaves them out.
+    """
+    if _FIRST.isdisjoint(data):
+        return {}
+    given = data.get("discount_codes")
+    items = given if type(given) is list else [given]
+    codes = [item.get("code") if type(item) is dict else item for item in items]
+    listed = ",".join([code for code in codes if type(code) is str and code and "@" not in code])
+    kept = {"discount_codes": listed[:MAX_LENGTH]} if listed else {}
+    return kept | attributes({"gateway": data.get("gateway")}, frozenset())
+
+
+def _lines(values: dict[str, Any], path: str = "") -> tuple[LineItem, ...] | None:
+    given = given_lines(values, path)
+    return None if given is None else tuple([_line(line, where) for line, where in given])
 
 
 def _line(line: dict[str, Any], path: str) -> LineItem:
-    price = money.amount(line, "price", path)
-    quantity = units(line, "quantity", path)
+    price = money.amount(line, "price", path, signed=True)
+    quantity = units(line, "quantity", path, signed=True)
     return LineItem(
         line_id=identifier(line, "id", path),
         product_id=identifier(line, "product_id", path),
@@ -149,7 +165,7 @@ def _line(line: dict[str, Any], path: str) -> LineItem:
         quantity=quantity,
         unit_price=price,
         line_total=money.times(price, quantity, f"{path}price"),
-        discount=money.amount(line, "total_discount", path),
+        discount=money.amount(line, "total_discount", path, signed=True),
         tax=_sum(line, "tax_lines", "price", path),
         is_gift_card=flag(line, "gift_card", path),
         status_word=text(line, "fulfillment_status", path),
@@ -166,32 +182,10 @@ def _items_total(data: dict[str, Any], lines: tuple[LineItem, ...] | None) -> De
 
 def _sum(data: dict[str, Any], key: str, amount: str, path: str) -> Decimal | None:
     """Sum an amount over a list; None where the list is not given."""
-    amounts = read_rows(data, key, path, lambda row, row_path: money.amount(row, amount, row_path))
+    amounts = read_rows(
+        data, key, path, lambda row, row_path: money.amount(row, amount, row_path, signed=True)
+    )
     return None if amounts is None else money.total(amounts, f"{path}{key}")
-
-
-def _refunds(data: dict[str, Any]) -> tuple[Decimal | None, Decimal | None]:
-    """Return (sum of the successful refunds, sum of the returned lines' values)."""
-    refunds = rows(data, "refunds")
-    if refunds is None:
-        return None, None
-    money_back: list[Decimal | None] = []
-    goods: list[Decimal | None] = []
-    for index, refund in enumerate(refunds):
-        path = f"refunds[{index}]."
-        for number, paid in enumerate(rows(refund, "transactions", path) or ()):
-            inner = f"{path}transactions[{number}]."
-            failed = text(paid, "status", inner) in ("failure", "error", "pending")
-            if text(paid, "kind", inner) in (None, "refund") and not failed:
-                money_back.append(money.amount(paid, "amount", inner))
-        returned = rows(refund, "refund_line_items", path)
-        if returned is None:
-            goods.append(None)
-            continue
-        for number, line in enumerate(returned):
-            inner = f"{path}refund_line_items[{number}]."
-            goods.append(money.amount(line, "subtotal", inner))
-    return money.total(money_back, "refunds"), money.total(goods, "refunds")
 
 
 def _shipment(
@@ -214,11 +208,11 @@ def _shipment(
         shipment_id=shipment_id,
         order_id=order.order_id,
         customer=order.customer,
-        status=PARCELS.get((status or "").lower(), ShipmentStatus.UNKNOWN),
+        status=parcel_status(status),
         status_word=status,
         tracking_number=text(parcel, "tracking_number", path),
         carrier=text(parcel, "tracking_company", path),
-        items=read_rows(parcel, "line_items", path, _line),
+        items=_lines(parcel, path),
         created_at=created,
         updated_at=updated.at if updated else None,
         attributes=attributes(parcel, _PARCEL),

@@ -2,9 +2,11 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -81,6 +83,69 @@ def test_an_error_is_one_line_with_a_remedy(arguments: tuple[str, ...], message:
     assert ended.stderr.startswith("hookline: ")
     assert message in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("option", ["--port", "--kafka-port", "--postgres-port"])
+def test_a_port_out_of_range_is_refused(option: str) -> None:
+    ended = run("up", option, "99999")
+    assert ended.returncode == 2
+    assert f"Invalid value for '{option}'" in ended.stderr
+    assert "65535" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "environment", "message"),
+    [
+        (("up", "--data", "/proc/foo"), {}, "/proc/foo cannot hold the data: "),
+        (("up", "--data", "/proc/foo", "--detach"), {}, "/proc/foo cannot hold the data: "),
+        (("process",), {}, "HOOKLINE_CONTACT_KEY is not set"),
+        (("ingest",), {"HOOKLINE_SHOPS_FILE": "none.toml"}, "HOOKLINE_SHOPS_FILE: none.toml: No"),
+        (("migrate",), {"HOOKLINE_DATABASE_URL": "postgresql://127.0.0.1:9"},
+         "is HOOKLINE_DATABASE_URL right?"),
+        (("migrate",), {"HOOKLINE_COMMIT_INTERVAL": "-1"}, "HOOKLINE_COMMIT_INTERVAL=-1"),
+        (("migrate",), {"HOOKLINE_SECURITY_PROTOCOL": "SSL", "HOOKLINE_SSL_CAFILE": "/no.pem"},
+         "HOOKLINE_SSL_CAFILE=/no.pem: there is no such file"),
+        (("tables",), {"HOOKLINE_BROKER": "kafka:9092"}, "is HOOKLINE_BROKERS meant?"),
+    ],
+)  # fmt: skip
+def test_an_error_names_what_to_change(
+    command: tuple[str, ...], environment: dict[str, str], message: str
+) -> None:
+    ended = run(*command, **environment)
+    assert ended.returncode == 1
+    assert message in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_taken_port_is_one_sentence() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        ended = run("ingest", HOOKLINE_PORT=port, HOOKLINE_SHOPS_FILE="shops.example.toml")
+    assert ended.returncode == 1
+    assert f"127.0.0.1:{port} is taken; set HOOKLINE_PORT" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_shops_need_no_stack_and_an_error_names_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "shops.toml"
+    file.write_text("")
+    away = {"HOOKLINE_SHOPS_FILE": str(file), "HOOKLINE_DATA": str(tmp_path / "none")}
+    assert "lists no shop" in run("shops", **away).stdout
+    file.write_text("[[shop]]")
+    assert run("shops", **away).stderr.startswith(f"hookline: {file}: unknown table 'shop'")
+    findings = json.loads(run("doctor", "--json", **away).stdout)
+    [shops] = [finding for finding in findings if finding["subject"] == "shops"]
+    assert (shops["level"], str(file) in shops["words"]) == ("wrong", True)
+    file.unlink()
+    assert "--file" in run("shops", **away).stderr
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    ended = run("--version")
+    assert (ended.returncode, ended.stdout) == (0, f"hookline {metadata.version('hookline')}\n")
 
 
 def test_debug_shows_where_it_went_wrong() -> None:

@@ -185,6 +185,37 @@ async def test_the_later_spelling_of_spiffys_headers_is_taken(house: Any) -> Non
     ) == ("orders/create", "other.spiffystores.com")
 
 
+@pytest.mark.parametrize("name", ["x-spiffy-hmac-sha256", "X-Spiffy-Stores-Hmac-Sha256"])
+@pytest.mark.parametrize("secret", [b"old-secret", b"new-secret"])
+@pytest.mark.parametrize(
+    "encode",
+    [hmac_base64, hmac_hex, lambda *parts: hmac_hex(*parts).upper()],
+    ids=["base64", "hexadecimal", "HEXADECIMAL"],
+)
+async def test_one_signature_under_either_name_in_either_encoding_proves(
+    house: Any, name: Any, secret: Any, encode: Any
+) -> None:
+    headers = {
+        "X-Spiffy-Stores-Topic": "orders/create",
+        "X-Spiffy-Stores-Shop-Domain": "johns.spiffystores.com",
+        "X-Spiffy-Stores-Order-Id": "5",
+        "X-Spiffy-Stores-ID": "77",
+        name: encode(secret, b'{"id":5}').decode(),
+    }
+    answer = await house.client.post("/hooks/spiffy/johns", content=b'{"id":5}', headers=headers)
+
+    assert answer.status_code == 200
+    assert house.record.key == b"spiffy/johns/order:5"
+    assert house.headers["hookline-event"] == "orders/create"
+
+
+async def test_a_repeated_header_that_is_no_signature_does_not_matter(house: Any) -> None:
+    headers = [*SIGNED.items(), ("x-spiffy-topic", "carts/create"), ("via", "1.1 a"), ("via", "b")]
+    answer = await house.client.post("/hooks/spiffy/johns", content=CART, headers=headers)
+
+    assert answer.status_code == 200
+
+
 async def test_a_shop_header_that_agrees_is_not_recorded(house: Any) -> None:
     await house.spiffy(x_spiffy_shop_domain="johns.spiffystores.com")
 
@@ -292,6 +323,26 @@ UNPROVED = {
     "right and wrong signature": (
         "/hooks/spiffy/johns",
         [*SIGNED.items(), ("x-spiffy-hmac-sha256", "AAAA")],
+    ),
+    "signature under both names": (
+        "/hooks/spiffy/johns",
+        [*SIGNED.items(), ("x-spiffy-stores-hmac-sha256", SIGNED["x-spiffy-hmac-sha256"])],
+    ),
+    "right and wrong signature under the two names": (
+        "/hooks/spiffy/johns",
+        [("x-spiffy-hmac-sha256", "AAAA"), ("x-spiffy-stores-hmac-sha256", *SIGNED.values())],
+    ),
+    "an empty signature beside the right one": (
+        "/hooks/spiffy/johns",
+        [*SIGNED.items(), ("x-spiffy-stores-hmac-sha256", "")],
+    ),
+    "the second name twice": (
+        "/hooks/spiffy/johns",
+        [("x-spiffy-stores-hmac-sha256", *SIGNED.values())] * 2,
+    ),
+    "both encodings": (
+        "/hooks/spiffy/johns",
+        [*SIGNED.items(), ("x-spiffy-hmac-sha256", hmac_hex(b"old-secret", CART).decode())],
     ),
     "signature and a token": ("/hooks/spiffy/johns/old-secret", SIGNED),
     "token instead of a signature": ("/hooks/spiffy/johns/old-secret", {}),

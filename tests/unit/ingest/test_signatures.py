@@ -86,11 +86,63 @@ def test_any_flipped_bit_of_the_body_fails(body: Any, data: Any) -> None:
 @given(body=bodies, data=st.data(), name=st.sampled_from(sorted(SCHEMES)))
 def test_any_flipped_byte_of_the_proof_fails(body: Any, data: Any, name: Any) -> None:
     scheme = SCHEMES[name]
-    proof = bytearray(scheme(SECRET, body))
+    right = scheme(SECRET, body)
+    proof = bytearray(right)
     position = data.draw(st.integers(0, len(proof) - 1))
     proof[position] ^= data.draw(st.integers(1, 255))
+    is_same = scheme is hmac_hex and proof.lower() == right  # hexadecimal in any case
 
-    assert not is_proved(scheme, (SECRET,), body, bytes(proof))
+    assert is_proved(scheme, (SECRET,), body, bytes(proof)) == is_same
+
+
+@given(secret=secrets, body=bodies, cases=st.integers(0, 2**64 - 1))
+def test_either_encoding_of_a_signature_proves_and_hexadecimal_in_any_case(
+    secret: Any, body: Any, cases: int
+) -> None:
+    in_hex = hmac_hex(secret, body).decode()
+    mixed = "".join(
+        digit.upper() if cases >> index & 1 else digit for index, digit in enumerate(in_hex)
+    )
+    for scheme in (hmac_base64, hmac_hex):
+        for proof in (hmac_base64(secret, body), in_hex.encode(), mixed.encode()):
+            assert is_proved(scheme, (secret,), body, proof)
+            assert is_proved(scheme, (b"old" + secret, secret), body, proof)
+
+
+@pytest.mark.parametrize(
+    "proof",
+    [
+        hmac_hex(SECRET, BODY)[:-1],
+        hmac_hex(SECRET, BODY) + b"0",
+        b"0x" + hmac_hex(SECRET, BODY)[2:],
+        hmac_base64(SECRET, BODY).rstrip(b"="),
+        hmac_base64(SECRET, BODY).swapcase(),
+        base64.urlsafe_b64encode(hmac_sha256(SECRET, b"another body")),
+        hmac_sha256(SECRET, BODY),
+        base64.b64encode(hmac_hex(SECRET, BODY)),
+        hmac_base64(SECRET, BODY).hex().encode(),
+    ],
+)
+def test_no_other_spelling_of_a_signature_proves(proof: bytes) -> None:
+    for scheme in (hmac_base64, hmac_hex):
+        assert not is_proved(scheme, (SECRET,), BODY, proof)
+
+
+@pytest.mark.parametrize("name", ["header", "token"])
+def test_a_secret_of_64_characters_keeps_its_case(name: str) -> None:
+    secret = b"aB" * 32
+    assert is_proved(SCHEMES[name], (secret,), BODY, secret)
+    assert not is_proved(SCHEMES[name], (secret,), BODY, secret.lower())
+
+
+@pytest.mark.parametrize("encode", [hmac_base64, hmac_hex])
+def test_a_right_signature_costs_one_hmac(monkeypatch: pytest.MonkeyPatch, encode: Any) -> None:
+    counting = CountingHmac()
+    proof = encode(SECRET, BODY)
+    monkeypatch.setattr(signatures, "hmac_sha256", counting.digest)
+
+    assert is_proved(hmac_base64, (SECRET, b"next"), BODY, proof)
+    assert counting.made == 1
 
 
 class CountingHmac:
@@ -111,7 +163,7 @@ class CountingHmac:
 
 @pytest.mark.parametrize("name", sorted(SCHEMES))
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
-@pytest.mark.parametrize("proof", [None, b"wrong"])
+@pytest.mark.parametrize("proof", [None, b"wrong", b"0" * 64, b"A" * 43 + b"="])
 def test_every_refusal_does_the_same_work(
     monkeypatch: pytest.MonkeyPatch, name: str, count: int, proof: bytes | None
 ) -> None:

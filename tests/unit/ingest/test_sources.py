@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.signatures import SCHEMES
-from ingest.sources import SOURCES, hashed_key, prove, read
+from ingest.sources import SOURCES, hashed_key, proof_headers, prove, read
+from processors.sources.readers.document import from_json
+from processors.sources.readers.fields import required_id
 from schemas import shops
 from schemas.keys import slug
 from schemas.platforms import PLATFORMS
@@ -82,6 +84,30 @@ SAMPLES = [
         "order:7-501853e1-8d78-4e1e-83a0-be9fb432efe1",
     ),
 ]
+
+
+@pytest.mark.parametrize(
+    ("body", "entity"),
+    [
+        (b'{"Id": "45255590281516.0"}', "order:45255590281516"),
+        (b'{"Id": 45255590281516.0}', "order:45255590281516"),
+        (b'{"Id": 4.5255590281516E13}', "order:45255590281516"),
+        (b'{"Id": "7-1.0.0"}', "order:7-1.0.0"),
+        (b'{"Id": 1.5}', None),
+        (b'{"Id": 1e99}', None),
+        (b'\xef\xbb\xbf{"Id": "7"}', "order:7"),
+        (b'{"Id": "7", "Note": "thanks \\ud83d"}', "order:7"),
+        (b'{"Note": "thanks\\u0000 \x01\n", "Id": "7"}', "order:7"),
+        (b'{"Id": "\\ud83d7"}', "order:\ufffd7"),
+        (b'{"Id": "7"\x01}', None),
+    ],
+)
+def test_an_id_is_read_as_the_processors_read_it(body: bytes, entity: str | None) -> None:
+    key = None if entity is None else f"gooten/johns/{entity}"
+    assert found("gooten", "", body) == ("order-item-changed", key)
+    if key is not None:
+        parsed = from_json(body)
+        assert required_id(parsed, "Id") == key.partition(":")[2]
 
 
 @pytest.mark.parametrize(("source", "file", "given", "event", "entity"), SAMPLES)
@@ -185,7 +211,7 @@ def test_xml_that_is_unsafe_or_broken_has_no_key(body: Any) -> None:
         '{"type":"order","action":"created","data":{"id":""}}',
         '{"type":"order","action":"created","data":{"id":true}}',
         '{"type":"order","action":"created","data":{"id":{"id":1}}}',
-        '{"type":"order","action":"created","data":{"id":"a\\u0000b"}}',
+        '{"type":"order","action":"created","data":{"id":"a\\u007fb"}}',
         '{"type":"order","action":"created","data":{"id":"%s"}}' % ("x" * 201),
         '{"type":"order","action":"created","data":[1]}',
         '{"type":"order","action":"created","data":null}',
@@ -263,6 +289,27 @@ def test_a_delivery_is_proved_as_spiffy_proves() -> None:
     assert path == "/hooks/spiffy/johns"
     assert headers["x-spiffy-topic"] == "carts/create"
     assert SCHEMES["hmac-sha256-base64"](b"s", b"{}").decode() == headers["x-spiffy-hmac-sha256"]
+
+
+@pytest.mark.parametrize("proof", ["hmac-sha256-base64", "hmac-sha256-hex"])
+@pytest.mark.parametrize("header", [None, "X-Spiffy-Hmac-Sha256", "X-Spiffy-Stores-Hmac-SHA256"])
+def test_spiffys_signature_has_either_name_and_ours_the_first(header: Any, proof: Any) -> None:
+    names = (b"x-spiffy-hmac-sha256", b"x-spiffy-stores-hmac-sha256")
+    shop = Shop(source="spiffy", id="johns", secrets=("s",), proof=proof, proof_header=header)
+
+    assert proof_headers(SOURCES["spiffy"], shop) == names
+    assert prove(shop, b"s", b"{}", "carts/create")[1] == {
+        "x-spiffy-hmac-sha256": SCHEMES[proof](b"s", b"{}").decode(),
+        "x-spiffy-topic": "carts/create",
+    }
+
+
+def test_a_header_of_the_shops_own_replaces_the_platforms() -> None:
+    shop = Shop(
+        source="spiffy", id="johns", secrets=("s",), proof="hmac-sha256-hex", proof_header="X-Sig"
+    )
+
+    assert proof_headers(SOURCES["spiffy"], shop) == (b"x-sig",)
 
 
 def test_a_delivery_is_proved_by_a_token_in_the_url_before_the_event() -> None:

@@ -1,5 +1,7 @@
 """What no canonical field holds is counted by platform and event, never by the field's name."""
 
+from decimal import Decimal
+
 from processors.sources import ADAPTERS
 from processors.unknown_fields import OTHER, UnknownFields
 from tests.example_files import Example, examples
@@ -38,6 +40,24 @@ def test_a_line_is_counted_once_though_its_parcel_repeats_it() -> None:
     (labels, before), *_ = counted("gooten", "", body).items()
     body["Items"][0]["Novelty"] = "x"
     assert counted("gooten", "", body)[labels] == before + 1
+
+
+def test_a_rounded_amount_is_counted_as_such_and_is_no_unknown_field() -> None:
+    body = sample("run-free/order-created")
+    (labels, before), *_ = counted("run-free", "", body).items()
+    body["data"]["taxes"] = 8.319999999999999
+    body["data"]["items"][0]["taxes"] = 0.166667
+    body["data"]["ordered"] = "yesterday"
+    unknown = UnknownFields()
+    adapter = unknown.counting("run-free", ADAPTERS["run-free"])
+    given = delivery("run-free", "", body)
+    for _ in range(2):
+        slots = adapter.events(given, adapter.parse(given))  # type: ignore[arg-type]
+    assert slots["order"].tax_total == Decimal("8.32")  # type: ignore[index,union-attr]
+    noted = {"rounded:data.taxes", "rounded:data.items[0].taxes", "unread:data.ordered"}
+    assert noted <= set(slots["order"].attributes)  # type: ignore[index]
+    assert list(unknown.take_rounded()) == [(*labels, 4)]
+    assert list(unknown.take()) == [(*labels, 2 * before)]
 
 
 def test_a_rejected_delivery_counts_nothing() -> None:

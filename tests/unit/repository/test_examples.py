@@ -142,7 +142,7 @@ PERSONAL = re.compile(
     r"|magicworld|john doe|sam|buyer|jeremy|tellier|test customer|1688 lake|webster|bittersweet"
     r"|jaures|hobbiton|bag end|0604000000|0600000000|0200000000|0600008888|0610000000"
     r"|15558675309|15855008509|80507894586|xxxxxxxxxx|555-0100|192\.168|femme|homme|entre 35"
-    r"|subscribe|cdn|st\. louis|14580|75000|548912|654812|sh1 1re|rings|gate|too small|pdf"
+    r"|subscribe|cdn|st\. louis|14580|75000|548912|654812|sh1 1re|rings|the gate|too small|pdf"
     r"|track\.example|sr_live_pk)"
 )
 """What the examples tell of people: names, addresses, numbers, notes, links, profile answers."""

@@ -106,7 +106,7 @@ def test_a_renewal_is_in_net_and_in_subscription_revenue_but_in_no_rfm() -> None
     )
     assert (D(80), D(30), 2, 0, 0, None) == (
         row.net,
-        row.subscription_revenue,
+        row.renewal_revenue,
         row.orders_count,
         row.frequency,
         row.recency,

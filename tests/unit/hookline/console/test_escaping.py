@@ -2,11 +2,13 @@
 
 import csv
 import io
+import json
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hookline.console import output
 from hookline.console.escaping import csv_cell, terminal_text
 
 TEXTS = st.text() | st.text("=+-@\t\r\n'\"0123456789.eE ＝＋－＠a;,", max_size=8)  # noqa: RUF001
@@ -63,6 +65,11 @@ def test_cells_come_out_of_a_file_as_they_went_in(texts: list[str]) -> None:
         ("@SUM(A1)", "'@SUM(A1)"),
         ("\t=1", "'\t=1"),
         ("\r=1", "'\r=1"),
+        (" =1", "' =1"),
+        ("\u00a0\ufeff+1+1", "'\u00a0\ufeff+1+1"),
+        ("  @SUM(A1)", "'  @SUM(A1)"),
+        (" \t-1+1", "' \t-1+1"),
+        (" plain", " plain"),
         ("a=1", "a=1"),
         ("", ""),
     ],
@@ -85,3 +92,14 @@ def test_a_line_never_steers_a_terminal(text: str) -> None:
 @given(st.text(st.characters(categories=["L", "N", "P", "S", "Zs"])))
 def test_a_line_of_letters_stays(text: str) -> None:
     assert terminal_text(text) == text
+
+
+@settings(deadline=None)
+@given(st.text(st.characters() | st.sampled_from("\x7f\x85\x9b\u061c\u200f\u202e\u2066\ud800")))
+def test_json_never_steers_a_terminal_and_keeps_its_value(text: str) -> None:
+    made = output.to_json({text: [text]})
+    assert terminal_text(made.encode("ascii", "ignore").decode()).isascii()
+    assert not any(0x7F <= ord(each) < 0xA0 or ord(each) < 32 for each in made)
+    assert not set(made) & set("\u061c\u200e\u200f\u202a\u202e\u2066\u2069")
+    made.encode()
+    assert json.loads(made) == {text: [text]}

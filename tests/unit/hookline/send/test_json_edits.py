@@ -124,3 +124,13 @@ def test_xml_is_changed_by_names_of_either_spelling() -> None:
     assert b"<updated-at>2026-03-04T05:06:07.890Z</updated-at>" in out
     with pytest.raises(CommandError, match="there is line-items, updated-at"):
         xml_edits.apply(body, [json_edits.parse_edit("price=1")], now=NOW)
+
+
+def test_a_name_that_the_example_lacks_is_refused_unless_it_may_be_added() -> None:
+    for path in ("data.nope=3", "data.items[0].nope=3"):
+        document = {"data": {"items": [{"price": 1}]}}
+        with pytest.raises(CommandError, match=r"no 'nope' there; .*--add data.*nope=..."):
+            json_edits.apply(document, [json_edits.parse_edit(path, may_add=False)], now=NOW)
+        assert "nope" not in str(document)
+        json_edits.apply(document, [json_edits.parse_edit(path)], now=NOW)
+        assert "'nope': 3" in str(document)

@@ -109,7 +109,7 @@ def bought(minute: float, key: str = "o1", **changes: object) -> CandidateOrder:
         may_close_cart=True,
         value=Decimal("9.00"),
         currency="USD",
-        cancelled=False,
+        standing="COUNTED",
         items=items("A"),
         customer_id="1",
     )
@@ -379,7 +379,7 @@ def test_platform_orders_take_the_cart_created_last_before_them() -> None:
     assert [row.order_key for row in rows] == [None, "o1", None]
 
 
-SPIFFY, CIKLIK = {"source": "spiffy"}, {"source": "ciklik"}
+SPIFFY, CIKLIK, ROCKET = {"source": "spiffy"}, {"source": "ciklik"}, {"source": "shoprocket"}
 HASHED = CIKLIK | {"email_hash": "h"}
 GUEST = HASHED | {"customer_id": None}
 
@@ -396,8 +396,12 @@ GUEST = HASHED | {"customer_id": None}
         (HASHED, GUEST, "email-hash"),
         (GUEST, HASHED, "email-hash"),
         (GUEST, GUEST | {"email_hash": "other"}, None),
-        ({"source": "shoprocket"}, {"source": "shoprocket"}, None),
-        ({"source": "shoprocket"}, {"source": "shoprocket", "cart_id": "a"}, "cart-id"),
+        (ROCKET, ROCKET, "customer-id"),
+        (ROCKET, ROCKET | {"cart_id": "a", "customer_id": "2"}, "cart-id"),
+        (ROCKET, ROCKET | {"cart_id": "b"}, None),
+        (ROCKET, ROCKET | {"customer_id": "2"}, None),
+        (GUEST | ROCKET, HASHED | ROCKET, "email-hash"),
+        (HASHED | ROCKET, HASHED | ROCKET | {"customer_id": "2"}, None),
     ],
 )
 def test_links(changes: dict[str, object], order: dict[str, object], expected: str | None) -> None:
@@ -411,7 +415,7 @@ def test_links(changes: dict[str, object], order: dict[str, object], expected: s
         ({}, Decimal("9.00")),
         ({"value": None}, None),
         ({"currency": "EUR"}, None),
-        ({"cancelled": True, "value": Decimal("9.00")}, Decimal(0)),
+        ({"standing": "CANCELLED", "value": Decimal("9.00")}, Decimal(0)),
     ],
 )
 def test_recovered_value_is_the_orders_newest_net(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.events import RECORDS, Change, Event, Order
+from schemas.events import RECORDS, Change, Customer, Event, Order, Payment
 from sinks.lifetime.order_state import order_state, order_state_of_event
 from sinks.merge.event_fields import event_fields
 from sinks.merge.last_writer import flatten
@@ -34,12 +34,27 @@ def fields_of_json(record: Event) -> dict[str, Any]:
     fields |= {name: value for name, value in (customer or {}).items() if value is not None}
     if meta["change"] != "REPORTED":
         fields["deleted"] = meta["change"] == "DELETED"
-    fields |= {name: meta[name] for name in ("is_test", "settings", "occurred_at")}
+    fields |= {name: meta[name] for name in ("settings", "occurred_at")}
+    if meta["is_test"] or meta["change"] != "DELETED":
+        fields["is_test"] = meta["is_test"]
     fields["first_occurred_at"] = meta["occurred_at"]
     successes = plain.get("successful_transactions")
     if isinstance(record, Order) and record.meta.change is Change.CREATED and successes is not None:
         fields["created_successful_transactions"] = successes
+    fields |= _of_refunds_and_deletion(record)
     return _order_fields(fields, record) if isinstance(record, Order) else fields
+
+
+def _of_refunds_and_deletion(record: Event) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    at = record.meta.occurred_at
+    if isinstance(record, Customer) and record.meta.change is Change.DELETED:
+        fields["contact_deleted"] = True
+    if isinstance(record, Payment) and record.refunded_amount:
+        fields[f"first_occurred_at/refunded/{record.refunded_amount}"] = at
+    if isinstance(record, Order | Payment) and record.status == "REFUNDED":
+        fields["first_occurred_at/status/REFUNDED"] = at
+    return fields
 
 
 def _order_fields(fields: dict[str, Any], order: Order) -> dict[str, Any]:

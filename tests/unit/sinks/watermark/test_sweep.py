@@ -169,7 +169,7 @@ def _order(number: int, second: int) -> CandidateOrder:
         may_close_cart=True,
         value=Decimal(50),
         currency="USD",
-        cancelled=False,
+        standing="COUNTED",
         items=None,
         customer_id=f"{number}",
     )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processors.sources.readers.refusals import Refused
+from processors.sources import notes
 from processors.sources.readers.times import moment
 from schemas.events import TimeBasis
 from tests.example_files import SHOPS
@@ -31,6 +31,15 @@ def read(value: Any, zone: str = "UTC") -> tuple[str, TimeBasis] | None:
         ("2024-07-30T01:58:08.163Z", "2024-07-30T01:58:08.163000+00:00"),
         ("2021-01-15T09:02:16.000000Z", "2021-01-15T09:02:16+00:00"),
         ("2021-01-15T09:02:16+05:30", "2021-01-15T03:32:16+00:00"),
+        ("2026-11-20 10:00:00 UTC", "2026-11-20T10:00:00+00:00"),
+        ("2026-11-20 10:00:00 gmt", "2026-11-20T10:00:00+00:00"),
+        ("2026-11-20 10:00:00 +0000", "2026-11-20T10:00:00+00:00"),
+        ("2026-11-20 10:00:00 -0530", "2026-11-20T15:30:00+00:00"),
+        ("2026-11-20 10:00:00+01", "2026-11-20T09:00:00+00:00"),
+        ("2026-11-20t10:00:00.250z", "2026-11-20T10:00:00.250000+00:00"),
+        (" 2026-11-20T10:00:00Z\n", "2026-11-20T10:00:00+00:00"),
+        ("1626350400", "2021-07-15T12:00:00+00:00"),
+        ("1626350400000", "2021-07-15T12:00:00+00:00"),
         (1626350400, "2021-07-15T12:00:00+00:00"),
         (1626350400000, "2021-07-15T12:00:00+00:00"),
         (Decimal("1626350400.5"), "2021-07-15T12:00:00.500000+00:00"),
@@ -46,6 +55,7 @@ def test_a_time_with_its_zone_is_the_payloads(value: Any, expected: str) -> None
         ("2022-05-23 14:37:24", "UTC", "2022-05-23T14:37:24+00:00"),
         ("2022-05-23 20:07:24", "Asia/Kolkata", "2022-05-23T14:37:24+00:00"),
         ("2022-05-23", "UTC", "2022-05-23T00:00:00+00:00"),
+        (" 2022-05-23 20:07:24 ", "Asia/Kolkata", "2022-05-23T14:37:24+00:00"),
         # Twice that night: the first, in summer time.
         ("2024-10-27 02:30:00", "Europe/Paris", "2024-10-27T00:30:00+00:00"),
         # Never that night: the offset before the gap.
@@ -62,27 +72,30 @@ def test_a_time_not_given_is_null(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "reason"),
+    "value",
     [
-        ("yesterday", "invalid-payload"),
-        ("2024", "invalid-payload"),
-        ("20240730T015808", "invalid-payload"),
-        ("2024-W31-2T00:00:00", "invalid-payload"),
-        ("2024-02-30", "invalid-payload"),
-        ("2024-01-01T00:00:00Z" + "0" * 50, "invalid-payload"),
-        (True, "invalid-payload"),
-        ([], "invalid-payload"),
-        ("0001-01-01T00:00:00+14:00", "out-of-range"),
-        ("9999-12-31T23:59:59-14:00", "out-of-range"),
-        (-1, "out-of-range"),
-        (10**30, "out-of-range"),
-        (Decimal("1e999999999"), "out-of-range"),
+        "yesterday",
+        "2024",
+        "20240730T015808",
+        "20240730",
+        "2024-W31-2T00:00:00",
+        "2024-02-30",
+        "2024-02-30 10:00:00 UTC",
+        "2026-11-20 10:00:00 CEST",
+        "2024-01-01T00:00:00Z" + "0" * 50,
+        True,
+        [],
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+        -1,
+        10**30,
+        Decimal("1e999999999"),
     ],
 )
-def test_what_is_no_time_is_refused(value: Any, reason: str) -> None:
-    with pytest.raises(Refused) as caught:
-        read(value)
-    assert (caught.value.reject.reason.value, caught.value.reject.path) == (reason, "x.t")
+def test_what_is_no_time_counts_as_not_given_and_is_noted(value: Any) -> None:
+    notes.begin()
+    assert read(value) is None
+    assert notes.current() == {"unread:x.t": value}
 
 
 @settings(deadline=None)

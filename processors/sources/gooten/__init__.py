@@ -1,0 +1,5 @@
+"""Gooten's webhooks."""
+
+from processors.sources.gooten.adapter import ADAPTER
+
+__all__ = ["ADAPTER"]

@@ -1,0 +1,162 @@
+"""Gooten's orders: the goods that are not cancelled, and what they cost."""
+
+from decimal import Decimal
+from itertools import compress
+from typing import Any
+
+from processors.sources.contract import Delivery, Parsed
+from processors.sources.gooten.shipments import Items
+from processors.sources.gooten.statuses import common_status, is_cancelled, is_test
+from processors.sources.readers import meta, money, prices
+from processors.sources.readers.attributes import attributes, merged
+from processors.sources.readers.contact import email_hash, reference
+from processors.sources.readers.fields import (
+    identifier,
+    mapping,
+    names,
+    required_id,
+    text,
+    units,
+)
+from processors.sources.readers.prices import Fit
+from processors.sources.readers.refusals import invalid
+from schemas.events import Change, CurrencySource, CustomerRef, LineItem, Order, OrderStatus
+
+_ORDER = names("Id NiceId Items Total ShippingTotal ShippingAddress BillingAddress")
+_LINE = names(
+    """
+    Sku ProductId Product Quantity Status TrackingNumber TrackingUrl Price DiscountAmount
+    Shipments
+    """
+)
+
+
+def read_lines(data: dict[str, Any], items: Items) -> tuple[Fit, list[LineItem]]:
+    """Read all items, cancelled ones too, with the reading of prices that gives the total."""
+    total, shipping = _price(data, "Total", ""), _price(data, "ShippingTotal", "")
+    goods = [not is_cancelled(text(item, "Status", path)) for item, path in items]
+    priced = [
+        (_price(item, "Price", p, signed=True), units(item, "Quantity", p, signed=True))
+        for item, p in items
+    ]
+    discounts = [_price(item, "DiscountAmount", path, signed=True) for item, path in items]
+    which = Fit.UNKNOWN
+    # It is not documented whether the total holds cancelled items, so both are tried.
+    for kept in ([True] * len(items), goods):
+        discount = money.total(compress(discounts, kept), "Items")
+        which = prices.fit(list(compress(priced, kept)), _goods(total, shipping, discount))
+        if which is not Fit.NEITHER or all(goods) or not any(goods):
+            break
+    return which, [_line(which, item, path) for item, path in items]
+
+
+def order(
+    delivery: Delivery,
+    parsed: Parsed,
+    items: Items,
+    given: list[LineItem] | None,
+    which: Fit,
+    version: int,
+) -> Order:
+    """Build ``order``. ``given``: all its lines, of which cancelled ones are left out."""
+    lines = given or []
+    data: dict[str, Any] = parsed.payload
+    order_id = required_id(data, "Id")
+    currency, source = _currency(delivery, data, items)
+    goods = [line for line in lines if not is_cancelled(line.status_word)]
+    return Order(
+        meta=meta.build(
+            delivery,
+            slot="order",
+            event=parsed.event,
+            change=Change.UPDATED,
+            when=None,
+            adapter_version=version,
+            is_test=any(is_test(line.status_word) for line in lines),
+        ),
+        order_id=order_id,
+        order_number=text(data, "NiceId"),
+        customer=_customer(delivery, data),
+        status=OrderStatus.CANCELLED if lines and not goods else OrderStatus.PLACED,
+        fulfillment_word=common_status(goods or lines),
+        items=tuple(goods) if given is not None else None,
+        items_total=money.total((line.line_total for line in goods), "Items")
+        if given is not None
+        else None,
+        discount_total=money.total((line.discount for line in goods), "Items") if lines else None,
+        shipping_total=_price(data, "ShippingTotal", ""),
+        total=_price(data, "Total", ""),
+        currency=currency,
+        currency_source=source,
+        attributes=merged(
+            {"price_fits": which.value} if lines else {},
+            {"items_cancelled": str(len(lines) - len(goods))} if len(goods) < len(lines) else {},
+            {"query.orderid": parsed.query_identifiers.removeprefix("orderid=")}
+            if parsed.query_identifiers
+            else {},
+            attributes(data, _ORDER),
+        ),
+    )
+
+
+def _goods(
+    total: Decimal | None, shipping: Decimal | None, discount: Decimal | None
+) -> Decimal | None:
+    """Return what the items must sum to if the total holds only them and the shipping."""
+    if total is None or shipping is None:
+        return None
+    return money.less(total, money.less(shipping, discount or money.ZERO))
+
+
+def _price(values: dict[str, Any], key: str, path: str, *, signed: bool = False) -> Decimal | None:
+    return money.amount(mapping(values, key, path), "Price", f"{path}{key}.", signed=signed)
+
+
+def _currency(
+    delivery: Delivery, data: dict[str, Any], items: Items
+) -> tuple[str | None, CurrencySource]:
+    """Return the one currency of all prices; refuse an order in two, which cannot be summed."""
+    named = [(data, key, "") for key in ("Total", "ShippingTotal")]
+    named += [(item, key, path) for item, path in items for key in ("Price", "DiscountAmount")]
+    currency: str | None = None
+    for values, key, path in named:
+        code, source = money.currency(
+            mapping(values, key, path), "CurrencyCode", f"{path}{key}.", delivery.shop
+        )
+        if source is not CurrencySource.PAYLOAD:
+            continue
+        if currency is not None and code != currency:
+            invalid(f"{path}{key}.CurrencyCode", f"{code} in an order in {currency}")
+        currency = code
+    return (currency, CurrencySource.PAYLOAD) if currency else money.of_shop(delivery.shop)
+
+
+def _customer(delivery: Delivery, data: dict[str, Any]) -> CustomerRef | None:
+    """Return a guest, identified by the billing e-mail address, else by the shipping one."""
+    for key in ("BillingAddress", "ShippingAddress"):
+        hashed = email_hash(text(mapping(data, key), "Email", f"{key}."), delivery.contact_key)
+        if hashed is not None:
+            return reference(None, hashed)
+    return None
+
+
+def _line(which: Fit, line: dict[str, Any], path: str) -> LineItem:
+    price = _price(line, "Price", path, signed=True)
+    quantity = units(line, "Quantity", path, signed=True)
+    unit_price, line_total = prices.readings(price, quantity, which, f"{path}Price.Price")
+    if quantity == 1:  # one unit is the line, whatever the order's sum
+        unit_price = line_total = price
+    kept = attributes(line, _LINE)
+    if price is not None and line_total is None and unit_price is None:
+        kept = merged({"price": str(price)}, kept)
+    return LineItem(
+        product_id=identifier(line, "ProductId", path),
+        sku=text(line, "Sku", path),
+        name=text(line, "Product", path),
+        quantity=quantity,
+        unit_price=unit_price,
+        line_total=line_total,
+        discount=_price(line, "DiscountAmount", path, signed=True),
+        status_word=text(line, "Status", path),
+        attributes=kept,
+    )

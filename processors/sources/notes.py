@@ -1,0 +1,49 @@
+"""Notes on what a reader rounded or could not read: they become attributes of the event.
+
+The readers add notes while an adapter builds its events; ``refusals.refusing_events`` begins with
+none and attaches them to the primary event. Each thread has its own.
+"""
+
+import threading
+from typing import Any
+
+ROUNDED, UNREAD = "rounded:", "unread:"
+"""Prefixes of the attributes' names; the field's path follows."""
+
+MAX_NOTES = 20
+"""Notes of one delivery; later ones are left out."""
+
+
+class _Notes(threading.local):
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+
+
+_notes = _Notes()
+
+
+def begin() -> None:
+    """Forget the notes of the delivery before."""
+    if _notes.values:
+        _notes.values.clear()
+
+
+def current() -> dict[str, Any]:
+    """Return the notes since ``begin``: attribute name -> the value as given."""
+    return _notes.values
+
+
+def rounded(path: str, given: Any) -> None:
+    """Note that the amount at this path had more than four decimals."""
+    _add(ROUNDED + path, given)
+
+
+def unread(path: str, given: Any) -> None:
+    """Note that the field at this path counts as not given, because its value has no such form."""
+    _add(UNREAD + path, given)
+
+
+def _add(name: str, given: Any) -> None:
+    values = _notes.values
+    if len(values) < MAX_NOTES:
+        values[name] = given

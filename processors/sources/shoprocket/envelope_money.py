@@ -1,0 +1,195 @@
+"""Amounts, refunds and payments in Shoprocket's newer envelope."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from processors.sources.contract import Delivery
+from processors.sources.readers import meta, money
+from processors.sources.readers.attributes import attributes
+from processors.sources.readers.fields import identifier, mapping, names, text, units
+from processors.sources.readers.times import Moment, micros
+from processors.sources.shoprocket.statuses import refund_status
+from schemas.events import (
+    Change,
+    LineItem,
+    Order,
+    Payment,
+    PaymentKind,
+    PaymentStatus,
+    Refund,
+)
+from schemas.shops import Shop
+
+Objects = list[tuple[dict[str, Any], str]]
+"""Objects of the payload, each with the prefix of its fields' paths."""
+
+_PAYMENT = names("id amount status method currency lines items createdAt")
+_SETTLING = ("order.paid", "order.refunded")
+"""Events after which a payment without a status was made."""
+
+
+def price(
+    values: dict[str, Any], key: str, path: str, currency: str | None, *, signed: bool = False
+) -> Decimal | None:
+    """Read ``{"amount": 12400, "currency": "GBP"}`` as 124.00."""
+    inner = mapping(values, key, path)
+    code = text(inner, "currency", f"{path}{key}.") or currency
+    return money.minor(inner, "amount", f"{path}{key}.", code, signed=signed)
+
+
+def amount(values: dict[str, Any], key: str, path: str, currency: str | None) -> Decimal | None:
+    """Read an amount that is an object with its currency, or a number in the order's."""
+    if type(values.get(key)) is dict:
+        return price(values, key, path, currency)
+    return money.minor(values, key, path, currency)
+
+
+def refund_objects(data: dict[str, Any], path: str) -> Objects | None:
+    """Return the refunds of ``refunds`` and the one of ``refund``; None where neither is given."""
+    listed, single = data.get("refunds"), data.get("refund")
+    objects = (
+        [(row, f"{path}refunds[{i}].") for i, row in enumerate(listed) if type(row) is dict]
+        if type(listed) is list
+        else []
+    )
+    if type(single) is dict and single:
+        native_id = single.get("id")
+        if not any(
+            row == single if native_id is None else str(row.get("id")) == str(native_id)
+            for row, _ in objects
+        ):
+            objects.append((single, f"{path}refund."))
+    return objects if objects or type(listed) is list else None
+
+
+def refunds(
+    objects: Objects | None, lines: tuple[LineItem, ...] | None, code: str | None, shop: Shop
+) -> tuple[Refund, ...] | None:
+    """Read the refunds of an order; its ``lines`` give the prices that a refund's lines lack."""
+    if objects is None:
+        return None
+    prices = {line.line_id: line.unit_price for line in lines or () if line.line_id is not None}
+    return tuple(_refund(values, path, prices, code, shop) for values, path in objects)
+
+
+def _refund(
+    values: dict[str, Any],
+    path: str,
+    prices: Mapping[str, Decimal | None],
+    code: str | None,
+    shop: Shop,
+) -> Refund:
+    status = text(values, "status", path)
+    key = next((key for key in ("lines", "items") if type(values.get(key)) is list), None)
+    goods, tax = None, amount(values, "tax", path, code)
+    if key is not None:
+        lines = [
+            (line, f"{path}{key}[{index}].")
+            for index, line in enumerate(values[key])
+            if type(line) is dict
+        ]
+        goods = money.total(
+            (_line_value(line, inner, prices, code) for line, inner in lines), f"{path}{key}"
+        )
+        taxes = [amount(line, "tax", inner, code) for line, inner in lines]
+        if taxes and None not in taxes:
+            tax = money.total(taxes, f"{path}{key}")
+    return Refund(
+        refund_id=identifier(values, "id", path),
+        status=refund_status(status),
+        status_word=status,
+        refunded_at=micros(values, "createdAt", path, shop),
+        amount=amount(values, "amount", path, code),
+        goods=goods,
+        tax=tax,
+        shipping=amount(values, "shipping", path, code),
+    )
+
+
+def _line_value(
+    line: dict[str, Any], path: str, prices: Mapping[str, Decimal | None], code: str | None
+) -> Decimal | None:
+    """Return what a returned line is worth: as given, else its units at the order's price."""
+    for key in ("subtotal", "amount", "total"):
+        if (given := amount(line, key, path, code)) is not None:
+            return given
+    unit_price = amount(line, "price", path, code)
+    if unit_price is None:
+        ids = (identifier(line, key, path) for key in ("itemId", "lineId", "orderItemId", "id"))
+        unit_price = next(
+            (
+                prices[native_id]
+                for native_id in ids
+                if native_id is not None and native_id in prices
+            ),
+            None,
+        )
+    return money.times(unit_price, units(line, "quantity", path), f"{path}quantity")
+
+
+def payments(
+    delivery: Delivery,
+    order: Order,
+    data: dict[str, Any],
+    path: str,
+    when: Moment | None,
+) -> dict[str, Payment]:
+    """Build ``payment``, ``payment-2`` …: each refund with an id, then the order's payment."""
+    given = [
+        (PaymentKind.REFUND, values, inner)
+        for values, inner in refund_objects(data, path) or ()
+        if identifier(values, "id", inner) is not None
+    ]
+    payment = data.get("payment")
+    if type(payment) is dict and identifier(payment, "id", f"{path}payment.") is not None:
+        given.append((PaymentKind.PAYMENT, payment, f"{path}payment."))
+    slots: dict[str, Payment] = {}
+    for number, (kind, values, inner) in enumerate(given, start=1):
+        slot = "payment" if number == 1 else f"payment-{number}"
+        slots[slot] = _payment(delivery, order, kind, values, inner, slot, when)
+    return slots
+
+
+def _payment(
+    delivery: Delivery,
+    order: Order,
+    kind: PaymentKind,
+    values: dict[str, Any],
+    path: str,
+    slot: str,
+    when: Moment | None,
+) -> Payment:
+    payment_id = identifier(values, "id", path) or ""
+    return Payment(
+        meta=meta.build(
+            delivery,
+            entity=meta.other_entity(delivery, "payment", payment_id),
+            slot=slot,
+            event=order.meta.source_event,
+            change=Change.REPORTED,
+            when=when,
+            adapter_version=order.meta.adapter_version,
+            is_test=order.meta.is_test,
+        ),
+        payment_id=payment_id,
+        kind=kind,
+        status=_payment_status(text(values, "status", path), kind, order.meta.source_event),
+        status_word=text(values, "status", path),
+        order_id=order.order_id,
+        customer=order.customer,
+        amount=amount(values, "amount", path, order.currency),
+        currency=order.currency,
+        currency_source=order.currency_source,
+        method_word=text(values, "method", path),
+        created_at=micros(values, "createdAt", path, delivery.shop),
+        attributes=attributes(values, _PAYMENT),
+    )
+
+
+def _payment_status(given: str | None, kind: PaymentKind, event: str) -> PaymentStatus:
+    if given is None and event not in _SETTLING:
+        return PaymentStatus.UNKNOWN
+    status = refund_status(given)
+    is_refund = kind is PaymentKind.REFUND and status is PaymentStatus.SUCCEEDED
+    return PaymentStatus.REFUNDED if is_refund else status

@@ -1,0 +1,34 @@
+"""The data folder of `hookline up`: what cannot be used is named."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from hookline.local.folder import Folder
+from hookline.local.servers.server import LocalError
+from hookline.local.stack import choose_ports
+
+
+@pytest.mark.parametrize("path", ["/proc/foo", "/dev/null", "/dev/null/x"])
+def test_a_folder_that_cannot_be_written_is_named(path: str) -> None:
+    folder = Folder(Path(path))
+    with pytest.raises(LocalError, match=rf"{path} cannot hold the data: .*--data"):
+        folder.create()
+    with pytest.raises(LocalError, match=path), folder.locked():
+        pass
+    assert folder.owner() is None
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
+    Folder(tmp_path).create()
+    (tmp_path / "lock").chmod(0o400)
+    with pytest.raises(LocalError, match="another user's"):
+        Folder(tmp_path).owner()
+
+
+@pytest.mark.parametrize("port", [-1, 65_536, 99_999])
+def test_a_port_that_cannot_be_is_refused(port: int, tmp_path: Path) -> None:
+    with pytest.raises(LocalError, match=f"port {port} for kafka: a port is at most 65535"):
+        choose_ports(tmp_path, {"kafka": port})
