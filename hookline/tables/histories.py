@@ -91,4 +91,4 @@ def group(reader: Reader, cart_key: str) -> tuple[list[CartHistory], list[Candid
 def order_events(reader: Reader, order_keys: Sequence[str]) -> dict[str, Layers]:
     """Return the events that decide each order's state, newest first."""
     rows = reader.query(_ORDERS, [list(order_keys)]).rows
-    return {key: load(layers) for key, _, _, layers, _ in rows}
+    return {row[0]: load(row[3]) for row in rows}
