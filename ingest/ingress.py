@@ -24,7 +24,7 @@ from ingest.publisher import NotSentError, Publisher, Record
 from ingest.secrets import SecretBook, SecretsError
 from ingest.signatures import SCHEMES, is_proved
 from runtime import metrics
-from runtime.gzip_body import BodyTooLargeError, MalformedGzipError, inflate
+from runtime.bodies.gzip_body import BodyTooLargeError, MalformedGzipError, inflate
 from runtime.settings import Settings
 from runtime.shop_book import ShopBook
 from schemas import envelopes

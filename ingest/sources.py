@@ -7,7 +7,7 @@ from urllib.parse import quote
 from ingest.entity_keys import readers
 from ingest.entity_keys.json_ids import Reader, at_paths
 from ingest.signatures import SCHEMES
-from schemas.json_bodies import cleaned, repaired
+from runtime.bodies.json_body import cleaned, repaired
 from schemas.keys import entity_key
 from schemas.platforms import PLATFORMS, Platform
 from schemas.shops import Shop

@@ -9,7 +9,7 @@ import msgspec
 from processors import dedupe
 from processors.outcomes import DETAIL_BYTES, Origin
 from processors.sources.contract import Adapter, Delivery, Parsed
-from runtime.gzip_body import BodyTooLargeError, MalformedGzipError, inflate
+from runtime.bodies.gzip_body import BodyTooLargeError, MalformedGzipError, inflate
 from schemas import envelopes
 from schemas.envelopes import RawDelivery, Reason, Reject
 from schemas.shops import Shop

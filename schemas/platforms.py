@@ -39,7 +39,7 @@ class Platform:
 
     # Kinds of data in its deliveries: figures of other kinds are unknown in the tables, not zero.
     provides: frozenset[str] = frozenset()
-    """Some of ``carts``, ``payments``, ``refunds`` and ``subscriptions``."""
+    """Some of ``carts``, ``payments`` and ``subscriptions``; refunds: ``refunds_from``."""
     refunds_from: str = ""
     """The one authority for refunds: ``orders`` or ``payments``; empty where neither gives any."""
     taxes_included: bool = False
@@ -79,7 +79,7 @@ PLATFORMS: dict[str, Platform] = {
             name="shoprocket",
             names_currency=True,
             refunds_from="orders",
-            provides=_provides("carts payments refunds"),
+            provides=_provides("carts payments"),
             carts_named_by=("cart_id", "customer_id", "email_hash"),
         ),
         Platform(
@@ -91,7 +91,7 @@ PLATFORMS: dict[str, Platform] = {
             event_headers=("x-spiffy-topic", "x-spiffy-stores-topic"),
             shop_headers=("x-spiffy-shop-domain", "x-spiffy-stores-shop-domain"),
             refunds_from="orders",
-            provides=_provides("carts payments refunds"),
+            provides=_provides("carts payments"),
             carts_named_by=("cart_id", "cart_token"),
         ),
         Platform(

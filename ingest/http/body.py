@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from ingest.http.limits import InFlight
-from runtime.gzip_body import BodyTooLargeError
+from runtime.bodies.gzip_body import BodyTooLargeError
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 

@@ -137,7 +137,7 @@ def _goods_money(order: OrderState, taxes: Decimal | None, *, inside: bool) -> _
     goods = goods_lines(order)
     listed = goods_before_discounts(order, goods)
     if listed is None:
-        return _GoodsMoney(reason="items-unknown", effects=_unpriced(order, None))
+        return _GoodsMoney(reason="items-unknown", effects=refund_effects(order, None))
     discounts, flag = order.discount_total, None
     if discounts is None:
         discounts = sum_given(line.discount for line in goods)
@@ -147,7 +147,7 @@ def _goods_money(order: OrderState, taxes: Decimal | None, *, inside: bool) -> _
     untaxed = without_tax(goods, discounted, taxes) if inside else discounted
     prices = Prices(discounted, untaxed, inside)
     if untaxed is None:
-        return _GoodsMoney(reason="tax-unknown", effects=_unpriced(order, prices))
+        return _GoodsMoney(reason="tax-unknown", effects=refund_effects(order, prices))
     if discounts is None:
         gross = untaxed
     elif untaxed == discounted:
@@ -155,14 +155,10 @@ def _goods_money(order: OrderState, taxes: Decimal | None, *, inside: bool) -> _
     else:  # the tax comes off gross and discounts in proportion
         gross = proportion(listed, untaxed, discounted)
         discounts = gross - untaxed
-    effects = tuple(refund_effects(order, prices))
+    effects = refund_effects(order, prices)
     if untaxed > 0 and lacks_amount(order, effects):
         return _GoodsMoney(reason="refund-unknown")
     refunded = sum_given(effect.net_effect for effect in effects)
     if refunded is None and refunds_given(order):
         refunded = ZERO
     return _GoodsMoney(gross, discounts, refunded, untaxed - (refunded or ZERO), flag, effects)
-
-
-def _unpriced(order: OrderState, prices: Prices | None) -> tuple[RefundEffect, ...]:
-    return tuple(refund_effects(order, prices))

@@ -68,7 +68,7 @@ class Prices:
         return proportion(goods, self.untaxed, self.discounted)
 
 
-def refund_effects(order: OrderState, prices: Prices | None) -> list[RefundEffect]:
+def refund_effects(order: OrderState, prices: Prices | None) -> tuple[RefundEffect, ...]:
     """Return the refunds that succeeded, oldest first; together they take off no more than all.
 
     ``prices`` is None where the price of the goods is unknown; the effects are unknown then.
@@ -78,14 +78,14 @@ def refund_effects(order: OrderState, prices: Prices | None) -> list[RefundEffec
         key=lambda effect: (effect.refunded_at, effect.refund_id or ""),
     )
     if prices is None or prices.untaxed is None:
-        return [replace_effect(effect, None) for effect in effects]
+        return tuple(replace_effect(effect, None) for effect in effects)
     left = max(ZERO, prices.untaxed)
     capped = []
     for effect in effects:
         takes = min(left, max(ZERO, _share(order, prices, effect)))
         left -= takes
         capped.append(replace_effect(effect, takes))
-    return capped
+    return tuple(capped)
 
 
 def replace_effect(

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from processors.sources.readers.refusals import ROOT, invalid, malformed, out_of_range, unsupported
-from schemas.json_bodies import cleaned, repaired
+from runtime.bodies.json_body import cleaned, repaired
 
 Document = dict[str, Any]
 

@@ -124,7 +124,7 @@ def order(
         customer=_owner(delivery, data, path),
         cart_id=identifier(data, "cartId", path),
         status=status,
-        status_word=native.word or (verb if is_named else None),
+        status_word=native.text or (verb if is_named else None),
         fulfillment_word=native.fulfilment,
         placed_at=created,
         created_at=created,

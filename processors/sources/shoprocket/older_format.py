@@ -124,7 +124,7 @@ def _order(delivery: Delivery, parsed: Parsed, version: int) -> Order:
             email_hash(text(data, "email", "data."), delivery.contact_key),
         ),
         status=OrderStatus.DELETED if parsed.event == "order.deleted" else native.status,
-        status_word=native.word,
+        status_word=native.text,
         fulfillment_word=native.fulfilment,
         is_draft=is_draft,
         placed_at=None if is_draft else created,

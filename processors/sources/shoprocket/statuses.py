@@ -40,7 +40,7 @@ class NativeStatus(NamedTuple):
     """An order's status; its text, unless that describes the fulfilment; the fulfilment's text."""
 
     status: OrderStatus
-    word: str | None
+    text: str | None
     fulfilment: str | None
     attributes: dict[str, str]
 

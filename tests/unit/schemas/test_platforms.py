@@ -20,7 +20,8 @@ READ = at_paths("meta.event", {"order": "data.id", "cart": "data.cart.token"})
 def test_a_row_holds_only_what_others_understand(platform: Platform) -> None:
     assert platform.proof in PROOFS
     assert platform.proof == "token" or platform.proof_header
-    assert platform.provides <= {"carts", "payments", "refunds", "subscriptions"}
+    assert platform.provides <= {"carts", "payments", "subscriptions"}
+    assert platform.refunds_from in {"", "orders", "payments"}
     told: dict[str, Any] = dict.fromkeys(platform.carts_named_by, "1")
     assert len(link_keys(platform.name, "s", **told)) == len(told)
 
@@ -30,7 +31,8 @@ def test_every_row_has_its_adapter_and_its_source() -> None:
 
 
 def test_what_the_five_tell() -> None:
-    assert providing("refunds") == {"shoprocket", "spiffy"}
+    refunds_from = {name: row.refunds_from for name, row in PLATFORMS.items() if row.refunds_from}
+    assert refunds_from == {"shoprocket": "orders", "spiffy": "orders", "ciklik": "payments"}
     assert providing("carts") == {"run-free", "shoprocket", "spiffy", "ciklik"}
     assert providing("subscriptions") == {"ciklik"}
     assert providing("payments") == set(PLATFORMS) - {"gooten"}

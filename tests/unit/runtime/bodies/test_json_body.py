@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.json_bodies import cleaned, repaired
+from runtime.bodies.json_body import cleaned, repaired
 
 ANY = st.text(st.characters(codec="utf-8") | st.sampled_from('\x00\x01\t\n\ufeff"\\'))
 VALUES = st.recursive(

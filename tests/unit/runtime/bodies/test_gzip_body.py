@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.gzip_body import BodyTooLargeError, MalformedGzipError, inflate
+from runtime.bodies.gzip_body import BodyTooLargeError, MalformedGzipError, inflate
 
 
 @given(st.binary(max_size=2000), st.integers(0, 9))

@@ -1,0 +1,1 @@
+"""Bodies of webhooks as bytes: inflated within bounds, and JSON made readable."""
