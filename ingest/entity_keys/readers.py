@@ -19,6 +19,7 @@ from ingest.entity_keys.json_ids import (
     text_of,
 )
 from ingest.entity_keys.xml_texts import texts
+from runtime.bodies.xml_body import repaired
 
 
 class _RunFreeData(msgspec.Struct):
@@ -109,7 +110,7 @@ def spiffy(event: str, body: bytes) -> EventEntity:
 
 
 def _is_xml(body: bytes) -> bool:
-    return body[:1] != b"{" and body[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<"
+    return body[:1] != b"{" and body[:64].lstrip(b"\xef\xbb\xbf\x00 \t\r\n")[:1] == b"<"
 
 
 def _spiffy_entity(noun: str, fields: _Spiffy) -> str | None:
@@ -129,6 +130,8 @@ def _spiffy_entity(noun: str, fields: _Spiffy) -> str | None:
 
 def _spiffy_xml(body: bytes) -> _Spiffy | None:
     fields = texts(body, _SPIFFY_XML_PATHS)
+    if fields is None and (again := repaired(body)) != body:
+        fields = texts(again, _SPIFFY_XML_PATHS)  # the processors repair such texts too
     if fields is None:
         return None
 

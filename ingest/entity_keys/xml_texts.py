@@ -50,7 +50,7 @@ class _Scan:
 
     def end(self, _tag: str) -> None:
         if self._text is not None:
-            self.found[tuple(self.path[1:])] = "".join(self._text).strip()
+            self.found[tuple(self.path[1:])] = "".join(self._text).strip().removeprefix("\ufeff")
             self._text = None
         self.path.pop()
 

@@ -48,10 +48,10 @@ def _escape(match: re.Match[bytes]) -> bytes:
 def repaired(body: bytes) -> bytes:
     """Return a body that a parser refused without what is wrong inside its texts.
 
-    Only texts change: bare control characters and halves of surrogate pairs. Each change leaves a
-    body that any JSON parser reads alike.
+    Bare control characters and halves of surrogate pairs in texts are replaced, NULs around the
+    document go. Each change leaves a body that any JSON parser reads alike.
     """
-    return _TEXT.sub(_text, body)
+    return _TEXT.sub(_text, body.strip(b"\x00"))
 
 
 def _text(match: re.Match[bytes]) -> bytes:

@@ -37,4 +37,6 @@ def goods_before_discounts(order: OrderState, goods: Sequence[LineItem]) -> Deci
     # Some platforms leave gift cards out of the total already: it then equals the goods' lines.
     if order.items_total == of_lines or gift_cards is None:
         return of_lines
-    return order.items_total - gift_cards
+    left = order.items_total - gift_cards
+    # A total below its own gift cards does not hold them all: the lines know the goods.
+    return left if left >= 0 else of_lines or ZERO

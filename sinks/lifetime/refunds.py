@@ -105,7 +105,7 @@ def refunds_given(order: OrderState) -> bool:
 
 def lacks_amount(order: OrderState, effects: Sequence[RefundEffect]) -> bool:
     """Return whether a part was refunded and no event gives how much."""
-    return order.status is OrderStatus.PARTIALLY_REFUNDED and not effects
+    return order.status is OrderStatus.PARTIALLY_REFUNDED and not any(map(_has_amount, effects))
 
 
 def refunds_observable(order: OrderState, effects: Sequence[RefundEffect]) -> bool:
@@ -118,10 +118,15 @@ def _effects(order: OrderState, prices: Prices) -> Iterator[RefundEffect]:
         given = list(_of_payments(order))
     else:
         given = list(_of_order(order, prices))
-    if not given and order.status is OrderStatus.REFUNDED:
+    if order.status is OrderStatus.REFUNDED and not any(map(_has_amount, given)):
         at = order.placed_at if order.first_refunded_at is None else order.first_refunded_at
         yield RefundEffect(refunded_at=at, basis=RefundBasis.STATUS, goods=prices.untaxed)
     yield from given
+
+
+def _has_amount(effect: RefundEffect) -> bool:
+    """Return whether it is given how much a refund gave back: its lines or its money."""
+    return (effect.goods, effect.goodwill, effect.shipping) != (None, None, None)
 
 
 def _of_payments(order: OrderState) -> Iterator[RefundEffect]:

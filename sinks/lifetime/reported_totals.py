@@ -4,7 +4,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from schemas.events import Event, Scope
+from schemas.platforms import PLATFORMS
 from sinks.merge.last_writer import Version, version
+
+COUNTS_NO_ORDERS = frozenset(name for name, row in PLATFORMS.items() if not row.totals_count_orders)
+"""Platforms whose counts are of transactions: events of early adapters give them as orders."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +26,7 @@ class ReportedTotal:
 def reported_totals(record: Event) -> list[ReportedTotal]:
     """Return the customer's totals in an event, in the shop's currency where they name none.
 
-    Totals of another scope, such as a subscription's, are left out.
+    Totals of another scope, such as a subscription's, are left out, and counts of transactions.
     """
     meta = record.meta
     return [
@@ -32,7 +36,7 @@ def reported_totals(record: Event) -> list[ReportedTotal]:
             currency=totals.currency or meta.settings.currency,
             revenue=totals.revenue,
             refunded=totals.refunded,
-            orders_count=totals.orders_count,
+            orders_count=None if meta.source in COUNTS_NO_ORDERS else totals.orders_count,
         )
         for totals in getattr(record, "reported", ())
         if totals.scope is Scope.CUSTOMER

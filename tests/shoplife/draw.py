@@ -17,6 +17,7 @@ _WEIGHTS = (10, 2, 4, 5, 5, 2, 1, 3)
 CENT = Decimal("0.01")
 _GOOTEN = ("New", "Hold", "Address Issue", "Ready For Print", "Printing", "ManuallyInProduction",
     "Out For Delivery", "Shipped", "delivered", "Ready For Image Dl")  # fmt: skip
+_GOOTEN_UNLISTED = ("Vanished", "Being Painted")
 _GOOTEN_GONE = ("Cancelled", "canceled", "CanceledRefunded", "Billed Refunded")
 
 Chance = random.Random
@@ -31,11 +32,15 @@ def life(seed: int) -> Life:
         number=1000 + seed % 1_000_000,
         source=source,
         format=kind,
-        currency=chance.choice(("GBP", "EUR", "JPY", "KWD")) if kind == "envelope" else "USD",
+        currency=chance.choice(("GBP", "EUR", "JPY", "KWD"))
+        if source in ("spiffy", "shoprocket")
+        else "USD",
         taxes_included=chance.choice((None, None, None, True, False)),
         counts_as_sale=source != "gooten" or chance.random() < 0.9,
         is_test=source in ("spiffy", "shoprocket") and chance.random() < 0.02,
         is_draft=kind == "older" and chance.random() < 0.03,
+        dates_cancellations=chance.random() < (0.85 if source == "spiffy" else 0.5),
+        discounts_lines=source == "spiffy" and chance.random() < 0.2,
         sent=(),
     )
     states: list[State | Transaction] = list(_states(chance, drawn))
@@ -59,7 +64,9 @@ def _states(chance: Chance, drawn: Life) -> list[State]:
     for _ in range(chance.randrange(0, 6)):
         state = _later(chance, drawn, states[-1])
         if source == "gooten" or chance.random() < 0.15:
-            states.append(_contents(chance, drawn, replace(state, is_whole=True)))
+            gives = drawn.dates_cancellations
+            state = replace(state, is_whole=True, gives_cancelled=gives)
+            states.append(_contents(chance, drawn, state))
         else:
             states.append(chance.choice(Steps(chance, drawn, states).all())(state))
     return states
@@ -85,7 +92,7 @@ def _first(chance: Chance, drawn: Life, event: str) -> State:
         at=None if source == "gooten" else at,
         created=START,
         status=status,
-        gives_cancelled=source == "spiffy",
+        gives_cancelled=drawn.dates_cancellations,
         inside=chance.choice((None, None, True, False)) if source == "spiffy" else None,
     )
 
@@ -160,10 +167,22 @@ def _lines(chance: Chance, drawn: Life) -> list[Line]:
                 price,
                 1 if source == "gooten" else chance.choice((1, 1, 2, 3)),
                 is_gift_card=has_cards and number > 1 and chance.random() < 0.1,
-                is_deleted=source == "shoprocket" and number > 1 and chance.random() < 0.1,
+                is_deleted=source in ("spiffy", "shoprocket")
+                and number > 1
+                and chance.random() < 0.1,
             )
         )
+    if source in ("spiffy", "shoprocket", "run-free") and chance.random() < 0.05:
+        lines.append(_adjustment(chance, drawn, lines[0]))
     return lines
+
+
+def _adjustment(chance: Chance, drawn: Life, of: Line) -> Line:
+    """A line that takes a part of another one back, by its price or by its units."""
+    part = of.price * chance.randrange(0, 100) / 100
+    part = part.quantize(Decimal(1) if drawn.currency == "JPY" else CENT, rounding="ROUND_DOWN")
+    units = chance.choice((1, -1))
+    return Line(9, -part * units, units)
 
 
 def _discount(chance: Chance, goods: Money, unit: Money) -> Money | None:
@@ -184,7 +203,8 @@ def _with_line_taxes(lines: list[Line], tax: Money, goods: Money) -> list[Line]:
     """The order's tax shared out over its lines; gift cards have none."""
     left, shared = tax, []
     for line in lines:
-        part = ZERO if line.is_gift_card or not goods else (tax * line.total / goods)
+        is_taxed = not (line.is_gift_card or line.is_deleted)
+        part = tax * line.total / goods if is_taxed and goods else ZERO
         part = part.quantize(CENT, rounding="ROUND_DOWN")
         shared.append(replace(line, tax=part))
         left -= part
@@ -199,6 +219,10 @@ def _progress(chance: Chance, lines: list[Line]) -> list[Line]:
     """Gooten's status of each item."""
     if chance.random() < 0.15:
         return [replace(line, status=chance.choice(_GOOTEN_GONE)) for line in lines]
+    if chance.random() < 0.15:
+        some = (*_GOOTEN_UNLISTED, chance.choice(_GOOTEN_GONE))
+        drawn = [replace(line, status=chance.choice(some)) for line in lines]
+        return [replace(drawn[0], status=_GOOTEN_UNLISTED[0]), *drawn[1:]]
     texts = (*_GOOTEN, *_GOOTEN_GONE[:2])
     drawn = [replace(line, status=chance.choice(texts)) for line in lines]
     return [replace(drawn[0], status=chance.choice(_GOOTEN)), *drawn[1:]]

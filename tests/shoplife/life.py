@@ -5,7 +5,7 @@ payloads are rendered from it (``spiffy.py`` and others), the expected row is co
 (``truth.py``): neither sees the other.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum
 
@@ -49,6 +49,10 @@ class Refund:
     goods: Money | None = None
     tax: Money | None = None
     shipping: Money = ZERO
+    failed: Money = ZERO  # of another transaction, which failed
+    cards: Money = ZERO  # of gift cards, which went back with it
+    units: int = 0  # of the first line, without a value: ``goods`` is theirs
+    extra: Money = ZERO  # beyond lines and shipping, as an adjustment without transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +118,8 @@ class Life:
     is_test: bool
     is_draft: bool
     sent: tuple[Sent, ...]
-    tags: tuple[str, ...] = field(default=())
+    dates_cancellations: bool = True  # the payload has the time of the cancellation, or null
+    discounts_lines: bool = False  # the discount is the first line's, not the order's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

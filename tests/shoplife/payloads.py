@@ -38,14 +38,17 @@ def spiffy(life: Life, state: State) -> Body:
         "updated_at": iso(state.at),
         "financial_status": state.status,
         "currency": life.currency,
-        "total_line_items_price": cents(sum((line.total for line in state.lines), Decimal(0))),
-        **given(total_discounts=state.discount_given, total_tax=state.tax),
+        **given(total_line_items_price=_listed(life, state), total_tax=state.tax),
         "total_price": cents(state.total),
         "test": life.is_test,
-        "line_items": [_spiffy_line(line) for line in state.lines],
+        "line_items": [_spiffy_line(line, state) for line in state.lines],
         "shipping_lines": [{"title": "Std", "price": cents(state.shipping)}],
         "customer": {"id": life.number + 1, "email": "someone@example.com"},
     }
+    if life.discounts_lines and state.discount_given is not None:
+        body["line_items"][0]["total_discount"] = cents(state.discount_given)
+    else:
+        body |= given(total_discounts=state.discount_given)
     if state.inside is not None:
         body["taxes_included"] = state.inside
     if state.gives_cancelled:
@@ -55,8 +58,14 @@ def spiffy(life: Life, state: State) -> Body:
     return body
 
 
-def _spiffy_line(line: Line) -> Body:
-    body = {
+def _listed(life: Life, state: State) -> Money | None:
+    """The sum of the lines that are left; some shops leave it to the reader."""
+    left = [line.total for line in state.lines if not line.is_deleted]
+    return sum(left, Decimal(0)) if life.seed % 3 else None
+
+
+def _spiffy_line(line: Line, state: State) -> Body:
+    body: Body = {
         "id": line.number,
         "product_id": 9000 + line.number,
         "title": "P",
@@ -66,6 +75,12 @@ def _spiffy_line(line: Line) -> Body:
     }
     if line.tax is not None:
         body["tax_lines"] = [{"title": "T", "price": cents(line.tax)}]
+    if line.is_deleted:
+        removed: list[Body] = [
+            {"deleted_at": iso(state.at)}, {"removed": True},
+            {"quantity": 0, "fulfillable_quantity": 0, "current_quantity": 0},
+        ]  # fmt: skip
+        body |= removed[line.quantity % 3]
     return body
 
 
@@ -78,14 +93,26 @@ def _spiffy_refund(refund: Refund) -> Body:
         if refund.tax is not None:
             line["total_tax"] = cents(refund.tax)
         body["refund_line_items"] = [line]
+    if refund.units:
+        body["refund_line_items"] = [{"id": 1, "line_item_id": 1, "quantity": refund.units}]
+    if refund.cards:
+        card = {"line_item": {"id": 99, "gift_card": True}, "subtotal": cents(refund.cards)}
+        body["refund_line_items"].append(card)
     if refund.shipping:
         body["order_adjustments"] = [
             {"kind": "shipping_refund", "amount": f"-{cents(refund.shipping)}"}
         ]
+    if refund.extra:
+        extra = {"kind": "refund_discrepancy", "amount": f"-{cents(refund.extra)}"}
+        body["order_adjustments"].append(extra)
     body["transactions"] = []
     if refund.money is not None:
-        paid = {"kind": "refund", "status": refund.outcome, "amount": cents(refund.money)}
-        body["transactions"] = [paid]
+        money = cents(refund.money + refund.cards)
+        body["transactions"] = [{"kind": "refund", "status": refund.outcome, "amount": money}]
+    if refund.failed:
+        failed = {"kind": "refund", "status": "failure", "amount": cents(refund.failed)}
+        sale = {"kind": "sale", "status": "success", "amount": cents(refund.failed)}
+        body["transactions"] += [failed, sale]
     return body
 
 

@@ -36,6 +36,7 @@ def _older(life: Life, state: State) -> Body:
         "is_draft": "1" if life.is_draft else "0",
         "status_raw": state.status,
         "deleted_at": _naive(state.at) if state.event == "order.deleted" else None,
+        **({"cancelled_at": _naive(state.cancelled_at)} if state.gives_cancelled else {}),
         "created_at": _naive(state.created),
         "updated_at": _naive(state.at) if state.event != "order.deleted" else None,
         "order_items": [
@@ -88,6 +89,8 @@ def _envelope(life: Life, state: State) -> Body:
     }
     if state.status is not None:
         data["status"] = state.status
+    if state.gives_cancelled:
+        data["cancelledAt"] = iso(state.cancelled_at)
     if state.refund is not None:
         assert state.refund.money is not None
         data["refund"] = {"id": f"ref_{state.refund.refund_id}", **_refund(state, minor)}
@@ -105,7 +108,15 @@ def _refund(state: State, minor: Any) -> Body:
     refund = state.refund
     assert refund is not None
     status = {"success": "succeeded", "pending": "pending", "failure": "failed"}[refund.outcome]
-    return {"amount": minor(refund.money), "status": status}
+    body: Body = {"amount": minor(refund.money), "status": status}
+    if refund.goods is not None:
+        line: Body = {"id": "oitm_1", "quantity": 1, "subtotal": minor(refund.goods)}
+        if refund.tax is not None:
+            line["tax"] = minor(refund.tax)
+        body["lines"] = [line]
+    if refund.shipping:
+        body["shipping"] = minor(refund.shipping)
+    return body
 
 
 def ciklik(life: Life, what: State | Transaction) -> Body:
@@ -132,6 +143,7 @@ def ciklik(life: Life, what: State | Transaction) -> Body:
         ],
         "total_paid": _mixed(what.total, life.number + 1),
         "coupon": [],
+        **({"cancelled_at": iso(what.cancelled_at)} if what.gives_cancelled else {}),
     }
     for name, amount in (
         ("total_tax_paid", what.tax),

@@ -14,7 +14,7 @@ Next = Callable[[State], State]
 _NAMED = ("refunded", "partially_refunded")
 
 
-def spiffy(chance: Random, states: Sequence[State]) -> Next:
+def spiffy(chance: Random, drawn: Life, states: Sequence[State]) -> Next:
     """One more refund; or an earlier pending one succeeds; or the status alone."""
 
     def step(state: State) -> State:
@@ -30,8 +30,8 @@ def spiffy(chance: Random, states: Sequence[State]) -> Next:
             "success" if by_status else chance.choice(("success",) * 4 + ("failure", "pending"))
         )
         number = str(100 + len(given)) if chance.random() < 0.9 else None
-        refund = _refund(chance, state)
-        if refund.money is None:
+        refund = _refund(chance, drawn, state)
+        if refund.money is None or refund.failed:
             outcome = "success"  # lines without a transaction went back
         given.append(replace(refund, refund_id=number, outcome=outcome))
         named = outcome == "success" and chance.random() < 0.67
@@ -41,7 +41,7 @@ def spiffy(chance: Random, states: Sequence[State]) -> Next:
     return step
 
 
-def _refund(chance: Random, state: State) -> Refund:
+def _refund(chance: Random, drawn: Life, state: State) -> Refund:  # noqa: PLR0911 - one a shape
     goods = sum((line.total for line in state.lines if not line.is_gift_card), ZERO)
     base = max(goods - (state.discount or ZERO), ZERO)
     part = (base * chance.randrange(1, 101) / 100).quantize(CENT)
@@ -49,8 +49,20 @@ def _refund(chance: Random, state: State) -> Refund:
     tax = tax.quantize(CENT)
     shipping = min(state.shipping or ZERO, Decimal(chance.choice((0, 0, 2, 5))))
     extra = (Decimal(chance.choice((0, 0, 1, 7))) + CENT * chance.randrange(100)).quantize(CENT)
-    shape = chance.choice(("lines", "lines and money", "money", "everything", "all"))
+    shape = chance.choice(
+        ("lines", "lines and money", "money", "everything", "all", "units", "part failed",
+         "adjusted", "gift cards")
+    )  # fmt: skip
     total = state.total or ZERO
+    if shape == "units" and not drawn.discounts_lines:
+        return Refund(None, "success", units=chance.randrange(1, state.lines[0].quantity + 1))
+    if shape == "part failed":
+        goods_, paid = chance.choice((None, part)), min(total, part, extra)
+        return Refund(None, "success", money=paid, goods=goods_, failed=extra + CENT)
+    if shape == "adjusted":
+        return Refund(None, "success", goods=part, shipping=shipping, extra=extra)
+    if shape == "gift cards":
+        return Refund(None, "success", money=part, goods=part, cards=extra + CENT)
     if shape == "lines":
         return Refund(None, "success", goods=part, tax=chance.choice((tax, None)))
     if shape == "lines and money":
@@ -76,6 +88,8 @@ def shoprocket(chance: Random, drawn: Life, states: Sequence[State]) -> Next:
         number = str(sum(each.refund is not None for each in states) + 1)
         outcome = "success" if running else chance.choice(("success",) * 4 + ("failure", "pending"))
         refund = Refund(number, outcome, money=money)
+        if chance.random() < 0.4:
+            refund = _with_lines(chance, refund, state, unit)
         if not running:
             event = "order.refunded" if outcome == "success" else state.event
             return replace(state, refund=refund, event=event, status=_named(refund, state))
@@ -83,11 +97,22 @@ def shoprocket(chance: Random, drawn: Life, states: Sequence[State]) -> Next:
             (state.refunded_total or ZERO) + money, max(total, state.refunded_total or ZERO)
         )
         return replace(
-            state, event="order.refunded", refunded_total=refunded, status=None,
+            state, event="order.refunded", refunded_total=refunded,
+            status=_named(refund, state) if drawn.dates_cancellations else None,
             refund=chance.choice((None, refund)),
         )  # fmt: skip
 
     return step
+
+
+def _with_lines(chance: Random, refund: Refund, state: State, unit: Money) -> Refund:
+    """The same money with the lines, the tax and the shipping that it is for, or some of them."""
+    money = refund.money or ZERO
+    goods = (money * chance.randrange(1, 101) / 100).quantize(unit)
+    tax = chance.choice(
+        (None, ((state.tax or ZERO) * goods / (state.total or money)).quantize(unit))
+    )
+    return replace(refund, goods=goods, tax=tax, shipping=chance.choice((ZERO, Decimal(1))))
 
 
 def _named(refund: Refund, state: State) -> str | None:

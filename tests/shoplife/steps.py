@@ -41,7 +41,8 @@ class Steps:
         if source != "ciklik":
             steps.append(self.deleted)
         if source == "spiffy":
-            steps += [refunding.spiffy(self.chance, self.states)] * 4
+            steps += [refunding.spiffy(self.chance, self.life, self.states)] * 4
+            steps.append(self.quiet)
         if form == "envelope":
             steps += [refunding.shoprocket(self.chance, self.life, self.states)] * 3
         if form == "older":
@@ -50,8 +51,8 @@ class Steps:
 
     def _whole(self, step: Next) -> Next:
         """A state after a deletion is whole again."""
-        is_spiffy = self.life.source == "spiffy"
-        return lambda state: step(replace(state, is_whole=True, gives_cancelled=is_spiffy))
+        gives = self.life.dates_cancellations
+        return lambda state: step(replace(state, is_whole=True, gives_cancelled=gives))
 
     def paid(self, state: State) -> State:
         """Paid; in the envelope also by the event's name."""
@@ -69,13 +70,23 @@ class Steps:
 
     def gone(self, state: State) -> State:
         """Cancelled, by status, event or time."""
+        at = state.at or state.created
+        if not self.life.dates_cancellations:
+            at = None
         if self.life.format == "envelope" and self.chance.random() < 0.5:
-            return replace(state, event="order.cancelled", status=None)
+            status = self.chance.choice((None, state.status)) if at else None
+            return replace(state, event="order.cancelled", status=status, cancelled_at=at)
         if self.life.source == "spiffy":
             status = self.chance.choice(("voided", state.status))
             event = self.chance.choice(("orders/cancelled", "orders/updated"))
-            return replace(state, status=status, event=event, cancelled_at=state.at)
-        return replace(state, status=self.chance.choice(_GONE[self.life.source]))
+            return replace(state, status=status, event=event, cancelled_at=at)
+        texts = _GONE[self.life.source]
+        status = self.chance.choice((*texts, state.status) if at else texts)
+        return replace(state, status=status, cancelled_at=at)
+
+    def quiet(self, state: State) -> State:
+        """An event that gives no refunds, or only the newest one."""
+        return replace(state, refunds=self.chance.choice((None, (), (state.refunds or ())[-1:])))
 
     def deleted(self, state: State) -> State:
         """Deleted; Spiffy gives only the id then, and not always a time."""

@@ -42,6 +42,7 @@ STATUSES = {
         **_list(CANCELLED, "failed canceled cancelled"),
     },
 }
+GOOTEN_UNLISTED = ("vanished", "beingpainted")
 GOOTEN_CANCELLED = ("cancelled", "canceled", "canceledrefunded", "billedrefunded")
 
 
@@ -62,7 +63,7 @@ def row(life: Life) -> Row:
     meaning = _meaning(life, states)
     if meaning == CANCELLED:
         return Row(revenue_status="CANCELLED", gross=Decimal(0), net=Decimal(0))
-    money = _money(life, states, _merged(states), meaning)
+    money = _money(life, states, _merged(life, states), meaning)
     if meaning == PENDING:
         return Row(revenue_status="PENDING", pending=money.net, reason=money.reason)
     return money
@@ -81,13 +82,14 @@ def _version(sent: Sent, arrival: int) -> tuple[int, ...]:
     return (at, int(sent.what.kind), appended, arrival)
 
 
-def _merged(states: list[State]) -> State:
+def _merged(life: Life, states: list[State]) -> State:
     """Each field from the newest state that gives it."""
+    own = ("discount",) if life.discounts_lines else ()  # a part of the lines
     newest = State(event="", kind=Kind.CREATED, at=None, created=0, status=None, is_whole=False)
     for state in states:
         if state.is_whole:
             given = {name: getattr(state, name) for name in _FIELDS}
-            given = {name: value for name, value in given.items() if value is not None}
+            given = {name: v for name, v in given.items() if v is not None or name in own}
             newest = replace(newest, is_whole=True, **given)
     return newest
 
@@ -104,22 +106,28 @@ def _meaning(life: Life, states: list[State]) -> str:
         if state.gives_cancelled:  # the whole order: null takes an earlier time back
             cancelled = state.cancelled_at is not None
         if meaning := _status_meaning(life, state):
-            deleted = False
-            # A refund, by the event's name alone, does not bring a cancelled order back.
+            # A refund, by the event's name alone, brings no cancelled or deleted order back.
             by_name = state.event == "order.refunded" and state.status is None
+            deleted = deleted and by_name
             known = CANCELLED if by_name and known == CANCELLED else meaning
     if deleted or cancelled:
         return CANCELLED
-    return known or PENDING
+    return known or (COUNTED if life.source == "gooten" else PENDING)
 
 
 def _status_meaning(life: Life, state: State) -> str:
     """What a state's status means; empty where it is on no list or not given."""
     if life.source == "gooten":
-        gone = [letters(line.status) in GOOTEN_CANCELLED for line in state.lines]
-        return CANCELLED if all(gone) else COUNTED
+        left = [letters(line.status) for line in state.lines]
+        left = [status for status in left if status not in GOOTEN_CANCELLED]
+        if all(status in GOOTEN_UNLISTED for status in left):
+            return "" if left else CANCELLED
+        return COUNTED
+    if state.event == "orders/cancelled" and not state.gives_cancelled:
+        return CANCELLED  # by name, where nothing else gives it
     verb = state.event.partition(".")[2] if life.format == "envelope" else ""
-    if verb in ("cancelled", "paid"):
+    dated = verb == "cancelled" and state.cancelled_at is not None
+    if verb in ("cancelled", "paid") and not dated:
         return CANCELLED if verb == "cancelled" else COUNTED
     if state.status is None and verb == "refunded":
         is_all = state.refunded_total is not None and state.refunded_total == state.total
@@ -204,6 +212,8 @@ def _refunded(
             continue
         is_given = True
         goods, tax = Fraction(refund.goods or 0), _fraction(refund.tax)
+        if refund.failed and Fraction(refund.money or 0) < goods:
+            goods, tax = Fraction(0), None  # the money is of some of the lines only
         own = goods
         if inside and goods:
             part = goods * untaxed / base if base else Fraction(0)
@@ -213,6 +223,7 @@ def _refunded(
         covered += beside
         if refund.money is not None:
             money += max(Fraction(0), Fraction(refund.money) - beside)
+        money += Fraction(refund.extra)
     running = _running_total(life, newest)
     if running is not None:
         is_given = True
@@ -229,7 +240,8 @@ def _refunds(states: list[State]) -> list[Refund]:
     for state in states:
         given = [*(state.refunds or ()), *([state.refund] if state.refund else [])]
         for number, refund in enumerate(given):
-            by_id[refund.refund_id or f"#{number}"] = refund
+            of_units = state.lines[0].price * refund.units if refund.units else refund.goods
+            by_id[refund.refund_id or f"#{number}"] = replace(refund, goods=of_units)
     return list(by_id.values())
 
 

@@ -14,7 +14,7 @@ from processors.sources.readers.document import from_json
 from processors.sources.readers.fields import MAX_ID, rows
 from processors.sources.readers.refusals import out_of_range, refusing_events, refusing_parse
 
-VERSION = 2
+VERSION = 3
 EVENT = "order-item-changed"
 """Our own name: the platform has none."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from processors.sources.contract import Delivery, Parsed
 from processors.sources.gooten.shipments import Items
-from processors.sources.gooten.statuses import common_status, is_cancelled, is_test
+from processors.sources.gooten.statuses import common_status, is_cancelled, is_test, is_unlisted
 from processors.sources.readers import meta, money, prices
 from processors.sources.readers.attributes import attributes, merged
 from processors.sources.readers.contact import email_hash, reference
@@ -64,6 +64,8 @@ def order(
     order_id = required_id(data, "Id")
     currency, source = _currency(delivery, data, items)
     goods = [line for line in lines if not is_cancelled(line.status_word)]
+    status = _status(lines, goods)
+    is_unknown = status is OrderStatus.UNKNOWN
     return Order(
         meta=meta.build(
             delivery,
@@ -77,7 +79,8 @@ def order(
         order_id=order_id,
         order_number=text(data, "NiceId"),
         customer=_customer(delivery, data),
-        status=OrderStatus.CANCELLED if lines and not goods else OrderStatus.PLACED,
+        status=status,
+        status_word=goods[0].status_word if is_unknown else None,
         fulfillment_word=common_status(goods or lines),
         items=tuple(goods) if given is not None else None,
         items_total=money.total((line.line_total for line in goods), "Items")
@@ -96,7 +99,20 @@ def order(
             else {},
             attributes(data, _ORDER),
         ),
+        cleared=() if is_unknown else ("status_word",),
     )
+
+
+def _status(lines: list[LineItem], goods: list[LineItem]) -> OrderStatus:
+    """Return the status of an order by its items; UNKNOWN if all left have unlisted statuses.
+
+    So an unlisted status does not bring a cancelled order back.
+    """
+    if lines and not goods:
+        return OrderStatus.CANCELLED
+    if goods and all(is_unlisted(line.status_word) for line in goods):
+        return OrderStatus.UNKNOWN
+    return OrderStatus.PLACED
 
 
 def _goods(

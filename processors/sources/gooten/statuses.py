@@ -38,6 +38,11 @@ def is_test(status: str | None) -> bool:
     return folded(status) == _TEST
 
 
+def is_unlisted(status: str | None) -> bool:
+    """Return whether an item's status is given and on no list."""
+    return bool(status) and progress(status) is ShipmentStatus.UNKNOWN and not is_test(status)
+
+
 def common_status(lines: Iterable[LineItem]) -> str | None:
     """Return the status of all lines, as the first one spells it; None if they differ."""
     statuses = [line.status_word for line in lines]

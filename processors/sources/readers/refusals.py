@@ -41,10 +41,12 @@ def unsupported(detail: str) -> NoReturn:
 
 
 def unknown_event(name: str, path: str) -> NoReturn:
-    """Refuse a delivery whose event name the adapter does not know."""
-    raise Refused(
-        Reject(Reason.UNKNOWN_EVENT, path, f"unknown event {name[:200]!r}", stage="parse")
-    )
+    """Refuse a delivery whose event name, found at ``path``, the adapter does not know."""
+    if name.strip("/"):
+        detail = f"unknown event {name[:200]!r}"
+    else:
+        detail = f"unknown event: {path} is missing or empty"
+    raise Refused(Reject(Reason.UNKNOWN_EVENT, path, detail, stage="parse"))
 
 
 def invalid(path: str, detail: str) -> NoReturn:

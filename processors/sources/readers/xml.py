@@ -1,8 +1,12 @@
 """Parse Rails-style XML into the document that the same payload has in JSON.
 
-Dashes become underscores; ``type`` and ``nil`` are respected; amounts and times stay text.
+Dashes become underscores; ``type`` and ``nil`` are respected; times stay text. A number that is
+spelled as in JSON is one, any other spelling is left to the readers, as a text is. Line
+breaks around a text are layout.
 """
 
+import re
+from decimal import Decimal
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
@@ -11,26 +15,44 @@ from defusedxml.ElementTree import fromstring
 
 from processors.sources.readers.document import Document
 from processors.sources.readers.refusals import ROOT, invalid, malformed, out_of_range, unsupported
+from runtime.bodies.xml_body import repaired
 
 _MAX_DEPTH = 64
-_MAX_DIGITS = 20
+_NUMBERS = frozenset({"integer", "decimal", "float", "double", "big-decimal", "number", "long"})
+_INTEGER = re.compile(r"[+-]?[0-9]{1,64}")
+_NUMBER = re.compile(r"-?[0-9]{1,64}(?:\.[0-9]{1,64})?(?:[eE][+-]?[0-9]{1,9})?")
+_NIL = ("nil", "{http://www.w3.org/2001/XMLSchema-instance}nil")
+_BOM = "\ufeff"
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def from_xml(body: bytes) -> Document:
     """Parse the document under an XML body's root element."""
-    try:
-        root = fromstring(body, forbid_dtd=True)
-    except DefusedXmlException as error:
-        unsupported(f"document type declarations and entities are refused: {type(error).__name__}")
-    except ParseError as error:
-        malformed(_offset(body, *error.position), str(error))
-    except (ValueError, LookupError) as error:
-        malformed(0, str(error))
-    document = _value(root, "", 0)
+    document = _value(_root(body), "", 0)
     if not isinstance(document, dict):
         invalid(ROOT, "expected an element with fields")
     return document
+
+
+def _root(body: bytes) -> Element:
+    """Parse a body, with its texts repaired where it cannot be parsed otherwise."""
+    try:
+        return _parsed(body)
+    except ParseError as error:
+        try:
+            return _parsed(repaired(body))
+        except ParseError:
+            malformed(_offset(body, *error.position), str(error))
+
+
+def _parsed(body: bytes) -> Element:
+    try:
+        root: Element = fromstring(body, forbid_dtd=True)
+    except DefusedXmlException as error:
+        unsupported(f"document type declarations and entities are refused: {type(error).__name__}")
+    except (ValueError, LookupError) as error:
+        malformed(0, str(error))
+    return root
 
 
 def _offset(body: bytes, line: int, column: int) -> int:
@@ -46,19 +68,19 @@ def _name(element: Element) -> str:
 def _value(element: Element, path: str, depth: int) -> Any:
     if depth > _MAX_DEPTH:
         out_of_range(path, "nested too deeply")
-    if element.get("nil") == "true":
+    if any(_FLAGS.get(element.get(name, "")) for name in _NIL):
         return None
     kind = element.get("type", "")
     if kind == "array":
         return [_value(child, f"{path}[{i}]", depth + 1) for i, child in enumerate(element)]
     if len(element):
         return _fields(element, path, depth)
-    text = element.text or ""
-    if kind == "integer":
-        return _integer(text.strip(), path)
+    text = (element.text or "").removeprefix(_BOM)
+    if kind in _NUMBERS:
+        return _number(text.strip())
     if kind == "boolean":
-        return _FLAGS.get(text.strip(), text)
-    return text
+        return _FLAGS.get(text.strip().lower(), text)
+    return text.strip() if "\n" in text else text
 
 
 def _fields(element: Element, path: str, depth: int) -> Any:
@@ -72,12 +94,10 @@ def _fields(element: Element, path: str, depth: int) -> Any:
     return {name: values[0] if len(values) == 1 else values for name, values in gathered.items()}
 
 
-def _integer(text: str, path: str) -> int | None:
+def _number(text: str) -> int | Decimal | str | None:
+    """Return a number as JSON has it; a text that is none as it is, and None where it is blank."""
     if not text:
         return None
-    if len(text) > _MAX_DIGITS:
-        out_of_range(path, "a number beyond 64 bits")
-    try:
+    if _INTEGER.fullmatch(text):
         return int(text)
-    except ValueError:
-        return invalid(path, "expected a whole number")
+    return Decimal(text) if _NUMBER.fullmatch(text) else text

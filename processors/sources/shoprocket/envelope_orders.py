@@ -38,7 +38,7 @@ SETTLED = {
     "order.cancelled": OrderStatus.CANCELLED,
     "order.deleted": OrderStatus.DELETED,
 }
-"""Events whose name alone decides the status."""
+"""Events whose name alone decides the status, unless the payload dates the cancellation."""
 
 MONEY_VERBS = names("paid refunded cancelled deleted")
 """Last parts of event names that serve as the status of an order that gives none."""
@@ -106,14 +106,16 @@ def order(
     total = price(totals, "total", f"{path}totals.", code)
     refunded = price(totals, "refunded", f"{path}totals.", code)
     returned = refunds(refund_objects(data, path), lines, code, shop)
-    status = _status(head.source_event, native.status, total, refunded, returned)
+    cancelled = micros(data, "cancelledAt", path, shop)
+    status = native.status  # a cancellation with a time is none: a later null takes it back
+    if head.source_event != "order.cancelled" or cancelled is None:
+        status = _status(head.source_event, native.status, total, refunded, returned)
     verb = head.source_event.partition(".")[2]
     is_named = verb in MONEY_VERBS and status is not OrderStatus.UNKNOWN
     created = micros(data, "createdAt", path, shop)
     if created is None and head.change is Change.CREATED:
         created = head.occurred_at
-    cancelled = micros(data, "cancelledAt", path, shop)
-    if cancelled is None and status is OrderStatus.CANCELLED:
+    if cancelled is None and status in (OrderStatus.CANCELLED, OrderStatus.DELETED):
         cancelled = head.occurred_at
     is_full = "cancelledAt" in data
     is_cleared = cancelled is None and (is_full or _reinstates(head, native.status))
@@ -169,8 +171,8 @@ def _status(
     made = [refund for refund in returned or () if refund.status is PaymentStatus.SUCCEEDED]
     if returned and not made and not refunded:
         return native  # a refund that failed or is on its way takes nothing off
-    if refunded is None:
-        refunded = money.total((refund.amount for refund in made), "refunds") if made else None
+    if made and not refunded:  # a total of 0 may be from before the refund
+        refunded = money.total((refund.amount for refund in made), "refunds")
     # The name implies only some refund.
     is_all = refunded is not None and refunded == total
     return OrderStatus.REFUNDED if is_all else OrderStatus.PARTIALLY_REFUNDED

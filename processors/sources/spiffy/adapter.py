@@ -34,6 +34,7 @@ EVENTS = names(
 MAX_TOPIC = 100
 TOPIC = "hookline-event"
 """The path of an unknown event name: the raw record's header, since a header named it."""
+_BEFORE_XML = b"\xef\xbb\xbf\x00 \t\r\n"
 
 
 @refusing_parse
@@ -62,7 +63,7 @@ def _rule_and_wrapper(topic: str) -> tuple[Rule, str]:
 
 def _document(delivery: Delivery) -> Document:
     body = delivery.body
-    if body[:1] != b"{" and body.lstrip()[:1] == b"<":
+    if body[:1] != b"{" and body[:64].lstrip(_BEFORE_XML)[:1] == b"<":
         return from_xml(body)
     return from_json(body)
 

@@ -96,7 +96,7 @@ def _order(delivery: Delivery, parsed: Parsed) -> Order:
         order_number=text(data, "order_number") or text(data, "number") or text(data, "name"),
         customer=owner(delivery, data),
         cart_token=identifier(data, "cart_token"),
-        status=_status(change, parsed.event, data, is_cancelled=cancelled is not None),
+        status=_status(change, parsed.event, data),
         status_word=text(data, "financial_status"),
         fulfillment_word=text(data, "fulfillment_status"),
         placed_at=created,
@@ -118,11 +118,14 @@ def _order(delivery: Delivery, parsed: Parsed) -> Order:
     )
 
 
-def _status(change: Change, event: str, data: dict[str, Any], *, is_cancelled: bool) -> OrderStatus:
-    """Return the status by the payload; by the event's name where that alone is given."""
+def _status(change: Change, event: str, data: dict[str, Any]) -> OrderStatus:
+    """Return the status by the payload; by the event's name where that alone is given.
+
+    A cancellation with a time is no status: a later null of that time takes it back.
+    """
     if change is Change.DELETED:
         return OrderStatus.DELETED
-    if is_cancelled or (event.endswith("/cancelled") and "cancelled_at" not in data):
+    if event.endswith("/cancelled") and "cancelled_at" not in data:
         return OrderStatus.CANCELLED
     return order_status(text(data, "financial_status"))
 

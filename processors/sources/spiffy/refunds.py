@@ -60,7 +60,7 @@ def refunds(
         taxes_included = shop.taxes_included
     by_id = {line.line_id: line for line in lines or () if line.line_id is not None}
     return tuple(
-        _refund(refund, f"refunds[{index}].", by_id, shop, is_tax_inside=taxes_included is True)
+        _refund(refund, f"refunds[{index}].", by_id, shop, is_tax_inside=taxes_included)
         for index, refund in enumerate(given)
     )
 
@@ -71,12 +71,12 @@ def _refund(
     lines: dict[str, LineItem],
     shop: Shop,
     *,
-    is_tax_inside: bool,
+    is_tax_inside: bool | None,
 ) -> Refund:
     paid = _transactions(refund, path)
     status, given_text = _outcome(refund, path, paid)
     returned = _lines(refund, path, lines)
-    shipping, extra = _adjustments(refund, path, is_tax_inside=is_tax_inside)
+    shipping, extra = _adjustments(refund, path, is_tax_inside=is_tax_inside is True)
     made = [each for each in paid if each.status is PaymentStatus.SUCCEEDED]
     amount = None
     if paid:
@@ -88,6 +88,8 @@ def _refund(
         if is_part and amount is not None and amount < (returned.goods or 0):
             returned, shipping = _NO_LINES, None  # the money is of some unknown lines only
     elif extra is not None:
+        if is_tax_inside is None:  # the order's sums decide: the amount must be right in both
+            returned = returned._replace(tax=None)
         tax = None if is_tax_inside else returned.tax
         amount = _sum_of((returned.goods, tax, shipping, extra), path)
     return Refund(

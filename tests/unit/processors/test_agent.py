@@ -17,6 +17,7 @@ from processors.index.outcome_headers import parse_outcome_headers
 from processors.index.partition_index import PartitionIndex
 from processors.index.recovery import HorizonError, check_horizon
 from processors.parse import raw_of
+from runtime import metrics
 from runtime.health import Health
 from runtime.kafka.producer import Appended
 from runtime.settings import Settings
@@ -147,6 +148,22 @@ async def test_a_batch_is_settled_when_all_its_outcomes_are_written(house: House
     assert {"hookline.carts": 2, "hookline.consents": 1, "hookline.dead-letters": 1} == {
         topic: len(log) for topic, log in house.log.outcomes.items()
     }
+
+
+async def test_the_metric_of_the_index_follows_every_batch_and_every_assignment(
+    house: House,
+) -> None:
+    def shown() -> float:
+        [family] = metrics.INDEX_ENTRIES.collect()
+        return family.samples[0].value
+
+    assert shown() == 0
+    await house.stage.handle(house.batch(0, b"content 1", b"content 2"))
+    assert shown() == len(house.stage._open[0].index) == 2
+    await house.stage.handle(house.batch(2, b"content 3"))
+    assert shown() == 3
+    await house.stage.assigned(frozenset())
+    assert shown() == 0
 
 
 async def test_nothing_is_sent_while_the_group_has_not_heard_of_us(house: House) -> None:

@@ -214,6 +214,11 @@ def test_an_unknown_event_is_named_in_the_reject() -> None:
     assert "'test/ping'" in str(made)
 
 
+@pytest.mark.parametrize("body", [{}, {"type": "", "action": ""}, {"type": None}])
+def test_a_delivery_that_names_no_event_is_refused_with_the_field_that_would(body: Any) -> None:
+    assert "unknown event: type is missing or empty" in str(outcome(delivery("run-free", "", body)))
+
+
 def test_a_cart_of_nobody_is_refused() -> None:
     for change in (
         lambda d: d["data"].pop("customer"),

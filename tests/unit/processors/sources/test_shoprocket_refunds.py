@@ -229,6 +229,33 @@ def test_a_cancellation_is_dated_by_the_order_else_by_the_event() -> None:
     assert order(OLDER).cleared == ()
 
 
+@pytest.mark.parametrize(
+    ("status", "kept"),
+    [
+        ("paid", OrderStatus.PAID),
+        ("on the moon", OrderStatus.UNKNOWN),
+        (None, OrderStatus.UNKNOWN),
+        ("canceled", OrderStatus.CANCELLED),
+    ],
+)
+def test_a_cancellation_with_a_time_leaves_the_status_as_it_is(
+    status: str | None, kept: OrderStatus
+) -> None:
+    dated = order(UPDATED, "order.cancelled", status=status, cancelledAt="2026-02-20T13:00:00Z")
+    assert (dated.status, dated.status_word, dated.cleared) == (kept, status, ())
+    assert dated.cancelled_at == at("2026-02-20T13:00:00Z")
+    by_name = order(UPDATED, "order.cancelled", status=status)
+    assert by_name.status is OrderStatus.CANCELLED
+
+
+def test_a_deletion_is_no_order_that_a_refund_brings_back() -> None:
+    deleted = order(UPDATED, "order.deleted", status="paid")
+    assert deleted.status is OrderStatus.DELETED
+    assert deleted.cancelled_at == at("2026-02-20T13:22:00Z")
+    assert order(UPDATED, "order.refunded", status=None).cleared == ()
+    assert order(UPDATED, "order.refunded", status="paid").cleared == ("cancelled_at",)
+
+
 @pytest.mark.parametrize("event", ["order.created", "order.updated", "order.paid"])
 def test_the_state_is_as_old_as_the_order_and_the_change_as_the_event(event: str) -> None:
     meta = order(UPDATED, event, updatedAt="2026-02-20T13:21:00Z").meta

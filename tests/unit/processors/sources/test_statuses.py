@@ -151,10 +151,32 @@ def test_a_gooten_item_of_a_test_makes_it_one(text: str) -> None:
     assert [event.meta.is_test for event in slots.values()] == [True, True]
 
 
+@pytest.mark.parametrize(
+    ("texts", "status", "kept"),
+    [
+        (("Vanished", "Cancelled"), OrderStatus.UNKNOWN, "Vanished"),
+        (("Cancelled", "Gone", "Vanished"), OrderStatus.UNKNOWN, "Gone"),
+        (("Vanished", "New"), OrderStatus.PLACED, None),
+        (("Cancelled", "Canceled Refunded"), OrderStatus.CANCELLED, None),
+        (("Vanished", "Test"), OrderStatus.PLACED, None),
+        ((), OrderStatus.PLACED, None),
+    ],
+)
+def test_a_gooten_order_is_unknown_only_where_all_that_is_left_is_unlisted(
+    texts: tuple[str, ...], status: OrderStatus, kept: str | None
+) -> None:
+    items = [{"Sku": text, "Quantity": 1, "Status": text} for text in texts]
+    made = run("gooten", "order-item-changed", {"Id": "1", "Items": items})["order"]
+    assert (made.status, made.status_word) == (status, kept)
+
+
 @pytest.mark.parametrize("text", ["Vanished", "In Production 2", None, "", [], 5])
 def test_an_unlisted_status_of_a_gooten_item_takes_no_money_away(text: Any) -> None:
     slots = gooten(text)
-    assert (slots["order"].status, slots["order"].items_total) == (OrderStatus.PLACED, 25.5)
+    status = OrderStatus.UNKNOWN if text else OrderStatus.PLACED
+    assert (slots["order"].status, slots["order"].items_total) == (status, 25.5)
+    assert slots["order"].status_word == (str(text) if text else None)
+    assert slots["order"].cleared == (() if text else ("status_word",))
     assert slots["shipment-1"].status is ShipmentStatus.UNKNOWN
 
 
