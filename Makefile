@@ -1,6 +1,6 @@
 # Every target creates the environment if it is missing: only Python and make must be installed.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench bench-compare profile faults fuzz coverage mutants soak lock clean
+.PHONY: help demo up test check dbt format bench bench-compare profile faults fuzz coverage mutants soak lock clean compose-env
 SHELL := /bin/bash
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -12,6 +12,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready-for-hookline
 BENCH := .venv-bench
 BENCH_READY := $(BENCH)/.ready-for-hookline
+DBT := .venv-dbt
+DBT_READY := $(DBT)/.ready-for-hookline
 PACKAGES := schemas runtime ingest processors sinks hookline
 
 help: ## List the targets
@@ -26,7 +28,16 @@ demo: $(READY) ## Watch webhooks of five platforms become rows (ONCE=1: check th
 up: $(READY) ## Kafka, registry, PostgreSQL and the three stages on this machine, until Ctrl-C
 	@$(BIN)/hookline up $(ARGS)
 
-test: check ## Check, then run every test (ARGS="-k cart": some; JOBS=0: one after the other)
+compose-env: ## Write .env and shops/shops.toml for docker compose; existing files are kept
+	@umask 077; if [ -e .env ]; then echo '.env exists and is kept: its secrets must never change'; else \
+		secret() { od -An -v -N "$$1" -tx1 /dev/urandom | tr -d ' \n'; }; \
+		sed -e "s/^HOOKLINE_CONTACT_KEY=$$/&$$(secret 32)/" -e "s/^POSTGRES_PASSWORD=$$/&$$(secret 16)/" .env.example > .env.new \
+		&& mv .env.new .env \
+		&& echo 'wrote .env with new secrets: keep a copy of it'; fi
+	@mkdir -p shops; if [ ! -e shops/shops.toml ]; then cp shops.example.toml shops/shops.toml \
+		&& echo 'wrote shops/shops.toml with the secrets of the example: replace them'; fi
+
+test: check $(DBT_READY) ## Check, then run every test (ARGS="-k cart": some; JOBS=0: one after the other)
 	@$(BIN)/python -m pytest --ignore=tests/bench -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY) ## Lint, format, types, layers, vocabulary
@@ -35,6 +46,9 @@ check: $(READY) ## Lint, format, types, layers, vocabulary
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tests.vocabulary
+
+dbt: $(READY) $(DBT_READY) ## Build the dbt models of docs/dbt and run their tests
+	@$(BIN)/python -m pytest -q tests/integration/test_dbt.py $(ARGS)
 
 format: $(READY) ## Format the code
 	@$(BIN)/ruff check --fix-only .
@@ -74,9 +88,11 @@ lock: $(READY) ## Lock the newest versions that pyproject.toml allows
 		--python-version 3.11 --group dev --output-file requirements.lock pyproject.toml
 	@$(BIN)/uv pip compile --quiet --system-certs --upgrade --universal --generate-hashes --no-header --no-annotate \
 		--python-version 3.11 --group bench --output-file requirements-bench.lock pyproject.toml
+	@$(BIN)/uv pip compile --quiet --system-certs --upgrade --universal --generate-hashes --no-header --no-annotate \
+		--python-version 3.11 --no-strip-extras --group dbt --output-file requirements-dbt.lock
 
 clean: ## Remove the environment, caches and this folder's data (downloads outside it stay)
-	@rm -rf $(VENV) $(BENCH) .hookline .make build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	@rm -rf $(VENV) $(BENCH) $(DBT) docs/dbt/target docs/dbt/logs .hookline .make build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache
 	@find $(PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -96,4 +112,11 @@ $(BENCH_READY): requirements-bench.lock $(READY)
 	@test -x $(BENCH)/bin/python || '$(PYTHON)' -m venv $(BENCH)
 	@$(BENCH)/bin/python -m pip install --quiet --require-hashes -r requirements-bench.lock
 	@$(BENCH)/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+# dbt alone: the models reach the tables through PostgreSQL only.
+$(DBT_READY): requirements-dbt.lock | $(READY)
+	@echo 'Installing dbt in $(DBT) ...'
+	@test -x $(DBT)/bin/python || '$(PYTHON)' -m venv $(DBT)
+	@$(DBT)/bin/python -m pip install --quiet --require-hashes -r requirements-dbt.lock
 	@touch $@

@@ -20,6 +20,7 @@ from runtime.worker import EXIT_CRASHED, run_worker
 from schemas.codec import Codec
 from schemas.events import Micros
 from schemas.topics import CANONICAL, Group, Topic
+from sinks.dead_letters.counter import LetterCounter
 from sinks.log import Log
 from sinks.outbox.relay import Relay
 from sinks.postgres.migrate import check
@@ -70,6 +71,7 @@ class Sinks:
         if self._in_background:
             self._spawn(Sweep(settings, health, self._clock).run())
             self._spawn(Relay(settings, health, self._codec).run())
+            self._spawn(LetterCounter(settings, health).run())
 
     async def assigned(self, partitions: frozenset[Partition]) -> Mapping[Partition, int]:
         """Take the partitions over; return their stored offsets, from which to continue."""

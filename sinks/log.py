@@ -18,18 +18,20 @@ from schemas.topics import CANONICAL, CART_SIGNALS, INGRESS, WEBHOOKS, Group, To
 
 log = logs.get("hookline.sinks.log")
 
+_READ = (WEBHOOKS, INGRESS, CART_SIGNALS, *CANONICAL)
+
 
 class Log:
-    """Reads Kafka without a consumer group. Use as an async context manager.
+    """Reads ``topics`` without a consumer group. Use as an async context manager.
 
     Every method may raise KafkaError or OSError while Kafka is away.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, topics: Iterable[Topic] = _READ) -> None:
         self._settings = settings
         self._connections = AsyncExitStack()
         self._topics: dict[str, list[TopicPartition]] = {}
-        for topic in (WEBHOOKS, INGRESS, CART_SIGNALS, *CANONICAL):
+        for topic in topics:
             name = settings.topic(topic)
             numbers = range(partition_count(topic, settings))
             self._topics[name] = [TopicPartition(name, number) for number in numbers]
@@ -47,8 +49,8 @@ class Log:
             self._connections = connections.pop_all()
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
+    async def __aexit__(self, *raised: object) -> None:
+        await self._connections.__aexit__(*raised)  # type: ignore[arg-type] # an error of Kafka's gets its reason there
 
     async def close(self) -> None:
         """Close the connections."""
@@ -98,14 +100,18 @@ class Log:
         return sorted(beats), {tp.number: offset for tp, offset in following.items()}
 
     async def read(
-        self, start: Mapping[Partition, int], end: Mapping[Partition, int]
+        self,
+        start: Mapping[Partition, int],
+        end: Mapping[Partition, int],
+        stalled_after: float = float("inf"),
     ) -> AsyncIterator[dict[Partition, list[Any]]]:
         """Yield all records from ``start`` up to ``end`` (exclusive), fetch by fetch.
 
-        Each partition's records are in order and never empty. Waits however long Kafka is away.
+        Each partition's records are in order and never empty. Waits however long Kafka is away;
+        raises TimeoutError when nothing came for ``stalled_after`` seconds.
         """
         offsets = _by_tp(start), _by_tp(end)
-        async for fetched in log_reader.batches(self._consumer, *offsets, float("inf")):
+        async for fetched in log_reader.batches(self._consumer, *offsets, stalled_after):
             yield {Partition(*tp): list(records) for tp, records in fetched.items()}
 
     async def event_id(self, partition: Partition, offset: int) -> str | None:

@@ -1,7 +1,7 @@
 """Writes the data dictionary of ``docs/tables.md``: ``python -m tests.tables_page``.
 
 It consists of the COMMENTs of a migrated database. The rest of the page holds ready queries,
-which a test runs.
+which a test runs. The sources of the dbt project are written with it.
 """
 
 import re
@@ -19,6 +19,7 @@ from hookline.local.servers.postgres import Postgres
 from runtime.settings import Settings
 from sinks.postgres.migrate import migrate
 from sinks.rebuild.table_digest import DERIVED
+from tests import dbt_sources
 
 PAGE = Path(__file__).parents[1] / "docs" / "tables.md"
 BEGIN, END = "<!-- dictionary: begin -->", "<!-- dictionary: end -->"
@@ -102,7 +103,7 @@ def page(connection: psycopg.Connection[Any], schema: str) -> str:
 
 
 def main() -> int:
-    """Rewrite the page, with a temporary PostgreSQL."""
+    """Rewrite the page and the sources, with a temporary PostgreSQL."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)  # the server runs as another user
         server = Postgres(Path(folder) / "postgres", free_port())
@@ -112,6 +113,7 @@ def main() -> int:
             migrate(settings)
             with psycopg.connect(server.url) as connection:
                 PAGE.write_text(page(connection, settings.sql_schema))
+                dbt_sources.PAGE.write_text(dbt_sources.text(connection, settings.sql_schema))
         finally:
             server.stop()
     return 0

@@ -5,7 +5,7 @@ same as reading the topics, without decoding them, and as of one watermark.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -25,6 +25,12 @@ _ORDERS = """
     SELECT order_key, links FROM orders
     WHERE links <> '{}' AND (%s::text IS NULL OR source || '/' || shop = %s)
 """
+_UNLINKED = """
+    SELECT source, shop FROM orders WHERE %s::text IS NULL OR source || '/' || shop = %s
+    GROUP BY source, shop HAVING bool_and(links = '{}')
+"""
+Shop = tuple[str, str]
+"""(source, shop)."""
 LinkGroup = tuple[list[str], list[str]]
 """Keys of carts and of orders that must be folded together."""
 
@@ -37,7 +43,9 @@ class WhatIfCounts:
     ``came_back`` by themselves afterwards, ``ordered`` of them with an order that still counts
     or is pending; a cart whose order was cancelled did neither. ``undecided``:
     silent, but not yet long enough by the watermark. Values are those of abandoned carts;
-    ``without_value`` of them have none.
+    ``without_value`` of them have none. ``unlinked_carts`` are of shops whose orders name neither
+    cart nor customer; the ``without_link`` abandoned ones of them are in no figure of what came
+    back, because that cannot be known.
     """
 
     carts: int = 0
@@ -48,15 +56,23 @@ class WhatIfCounts:
     without_value: int = 0
     at_stake: Decimal = field(default_factory=Decimal)
     came_back_value: Decimal = field(default_factory=Decimal)
+    unlinked_carts: int = 0
+    without_link: int = 0
 
     @property
     def stayed_away(self) -> int:
         """Abandoned carts that did not come back: a message could have reached their customers."""
-        return self.abandoned - self.came_back
+        return self.abandoned - self.without_link - self.came_back
 
-    def add(self, row: Generation) -> None:
-        """Count one generation."""
+    @property
+    def is_unlinked(self) -> bool:
+        """Whether no order of these shops names a cart or a customer: what came back is unknown."""
+        return 0 < self.carts == self.unlinked_carts
+
+    def add(self, row: Generation, *, is_linked: bool = True) -> None:
+        """Count one generation. ``is_linked``: orders of its shop name carts or customers."""
         self.carts += 1
+        self.unlinked_carts += not is_linked
         self.undecided += row.status is CartStatus.ACTIVE and row.next_due is not None
         if not row.abandon_count:
             return
@@ -65,6 +81,9 @@ class WhatIfCounts:
         if row.status is CartStatus.RECOVERED and not ordered:
             later = False  # its order was cancelled
         self.abandoned += 1
+        if not is_linked:
+            self.without_link += 1
+            ordered = later = False
         self.ordered += ordered
         self.came_back += ordered or later
         if row.cart_value is None:
@@ -86,11 +105,13 @@ def count_generations(
     watermark: Micros,
     since: Micros,
     into: CountsBySetting,
+    unlinked: Container[Shop] = (),
 ) -> None:
     """Fold one link group with each ``abandon_after`` (µs) and count its generations.
 
     Counts generations first seen at or after ``since``, with items, except tests and those that
-    their platform reports abandoned, which depend on no setting.
+    their platform reports abandoned, which depend on no setting. ``unlinked``: shops whose
+    orders name neither cart nor customer.
     """
     for abandon_after in settings:
         changed = [
@@ -110,7 +131,8 @@ def count_generations(
                 and row.first_seen_at >= since
                 and has_items(row.items)
             ):
-                counts.setdefault(row.currency, WhatIfCounts()).add(row)
+                is_linked = (row.source, row.shop) not in unlinked
+                counts.setdefault(row.currency, WhatIfCounts()).add(row, is_linked=is_linked)
 
 
 def backtest(
@@ -125,6 +147,7 @@ def backtest(
     Keeps only the keys of all carts in memory, and the histories of one batch.
     """
     now = histories.watermark(reader)
+    unlinked = {(source, name) for source, name in reader.query(_UNLINKED, [shop, shop]).rows}
     all_groups = link_groups(reader, shop)
     total = sum(len(carts) for carts, _ in all_groups)
     counts: CountsBySetting = {each: {} for each in settings}
@@ -138,7 +161,7 @@ def backtest(
             # Rows may disappear between the queries: a rebuild swaps tables.
             cart_histories = [carts[key] for key in own_carts if key in carts]
             candidates = [orders[key] for key in own_orders if key in orders]
-            count_generations(cart_histories, candidates, settings, now, since, counts)
+            count_generations(cart_histories, candidates, settings, now, since, counts, unlinked)
         done += len(cart_keys)
         progress("carts", done, total)
     return counts

@@ -1,5 +1,6 @@
 """Timelines of carts and customers as plain data, for ``hookline why``."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
@@ -12,17 +13,16 @@ from hookline.explain.cart_timeline import TIMES, Moment
 from hookline.tables.queries import Reader
 from schemas.events import Micros
 from sinks.carts.records import Generation
-from sinks.lifetime.order_money import order_money
 from sinks.lifetime.order_state import order_state
+from sinks.lifetime.payment_refunds import REFUNDS_FROM_PAYMENTS, payment_refund
 from sinks.merge.event_fields import FIRST
 from sinks.merge.last_writer import Layers, flatten, load
 
 _ROWS = "SELECT * FROM customer_lifetime_value WHERE customer_key = %s ORDER BY currency"
-_ORDERS = """
-    SELECT order_key, source, shop, layers, is_renewal FROM orders
-    WHERE customer_key = %s ORDER BY placed_at, order_key
-"""
-_ENTITY = "SELECT layers FROM customers WHERE customer_key = %s"
+_ORDERS = "SELECT * FROM orders WHERE customer_key = %s ORDER BY placed_at, order_key"
+_REFUNDS = "SELECT * FROM refunds WHERE order_key = ANY(%s) ORDER BY order_key, position"
+_PAYMENTS = "SELECT * FROM payments WHERE order_key = ANY(%s) ORDER BY payment_key"
+_ENTITY = "SELECT layers, is_deleted FROM customers WHERE customer_key = %s"
 _REPORTED = "SELECT total_key, layers FROM reported_totals WHERE customer_key = %s ORDER BY 1"
 _SUBSCRIPTIONS = """
     SELECT subscription_key, layers, status, is_active FROM subscriptions
@@ -30,6 +30,15 @@ _SUBSCRIPTIONS = """
 """
 _META_FIELDS = frozenset({FIRST, "occurred_at", "settings", "is_test"})
 """Fields that every event gives."""
+_MONEY = (
+    "standing", "status", "currency", "gross", "discounts", "refunded", "net", "pending",
+    "taxes_included", "tax_basis", "reason", "is_renewal",
+)  # fmt: skip
+_REFUND_MONEY = (
+    "refund_id", "refunded_at", "basis", "goods", "tax", "shipping", "goodwill", "net_effect",
+    "is_counted",
+)  # fmt: skip
+"""Columns of ``orders`` and of ``refunds`` that make an order's net."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -70,22 +79,25 @@ def generation_json(row: Generation) -> dict[str, Any]:
 
 def customer(reader: Reader, key: str) -> dict[str, Any]:
     """Return a customer's rows, and the entities and events that they are made of."""
-    orders, with_money = [], []
-    for order_key, source, shop, stored, is_renewal in reader.query(_ORDERS, [key]).rows:
-        layers = load(stored)
-        state = order_state(order_key, source, shop, flatten(layers))
-        money = order_money(state)
-        with_money.append((state, money))
-        rules = customer_timeline.order_rules(state, money, is_renewal=is_renewal)
-        orders.append(_entity(order_key, "order", layers, rules))
     rows = reader.query(_ROWS, [key]).as_dicts()
+    orders = reader.query(_ORDERS, [key]).as_dicts()
+    order_keys = [order["order_key"] for order in orders]
+    refunds: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for refund in reader.query(_REFUNDS, [order_keys]).as_dicts():
+        refunds[refund["order_key"]].append(refund)
     stored_customer = reader.query(_ENTITY, [key]).rows
     return {
         "customer_key": key,
         "rows": [
-            {"row": row, "rules": customer_timeline.row_rules(row, with_money)} for row in rows
+            {
+                "row": row,
+                "sums": customer_timeline.row_sums(row["currency"], orders),
+                "rules": customer_timeline.row_rules(row, orders),
+            }
+            for row in rows
         ],
-        "orders": orders,
+        "orders": [_order(order, refunds[order["order_key"]]) for order in orders],
+        "payments": _payments(reader, order_keys),
         "reported": [
             _entity(total, "reported total", load(layers), ("the newest counts, none is summed",))
             for total, layers in reader.query(_REPORTED, [key]).rows
@@ -98,9 +110,39 @@ def customer(reader: Reader, key: str) -> dict[str, Any]:
             key,
             "customer",
             load(stored_customer[0][0]) if stored_customer else (),
-            ("each field comes from the newest event of the customer that gives it",),
+            _customer_rules(is_deleted=bool(stored_customer and stored_customer[0][1])),
         ),
     }
+
+
+def _order(order: dict[str, Any], refunds: list[dict[str, Any]]) -> dict[str, Any]:
+    layers = load(order["layers"])
+    key, source, shop = (order[name] for name in ("order_key", "source", "shop"))
+    state = order_state(key, source, shop, flatten(layers))
+    rules = customer_timeline.order_rules(order, refunds, state)
+    return {
+        **_entity(key, "order", layers, rules),
+        "row": {name: order[name] for name in _MONEY},
+        "refunds": [{name: each[name] for name in _REFUND_MONEY} for each in refunds],
+    }
+
+
+def _payments(reader: Reader, order_keys: list[str]) -> list[dict[str, Any]]:
+    """Return the payments that gave back money of these orders, where that is in net."""
+    found = []
+    for payment in reader.query(_PAYMENTS, [order_keys]).as_dicts():
+        layers = load(payment["layers"])
+        if payment["source"] in REFUNDS_FROM_PAYMENTS and payment_refund(flatten(layers)):
+            rules = customer_timeline.payment_rules(payment)
+            found.append(_entity(payment["payment_key"], "payment", layers, rules))
+    return found
+
+
+def _customer_rules(*, is_deleted: bool) -> tuple[str, ...]:
+    rules = ("each field comes from the newest event of the customer that gives it",)
+    if not is_deleted:
+        return rules
+    return (*rules, "deleted: no contact data from before is kept, and it is no one to write to")
 
 
 def _entity(key: str, kind: str, layers: Layers, rules: tuple[str, ...]) -> dict[str, Any]:

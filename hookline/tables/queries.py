@@ -28,7 +28,7 @@ VIEWS = {
         SELECT source || '/' || shop AS shop, {_SHORT.format("native_cart_id")} AS cart, status,
                detection AS found_by, item_count AS items, cart_value AS value, currency,
                date_trunc('second', abandoned_at) AS abandoned_at,
-               split_part(order_key, ':', 2) AS "order", recovered_value AS recovered,
+               split_part(order_key, ':', 2) AS "order", recovered_value AS order_net,
                date_trunc('second', time_to_recover) AS after
           FROM abandoned_carts ORDER BY abandoned_at DESC, cart_key, generation LIMIT 50
         """,  # noqa: S608 - our own names
@@ -46,8 +46,52 @@ VIEWS = {
          WHERE rank <= {_TOP} ORDER BY currency, rank LIMIT 50
         """,  # noqa: S608 - our own names
     ),
+    "people": (
+        "people",
+        f"""
+        SELECT currency, rank, {_SHORT.format("person")} AS person, customers, shops,
+               orders_count AS orders, gross, discounts, refunded, net, avg_order_value AS average,
+               last_order_at::date AS last_order
+          FROM (SELECT *, split_part(person_key, ':', -1) AS person, row_number() OVER (
+                    PARTITION BY currency ORDER BY net DESC NULLS LAST, person_key) AS rank
+                  FROM people) ranked
+         WHERE rank <= {_TOP} ORDER BY currency, rank LIMIT 50
+        """,  # noqa: S608 - our own names
+    ),
+    "days": (
+        "shop_days",
+        """
+        SELECT source || '/' || shop AS shop, day, currency, orders, gross, discounts,
+               net_before_refunds AS before_refunds, refunded, net, new_customers AS new,
+               returning_customers AS returning, carts_abandoned AS carts_left,
+               carts_recovered AS carts_back
+          FROM shop_days ORDER BY day DESC, source, shop, currency LIMIT 50
+        """,
+    ),
+    "coverage": (
+        "coverage",
+        """
+        SELECT source || '/' || shop AS shop, orders, orders_without_customer AS no_customer,
+               orders_without_net AS no_net, orders_of_unknown_status AS unknown_status, carts,
+               no_recovery_reason AS no_recovery, rounded_amounts AS rounded,
+               dead_letters_open AS dead_open, dead_letters_settled AS dead_settled,
+               last_dead_letter_on AS last_dead
+          FROM coverage ORDER BY dead_letters_open DESC, source, shop LIMIT 50
+        """,
+    ),
 }
 """Argument of `hookline tables` -> (table, query of its most useful columns)."""
+
+
+LIST = """
+    SELECT c.relname AS name, CASE c.relkind WHEN 'v' THEN 'view' ELSE 'table' END AS kind,
+           split_part(obj_description(c.oid, 'pg_class'), '. ', 1) AS holds
+      FROM pg_class c
+     WHERE c.relnamespace = to_regnamespace(quote_ident(current_schema()))
+       AND c.relkind IN ('r', 'v') AND has_table_privilege(c.oid, 'SELECT')
+     ORDER BY c.relkind DESC, c.relname
+"""
+"""Every table and view that the role may read, with the first sentence of its comment."""
 
 
 @dataclass(frozen=True, slots=True)

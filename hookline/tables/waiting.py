@@ -13,6 +13,10 @@ _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 def sentence(reader: Reader, table: str, shops_file: Path) -> str:
     """Return why ``table``, which has no rows, has none yet. Raises psycopg.Error."""
+    if table == "coverage":
+        return "no rows yet: a shop has a row after its first delivery"
+    if table == "shop_days":
+        return "no rows yet: a day has a row once something is ordered or a cart is abandoned"
     if table != "abandoned_carts":
         return (
             "no rows yet: a customer has a row after the first order"

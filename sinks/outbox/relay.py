@@ -94,6 +94,8 @@ class Relay:
             self._term = term
             unsent = await self._leader.run(_unsent)
         if not unsent:
+            if unsent is None:
+                metrics.unset(metrics.SIGNALS_WAITING)  # the leader counts them
             return 0
         producer = await self._ready_producer()
         sending = [await producer.send(self._topic, **self._record(row.signal)) for row in unsent]

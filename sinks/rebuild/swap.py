@@ -17,7 +17,10 @@ from sinks.carts.signals import signals_between
 from sinks.rebuild.table_digest import DERIVED, VOLATILE
 from sinks.store import cart_generations, stored_offsets
 
-REPLACED = frozenset({*DERIVED, "fences", "link_keys"})
+_COPIED_WHOLE = ("dead_letter_counts",)
+"""Not in the log for good, but read by views: a view cannot move to the table that is kept."""
+
+REPLACED = frozenset({*DERIVED, *_COPIED_WHOLE, "fences", "link_keys"})
 """Tables that a swap replaces; it keeps the outbox, the watermark and what operators recorded."""
 
 _COPIED = {
@@ -161,6 +164,12 @@ async def enqueue_changes(
 async def exchange(connection: AsyncConnection[Any], names: SchemaNames) -> None:
     """Exchange the names of the schemas; grants and the kept tables move over."""
     await _grant(connection, names)
+    for table in _COPIED_WHOLE:
+        await connection.execute(
+            sql.SQL("INSERT INTO {} SELECT * FROM {}").format(
+                sql.Identifier(names.shadow, table), sql.Identifier(names.live, table)
+            )
+        )
     kept = await _tables(connection, names.live) - REPLACED
     await connection.execute(
         sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(_list(names.live, kept))

@@ -236,6 +236,8 @@ async def _store_orders(
         if (subscription := state.subscription_key) is not None
     }
     renewed, flipped = await order_rows.mark_renewals(connection, subscriptions, states)
+    # Carts that these orders closed, or now may close, are refolded as well.
+    entity_locks.require((key for state in flipped for key in _order_locks(state)), locked)
     money = {key: order_money(state) for key, state in states.items()}
     rows = (
         order_row(key, layers, states[key], money[key], is_renewal=key in renewed)

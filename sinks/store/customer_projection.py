@@ -11,6 +11,7 @@ from psycopg import AsyncConnection
 from schemas.platforms import naming_cart_customers, providing
 from sinks.lifetime.payment_refunds import REFUNDS_FROM_PAYMENTS
 from sinks.lifetime.refunds import PROVIDES_REFUNDS
+from sinks.lifetime.reported_totals import COUNTS_NO_ORDERS
 
 
 def _sql_list(platforms: frozenset[str]) -> str:
@@ -19,6 +20,7 @@ def _sql_list(platforms: frozenset[str]) -> str:
 
 _WITH_REFUNDS = _sql_list(PROVIDES_REFUNDS)
 _FROM_PAYMENTS = _sql_list(REFUNDS_FROM_PAYMENTS)
+_COUNTING_NO_ORDERS = _sql_list(COUNTS_NO_ORDERS)
 _WITH_CUSTOMERS_OF_CARTS = _sql_list(naming_cart_customers())
 _WITH_SUBSCRIPTIONS = _sql_list(providing("subscriptions"))
 
@@ -63,9 +65,10 @@ _RECOMPUTE = f"""
     ), reported AS MATERIALIZED (
         SELECT * FROM reported_totals WHERE customer_key = ANY(%(keys)b)
     ), claimed AS (
-        SELECT DISTINCT ON (customer_key) customer_key, orders_count FROM reported
-        WHERE orders_count IS NOT NULL
-        ORDER BY customer_key, orders_version DESC, source_event_id DESC
+        SELECT DISTINCT ON (customer_key) customer_key, orders_count
+        FROM reported JOIN facts USING (customer_key)
+        WHERE orders_count IS NOT NULL AND facts.source NOT IN {_COUNTING_NO_ORDERS}
+        ORDER BY customer_key, orders_version DESC, reported.source_event_id DESC
     ), sums AS (
         SELECT customer_key, currency,
             min(placed_at) FILTER (WHERE counted) AS first_order_at,
@@ -131,7 +134,9 @@ _RECOMPUTE = f"""
             s.renewal_revenue,
             CASE WHEN k.is_home THEN f.active_subscriptions END AS active_subscriptions,
             CASE WHEN k.is_home THEN f.abandoned_carts_count END AS abandoned_carts_count,
-            r.revenue AS reported_revenue, r.orders_count AS reported_orders,
+            r.revenue AS reported_revenue,
+            CASE WHEN f.source NOT IN {_COUNTING_NO_ORDERS} THEN r.orders_count END
+                AS reported_orders,
             r.refunded AS reported_refunded,
             CASE WHEN coalesce(s.totals_known, true) THEN r.revenue - coalesce(s.totals, 0) END
                 AS reported_delta,

@@ -67,9 +67,11 @@ class Sweep:
         Raises KafkaError or OSError while Kafka is not available.
         """
         if await self._leader.run(self._load) is None:
+            _show_nothing()
             return None
         await self._read_kafka()
         if await self._leader.run(self._save) is None:
+            _show_nothing()
             return None
         self._report()
         if self._watermark.at is not None:
@@ -142,3 +144,9 @@ class Sweep:
         kafka, self._log = self._log, None
         if kafka is not None:
             await kafka.close()
+
+
+def _show_nothing() -> None:
+    """Show no watermark: the leader shows its own."""
+    metrics.unset(metrics.WATERMARK)
+    metrics.unset(metrics.WATERMARK_HELD, is_labelled=True)

@@ -19,6 +19,7 @@ from schemas.events import (
     Payment,
     PaymentKind,
     PaymentStatus,
+    Refund,
     ReportedTotals,
     Scope,
     Shipment,
@@ -110,6 +111,9 @@ class _World:
             currency=self.chance.choice((None, None, "EUR")),
             placed_at=self.chance.choice((None, at)),
             is_draft=self.chance.choice((None,) * 12 + (False, True)),
+            refunds=self._refunds() if self.chance.random() < 0.3 else None,
+            cancelled_at=at if self.chance.random() < 0.05 else None,
+            cleared=("cancelled_at",) if self.chance.random() < 0.2 else (),
             reported=self._totals(who) if source in ("ciklik", "spiffy") else (),
         )
 
@@ -135,13 +139,16 @@ class _World:
 
     def payment(self, source: str, who: int, at: int, about: dict[str, Any]) -> Event:
         return Payment(
-            meta=self._meta(source, "payment", who, at, about),
-            payment_id=f"{who}",
-            kind=self.chance.choice(list(PaymentKind)),
+            meta=meta(
+                source, "payment", native := f"{who}.{self.chance.randrange(3)}", at, **about
+            ),
+            payment_id=native,
+            kind=self.chance.choice((PaymentKind.TRANSACTION, *PaymentKind)),
             status=self.chance.choice(list(PaymentStatus)),
-            order_id=f"{who}.0",
+            order_id=self.chance.choice((None, f"{who}.0", f"{who}.0", f"{who}.1", f"{who}.2")),
             customer=self._who(who),
             amount=self._amount(),
+            refunded_amount=self._amount() if self.chance.random() < 0.4 else None,
         )
 
     def shipment(self, source: str, who: int, at: int, about: dict[str, Any]) -> Event:
@@ -199,6 +206,22 @@ class _World:
             )
         return bought
 
+    def _refunds(self) -> tuple[Refund, ...]:
+        """None, one or two refunds, with and without ids, that succeeded or did not."""
+        return tuple(
+            Refund(
+                refund_id=self.chance.choice((None, "r1", "r2"))
+                if number == 0
+                else f"r{number + 2}",
+                status=self.chance.choice((PaymentStatus.SUCCEEDED, *PaymentStatus)),
+                amount=self.chance.choice((None, self._amount())),
+                goods=self.chance.choice((None, self._amount())),
+                tax=self.chance.choice((None, Decimal("1.25"))),
+                shipping=self.chance.choice((None, Decimal("4.95"))),
+            )
+            for number in range(self.chance.randrange(3))
+        )
+
     def _totals(self, who: int) -> tuple[ReportedTotals, ...]:
         if self.chance.random() < 0.6:
             return ()
@@ -207,6 +230,7 @@ class _World:
                 scope=self.chance.choice(list(Scope)),
                 scope_id=f"u{who}",
                 revenue=self._amount(),
+                refunded=self.chance.choice((None, self._amount())),
                 orders_count=self.chance.choice((None, 1, 9)),
             ),
         )

@@ -166,6 +166,15 @@ ORDER = {
     "carts_to_contact": ("cart_key", "generation"),
     "daily_cart_rates": ("source", "shop", "day"),
     "unattributed_orders": ("order_key",),
+    "cohort_value": ("source", "shop", "currency", "cohort_month", "months_since"),
+    "discount_codes": ("source", "shop", "currency", "code"),
+    "order_intervals": ("customer_key",),
+    "order_sequence": ("order_key",),
+    "people": ("person_key", "currency"),
+    "product_sales": ("source", "shop", "currency", "product_id", "variant_id", "sku", "name"),
+    "refunds_by_day": ("source", "shop", "day", "currency", "basis"),
+    "refunds_by_order_month": ("source", "shop", "month", "currency"),
+    "shop_days": ("source", "shop", "day", "currency"),
     "signals": (),
 }
 """Table -> what its rows are ordered by."""

@@ -127,6 +127,15 @@ RULES = {
     "rates-no-links": "recovery is null where a shop's orders name neither cart nor customer",
     "to-contact": "who has ordered since is no one to write to",
     "coverage": "what each platform cannot tell",
+    # Views for analysts
+    "people": "one row per person and currency: customers of one address, guests too",
+    "order-numbers": "orders are numbered by customer; renewals have no number",
+    "order-intervals": "the next order: the customer's median of days, else the shop's",
+    "shop-days": "orders by their day, refunds by theirs: over all days the net of the orders",
+    "refunds-by-day": "refunds by the day on which they were made, and by the month of the order",
+    "product-sales": "an order's gross and discounts divided over its lines",
+    "discount-codes": "an order with two codes counts whole in both",
+    "cohort-value": "net from the first month on to the end of each",
     # Settings
     "settings-stamped": "what changes a meaning is stamped on each event",
 }

@@ -11,7 +11,11 @@ from tests.histories.reference import Reference
 
 T = TypeVar("T")
 
-ONLY_SQL = ("carts_to_contact", "coverage", "daily_cart_rates", "unattributed_orders")
+ONLY_SQL = (
+    "carts_to_contact", "coverage", "daily_cart_rates", "unattributed_orders",
+    "cohort_value", "discount_codes", "order_intervals", "order_sequence", "people",
+    "product_sales", "refunds_by_day", "refunds_by_order_month", "shop_days",
+)  # fmt: skip
 """Views: there is no pure form of them."""
 SIZES = (1, 7, 1000)
 """Batches of one, of seven, and of all."""

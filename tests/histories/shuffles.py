@@ -23,7 +23,7 @@ from schemas.events import Event
 from sinks.postgres.migrate import migrate
 from tests.histories.everything import WATERMARK, everything
 from tests.histories.running import by_topic, folded, shuffled
-from tests.histories.stored import database, empty, read, store, unlike
+from tests.histories.stored import database, empty, read, slowly, store, unlike
 from tests.sink_events import Tables
 
 
@@ -43,7 +43,7 @@ async def _compare(settings: Settings, count: int, seeds: Sequence[int], console
     migrate(settings)
     async with Tables(settings) as tables:
         first = await shuffle(tables, events, 0)
-        apart = unlike(folded(events, count, WATERMARK), read(tables))
+        apart = [*unlike(folded(events, count, WATERMARK), read(tables)), *slowly(tables)]
         console.print(*apart[:20], sep="\n")
         different = 0
         for seed in track(seeds, "orders", console=console, transient=True):

@@ -6,7 +6,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
@@ -17,6 +19,7 @@ from schemas.events import Event, Micros
 from sinks.rebuild import table_digest
 from tests.histories.history import ORDER, Row, shown
 from tests.histories.running import ONLY_SQL
+from tests.lifetime.from_tables import NEEDED, differences
 from tests.sink_events import Tables
 
 _EMPTIED = (*table_digest.DERIVED, "link_keys", "outbox", "sent_signals", "watermark")
@@ -75,6 +78,21 @@ def read(tables: Tables) -> dict[str, list[Row]]:
         {name: _amount(name, value) for name, value in record.items()} for (record,) in records
     ]
     return found
+
+
+def slowly(tables: Tables) -> list[str]:
+    """What does not add up by the independent rule, which reads the tables alone."""
+    with tables._connect() as connection:
+        return differences(rows_of(connection))
+
+
+def rows_of(connection: psycopg.Connection[Any]) -> dict[str, list[Row]]:
+    """All rows that the independent rule needs."""
+    cursor = connection.cursor(row_factory=dict_row)
+    return {
+        name: cursor.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(name))).fetchall()
+        for name in NEEDED
+    }
 
 
 def unlike(expected: Mapping[str, Sequence[Row]], found: Mapping[str, Iterable[Row]]) -> list[str]:

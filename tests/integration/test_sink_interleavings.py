@@ -1,176 +1,24 @@
 """Transactions of carts, orders, customers and the sweep, interleaved statement by statement."""
 
-import itertools
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from psycopg import AsyncConnection, sql
+from psycopg import AsyncConnection
 
-from runtime.settings import Settings
-from runtime.stage import Partition
-from schemas.events import TOPIC_OF, Change, Customer, CustomerRef, Event
-from schemas.topics import BY_RECORD, CARTS, CUSTOMERS, ORDERS
-from sinks.rebuild import table_digest
-from sinks.store.batch_writer import Writer
-from sinks.watermark import due_carts
-from tests.sink_events import (
-    CODEC,
-    HOUR,
-    MINUTE,
-    NOON,
-    Tables,
-    batch,
-    cart,
-    line,
-    meta,
-    order,
-    record,
+from tests.interleaved import (
+    LIMIT,
+    Stage,
+    of_refunds,
+    of_rows,
+    of_shops,
+    of_steps,
+    turns,
 )
-from tests.turns import ByChance, Every, Schedule, Turns, Work
+from tests.sink_events import HOUR, NOON, Tables
+from tests.turns import ByChance, Every
 
 pytestmark = pytest.mark.stack
-
-BOUGHT = [line("a")]
-ONE = CustomerRef(customer_id="1")
-MAIL = "a" * 64
-GUEST = CustomerRef(email_hash=MAIL)
-BOTH = CustomerRef(customer_id="1", email_hash=MAIL)
-PASSED = NOON + 2 * HOUR
-EARLIER = NOON - HOUR
-LIMIT = 200
-_EMPTIED = (*table_digest.DERIVED, "fences", "link_keys", "outbox", "sent_signals", "watermark")
-_WATERMARK = sql.SQL(
-    "INSERT INTO watermark (at, state) VALUES"
-    " (timestamptz 'epoch' + {} * interval '1 microsecond', '{{}}')"
-).format(PASSED)
-
-
-def person(source: str) -> Customer:
-    return Customer(
-        meta=meta(source, "customer", "1", NOON + 5 * MINUTE, change=Change.CREATED),
-        customer_id="1",
-        email_hash=MAIL,
-        accepts_marketing=True,
-        created_at=NOON + 5 * MINUTE,
-    )
-
-
-EVENTS: dict[str, dict[str, Event]] = {
-    # Order and cart share the customer's id.
-    "run-free": {
-        "cart": cart("c", NOON, BOUGHT, source="run-free", customer=ONE),
-        "more": cart("c", NOON + 50 * MINUTE, BOUGHT, source="run-free", customer=ONE),
-        "order": order("9", NOON + 90 * MINUTE, source="run-free", customer=ONE, items=BOUGHT),
-        "person": person("run-free"),
-    },
-    # They share nothing until the cart's later event links the customer with the address.
-    "ciklik": {
-        "cart": cart("c", NOON, BOUGHT, source="ciklik", customer=ONE),
-        "link": cart("c", NOON + 10 * MINUTE, BOUGHT, source="ciklik", customer=BOTH),
-        "order": order("9", NOON + 90 * MINUTE, source="ciklik", customer=GUEST, items=BOUGHT),
-        "person": person("ciklik"),
-    },
-}
-NAMES = ("cart", "more", "link", "order", "person", "sweep")
-_ALWAYS_FREE = ("set_config", "UPDATE fences", "FROM fences", "next_due <=")
-"""Words of statements on what no other of these writes, and of the sweep's look for due carts."""
-
-
-def of_rows(statement: str) -> bool:
-    """Everything but the shops, whose row stands: nobody changes it."""
-    return not any(word in statement for word in (*_ALWAYS_FREE, "shops"))
-
-
-def of_steps(statement: str) -> bool:
-    """Link locks, the reads of a fold, and the writes: one of each kind for all that follow."""
-    return any(word in statement for word in ("INTO link_keys", "FROM carts c", "UPDATE carts"))
-
-
-def of_shops(statement: str) -> bool:
-    """The shops' row, the link locks, and what is summed up in the end."""
-    return any(word in statement for word in ("FROM shops", "INTO shops", "UPDATE shops")) or (
-        any(word in statement for word in ("INTO link_keys", "customer_lifetime_value"))
-        and "set_config" not in statement
-    )
-
-
-class Stage:
-    """Tables that are empty but for ``before``, and transactions to run on them."""
-
-    def __init__(
-        self, tables: Tables, turns: Turns, source: str, names: Sequence[str], before: Sequence[str]
-    ) -> None:
-        self.tables, self.turns = tables, turns
-        self._told, self.names = EVENTS[source], tuple(names)
-        self._before = tuple(before)
-        self.first_receipt(source, EARLIER)
-
-    def first_receipt(self, source: str, at: int | None) -> None:
-        """When the shop was first heard of, before all transactions; None if never."""
-        topics = [self.tables.settings.topic(topic) for topic in (CARTS, ORDERS, CUSTOMERS)]
-        forget = sql.SQL("DELETE FROM {};")
-        shop = sql.SQL(
-            "INSERT INTO shops VALUES"
-            " ({}, 'main', timestamptz 'epoch' + {} * interval '1 microsecond')"
-        )
-        self._empty = sql.SQL(" ").join(
-            [
-                *(forget.format(sql.Identifier(name)) for name in _EMPTIED),
-                sql.SQL(
-                    "INSERT INTO fences (topic, partition)"
-                    " SELECT * FROM unnest({}::text[]) CROSS JOIN generate_series(0, 6);"
-                ).format(topics),
-                *([] if at is None else [shop.format(source, at)]),
-            ]
-        )
-
-    async def reset(self) -> None:
-        """Empty tables, fences at 0, the watermark far on; then store what was before."""
-        await self.turns.monitor.execute(self._empty)
-        for name in self._before:  # before anything was silent
-            await self.work(name)()
-        await self.turns.monitor.execute(_WATERMARK)
-
-    def work(self, name: str) -> Work:
-        """A transaction: each event comes in a partition of its own, as far as that can be."""
-        database = self.turns.databases[name]
-        if name == "sweep":
-            return partial(due_carts.fold_due, database, PASSED, lambda: NOON)
-        event = self._told[name]
-        topic = self.tables.settings.topic(BY_RECORD[TOPIC_OF[type(event)]])
-        place = Partition(topic, list(self._told).index(name))
-        stored = batch(place, 0, [record(topic, 0, event)])
-        return partial(Writer(database, CODEC, lambda: NOON).store, [stored], None)
-
-    def works(self) -> Mapping[str, Work]:
-        return {name: self.work(name) for name in self.names}
-
-    async def one_by_one(self) -> dict[str, str]:
-        """The rows after one transaction after the other: the same in every order."""
-        found = []
-        for names in itertools.permutations(self.names):
-            await self.reset()
-            for name in names:
-                await self.work(name)()
-            found.append(await self.tables.digest())
-        assert found.count(found[0]) == len(found)
-        return found[0]
-
-    async def interleaved(self, schedules: Iterable[Schedule]) -> int:
-        """Run every schedule; each gives the rows of one by one. How many there were."""
-        expected = await self.one_by_one()
-        count = 0
-        for schedule in schedules:
-            await self.reset()
-            await self.turns.run(self.works(), schedule)
-            found = await self.tables.digest()
-            wrong = {name for name in expected if expected[name] != found[name]}
-            assert set() == wrong, f"{wrong} after {' '.join(self.turns.taken)}"
-            count += 1
-        return count
 
 
 @pytest.mark.parametrize(
@@ -181,6 +29,9 @@ class Stage:
         ("run-free", ("order", "person"), ()),
         ("ciklik", ("cart", "link"), ()),
         ("ciklik", ("link", "order"), ()),
+        ("ciklik", ("edited", "deletion"), ("person",)),
+        ("run-free", ("order", "deletion"), ("person",)),
+        ("run-free", ("person", "deletion"), ("order",)),
         ("run-free", ("sweep", "order"), ("cart",)),
         ("run-free", ("sweep", "more"), ("cart",)),
         ("run-free", ("sweep", "person"), ("cart",)),
@@ -194,6 +45,29 @@ async def test_every_interleaving_of_two_gives_the_rows_of_one_after_the_other(
     gated = of_steps if "sweep" in names else of_rows
     async with turns(tables.settings, gated) as taken:
         stage = Stage(tables, taken, source, names, before)
+        assert await stage.interleaved(Every(LIMIT)) >= 2
+
+
+@pytest.mark.parametrize(
+    ("names", "before"),
+    [
+        (("order", "payment"), ()),
+        (("order", "refund"), ("payment",)),
+        (("edited", "payment"), ("order",)),
+        (("edited", "refund"), ("order", "payment")),
+        (("order", "other"), ("payment",)),
+        (("payment", "link"), ("cart", "order")),
+        (("payment", "edited"), ("cart", "link", "order")),
+        (("later", "older"), ("guest",)),
+        (("older", "guest"), ("later",)),
+    ],
+)
+async def test_every_interleaving_of_an_order_and_what_decides_in_its_row_gives_the_same_row(
+    tables: Tables, names: Sequence[str], before: Sequence[str]
+) -> None:
+    """A payment gives money back, or an older order makes a renewal, as a worker stores it."""
+    async with turns(tables.settings, of_refunds) as taken:
+        stage = Stage(tables, taken, "ciklik", names, before)
         assert await stage.interleaved(Every(LIMIT)) >= 2
 
 
@@ -213,6 +87,8 @@ async def test_every_interleaving_of_a_shops_first_deliveries_gives_the_same_row
     [
         ("ciklik", ("cart", "link", "order", "person"), ()),
         ("ciklik", ("link", "order", "person", "sweep"), ("cart",)),
+        ("ciklik", ("order", "payment", "refund", "edited"), ("cart", "link")),
+        ("ciklik", ("order", "payment", "other", "deletion"), ("cart", "link", "person")),
         ("run-free", ("more", "order", "person", "sweep"), ("cart",)),
     ],
 )
@@ -224,8 +100,19 @@ async def test_chance_interleavings_of_four_give_the_rows_of_one_after_the_other
         assert await stage.interleaved(map(ByChance, range(10))) == 10
 
 
+@pytest.mark.parametrize(
+    ("source", "names", "wrong"),
+    [
+        ("run-free", ("cart", "order"), "cart_generations"),
+        ("ciklik", ("order", "payment"), "refunds"),
+    ],
+)
 async def test_without_link_locks_an_interleaving_goes_wrong(
-    tables: Tables, monkeypatch: pytest.MonkeyPatch
+    tables: Tables,
+    monkeypatch: pytest.MonkeyPatch,
+    source: str,
+    names: Sequence[str],
+    wrong: str,
 ) -> None:
     async def take(connection: AsyncConnection[Any], keys: Mapping[str, bool]) -> frozenset[str]:
         """Find the keys that carts carry, and lock nothing."""
@@ -237,16 +124,6 @@ async def test_without_link_locks_an_interleaving_goes_wrong(
 
     monkeypatch.setattr("sinks.store.entity_locks.take", take)
     async with turns(tables.settings, of_rows) as taken:
-        stage = Stage(tables, taken, "run-free", ("cart", "order"), ())
-        with pytest.raises(AssertionError, match="cart_generations"):
+        stage = Stage(tables, taken, source, names, ())
+        with pytest.raises(AssertionError, match=wrong):
             await stage.interleaved(map(ByChance, range(100)))
-
-
-@asynccontextmanager
-async def turns(settings: Settings, gated: Callable[[str], bool]) -> AsyncIterator[Turns]:
-    made = Turns(settings, NAMES, gated)
-    await made.connect()
-    try:
-        yield made
-    finally:
-        await made.close()

@@ -211,3 +211,25 @@ def _normal(row: dict[str, Any]) -> dict[str, Any]:
 
 def _micros(text: str) -> int:
     return round(datetime.fromisoformat(text).astimezone(UTC).timestamp()) * 1_000_000
+
+
+async def test_a_count_of_transactions_stored_earlier_says_nothing_of_orders(
+    tables: Tables,
+) -> None:
+    """Rows of early adapters' events stay as they are until a rebuild; what they count is known."""
+    people: list[Event] = [
+        Customer(
+            meta=meta(source, "customer", "1", NOON),
+            customer_id="1",
+            created_at=NOON,
+            reported=(ReportedTotals(scope=Scope.CUSTOMER, revenue=Decimal(9), orders_count=0),),
+        )
+        for source in ("ciklik", "spiffy")
+    ]
+    await tables.put(people)
+    tables.execute("UPDATE reported_totals SET orders_count = 3, orders_version = '[9]'")
+    await tables.passed(NOON + DAY)
+    found = tables.rows(
+        "SELECT source, reported_orders, history_complete FROM customer_lifetime_value ORDER BY 1"
+    )
+    assert found == [("ciklik", None, True), ("spiffy", 3, False)]

@@ -1,0 +1,3 @@
+{{ config(post_hook="{{ comments_of(['people']) }}") }}
+
+select * from {{ source('hookline', 'people') }}

@@ -1,0 +1,1 @@
+"""How many deliveries became dead letters: what is missing from the tables."""
