@@ -4,6 +4,7 @@ import inspect
 import os
 import re
 import sys
+from collections.abc import Callable
 from importlib import metadata
 from typing import Annotated
 
@@ -12,6 +13,8 @@ import typer
 from hookline.commands import (
     audit,
     capacity,
+    completion,
+    contact_key,
     dead,
     demo,
     predict,
@@ -29,13 +32,14 @@ from hookline.console import output
 from hookline.console.errors import guarded
 from runtime.settings import misspelt
 
-_STAGES = ("ingest", "process", "sink", "migrate")
-"""They log a misspelt setting instead."""
+_STAGES = ("ingest", "process", "sink")
+"""They log what other commands print."""
 
 app = typer.Typer(
     name="hookline",
     no_args_is_help=True,
-    add_completion=False,
+    # Without its two options in --help: `hookline completion` prints the scripts.
+    add_completion=completion.VARIABLE in os.environ,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -66,8 +70,9 @@ def root(
 # In the order of --help.
 for command in (
     *(demo.demo, stack.up, stack.down, stack.status, stack.doctor, send.send, what_if.what_if),
-    *(predict.predict, audit.audit, capacity.capacity, audit.accept_loss, rebuild.rebuild),
-    *(stages.ingest, stages.process, stages.sink, stages.migrate),
+    *(predict.predict, audit.audit, capacity.capacity, audit.accept_loss),
+    *(contact_key.accept_key, rebuild.rebuild),
+    *(stages.ingest, stages.process, stages.sink, stages.migrate, completion.completion),
 ):
     app.command()(command)
 for module in (tables, why, topics, shops, dead):
@@ -94,12 +99,18 @@ _set_help(app)
 
 def main() -> None:
     """Run the ``hookline`` command: an error is one line; with --debug, a traceback."""
+    if completion.VARIABLE in os.environ:
+        app(prog_name="hookline")
     debug = "--debug" in sys.argv or bool(os.environ.get("HOOKLINE_DEBUG"))
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
-    if not sys.argv[1:2] or sys.argv[1] not in _STAGES:
+    report: Callable[[str], None] = _print_error
+    command = sys.argv[1] if sys.argv[1:] else ""
+    if command in _STAGES:
+        report = stages.error_log(command, _print_error)
+    elif command != "migrate":  # it logs a misspelt setting
         for sentence in misspelt():
-            _print_error(sentence)
-    sys.exit(guarded(app, _print_error, debug=debug))
+            report(sentence)
+    sys.exit(guarded(lambda: app(prog_name="hookline"), report, debug=debug))
 
 
 def _print_error(message: str) -> None:

@@ -35,9 +35,9 @@ CONNECTIONS = 65_536
 class App:
     """Routes ``/hooks/`` to the ingress, everything else to the health and metrics pages."""
 
-    def __init__(self, ingress: Ingress, health: Health) -> None:
+    def __init__(self, ingress: Ingress, health: Health, metrics_port: int = 0) -> None:
         self.ingress = ingress
-        self._pages = Starlette(routes=pages.routes(health))
+        self._pages = Starlette(routes=pages.routes(health, metrics_port))
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer one ASGI request."""
@@ -73,7 +73,7 @@ def create_app(
         quotas or Quotas(),
         access_log or AccessLog(),
     )
-    return App(ingress, health)
+    return App(ingress, health, settings.metrics_port)
 
 
 def server_of(app: App, settings: Settings) -> pages.Server:
@@ -158,7 +158,7 @@ def run(settings: Settings) -> None:
     """
     logs.configure(settings, "ingest")
     raise_descriptor_limit()
-    health = Health()
+    health = Health(stage=metrics.INGEST)
     shops = ShopBook(settings.shops_file, health)
 
     async def main() -> None:

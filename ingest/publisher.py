@@ -29,6 +29,7 @@ from aiokafka.errors import (
 from ingest.partitioner import partition_of
 from runtime import logs
 from runtime.kafka.producer import new_producer
+from runtime.kafka.reasons import explained, explanation
 from runtime.settings import Settings
 from schemas.envelopes import Headers
 
@@ -37,6 +38,7 @@ log = logs.get("hookline.publisher")
 EXIT_FATAL = 70
 """Exit code after a fatal error of the producer."""
 CONNECT_PAUSE = 1.0
+_NOT_YET = "Kafka has not been reached yet"
 _UNSENT = (KafkaTimeoutError, MessageSizeTooLargeError, TopicAuthorizationFailedError)
 """Errors of sending that are not retriable, yet leave the producer usable."""
 
@@ -92,7 +94,7 @@ class KafkaPublisher:
     """Sends through one idempotent producer.
 
     ``on_fatal`` is called with an error after which the producer can no longer send in order; in
-    production it must end the process.
+    production it must end the process. ``obstacle`` is why nothing can be sent yet.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class KafkaPublisher:
         self._on_fatal = on_fatal
         self._overrides = overrides
         self._producer: AIOKafkaProducer | None = None
+        self.obstacle = _NOT_YET
         self._partitions: dict[str, int] = {}
         self._incoming: list[Pending] = []
         self._queues: dict[tuple[str, int], PartitionQueue] = {}
@@ -116,16 +119,19 @@ class KafkaPublisher:
 
     async def connect(self) -> None:
         """Start the producer; wait for Kafka for as long as it takes."""
-        problem = ""
         while self._producer is None:
             producer = new_producer(self._settings, **self._overrides)
             try:
-                await producer.start()
+                async with explained(self._settings, "Write"):
+                    await producer.start()
             except (KafkaError, OSError) as error:
                 await producer.stop()  # nothing was sent through it
-                if problem != (problem := repr(error)):
+                if self.obstacle != (obstacle := f"{_NOT_YET}: {error}"):
+                    self.obstacle = obstacle
                     log.warning(
-                        "Kafka cannot be reached yet; retrying", brokers=self._settings.brokers
+                        "Kafka cannot be used yet; retrying",
+                        brokers=self._settings.brokers,
+                        why=str(error),
                     )
                 await asyncio.sleep(CONNECT_PAUSE)
             except asyncio.CancelledError:
@@ -141,7 +147,7 @@ class KafkaPublisher:
     def send(self, record: Record) -> "asyncio.Future[Any]":
         """See Publisher."""
         if self._producer is None:
-            raise NotSentError("Kafka has not been reached yet")
+            raise NotSentError(self.obstacle)
         future = self._loop.create_future()
         self._incoming.append((record, future))
         self._unsettled += 1
@@ -201,14 +207,17 @@ class KafkaPublisher:
 
     def _not_sent(self, error: KafkaError) -> NotSentError:
         if not error.retriable and not isinstance(error, _UNSENT):
-            self._on_fatal(repr(error))
-        return NotSentError(repr(error))
+            self._on_fatal(self._reason(error))
+        return NotSentError(self._reason(error))
+
+    def _reason(self, error: BaseException) -> str:
+        return explanation(error, self._settings, "Write") or repr(error)
 
     def _on_answer(self, queue: PartitionQueue, answer: "asyncio.Future[Any]") -> None:
         error = answer.exception()
         if error is not None:
             # The batch's sequence numbers are used up: the broker accepts none after the gap.
-            self._on_fatal(repr(error))
+            self._on_fatal(self._reason(error))
         self._settle_batch(queue, error)
 
     def _settle_batch(self, queue: PartitionQueue, error: BaseException | None) -> None:

@@ -7,7 +7,6 @@ outcomes first, offset second.
 """
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from processors.index.run_set import IndexRow
 from processors.sources import ADAPTERS
 from processors.sources.contract import Adapter
 from processors.unknown_fields import UnknownFields
-from runtime import logs, metrics
+from runtime import contact_key, logs, metrics
 from runtime.consumer.crash_marks import Chunk
 from runtime.health import Health
 from runtime.kafka import topics_admin
@@ -98,11 +97,13 @@ class Processors:
         self._open: dict[int, OpenIndex] = {}
         self._busy: set[int] = set()
         self._unknown_fields = UnknownFields()
+        metrics.INDEX_ENTRIES.set_function(self._entries)
 
     async def start(self, settings: Settings, health: Health) -> None:
         """Connect: schemas, shops, the producer, the reader of the outcome logs."""
         settings.require_contact_key()
         self._settings, self._health = settings, health
+        await contact_key.claim(settings, health)
         self._shops = ShopBook(settings.shops_file, health)
         self._shops.reload_at_hangup()
         self._watching = asyncio.ensure_future(self._shops.watch())
@@ -157,7 +158,6 @@ class Processors:
             opened = None  # free its memory before another index is built
             opened = OpenIndex(await self._recovery.open(number, due, window_ms), window_ms)
         self._open[number] = opened
-        metrics.INDEX_ENTRIES.set(sum(len(each.index) for each in self._open.values()))
         return opened
 
     async def revoked(self, partitions: frozenset[Partition]) -> None:
@@ -191,7 +191,6 @@ class Processors:
     async def _settle(self, batch: Batch, chunk: Chunk, opened: OpenIndex) -> None:
         number, index = batch.partition.number, opened.index
         while batch.is_current():
-            began = time.monotonic()
             if opened.is_stale:
                 count = await self._recovery.catch_up(number, index)
                 metrics.FOREIGN_OUTCOMES.inc(count)
@@ -218,7 +217,7 @@ class Processors:
             if not batch.is_current():
                 return  # the next owner reads from the logs what arrived
             self._add_to_index(opened, decided, appended)
-            self._count(decided, appended, time.monotonic() - began)
+            self._count(decided, appended)
             horizon_ms = chunk.records[-1].timestamp - opened.window_ms - HORIZON_MARGIN_MS
             index.settle(chunk.end, horizon_ms)
             self._cache.offer(number, index, opened.window_ms)
@@ -232,6 +231,9 @@ class Processors:
         await self._cache.flush()
         await self._recovery.stop()
         await self._producer.stop()
+
+    def _entries(self) -> int:
+        return sum(len(opened.index) for opened in self._open.values())
 
     def _window_ms(self) -> int:
         shops = self._shops.shops.values()
@@ -252,7 +254,7 @@ class Processors:
             else:
                 opened.is_stale = True
 
-    def _count(self, decided: _ChunkOutcomes, appended: list[Appended], seconds: float) -> None:
+    def _count(self, decided: _ChunkOutcomes, appended: list[Appended]) -> None:
         for (source, kind), count in decided.kinds.items():
             metrics.VERDICTS.labels(source, kind).inc(count)
         for (source, reason), count in decided.reasons.items():
@@ -263,8 +265,6 @@ class Processors:
             metrics.UNKNOWN_FIELDS.labels(source, event).inc(count)
         for source, event, count in self._unknown_fields.take_rounded():
             metrics.ROUNDED_AMOUNTS.labels(source, event).inc(count)
-        metrics.BATCH_RECORDS.labels("processors").observe(decided.kinds.total())
-        metrics.BATCH_SECONDS.labels("processors").observe(seconds)
 
 
 def run(settings: Settings, stage: Processors | None = None) -> None:

@@ -12,12 +12,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from runtime import logs, metrics
+from runtime import logs, metrics, metrics_page
+from runtime.sentences import sentence
 from runtime.settings import Settings
 
 log = logs.get("hookline.health")
 
 Result = TypeVar("Result")
+
+METRICS_TIMEOUT = 8.0
+"""Seconds to wait for the metrics of all workers; Prometheus waits 10."""
 
 
 @dataclass(slots=True)
@@ -27,7 +31,7 @@ class Health:
     ``unmet`` and ``stopped`` map a condition's name to the reason, written for an operator: the
     first end by waiting, the second only by the operator. ``warnings`` do not affect readiness.
     ``answers`` counts answers of services, so that long work differs from a hang. ``port`` is where
-    ``serve`` listens, once it does.
+    ``serve`` listens, once it does. ``stage`` chooses the families of /metrics, empty for all.
     """
 
     unmet: dict[str, str] = field(default_factory=dict)
@@ -35,6 +39,7 @@ class Health:
     warnings: dict[str, str] = field(default_factory=dict)
     answers: int = 0
     port: int | None = None
+    stage: str = ""
 
     def waiting(self, name: str, reason: str) -> None:
         """Mark ``name`` as unmet: not ready until ``met``."""
@@ -89,7 +94,7 @@ async def wait_until(
             result = await attempt()
         except away as error:
             health.waiting(condition, reason(error))
-            log.warning("waiting", condition=condition, error=repr(error))
+            log.warning("waiting", condition=condition, error=sentence(error) or repr(error))
             await asyncio.sleep(pause)
             pause = min(pause * 2, longest_pause)
         else:
@@ -97,8 +102,11 @@ async def wait_until(
             return result
 
 
-def routes(health: Health) -> list[Route]:
-    """Build the three pages of a process; /readyz is 503 with the reasons while not ready."""
+def routes(health: Health, metrics_port: int = 0) -> list[Route]:
+    """Build the three pages of a process; /readyz is 503 with the reasons while not ready.
+
+    ``metrics_port``: a port of this host that gives the metrics of all workers; 0: only ours.
+    """
 
     async def healthz(_request: Request) -> Response:
         return JSONResponse({"alive": True})
@@ -113,11 +121,28 @@ def routes(health: Health) -> list[Route]:
             status_code=200 if health.is_ready else 503,
         )
 
-    async def metrics_page(_request: Request) -> Response:
+    async def metrics_of(_request: Request) -> Response:
         metrics.READY.set(health.is_ready)
-        return Response(metrics.render(), headers={"content-type": metrics.CONTENT_TYPE})
+        if not metrics_port:
+            page = metrics_page.render(health.stage)
+        elif not (page := await _metrics_of_all(metrics_port)):
+            return Response("the parent of the workers does not answer\n", status_code=503)
+        return Response(page, headers={"content-type": metrics_page.CONTENT_TYPE})
 
-    return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics_page)]
+    return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics_of)]
+
+
+async def _metrics_of_all(port: int) -> bytes:
+    """Return the page of all workers, empty while their parent does not answer."""
+    try:
+        async with asyncio.timeout(METRICS_TIMEOUT):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            try:
+                return await reader.read()
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return b""
 
 
 class Server(uvicorn.Server):

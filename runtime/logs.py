@@ -1,13 +1,16 @@
 """Logs: key=value for people at a terminal, one JSON object a line for machines.
 
-``configure`` is called once per process; the logs of libraries pass through the same processors.
-Values that look like a secret, a token in a URL or an e-mail address are redacted.
+``configure`` is called once per process; the logs of libraries pass through the same processors,
+warnings and errors only unless debug is asked for. Values that look like a secret, a token in a
+URL or an e-mail address are redacted.
 """
 
 import logging
 import re
 import sys
+import threading
 from collections.abc import MutableMapping
+from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
@@ -15,6 +18,7 @@ import structlog
 from runtime.settings import Settings, SettingsError
 
 REDACTED = "[redacted]"
+FORMATS = ("auto", "json", "text")
 
 _SECRET_KEYS = re.compile(
     r"secret|token|password|passwd|authorization|signature|hmac|api_?key|contact_key|cookie"
@@ -32,7 +36,9 @@ _SCRUBS = (
         r"\1" + REDACTED,
     ),
 )
-# At lower levels they log keys and bodies, or access lines with whole URLs.
+OURS = "hookline"
+"""The logger above all of ours."""
+# At lower levels they log keys and bodies, or access lines with whole URLs, also at debug.
 _MINIMUM_LEVELS = {
     "aiokafka": logging.INFO,
     "asyncio": logging.INFO,
@@ -74,6 +80,11 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> dict[
     return {**_clean(dict(event)), **own}
 
 
+def is_for_people(log_format: str, stream: TextIO) -> bool:
+    """Whether logs are text and not JSON."""
+    return log_format == "text" or (log_format == "auto" and stream.isatty())
+
+
 def configure(settings: Settings, stage: str, stream: TextIO | None = None) -> None:
     """Send all logs of this process to ``stream`` (stderr), each with its ``stage``.
 
@@ -83,9 +94,9 @@ def configure(settings: Settings, stage: str, stream: TextIO | None = None) -> N
     level = logging.getLevelNamesMapping().get(settings.log_level.upper())
     if level is None:
         raise SettingsError("HOOKLINE_LOG_LEVEL: one of debug, info, warning, error")
-    if settings.log_format not in ("auto", "json", "text"):
+    if settings.log_format not in FORMATS:
         raise SettingsError("HOOKLINE_LOG_FORMAT: one of auto, json, text")
-    is_text = settings.log_format == "text" or (settings.log_format == "auto" and stream.isatty())
+    is_text = is_for_people(settings.log_format, stream)
 
     def named(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Any:
         event.setdefault("stage", stage)
@@ -126,11 +137,30 @@ def configure(settings: Settings, stage: str, stream: TextIO | None = None) -> N
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
+    root.setLevel(level if level <= logging.DEBUG else max(level, logging.WARNING))
+    logging.getLogger(OURS).setLevel(level)
     for name, minimum in _MINIMUM_LEVELS.items():
-        logging.getLogger(name).setLevel(max(level, minimum))
+        logging.getLogger(name).setLevel(max(root.level, minimum))
 
 
 def get(name: str) -> Any:
     """Return a logger: ``log.info("what happened", key=value)``."""
     return structlog.stdlib.get_logger(name)
+
+
+def capture_uncaught() -> None:
+    """Log what Python would print: its warnings, and errors that nothing caught."""
+    logging.captureWarnings(capture=True)
+
+    def uncaught(
+        kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+    ) -> None:
+        get(OURS).critical("unhandled error; exiting", exc_info=(kind, error, traceback))
+
+    def in_thread(found: threading.ExceptHookArgs) -> None:
+        get(OURS).critical("a thread ended by an error", exc_info=found.exc_value)
+
+    def unraisable(found: "sys.UnraisableHookArgs") -> None:
+        get(OURS).error("an error was ignored", at=repr(found.object), exc_info=found.exc_value)
+
+    sys.excepthook, threading.excepthook, sys.unraisablehook = uncaught, in_thread, unraisable

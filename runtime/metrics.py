@@ -1,152 +1,245 @@
-"""All metric families, by stage. Labels are bounded: never an entity, a URL or a host."""
+"""All metric families, by stage. Labels are bounded: never an entity, a URL or a host.
 
-from functools import partial
+``metrics_page.py`` shows those of one stage. A gauge that was never set is absent: a 0 would be a
+measurement that nobody made.
+"""
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    GCCollector,
-    Histogram,
-    PlatformCollector,
-    ProcessCollector,
-    generate_latest,
-)
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
-REGISTRY = CollectorRegistry()
-"""This process's families, without those that libraries register by default."""
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+from prometheus_client import Counter, Gauge, Histogram
 
-ProcessCollector(registry=REGISTRY)
-PlatformCollector(registry=REGISTRY)
-GCCollector(registry=REGISTRY)
+INGEST, PROCESSORS, SINKS = "ingest", "processors", "sinks"
+STAGES = (INGEST, PROCESSORS, SINKS)
+_CONSUMERS = (PROCESSORS, SINKS)
 
-_counter = partial(Counter, registry=REGISTRY)
-_gauge = partial(Gauge, registry=REGISTRY)
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A family and the stages that have it."""
+
+    metric: Counter | Gauge | Histogram
+    stages: tuple[str, ...]
+
+
+FAMILIES: list[Family] = []
+_M = TypeVar("_M", Counter, Gauge, Histogram)
+
+
+def _of(stages: Iterable[str], metric: _M) -> _M:
+    FAMILIES.append(Family(metric, tuple(stages)))
+    return metric
+
+
+def _counter(
+    stages: Iterable[str],
+    name: str,
+    meaning: str,
+    labels: Sequence[str] = (),
+    values: Iterable[str] = (),
+) -> Counter:
+    """Declare a counter. ``values``: all values of its one label, which start at 0."""
+    counter = _of(stages, Counter(name, meaning, labels, registry=None))
+    for value in values:
+        counter.labels(value)
+    return counter
+
+
+def _gauge(stages: Iterable[str], name: str, meaning: str, labels: Sequence[str] = ()) -> Gauge:
+    gauge = _of(stages, Gauge(name, meaning, labels, registry=None))
+    unset(gauge, is_labelled=bool(labels))
+    return gauge
+
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-_histogram = partial(Histogram, buckets=_SECONDS, registry=REGISTRY)
-_PARTITION = ["stage", "topic", "partition"]
+
+
+def _histogram(
+    stages: Iterable[str],
+    name: str,
+    meaning: str,
+    labels: Sequence[str] = (),
+    buckets: Sequence[float] = _SECONDS,
+) -> Histogram:
+    return _of(stages, Histogram(name, meaning, labels, buckets=buckets, registry=None))
+
+
+def unset(gauge: Gauge, *, is_labelled: bool = False) -> None:
+    """Remove a gauge's series from the page, until it is set again."""
+    if is_labelled:
+        gauge.clear()
+    else:
+        gauge.set(math.nan)
+
+
+_PARTITION = ("stage", "topic", "partition")
 
 # Every process.
-READY = _gauge("hookline_ready", "1 while the process is ready.")
-SHOPS = _gauge("hookline_shops", "Configured shops.")
+READY = _gauge(STAGES, "hookline_ready", "1 while the process is ready, else 0.")
+SHOPS = _gauge((INGEST, PROCESSORS), "hookline_shops", "Configured shops.")
 SHOPS_STALE = _gauge(
+    (INGEST, PROCESSORS),
     "hookline_shops_file_broken",
-    "1 while the shops file cannot be used and the previous shops stay in force.",
+    "1 while the shops file cannot be used and the previous shops stay in force, else 0.",
 )
-SHOPS_RELOADS = _counter("hookline_shops_reloads", "Times the shops file was read.", ["outcome"])
+SHOPS_RELOADS = _counter(
+    (INGEST, PROCESSORS),
+    "hookline_shops_reloads",
+    "Times the shops file was read, by outcome: read or broken.",
+    ["outcome"],
+    ("read", "broken"),
+)
 
 # Ingest.
-ANSWERS = _counter("hookline_ingress_answers", "Responses to senders.", ["source", "status"])
+ANSWERS = _counter(
+    (INGEST,), "hookline_ingress_answers", "Responses to senders.", ["source", "status"]
+)
 ACCEPTED = _counter(
+    (INGEST,),
     "hookline_ingress_accepted",
     "Deliveries acknowledged by Kafka and answered 200.",
     ["source", "shop"],
 )
 IN_FLIGHT = _gauge(
-    "hookline_ingress_in_flight_bytes", "Bytes read or sent to Kafka and not yet acknowledged."
+    (INGEST,),
+    "hookline_ingress_in_flight_bytes",
+    "Bytes read or sent to Kafka and not yet acknowledged.",
 )
 ACKNOWLEDGE_SECONDS = _histogram(
+    (INGEST,),
     "hookline_ingress_acknowledge_seconds",
     "From sending a delivery to Kafka until its acknowledgement.",
 )
 UNACKNOWLEDGED = _counter(
+    (INGEST,),
     "hookline_ingress_unacknowledged",
     "Deliveries answered 503, by whether they were sent: unsent or unknown.",
     ["outcome"],
+    ("unsent", "unknown"),
 )
 SECRETS_MISSING = _counter(
+    (INGEST,),
     "hookline_ingress_secrets_missing",
     "References to secrets that could not be resolved.",
     ["source", "shop"],
 )
-HEARTBEATS = _counter("hookline_ingress_heartbeats", "Heartbeats acknowledged by Kafka.")
+HEARTBEATS = _counter((INGEST,), "hookline_ingress_heartbeats", "Heartbeats acknowledged by Kafka.")
 
 # Processors.
 VERDICTS = _counter(
+    (PROCESSORS,),
     "hookline_verdicts",
     "Deliveries by verdict: canonical, duplicate or dead-letter.",
     ["source", "verdict"],
 )
-REJECTS = _counter("hookline_rejects", "Dead letters by reason.", ["source", "reason"])
-EVENTS = _counter("hookline_events", "Canonical events sent, by topic.", ["topic"])
+REJECTS = _counter(
+    (PROCESSORS,), "hookline_rejects", "Dead letters by reason.", ["source", "reason"]
+)
+EVENTS = _counter(
+    (PROCESSORS,), "hookline_events", "Outcomes acknowledged by Kafka, by topic.", ["topic"]
+)
 UNKNOWN_FIELDS = _counter(
+    (PROCESSORS,),
     "hookline_unknown_fields",
     "Fields without a canonical field, kept as attributes: a jump means that a platform changed.",
     ["source", "event"],
 )
 ROUNDED_AMOUNTS = _counter(
+    (PROCESSORS,),
     "hookline_rounded_amounts",
     "Amounts with more than four decimals, rounded half-even and kept as attributes too.",
     ["source", "event"],
 )
 FOREIGN_OUTCOMES = _counter(
-    "hookline_foreign_outcomes", "Outcomes found in our partitions that another process wrote."
+    (PROCESSORS,),
+    "hookline_foreign_outcomes",
+    "Outcomes found in our partitions that another process wrote.",
 )
-INDEX_ENTRIES = _gauge("hookline_index_entries", "Entries of the dedupe index in memory.")
-INDEX_SECONDS = _gauge("hookline_index_read_seconds", "Seconds that the last index recovery took.")
+INDEX_ENTRIES = _gauge(
+    (PROCESSORS,), "hookline_index_entries", "Entries of the dedupe index in memory."
+)
+INDEX_SECONDS = _gauge(
+    (PROCESSORS,), "hookline_index_read_seconds", "Seconds that the last index recovery took."
+)
 
 # Every consumer.
 BATCH_RECORDS = _histogram(
+    _CONSUMERS,
     "hookline_batch_records",
-    "Records in a batch.",
+    "Records of a batch whose outcomes were stored.",
     ["stage"],
-    buckets=(1, 10, 50, 100, 250, 500, 1000, 2500, 5000),
+    (1, 10, 50, 100, 250, 500, 1000, 2500, 5000),
 )
 BATCH_SECONDS = _histogram(
+    _CONSUMERS,
     "hookline_batch_seconds",
-    "From a batch's arrival until its outcomes were acknowledged.",
+    "From taking a batch until its outcomes were stored; a sink's transaction is one batch.",
     ["stage"],
 )
 LAG_RECORDS = _gauge(
+    _CONSUMERS,
     "hookline_lag_records",
     "Records between the acknowledged offset and the end of the log.",
     _PARTITION,
 )
 LAG_SECONDS = _gauge(
+    _CONSUMERS,
     "hookline_lag_seconds",
     "Age of the last acknowledged record while others wait after it, else 0.",
     _PARTITION,
 )
 LAG_OF_RETENTION = _gauge(
-    "hookline_lag_of_retention",
-    "The lag's age as a share of how long its topic keeps records: alert above 0.25.",
+    _CONSUMERS,
+    "hookline_lag_of_retention_ratio",
+    "The lag's age as a share of how long its topic keeps records: at 1 they are lost.",
     _PARTITION,
 )
 PAUSED = _gauge(
+    _CONSUMERS,
     "hookline_partitions_stopped",
     "Partitions that wait for an operator (a gap in the log, a recreated log).",
     ["stage"],
 )
 LOSSES_ACCEPTED = _counter(
+    (PROCESSORS,),
     "hookline_losses_accepted",
     "Lost raw records that an operator accepted, so that processing went on.",
 )
 UNCLEAN_ENDS = _counter(
-    "hookline_unclean_ends", "Partitions whose previous owner exited uncleanly.", ["stage"]
+    _CONSUMERS,
+    "hookline_unclean_ends",
+    "Partitions taken over from an owner that exited uncleanly.",
+    ["stage"],
 )
 
 # Sinks.
 TRANSACTIONS = _counter(
+    (SINKS,),
     "hookline_sink_transactions",
     "Transactions by outcome: committed, retried or moved.",
     ["outcome"],
+    ("committed", "retried", "moved"),
 )
-SINK_REJECTS = _counter("hookline_sink_rejects", "Records set aside in sink_rejects.", ["topic"])
+SINK_REJECTS = _counter(
+    (SINKS,), "hookline_sink_rejects", "Records set aside in sink_rejects.", ["topic"]
+)
 WATERMARK = _gauge(
+    (SINKS,),
     "hookline_watermark_timestamp_seconds",
-    "Everything appended before this broker time is in the tables.",
+    "Everything appended before this broker time is in the tables; only on the sink that sweeps.",
 )
 WATERMARK_HELD = _gauge(
+    (SINKS,),
     "hookline_watermark_held_seconds",
-    "How long the watermark has been held, by what holds it; 0 while it moves.",
+    "How long the watermark has been held, by holder; 0 while it moves; only on the sink that"
+    " sweeps.",
     ["holder"],
 )
-SIGNALS = _counter("hookline_signals", "Cart signals acknowledged by Kafka.", ["kind"])
-SIGNALS_WAITING = _gauge("hookline_signals_waiting", "Cart signals in the outbox.")
-
-
-def render() -> bytes:
-    """Render all families in the Prometheus text format."""
-    return generate_latest(REGISTRY)
+SIGNALS = _counter((SINKS,), "hookline_signals", "Cart signals acknowledged by Kafka.", ["kind"])
+SIGNALS_WAITING = _gauge(
+    (SINKS,),
+    "hookline_signals_waiting",
+    "Cart signals in the outbox; only on the sink that sends.",
+)

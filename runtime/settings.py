@@ -12,6 +12,8 @@ from typing import Any
 
 from schemas.topics import MAX_BODY, MIB, Topic
 
+MIN_CONTACT_KEY = 16
+"""Bytes."""
 LONGEST_SESSION = 90.0
 """Seconds; a longer session would exceed Faust's own request timeout."""
 
@@ -26,9 +28,10 @@ class Settings:
 
     Times are in seconds, sizes in bytes. ``prefix`` precedes the names of topics, groups,
     subjects and the SQL schema. ``contact_key`` keys the hash of e-mail addresses; it must be the
-    same for all processors and never change. ``share_port``: other ingresses may listen on
-    ``port`` too (SO_REUSEPORT). ``cloudevents``: canonical records carry the ``ce_`` headers of
-    CloudEvents.
+    same for all processors and never change (``runtime/contact_key.py`` holds it against the
+    log's). ``share_port``: other ingresses may listen on ``port`` too (SO_REUSEPORT), and
+    ``metrics_port`` of this host gives the metrics of all of them. ``cloudevents``: canonical
+    records carry the ``ce_`` headers of CloudEvents.
     """
 
     brokers: str = "localhost:9092"
@@ -51,6 +54,7 @@ class Settings:
     port: int = 8080
     health_port: int = 0
     share_port: bool = False
+    metrics_port: int = 0
     max_body: int = MAX_BODY
     body_timeout: float = 10.0
     produce_timeout: float = 5.0
@@ -72,11 +76,21 @@ class Settings:
         return topic.named(self.prefix)
 
     def require_contact_key(self) -> None:
-        """Raise SettingsError if there is no key for the hash of e-mail addresses."""
+        """Raise SettingsError unless there is a key for the hash of e-mail addresses.
+
+        A line break at its end is part of the key, as it always was, but adds no length.
+        """
         if not self.contact_key:
             raise SettingsError(
                 "HOOKLINE_CONTACT_KEY is not set: it keys the hash of e-mail addresses; set the"
-                " same random text for all processors, and never change it"
+                " same random text for all processors (`openssl rand -hex 32`), and never change it"
+            )
+        length = len(self.contact_key.rstrip("\r\n").encode())
+        if length < MIN_CONTACT_KEY:
+            raise SettingsError(
+                f"HOOKLINE_CONTACT_KEY has {length} bytes, {MIN_CONTACT_KEY} are needed: addresses"
+                " could be found from their hashes by trying keys; set random text, for example"
+                " of `openssl rand -hex 32`"
             )
 
     @property
@@ -132,13 +146,18 @@ _PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
 """By type: the parser, and what an operator may write."""
 
 
-_MAY_BE_ZERO = frozenset({"port", "health_port", "sender_grace"})
+_MAY_BE_ZERO = frozenset({"port", "health_port", "metrics_port", "sender_grace"})
 _OTHER_NAMES = (
     "HOOKLINE_CACHE", "HOOKLINE_CONTACTS_READER_URL", "HOOKLINE_DATA", "HOOKLINE_DEBUG",
     "HOOKLINE_INGRESS_URL", "HOOKLINE_READER_URL",
 )  # fmt: skip
 """Variables of the command line, which are no settings of a stage."""
 _MAX_PORT = 65_535
+_CHOICES = {
+    "security_protocol": ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
+    "sasl_mechanism": ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
+}
+"""Setting -> the values that it can have."""
 
 
 def misspelt(env: Mapping[str, str] = os.environ) -> list[str]:
@@ -156,12 +175,31 @@ def _check_number(name: str, field_name: str, value: Any) -> None:
     """Raise SettingsError for a number that no setting of this kind can have."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return
-    if math.isnan(value) or value < 0:
+    if not math.isfinite(value) or value < 0:
         raise SettingsError(f"{name}={value}: write a number of 0 or more")
     if value == 0 and field_name not in _MAY_BE_ZERO:
         raise SettingsError(f"{name}={value}: write a number above 0")
     if field_name.endswith("port") and value > _MAX_PORT:
         raise SettingsError(f"{name}={value}: a port is at most {_MAX_PORT}")
+
+
+def _check_kafka(settings: Settings) -> None:
+    """Raise SettingsError for a way of connecting that no client has."""
+    for name, choices in _CHOICES.items():
+        if (value := getattr(settings, name)) not in choices:
+            raise SettingsError(f"HOOKLINE_{name.upper()}={value}: write {', '.join(choices)}")
+    if settings.security_protocol.startswith("SASL"):
+        for name in ("sasl_username", "sasl_password"):
+            if not getattr(settings, name):
+                raise SettingsError(
+                    f"HOOKLINE_{name.upper()} is not set:"
+                    f" HOOKLINE_SECURITY_PROTOCOL={settings.security_protocol} needs it"
+                )
+    if settings.heartbeat_interval >= settings.session_timeout:
+        raise SettingsError(
+            f"HOOKLINE_HEARTBEAT_INTERVAL={settings.heartbeat_interval}: write less than"
+            f" HOOKLINE_SESSION_TIMEOUT={settings.session_timeout}, usually a third of it"
+        )
 
 
 def from_env(env: Mapping[str, str] = os.environ) -> Settings:
@@ -179,6 +217,7 @@ def from_env(env: Mapping[str, str] = os.environ) -> Settings:
             raise SettingsError(f"{name}={env[name]!r}: write {remedy}") from error
         _check_number(name, item.name, values[item.name])
     settings = Settings(**values)
+    _check_kafka(settings)
     if not re.fullmatch(r"([a-z][a-z0-9_]{0,30})?", settings.prefix):
         raise SettingsError("HOOKLINE_PREFIX: lower-case letters, digits and '_', or nothing")
     cafile = settings.ssl_cafile

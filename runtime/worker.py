@@ -26,6 +26,7 @@ from runtime.consumer.batch_consumer import BatchConsumer
 from runtime.consumer.watchdog import Watchdog
 from runtime.health import Health, wait_until
 from runtime.kafka import topics_admin
+from runtime.kafka.reasons import explained, explanation
 from runtime.kafka.topic_checks import retention_ms
 from runtime.process import memory
 from runtime.settings import Settings
@@ -154,7 +155,10 @@ class Worker(faust.App):  # type: ignore[misc]
 
     def die(self, reason: str, error: BaseException) -> NoReturn:
         """Exit without acknowledging; the supervisor restarts the process."""
-        log.critical(reason, exc_info=error)
+        if (why := explanation(error, self.settings)) is not None:
+            log.critical(reason, why=why)
+        else:
+            log.critical(reason, exc_info=error)
         logging.shutdown()
         os._exit(EXIT_CRASHED)
 
@@ -179,17 +183,19 @@ async def wait_for_kafka(settings: Settings, health: Health) -> None:
 
     async def bootstrap() -> None:
         client = AIOKafkaClient(**settings.kafka())
-        try:
-            await client.bootstrap()
-        finally:
-            await client.close()
+        async with explained(settings, "Describe"):
+            try:
+                await client.bootstrap()
+            finally:
+                await client.close()
 
     await wait_until(
         health,
         "kafka",
         bootstrap,
         (KafkaError, OSError),
-        lambda _: f"no broker answers at {settings.brokers}",
+        str,
+        longest_pause=5.0,
     )
 
 
@@ -199,9 +205,10 @@ def run_worker(settings: Settings, stage: Stage) -> None:
     logs.configure(settings, stage.group.rpartition(".")[2])
     Path(settings.state_dir).mkdir(parents=True, exist_ok=True)
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    app = Worker(settings, stage, Health())
+    app = Worker(settings, stage, Health(stage=stage.group.rpartition(".")[2]))
     memory.configure_gc()
     worker = faust.Worker(
         app, loglevel=settings.log_level, override_logging=False, redirect_stdouts=False, quiet=True
     )
+    worker.spinner = None  # it writes escape codes to stdout, also where that is no terminal
     worker.execute_from_commandline()

@@ -1,4 +1,9 @@
-"""Operators' decisions on hookline.decisions, as JSON: read by workers, kept for ever."""
+"""Operators' decisions on hookline.decisions, as JSON: read by workers, kept for ever.
+
+A reader that does not know a kind passes over it, so a kind may be added.
+"""
+
+from collections.abc import Iterable
 
 import msgspec
 
@@ -20,21 +25,53 @@ class AcceptedLoss(msgspec.Struct, frozen=True, kw_only=True, tag="accepted-loss
         """Number of records given up."""
         return self.until - self.first
 
+    @property
+    def key(self) -> bytes:
+        """The record's key."""
+        return f"accepted-loss/{self.partition}".encode()
+
+
+class ContactKey(msgspec.Struct, frozen=True, kw_only=True, tag="contact-key"):
+    """The key of e-mail hashes from here on, by its fingerprint; never the key itself.
+
+    ``replaces``: the fingerprint that it takes over from; None for the first of the log. ``at``:
+    microseconds on the writer's clock.
+    """
+
+    fingerprint: str
+    replaces: str | None = None
+    at: int
+
+    @property
+    def key(self) -> bytes:
+        """The record's key."""
+        return b"contact-key"
+
+
+Decision = AcceptedLoss | ContactKey
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(AcceptedLoss)
+_decoder: msgspec.json.Decoder[Decision] = msgspec.json.Decoder(Decision)
 
 
-def key(decision: AcceptedLoss) -> bytes:
-    """Return the record's key."""
-    return f"accepted-loss/{decision.partition}".encode()
-
-
-def encode(decision: AcceptedLoss) -> bytes:
+def encode(decision: Decision) -> bytes:
     """Return the record's value."""
     return _encoder.encode(decision)
 
 
-def decode(value: bytes) -> AcceptedLoss:
+def decode(value: bytes) -> Decision:
     """Return the decision in a record's value. Raises msgspec.MsgspecError for anything else."""
     return _decoder.decode(value)
+
+
+def key_in_force(decisions: Iterable[Decision]) -> str | None:
+    """Return the fingerprint of the contact key in force; None before the first.
+
+    ``decisions`` in the order of the log. A change counts only if it replaces the one in force at
+    its position: of two that were written at once the first wins, and a repeat changes nothing.
+    """
+    fingerprint: str | None = None
+    for decision in decisions:
+        if isinstance(decision, ContactKey) and decision.replaces == fingerprint:
+            fingerprint = decision.fingerprint
+    return fingerprint

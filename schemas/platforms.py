@@ -42,6 +42,8 @@ class Platform:
     """Some of ``carts``, ``payments`` and ``subscriptions``; refunds: ``refunds_from``."""
     refunds_from: str = ""
     """The one authority for refunds: ``orders`` or ``payments``; empty where neither gives any."""
+    totals_count_orders: bool = True
+    """Whether totals that it reports of a customer count orders. False: they count transactions."""
     taxes_included: bool = False
     """Whether prices include tax, where neither payload, shop nor the sums decide."""
     carts_named_by: tuple[str, ...] = ("cart_id",)
@@ -99,6 +101,7 @@ PLATFORMS: dict[str, Platform] = {
             names_currency=False,
             events_in_url=_CIKLIK_EVENTS,
             refunds_from="payments",
+            totals_count_orders=False,
             provides=_provides("carts payments subscriptions"),
             carts_named_by=("cart_id", "customer_id", "email_hash"),
         ),

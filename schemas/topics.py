@@ -85,10 +85,10 @@ INGRESS = Topic(
 )
 DECISIONS = Topic(
     name="hookline.decisions",
-    description="Operators' decisions: raw records that were lost and given up (JSON).",
+    description="What holds for the log: losses given up, fingerprint of the contact key (JSON).",
     key="kind/partition",
-    writer="hookline accept-loss",
-    readers="processors, hookline audit",
+    writer="processors, hookline accept-loss, accept-key",
+    readers="processors, hookline audit, doctor",
     max_message_bytes=MIB,
     pipeline=False,
 )
@@ -97,7 +97,7 @@ DEAD_LETTERS = Topic(
     description="Deliveries that no event could be made of: original bytes, reason, field path.",
     key="raw key",
     writer="processors",
-    readers="hookline dead, operators",
+    readers="sinks (counts), hookline dead, operators",
     retention=OUTCOME_RETENTION,
 )
 DUPLICATES = Topic(

@@ -20,6 +20,7 @@ from processors.index.outcome_headers import parse_outcome_headers
 from processors.index.partition_index import PartitionIndex
 from processors.index.recovery import HORIZON_MARGIN_MS
 from processors.sources import ADAPTERS
+from runtime import contact_key
 from runtime.health import Health
 from runtime.kafka import log_reader
 from runtime.kafka.producer import BatchSender, new_producer
@@ -44,19 +45,17 @@ class RepairResult:
 async def repair(settings: Settings, missing: Mapping[int, Sequence[int]]) -> RepairResult:
     """Settle these deliveries: raw offsets by partition, all below the processors' commits.
 
-    Raises CommandError where another repair is running or the key of e-mail hashes is not set;
-    ends the process where Kafka's answer stays unknown, as a processor does.
+    Raises CommandError where another repair is running, SettingsError or AnotherKeyError where
+    the key of e-mail hashes is not that of the processors; ends the process where Kafka's answer
+    stays unknown, as a processor does.
     """
-    if not settings.contact_key:
-        raise CommandError(
-            "HOOKLINE_CONTACT_KEY is not set: a repair decides as the processors do and needs"
-            " their settings"
-        )
+    settings.require_contact_key()  # a repair decides as the processors do
+    await contact_key.claim(settings)
     result = RepairResult()
     async with _exclusively(settings), log_reader.consumer(settings) as client:
         partitions = await log_reader.topic_partitions(settings)
-        codec, contact_key = await load_codec(settings), settings.contact_key.encode()
-        decider = Decider(codec, ADAPTERS, contact_key, cloudevents=settings.cloudevents)
+        codec, key = await load_codec(settings), settings.contact_key.encode()
+        decider = Decider(codec, ADAPTERS, key, cloudevents=settings.cloudevents)
         shops = ShopBook(settings.shops_file)
         producer = new_producer(settings)
         await producer.start()

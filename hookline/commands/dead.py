@@ -9,6 +9,7 @@ from hookline.commands.options import DataOption, DryRunOption, JsonOption, Sinc
 from hookline.console import output
 from hookline.console.errors import CommandError
 from hookline.stack_address import find_stack
+from schemas.envelopes import Reason
 
 if TYPE_CHECKING:
     from hookline.dead_letters.letters import DeadLetter, LetterFilter, LetterGroup
@@ -23,8 +24,8 @@ group = typer.Typer(
 
 _COLUMNS = ("letter", "when", "shop", "event", "reason", "path", "detail", "state")
 _GROUP_COLUMNS = ("letters", "shop", "reason", "path", "oldest", "newest", "newest_letter")
-_PAGE = 200
-"""Letters of one table on a terminal: a list of millions is printed while it is read."""
+_NONE = "no such dead letters; --all also shows those replayed or discarded"
+_PAGE = 200  # letters of one table: a list of millions is printed while it is read
 
 LettersArgument = Annotated[
     list[str] | None,
@@ -33,7 +34,7 @@ LettersArgument = Annotated[
 ShopOption = Annotated[
     str | None, typer.Option(help="Of this shop: source/shop, or the shop alone.")
 ]
-ReasonOption = Annotated[str | None, typer.Option(help="Refused for this reason.")]
+ReasonOption = Annotated[Reason | None, typer.Option(help="Refused for this reason.")]
 FieldPathOption = Annotated[
     str | None, typer.Option("--path", help="Refused for this field: items[3].cost or items[].cost")
 ]
@@ -224,8 +225,7 @@ async def _list(
 ) -> None:
     from hookline.dead_letters.letters import read_letters
 
-    page: list[dict[str, Any]] = []
-    count = 0
+    page, count = list[dict[str, Any]](), 0
     async for letter, mark in read_letters(settings, choice, settled=settled):
         row = _as_dict(letter, mark)
         if as_json:
@@ -241,7 +241,7 @@ async def _list(
     if as_json:
         print("]" if count else "[]")
     elif page or not count:
-        output.print_records(_COLUMNS, page)
+        output.print_records(_COLUMNS, page, empty=_NONE)
 
 
 def _show_groups(groups: "list[LetterGroup]", *, as_json: bool) -> None:
@@ -260,7 +260,7 @@ def _show_groups(groups: "list[LetterGroup]", *, as_json: bool) -> None:
     if as_json:
         output.print_json(records)
     else:
-        output.print_records(_GROUP_COLUMNS, records)
+        output.print_records(_GROUP_COLUMNS, records, empty=_NONE)
 
 
 async def _one_letter(settings: "Settings", position: tuple[int, int]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hookline.commands.completion import example_names, platforms, starting_with
 from hookline.commands.options import DataOption, JsonLinesOption
 from hookline.console import output
 from hookline.console.errors import CommandError
@@ -17,9 +18,18 @@ if TYPE_CHECKING:
 
 
 def send(
-    platform: Annotated[str, typer.Argument(help=f"One of {', '.join(PLATFORMS)}.")],
+    platform: Annotated[
+        str,
+        typer.Argument(
+            help=f"One of {', '.join(PLATFORMS)}.", autocompletion=starting_with(platforms)
+        ),
+    ],
     event: Annotated[
-        str | None, typer.Argument(help="Name of an example; without it, list the examples.")
+        str | None,
+        typer.Argument(
+            help="Name of an example; without it, list the examples.",
+            autocompletion=example_names,
+        ),
     ] = None,
     shop: Annotated[
         str | None, typer.Option(help="The shop's id. [default: the platform's first]")

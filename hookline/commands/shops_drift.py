@@ -91,7 +91,8 @@ def _show_drift(found: "Drift", *, as_json: bool) -> None:
         output.print_json({**span, "events": events, "changes": changed, **more})
         return
     since, first = output.display_text(span["since"]), output.display_text(span["from"])
-    output.print_records(_COLUMNS, changed, f"since {since} (from {first})")
+    span_text = f"since {since} (from {first})"
+    output.print_records(_COLUMNS, changed, span_text, f"no field changed {span_text}")
     for one in events:
         if not (one["before"] and one["after"]):
             when = "since" if one["after"] else "before"

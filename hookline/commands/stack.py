@@ -1,15 +1,17 @@
 """``hookline up``, ``down``, ``status`` and ``doctor``: the whole stack on this machine."""
 
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from hookline.commands.options import DataOption, JsonOption
 from hookline.console import output
+from hookline.console.command_path import command_path
+from hookline.console.result_table import ResultTable
 from hookline.stack_address import data_folder, find_stack
 
 if TYPE_CHECKING:
@@ -81,14 +83,22 @@ def down(data: DataOption = None) -> None:
     output.print_line("stopped" if folder.stop() else f"nothing runs in {folder.path}")
 
 
-def status(data: DataOption = None, as_json: JsonOption = False) -> None:
+def status(
+    data: DataOption = None,
+    as_json: JsonOption = False,
+    env: Annotated[
+        bool, typer.Option("--env", help="Print the stack's settings, with passwords, for a shell.")
+    ] = False,
+) -> None:
     """Show the processes, restarts, memory and addresses of `hookline up`.
 
-    Exits with 1 if nothing is up.
+    Workers that were added on this machine are listed too. Exits with 1 if nothing is
+    up.
 
     Examples:
       hookline status
       hookline status --json
+      eval "$(hookline status --env)"; hookline process
     """
     from hookline.local.folder import Folder
 
@@ -97,10 +107,15 @@ def status(data: DataOption = None, as_json: JsonOption = False) -> None:
     if run is None:
         is_starting = folder.owner() is not None
         if as_json:
-            output.print_json({"running": False, "starting": is_starting})
+            output.print_json({"running": False, "starting": is_starting, "step": folder.step()})
+        elif is_starting:
+            output.print_line(f"starting: {folder.step() or 'no step yet'}")
         else:
-            output.print_line("starting" if is_starting else f"nothing runs in {folder.path}")
+            output.print_line(f"nothing runs in {folder.path}: `hookline up` starts a stack")
         raise typer.Exit(1)
+    if env:
+        _print_environment(run)
+        return
     from hookline.local.status import status_of
 
     status = status_of(run)
@@ -160,17 +175,29 @@ def _print_up(run: Mapping[str, Any], *, is_detached: bool) -> None:
     }
     for name, value in addresses.items():
         output.print_line(f"{name:<23}{value}")
-    output.print_line("up; " + ("`hookline down` stops it" if is_detached else "Ctrl-C stops it"))
-    output.print_line("try: `hookline send run-free cart-change`, `hookline tables --watch`")
+    hookline = command_path()
+    named = "" if Path(run["data"]) == data_folder(None).resolve() else f" --data {run['data']}"
+    stop = f"`{hookline} down{named}` stops it" if is_detached else "Ctrl-C stops it"
+    output.print_line(f"up; {stop}")
+    output.print_line(
+        f"try: `{hookline} send run-free cart-change{named}`, `{hookline} tables{named} --watch`"
+    )
+
+
+def _print_environment(run: Mapping[str, Any]) -> None:
+    """Print what `hookline process` and others need to join the stack, as shell commands."""
+    urls = {
+        f"HOOKLINE_{name.upper()}": run[name]
+        for name in ("ingress_url", "reader_url", "contacts_reader_url")
+    }
+    for name, value in {**run["environment"], **urls}.items():
+        print(f"export {name}={shlex.quote(value)}")
 
 
 def _print_status(status: Mapping[str, Any]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for name in ("process", "state", "pid", "up", "restarts", "memory"):
-        justify = "left" if name in ("process", "state") else "right"
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for process in status["processes"]:
-        table.add_row(
+    columns = ("process", "state", "pid", "up", "restarts", "memory")
+    rows = [
+        (
             process["name"],
             process["state"],
             str(process["pid"]),
@@ -178,15 +205,17 @@ def _print_status(status: Mapping[str, Any]) -> None:
             str(process["restarts"]),
             f"{process['memory_bytes'] / 1e6:.0f} MB",
         )
-    table.add_section()
-    table.add_row("total", "", "", "", "", f"{status['memory_bytes'] / 1e6:.0f} MB")
-    output.out.print(table)
+        for process in status["processes"]
+    ]
+    total = ("total", "", "", "", "", f"{status['memory_bytes'] / 1e6:.0f} MB")
+    numeric = (False, False, True, True, True, True)
+    output.out.print(ResultTable(None, columns, [*rows, total], numeric))
     for name in ("ingress_url", "brokers", "registry_url", "reader_url", "data", "shops"):
         label = name.replace("_url", "").replace("reader", "PostgreSQL (read only)")
         output.print_line(f"{label}: {status[name]}")
     for process in status["processes"]:
         if process["state"] != "up":
-            reason = process.get("waits_for") or f"see {process['log']}"
+            reason = process["waits_for"] or f"see {process['log']}"
             output.print_line(f"{process['name']}: {reason}")
 
 

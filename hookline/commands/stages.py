@@ -1,6 +1,9 @@
 """``hookline ingest``, ``process``, ``sink``, ``migrate``: single stages, for containers."""
 
 import asyncio
+import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import typer
@@ -22,6 +25,22 @@ def _settings(stage: str) -> Settings:
     return settings
 
 
+def error_log(stage: str, print_error: Callable[[str], None]) -> Callable[[str], None]:
+    """Return what reports the error that ends a stage: as JSON where its logs are JSON.
+
+    Whatever Python itself would print is logged from now on, also before the settings are read.
+    """
+    from runtime import logs
+
+    given = os.environ.get("HOOKLINE_LOG_FORMAT", "auto")
+    log_format = given if given in logs.FORMATS else "auto"
+    logs.configure(Settings(log_format=log_format), stage)
+    logs.capture_uncaught()
+    if logs.is_for_people(log_format, sys.stderr):
+        return print_error
+    return lambda message: logs.get("hookline").critical(message)
+
+
 def _check_shops(settings: Settings) -> None:
     """Read the shops file once, so that a broken one is one line and not a traceback."""
     from schemas.shops import ShopsError, load
@@ -40,9 +59,10 @@ def ingest(
 ) -> None:  # fmt: skip
     """Run the ingress: webhooks in, the raw topic out.
 
-    Answers 200 only after Kafka has acknowledged. Settings come from HOOKLINE_*. Each of
-    several workers has its own health pages: at HOOKLINE_HEALTH_PORT and the ports after it,
-    or at free ports, which are logged. Quotas and limits on bytes in flight are per worker.
+    Answers 200 only after Kafka has acknowledged. Settings come from HOOKLINE_*. /metrics of
+    the port shows all workers. Each has its own pages too: at HOOKLINE_HEALTH_PORT and the ports
+    after it, or at free ports, which are logged. Quotas and limits on bytes in flight are per
+    worker.
 
     Examples:
       hookline ingest

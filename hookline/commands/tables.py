@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hookline.tables.queries import Reader, Rows
 
 _TABLES = ("carts", "customers")
+_NAMES = (*_TABLES, "people", "days", "coverage")
 
 WatchOption = Annotated[bool, typer.Option(help="Refresh every second.")]
 AllColumnsOption = Annotated[bool, typer.Option("--json", help="Print all columns as JSON.")]
@@ -40,7 +41,8 @@ class _TableGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and args[0] not in self.commands:
             raise CommandError(
-                f"no table {args[0]!r}: there is {', '.join(_TABLES)}; any other with --sql"
+                f"no table {args[0]!r}: there is {', '.join(_NAMES)}; `hookline tables list` names"
+                " all, --sql reads any"
             )
         return super().resolve_command(ctx, args)
 
@@ -100,6 +102,68 @@ def customers(
       hookline tables customers --json | jq '.[].net'
     """
     _show(("customers",), **_options(context, watch=watch, as_json=as_json, data=data))
+
+
+@group.command()
+def people(
+    context: typer.Context,
+    watch: WatchOption = False,
+    as_json: AllColumnsOption = False,
+    data: DataOption = None,
+) -> None:
+    """Show people: the customers of one e-mail address, in all shops, as one.
+
+    Examples:
+      hookline tables people
+    """
+    _show(("people",), **_options(context, watch=watch, as_json=as_json, data=data))
+
+
+@group.command()
+def days(
+    context: typer.Context,
+    watch: WatchOption = False,
+    as_json: AllColumnsOption = False,
+    data: DataOption = None,
+) -> None:
+    """Show each shop's days: orders, net, refunds, new and returning customers, the newest first.
+
+    Examples:
+      hookline tables days
+    """
+    _show(("days",), **_options(context, watch=watch, as_json=as_json, data=data))
+
+
+@group.command("list")
+def list_all(
+    context: typer.Context, as_json: AllColumnsOption = False, data: DataOption = None
+) -> None:
+    """List every table and view, with what it holds.
+
+    Examples:
+      hookline tables list
+    """
+    from hookline.tables.queries import LIST
+
+    options = _options(context, as_json=as_json, data=data)
+    _show((), watch=False, query=LIST, **options)
+
+
+@group.command()
+def coverage(
+    context: typer.Context,
+    watch: WatchOption = False,
+    as_json: AllColumnsOption = False,
+    data: DataOption = None,
+) -> None:
+    """Show by shop what is missing from the tables, deliveries that became dead letters too.
+
+    Examples:
+      hookline tables coverage
+      hookline tables coverage --json | jq '.[] | select(.dead_letters_open > 0)'
+      hookline tables --sql "select * from dead_letters_by_day where open > 0"
+    """
+    _show(("coverage",), **_options(context, watch=watch, as_json=as_json, data=data))
 
 
 @group.command()

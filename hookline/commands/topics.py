@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from hookline.commands.completion import starting_with, topic_names
 from hookline.commands.options import DataOption, JsonLinesOption, JsonOption
 from hookline.commands.stages import create_topics
 from hookline.console import escaping, output
@@ -46,7 +47,13 @@ def topics(
 
 @group.command()
 def tail(
-    name: Annotated[str, typer.Argument(help="carts, orders, dead-letters, webhooks ...")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="carts, orders, dead-letters, webhooks ...",
+            autocompletion=starting_with(topic_names),
+        ),
+    ],
     from_start: Annotated[
         bool, typer.Option(help="Start with the oldest record retained.")
     ] = False,

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     "abandon_after", "currency", "carts", "abandoned", "rate", "came_back", "ordered",
-    "stayed_away", "undecided", "at_stake", "came_back_value", "without_value",
+    "stayed_away", "undecided", "at_stake", "came_back_value", "without_value", "without_link",
+)  # fmt: skip
+_OF_LINKS = ("came_back", "ordered", "stayed_away", "came_back_value")
+"""Columns that are unknown where orders name neither carts nor customers."""
+_COUNTS = (
+    "carts", "abandoned", "came_back", "ordered", "undecided", "unlinked_carts", "without_link",
 )  # fmt: skip
 _WIDTH = 48
 _SECOND = 1_000_000
@@ -47,6 +52,7 @@ def what_if(
     abandoned, how many of these customers came back anyway (with an order or without), and the
     value in those carts. With a short value, customers who were only away briefly count too.
     Carts that the platform itself reports as abandoned do not depend on it and are left out.
+    Where a shop's orders name neither cart nor customer, who came back is unknown: null, not 0.
 
     Examples:
       hookline what-if
@@ -113,6 +119,8 @@ def _rows(by_value: "Mapping[str, dict[str | None, WhatIfCounts]]") -> list[dict
             row["rate"] = _share(counts.abandoned, counts.carts)
             if counts.without_value == counts.abandoned:
                 row |= {"at_stake": None, "came_back_value": None}
+            if counts.is_unlinked:
+                row |= dict.fromkeys(_OF_LINKS)
             rows.append(row)
     return rows
 
@@ -127,7 +135,7 @@ def _total(outcomes: "Iterable[WhatIfCounts]") -> "WhatIfCounts":
 
     total = WhatIfCounts()
     for each in outcomes:
-        for name in ("carts", "abandoned", "came_back", "ordered", "undecided"):
+        for name in _COUNTS:
             setattr(total, name, getattr(total, name) + getattr(each, name))
     return total
 
@@ -143,9 +151,12 @@ def _draw(totals: "Mapping[str, WhatIfCounts]") -> None:
             (each.ordered, "green"),
             (each.came_back - each.ordered, "yellow"),
             (each.stayed_away, "red"),
+            (each.without_link, "bright_black"),
         ):
             bar.append("█" * math.ceil(count / most * _WIDTH), style=style)
         bar.append(f"  {each.ordered} + {each.came_back - each.ordered} + {each.stayed_away}")
+        if each.without_link:
+            bar.append(f" + {each.without_link} unknown")
         output.out.print(bar)
     output.out.print(
         Text.assemble(

@@ -45,6 +45,7 @@ def carts(
     from hookline.explain.cart_timeline import timeline
     from hookline.explain.explain import generation_json, moment_json, to_datetime
     from hookline.explain.key_lookup import find_key
+    from hookline.explain.merged_carts import merged_into
     from hookline.tables import histories
     from hookline.tables.queries import Reader
 
@@ -55,12 +56,19 @@ def carts(
         now = histories.watermark(reader)
         moments = timeline(cart_key, carts_, orders, now)
         rows = histories.generations(reader, [cart_key])
+        merged = merged_into(reader, rows)
         sources = histories.order_events(reader, [m.order_key for m in moments if m.order_key])
     explanation: dict[str, Any] = {
         "cart_key": cart_key,
         "watermark": to_datetime(now) if now else None,
         "moments": [moment_json(moment, sources) for moment in moments],
-        "generations": [generation_json(row) for row in rows],
+        "generations": [
+            {
+                **generation_json(row),
+                "merged_into": merged.get((cart_key, row.generation)),
+            }
+            for row in rows
+        ],
     }
     if records:
         _add_records(stack, (e for moment in explanation["moments"] for e in moment["events"]))
@@ -77,7 +85,7 @@ def customers(
     as_json: JsonOption = False,
     data: DataOption = None,
 ) -> None:
-    """Explain a customer's rows: each order, its events and its value.
+    """Explain a customer's rows: each order, its events, its refunds and its value.
 
     Shows of each event the fields that no newer event replaced, and its raw partition:offset; an
     event replaced in every field is not part of a row any more.
@@ -95,7 +103,7 @@ def customers(
     with Reader(stack) as reader:
         explanation = customer(reader, find_key(reader, "customers", key))
     if records:
-        kinds = ("orders", "reported", "subscriptions")
+        kinds = ("orders", "payments", "reported", "subscriptions")
         entities = [
             explanation["customer"],
             *(each for kind in kinds for each in explanation[kind]),
@@ -137,8 +145,10 @@ def _show_cart(explanation: dict[str, Any]) -> None:
     for row in explanation["generations"]:
         output.print_line("")
         output.print_line(f"generation {row['generation']} now", style="bold")
+        if row["merged_into"] is not None:
+            output.print_line(f"  {row['merged_into']} took it over: the rates count both once")
         for name, value in row.items():
-            if value is not None and name not in ("cart_key", "generation"):
+            if value is not None and name not in ("cart_key", "generation", "merged_into"):
                 output.print_line(f"  {name:<18}{_shown(value)}")
 
 
@@ -151,7 +161,7 @@ def _show_customer(explanation: dict[str, Any]) -> None:
         output.print_line(
             f"{explanation['customer_key']}: no order counts and no total is reported, so no row"
         )
-    for kind in ("orders", "reported", "subscriptions"):
+    for kind in ("orders", "payments", "reported", "subscriptions"):
         for entity in explanation[kind]:
             _show_entity(entity)
     _show_entity(explanation["customer"])

@@ -3,27 +3,23 @@
 import asyncio
 from collections.abc import Callable
 
+from runtime.sentences import sentence
+
 
 class CommandError(Exception):
     """A command cannot go on; the message gives the reason and the remedy."""
 
 
-_OUR_PACKAGES = frozenset({"schemas", "runtime", "ingest", "processors", "sinks", "hookline"})
-"""Exceptions of these packages carry a message for the user."""
-
-
 def error_message(error: BaseException) -> str | None:
     """The line to print for ``error``; None for a bug, which needs its traceback."""
-    if type(error).__module__.partition(".")[0] in _OUR_PACKAGES:
-        return str(error)
-    return _client_message(error)
+    return sentence(error) or _client_message(error)
 
 
 def _client_message(error: BaseException) -> str | None:
     # By name, since importing the client libraries would slow --help down.
     name, module = type(error).__name__, type(error).__module__.partition(".")[0]
-    if module == "aiokafka" and name in ("KafkaConnectionError", "NodeNotReadyError"):
-        return "Kafka does not answer: is `hookline up` running, is HOOKLINE_BROKERS right?"
+    if module == "aiokafka":
+        return _kafka_message(name, error)
     if module == "psycopg" and name == "OperationalError":
         reason = (str(error).splitlines() or ["no reason given"])[0]
         return f"PostgreSQL does not answer: {reason}; is HOOKLINE_DATABASE_URL right?"
@@ -33,6 +29,14 @@ def _client_message(error: BaseException) -> str | None:
         return f"no answer over HTTP ({error}): is `hookline up` running?"
     if isinstance(error, asyncio.TimeoutError):
         return "a server did not answer in time: `hookline status` shows which one is up"
+    return None
+
+
+def _kafka_message(name: str, error: BaseException) -> str | None:
+    if name in ("KafkaConnectionError", "NodeNotReadyError"):
+        return "Kafka does not answer: is `hookline up` running, is HOOKLINE_BROKERS right?"
+    if name.endswith("AuthorizationFailedError"):
+        return f"Kafka refuses ({error}): docs/operating.md lists the rights of each command"
     return None
 
 

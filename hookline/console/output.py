@@ -109,10 +109,16 @@ def table(
 
 
 def print_records(
-    columns: Sequence[str], records: Iterable[dict[str, Any]], title: str | None = None
+    columns: Sequence[str],
+    records: Sequence[dict[str, Any]],
+    title: str | None = None,
+    empty: str = "no rows",
 ) -> None:
-    """Print the named columns of ``records`` as a table."""
-    out.print(table(title, columns, [[record[name] for name in columns] for record in records]))
+    """Print the named columns of ``records`` as a table, or ``empty`` if there are none."""
+    if records:
+        out.print(table(title, columns, [[record[name] for name in columns] for record in records]))
+    else:
+        out.print(empty)
 
 
 class _Rate(rich_progress.ProgressColumn):

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 _GAP = 3
 """Columns between two cells: one blank each side, and one between them."""
+_INDENT = 2
+"""Columns before a value that has no room beside its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,8 @@ class ResultTable:
             yield self._table(widths)
         else:
             yield from self._records(options.max_width)
-        if self.caption:
-            yield Text(self.caption, style="dim")
+        if caption := self.caption or ("" if self.rows else "no rows"):
+            yield Text(caption, style="dim")
 
     def _widths(self, available: int) -> list[int] | None:
         """Widths of the columns; None if a text would break inside."""
@@ -76,14 +79,20 @@ class ResultTable:
         if self.title:
             yield Text(self.title, style="bold")
         if not self.rows:
-            yield Text(f"no rows of {', '.join(self.columns)}")
+            yield Text(", ".join(self.columns), style="dim")
         name_width = _longest(self.columns)
         for number, row in enumerate(self.rows, start=1):
             yield Text(f"-[ row {number} ]".ljust(min(available, 40), "-"), style="dim")
+            fields = zip(self.columns, row, strict=True)
+            if 2 * name_width > available:
+                for name, value in fields:
+                    yield Text(name, style="dim", overflow="fold")
+                    yield Padding(Text(value, overflow="fold"), (0, 0, 0, _INDENT))
+                continue
             record = Table.grid(padding=(0, 2))
-            record.add_column(style="dim", no_wrap=True, width=min(name_width, available // 2))
+            record.add_column(style="dim", no_wrap=True, width=name_width)
             record.add_column(overflow="fold")
-            for name, value in zip(self.columns, row, strict=True):
+            for name, value in fields:
                 record.add_row(Text(name), Text(value))
             yield record
 

@@ -15,6 +15,7 @@ from runtime.kafka import log_reader
 from runtime.settings import Settings
 from schemas import envelopes
 from schemas.topics import DEAD_LETTERS
+from sinks.dead_letters.letters import received_us
 
 _INDEX = re.compile(r"\[\d+\]|@\d+")
 _LETTER_ID = re.compile(r"(\d{1,9}):(\d{1,18})")
@@ -25,17 +26,19 @@ LetterId = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One dead letter without its body. Times in milliseconds, the broker's.
+    """One dead letter without its body.
 
-    ``shop`` is source/shop. ``raw_offset`` is that of its raw record, in the same partition;
-    ``adapter`` is the version that refused it. ``slot`` names the one event that could not be made
-    of an otherwise canonical delivery, None for a whole delivery. ``replay_of`` names the letter
-    that was replayed and refused again.
+    ``appended_ms`` is the broker's time, ``received_us`` the ingress's. ``shop`` is source/shop.
+    ``raw_offset`` is that of its raw record, in the same partition; ``adapter`` is the version
+    that refused it. ``slot`` names the one event that could not be made of an otherwise canonical
+    delivery, None for a whole delivery. ``replay_of`` names the letter that was replayed and
+    refused again.
     """
 
     partition: int
     offset: int
     appended_ms: int
+    received_us: int
     delivery_id: str
     shop: str
     event: str
@@ -68,6 +71,7 @@ def parse_letter(record: Any) -> DeadLetter:
         partition=record.partition,
         offset=record.offset,
         appended_ms=record.timestamp,
+        received_us=received_us(headers, record.timestamp),
         delivery_id=headers.get(envelopes.DELIVERY, ""),
         shop=f"{headers.get(envelopes.SOURCE, '')}/{headers.get(envelopes.SHOP, '')}",
         event=headers.get(envelopes.EVENT, ""),

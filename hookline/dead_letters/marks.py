@@ -13,22 +13,18 @@ from typing import TYPE_CHECKING
 from aiokafka import TopicPartition
 
 from hookline.tables.queries import Connection
+from runtime.stage import Partition
+from sinks.dead_letters import count_store, letters
+from sinks.dead_letters.letters import DISCARDED, REPLAYED
 
 if TYPE_CHECKING:
     from hookline.dead_letters.letters import DeadLetter
 
-REPLAYED, DISCARDED = "replayed", "discarded"
+__all__ = ["DISCARDED", "REPLAYED", "Mark", "read", "write"]
 
 _READ = """
     SELECT letter_offset, delivery_id, mark, reason, marked_at FROM letter_marks
     WHERE topic = %s AND partition = %s AND letter_offset = ANY(%s)
-"""
-_WRITE = """
-    INSERT INTO letter_marks (topic, partition, letter_offset, delivery_id, mark, reason)
-    SELECT %s, %s, letter.at, letter.delivery, %s, %s
-    FROM unnest(%s::bigint[], %s::text[]) AS letter (at, delivery)
-    ON CONFLICT (topic, partition, letter_offset) DO UPDATE SET delivery_id = excluded.delivery_id,
-        mark = excluded.mark, reason = excluded.reason, marked_at = now()
 """
 
 
@@ -55,12 +51,21 @@ async def read(
 async def write(
     connection: Connection,
     tp: TopicPartition,
-    letters: "Iterable[DeadLetter]",
+    marked: "Iterable[DeadLetter]",
     kind: str,
     reason: str,
 ) -> None:
-    """Mark letters of one partition; a letter that has a mark gets this one instead."""
-    deliveries = {letter.offset: letter.delivery_id for letter in letters}
-    if deliveries:
-        offsets, ids = list(deliveries), list(deliveries.values())
-        await connection.execute(_WRITE, [tp.topic, tp.partition, kind, reason, offsets, ids])
+    """Mark letters of one partition, and count them as settled: ``dead_letter_counts``.
+
+    A letter that has a mark gets this one instead.
+    """
+    if counted := [_counted(letter) for letter in marked]:
+        partition = Partition(tp.topic, tp.partition)
+        await count_store.mark(connection, partition, counted, kind, reason)
+
+
+def _counted(letter: "DeadLetter") -> letters.Letter:
+    source, _, shop = letter.shop.partition("/")
+    at = letter.received_us
+    group = letters.group_of(source, shop, letter.entity, letter.reason, at)
+    return letters.Letter(letter.offset, letter.delivery_id, group, at)

@@ -24,6 +24,7 @@ from ingest.sources import SOURCES
 from processors.parse import inflated_body, raw_of
 from runtime.kafka import log_reader
 from runtime.kafka.producer import new_producer
+from runtime.kafka.reasons import DENIED, explained
 from runtime.settings import Settings
 from schemas import envelopes
 from schemas.envelopes import Headers, Reject
@@ -237,6 +238,8 @@ async def append(producer: AIOKafkaProducer, topic: str, records: Sequence[Any])
             for record in records
         ]
         await asyncio.gather(*futures)
+    except DENIED:
+        raise  # the reason is known: `explained` names the right
     except KafkaError as error:
         raise UnacknowledgedError(
             f"Kafka does not acknowledge ({type(error).__name__}): run the same command again;"
@@ -252,12 +255,13 @@ class UnacknowledgedError(CommandError):
 async def replay_producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
     """Open an idempotent producer, which is stopped only if the work succeeded."""
     producer = new_producer(settings, linger_ms=2)
-    try:
-        await producer.start()
-    except BaseException:
-        await producer.stop()
-        raise
-    yield producer
+    async with explained(settings, "Write"):
+        try:
+            await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        yield producer
     # Only if every answer came: stop() flushes, which after an unknown result could append
     # a batch again. Otherwise the process ends, and its connections with it.
     await producer.stop()

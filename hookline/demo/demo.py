@@ -1,10 +1,8 @@
 """Runs the demo: sends the deliveries, shows the tables, checks every expected figure."""
 
 import asyncio
-import os
 import shutil
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +15,7 @@ from rich.text import Text
 
 from hookline.audit import report
 from hookline.console import output
+from hookline.console.command_path import command_path
 from hookline.console.errors import CommandError
 from hookline.demo import script
 from hookline.demo.expectations import AFTER_OLD_ORDER, AT_THE_END, BY_TIMER, Expectation
@@ -249,17 +248,6 @@ Try next, with a stack that keeps its data:
             process.wait()
         except KeyboardInterrupt:
             output.err.print("stopping ...")
-
-
-def command_path() -> str:
-    """The command to type in this folder: the path, unless the shell finds this very file."""
-    started = Path(sys.argv[0])
-    if started.name != "hookline":
-        return f"{os.path.relpath(sys.executable)} -m hookline"
-    on_path = shutil.which("hookline")
-    if on_path and os.path.realpath(on_path) == os.path.realpath(started):
-        return "hookline"
-    return os.path.relpath(started)
 
 
 def _text(value: object) -> str:

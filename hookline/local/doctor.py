@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 from aiokafka.errors import KafkaError
 
-from hookline.console.errors import CommandError
+from hookline.console.errors import CommandError, error_message
 from hookline.local.folder import Folder, find_shops
 from hookline.local.servers import fetch, java, postgres
 from hookline.local.servers.server import LocalError
@@ -100,6 +100,7 @@ def processes(data: Path) -> Iterator[Finding]:
 def services(settings: Settings) -> Iterator[Finding]:
     """Check what the stages depend on: topics, brokers, registry, tables."""
     yield from _topics(settings)
+    yield from _contact_key(settings)
     yield from _index(settings)
     yield from _registry(settings)
     yield from _database(settings)
@@ -114,8 +115,7 @@ def _topics(settings: Settings) -> Iterator[Finding]:
         for problem in error.problems:
             yield Finding("topics", "wrong", problem)
     except (KafkaError, OSError) as error:
-        message = f"no broker answers at {settings.brokers} ({error}): is HOOKLINE_BROKERS right?"
-        yield Finding("kafka", "wrong", message)
+        yield Finding("kafka", "wrong", error_message(error) or str(error))
         return
     else:
         yield Finding("topics", "ok", f"exist as declared at {settings.brokers}")
@@ -131,6 +131,32 @@ def _topics(settings: Settings) -> Iterator[Finding]:
         if settings.replication_factor == 1:
             message = "one copy of everything, as HOOKLINE_REPLICATION_FACTOR=1 asks"
         yield Finding("brokers", "ok", message)
+
+
+def _contact_key(settings: Settings) -> Iterator[Finding]:
+    """Compare our key of e-mail hashes with the log's; processors of another one do not start."""
+    from runtime import contact_key
+
+    subject = "contact key"
+    try:
+        found = asyncio.run(contact_key.recorded(settings))
+    except (KafkaError, OSError) as error:
+        yield Finding(subject, "note", f"its fingerprint cannot be read: {error}")
+        return
+    if not settings.contact_key:
+        message = f"the log's has the fingerprint {found}" if found else "none is recorded yet"
+        yield Finding(subject, "note", f"HOOKLINE_CONTACT_KEY is not set here; {message}")
+        return
+    try:
+        settings.require_contact_key()
+        if found is not None:
+            contact_key.check(settings.contact_key, found)
+    except (SettingsError, contact_key.AnotherKeyError) as error:
+        yield Finding(subject, "wrong", str(error))
+        return
+    ours = contact_key.fingerprint(settings.contact_key)
+    recorded = "the log's" if found else "recorded when the first processor starts"
+    yield Finding(subject, "ok", f"fingerprint {ours}, {recorded}")
 
 
 def _index(settings: Settings) -> Iterator[Finding]:

@@ -25,12 +25,17 @@ _SERVERS = ("BROKERS", "SECURITY_PROTOCOL", "SASL_", "SSL_", "REGISTRY_", "DATAB
 
 
 class Folder:
-    """A data folder. It holds ``run.json`` while its stack is up, and a locked file ``lock``."""
+    """A data folder.
+
+    While its stack is up it holds ``run.json``, while it starts ``starting.json``, and in both
+    cases a locked file ``lock``.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
         self._lock = self.path / "lock"
         self._run = self.path / "run.json"
+        self._starting = self.path / "starting.json"
 
     def create(self) -> None:
         """Create the folder and its lock. Raises LocalError if this user cannot write there."""
@@ -57,11 +62,17 @@ class Folder:
             lock.truncate(0)
             lock.write(str(os.getpid()))
             lock.flush()
+            # kill -9 leaves them behind: they would be taken for those of this start.
+            self._forget_run()
             try:
                 yield
             finally:
-                self._run.unlink(missing_ok=True)
+                self._forget_run()
                 lock.truncate(0)
+
+    def _forget_run(self) -> None:
+        self._run.unlink(missing_ok=True)
+        self._starting.unlink(missing_ok=True)
 
     def owner(self) -> int | None:
         """The process that has locked the folder, None if none has."""
@@ -90,28 +101,46 @@ class Folder:
         return True
 
     def write(self, run: Mapping[str, Any]) -> None:
-        """Replace run.json."""
+        """Replace run.json: the stack is up."""
         write_private(self._run, json.dumps(run, indent=1))
+        self._starting.unlink(missing_ok=True)
+
+    def write_step(self, step: str) -> None:
+        """Note what the start waits for."""
+        write_private(self._starting, json.dumps({"step": step}))
+
+    def step(self) -> str | None:
+        """What a start waits for; None if none is under way or it has not noted anything yet."""
+        if self.owner() is None:
+            return None
+        try:
+            return str(json.loads(self._starting.read_text())["step"])
+        except FileNotFoundError:
+            return None
 
     def read(self) -> dict[str, Any] | None:
         """Read run.json; None if no stack runs or it is not up yet."""
-        if self.owner() is None:
+        owner = self.owner()
+        if owner is None:
             return None
         try:
             run: dict[str, Any] = json.loads(self._run.read_text())
         except FileNotFoundError:
             return None
-        return run
+        return run if run["pid"] == owner else None
 
     def contact_key(self) -> str:
         """The key of e-mail hashes, generated once: a new key would give customers new hashes."""
         path = self.path / "contact_key"
         if not path.exists():
             write_private(path, secrets.token_hex(32))
-        return path.read_text()
+        return path.read_text().rstrip("\r\n")
 
     def settings(self, stack: Stack, shops: Path, port: int) -> Settings:
-        """Settings for the stages on ``stack``; environment variables override the rest."""
+        """Settings for the stages on ``stack``; environment variables override the rest.
+
+        Raises SettingsError for a contact key that is too short.
+        """
         environment = {
             name: value
             for name, value in os.environ.items()
@@ -122,7 +151,7 @@ class Folder:
             for name, value in _LOCAL.items()
             if f"HOOKLINE_{name.upper()}" not in environment
         }
-        return replace(
+        settings = replace(
             from_env(environment),
             **local,
             brokers=stack.kafka.brokers,
@@ -133,6 +162,8 @@ class Folder:
             state_dir=str(self.path / "state"),
             port=port,
         )
+        settings.require_contact_key()  # at once, not in the log of a processor that cannot start
+        return settings
 
 
 def example_shops() -> Path | None:

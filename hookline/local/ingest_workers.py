@@ -1,4 +1,7 @@
-"""Several ingress processes that share one port, restarted when they exit."""
+"""Several ingress processes that share one port, restarted when they exit.
+
+``/metrics`` of the shared port shows all of them (``worker_metrics.py``).
+"""
 
 import os
 import signal
@@ -12,6 +15,7 @@ from pathlib import Path
 from hookline.console.errors import CommandError
 from hookline.local.process import Child, free_port
 from hookline.local.supervisor import State, Supervisor, stop_all
+from hookline.local.worker_metrics import WorkerMetrics
 from ingest.http.sockets import listening
 from runtime import logs
 from runtime.settings import Settings
@@ -28,8 +32,12 @@ def run(settings: Settings, count: int) -> None:
     SIGHUP is passed on. Raises CommandError if the port is taken.
     """
     _check_port(settings)
-    with _signals() as (stopping, hung_up):
-        children = [_child(settings, number) for number in range(count)]
+    pages = {str(number + 1): health_port(settings, number) for number in range(count)}
+    with (
+        _signals() as (stopping, hung_up),
+        WorkerMetrics(settings.host, pages) as metrics,
+    ):
+        children = [_child(settings, name, port, metrics.port) for name, port in pages.items()]
         supervisor = Supervisor(_log_exits)
 
         def wait(seconds: float) -> bool:
@@ -65,14 +73,18 @@ def _check_port(settings: Settings) -> None:
         opened.close()
 
 
-def _child(settings: Settings, number: int) -> Child:
-    port = health_port(settings, number)
-    log.info("worker", number=number, pages=f"http://{settings.host}:{port}/metrics")
+def _child(settings: Settings, worker: str, port: int, metrics_port: int) -> Child:
+    log.info("worker", worker=worker, pages=f"http://{settings.host}:{port}/readyz")
     return Child(
-        f"ingest-{number + 1}",
+        f"ingest-{worker}",
         [sys.executable, "-P", "-m", "hookline", "ingest"],
         OUTPUT,
-        environment={**os.environ, "HOOKLINE_SHARE_PORT": "1", "HOOKLINE_HEALTH_PORT": str(port)},
+        environment={
+            **os.environ,
+            "HOOKLINE_SHARE_PORT": "1",
+            "HOOKLINE_HEALTH_PORT": str(port),
+            "HOOKLINE_METRICS_PORT": str(metrics_port),
+        },
         death_signal=signal.SIGTERM,  # finish accepted requests even if we are killed
     )
 

@@ -1,11 +1,12 @@
 """The state of a running stack, for ``hookline status``."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psutil
 
+from hookline.local import added_workers
 from hookline.local.stack import memory, resident_memory
 from hookline.local.up import health_url, is_ready
 
@@ -42,6 +43,7 @@ def status_of(run: Mapping[str, Any]) -> dict[str, Any]:
                 "log": process["log"],
             }
         )
+    processes += _added(run, now)
     addresses = ("ingress_url", "brokers", "registry_url", "reader_url", "data", "shops")
     return {
         "running": True,
@@ -49,3 +51,30 @@ def status_of(run: Mapping[str, Any]) -> dict[str, Any]:
         "memory_bytes": sum(process["memory_bytes"] for process in processes),
         **{name: run[name] for name in addresses},
     }
+
+
+def _added(run: Mapping[str, Any], now: float) -> list[dict[str, Any]]:
+    """The workers that were started beside `hookline up`. They log to their own terminals."""
+    known = {process["pid"] for process in run["processes"]}
+    prefix = run["environment"].get("HOOKLINE_PREFIX", "")
+    return [
+        {
+            "name": f"{worker.stage} (added)",
+            "pid": worker.pid,
+            **_readiness(worker.ports),
+            "uptime_seconds": round(now - worker.started_at, 1),
+            "restarts": 0,
+            "last_exit": None,
+            "memory_bytes": memory(worker.pid),
+            "log": None,
+        }
+        for worker in added_workers.find(run["brokers"], prefix, known)
+    ]
+
+
+def _readiness(ports: Sequence[int]) -> dict[str, str]:
+    answers = [is_ready(f"http://127.0.0.1:{port}/readyz") for port in ports]
+    if any(ready for ready, _ in answers):
+        return {"state": "up", "waits_for": ""}
+    reasons = [reason for _, reason in answers] or ["it listens on no port yet"]
+    return {"state": "not ready", "waits_for": "; ".join(reasons)}

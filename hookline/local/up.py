@@ -24,6 +24,8 @@ from runtime.settings import Settings
 from schemas import shops as shops_file
 
 _START_TIMEOUT = 60.0
+_STEP_EVERY = 3.0
+"""Seconds between reports of what a start waits for."""
 
 Report = Callable[[str], None]
 
@@ -45,6 +47,11 @@ def run(options: UpOptions, report: Report, ready: Callable[[dict[str, Any]], No
     is left running then. Call it in the main thread.
     """
     folder = Folder(options.data)
+
+    def step(text: str) -> None:
+        folder.write_step(text)
+        report(text)
+
     with folder.locked(), _StopSignals() as stopping:
         shops = find_shops(options.shops)
         if not shops_file.load(shops):
@@ -54,24 +61,33 @@ def run(options: UpOptions, report: Report, ready: Callable[[dict[str, Any]], No
         stack = Stack(folder.path, ports)
         supervisor = Supervisor()
         try:
+            step("Kafka, registry and PostgreSQL start")
             seconds = stack.start()
-            report(f"Kafka, registry and PostgreSQL answer after {seconds:.1f} s")
+            step(f"they answer after {seconds:.1f} s; topics, schemas and tables are next")
             settings = folder.settings(stack, shops, ports["ingest"])
             prepare(settings, report)
             static = _run_json(settings, stack, shops, ports)
+            is_up = threading.Event()
+
+            def changed(states: list[State]) -> None:
+                if is_up.is_set():  # run.json would end the start
+                    folder.write(_with_processes(static, states))
+
             supervisor = Supervisor(
-                lambda states: folder.write(_with_processes(static, states)),
+                changed,
                 exited=lambda state: report(
                     f"{state.name} exited with {state.last_exit} and will be restarted;"
                     f" see {state.log}"
                 ),
             )
             supervisor.add(server.child for server in stack.servers if server.child)
+            step("the stages start")
             for tier in _stages(settings, ports, folder.path):
                 supervisor.add(tier)
-            _wait_until_ready(supervisor, ports)
+            _wait_until_ready(supervisor, ports, step)
             current = _with_processes(static, supervisor.states())
             folder.write(current)
+            is_up.set()
             ready(current)
             supervisor.run(stopping.wait)
         finally:
@@ -103,6 +119,7 @@ def start_detached(data: Path, arguments: Sequence[str], report: Report) -> dict
             start_new_session=True,
         )
     report(f"starting; it logs to {log}")
+    reported = None
 
     def started() -> dict[str, Any] | None:
         if process.poll() is not None:
@@ -112,6 +129,10 @@ def start_detached(data: Path, arguments: Sequence[str], report: Report) -> dict
         return run if run is not None and run["pid"] == process.pid else None
 
     while (run := started()) is None:
+        step = folder.step()
+        if step is not None and step != reported:
+            report(step)
+            reported = step
         time.sleep(0.2)
     # It outlives us; Popen would warn about a child that is still running.
     process.returncode = 0
@@ -193,19 +214,28 @@ def health_url(name: str, ports: Mapping[str, int]) -> str | None:
 
 
 def is_ready(url: str) -> tuple[bool, str]:
-    """Whether a stage reports itself ready, and the text of its page."""
+    """Whether a stage reports itself ready, and else what it waits for."""
     try:
         with httpx.Client(trust_env=False, timeout=2) as client:
             answer = client.get(url)
+    except httpx.ConnectError:
+        return False, "starts"
     except httpx.HTTPError as error:
         return False, f"does not answer ({type(error).__name__})"
-    return answer.status_code == httpx.codes.OK, answer.text.strip()
+    if answer.status_code == httpx.codes.OK:
+        return True, ""
+    try:
+        return False, ", ".join(f"{name}: {why}" for name, why in answer.json()["waiting"].items())
+    except (ValueError, KeyError):
+        return False, f"answers {answer.status_code}"
 
 
-def _wait_until_ready(supervisor: Supervisor, ports: Mapping[str, int]) -> None:
+def _wait_until_ready(supervisor: Supervisor, ports: Mapping[str, int], step: Report) -> None:
     reasons = {state.name: "" for state in supervisor.states() if state.name not in NAMES}
+    last_step = time.monotonic()
 
     def all_ready() -> bool:
+        nonlocal last_step
         supervisor.tick()
         for name in list(reasons):
             ready, reasons[name] = is_ready(health_url(name, ports) or "")
@@ -217,6 +247,9 @@ def _wait_until_ready(supervisor: Supervisor, ports: Mapping[str, int]) -> None:
                     f"{state.name} crashes on start; its last output ({state.log}):\n"
                     f"{tail(Path(state.log))}"
                 )
+        if reasons and time.monotonic() - last_step > _STEP_EVERY:
+            last_step = time.monotonic()
+            step("; ".join(f"{name}: {reason}" for name, reason in sorted(reasons.items())))
         return not reasons
 
     if not wait_until(all_ready, _START_TIMEOUT, every=0.2):

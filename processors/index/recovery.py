@@ -14,6 +14,7 @@ from processors.index.partition_index import PartitionIndex
 from runtime import logs, metrics
 from runtime.health import Health
 from runtime.kafka import topics_admin
+from runtime.kafka.reasons import explanation
 from runtime.kafka.topic_checks import retention_ms
 from runtime.settings import Settings
 from runtime.stage import RefusedError
@@ -114,8 +115,9 @@ class IndexRecovery:
                         return await read()
                     except KafkaError as error:
                         self._reader.assign([])
-                        self._health.waiting("index", "Kafka does not let outcomes be read")
-                        log.warning("waiting to read the index", error=repr(error))
+                        why = explanation(error, self._settings) or repr(error)
+                        self._health.waiting("index", f"outcomes cannot be read: {why}")
+                        log.warning("waiting to read the index", error=why)
                         await asyncio.sleep(1.0)
             finally:
                 # aiokafka asks for metadata without pause while a partition has no leader.

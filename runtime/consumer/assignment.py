@@ -17,6 +17,7 @@ from runtime.consumer.positions import Position, StoppedPartition, check_log, st
 from runtime.consumer.thread import Bounds
 from runtime.health import wait_until
 from runtime.kafka import operator_decisions
+from runtime.kafka.reasons import explanation
 from runtime.stage import OpensPartitions, Partition, RefusedError
 from schemas.topics import WEBHOOKS
 
@@ -43,6 +44,8 @@ class Assignment:
 
     def begin(self) -> None:
         """Open all assigned partitions."""
+        metrics.PAUSED.labels(self._label).set(0)
+        metrics.UNCLEAN_ENDS.labels(self._label)
         self._spawn(self._open_all())
 
     def end(self) -> None:
@@ -66,6 +69,10 @@ class Assignment:
         if stopped.gap_end is not None and tp.topic == self._raw and not self._is_watching:
             self._is_watching = True
             self._spawn(self._watch_losses())
+
+    def stopped_offsets(self) -> dict[TP, int]:
+        """Return where each stopped partition waits."""
+        return {tp: stopped.next_offset for tp, stopped in self._stopped.items()}
 
     def gap(self, tp: TP, next_offset: int, first: int) -> bool:
         """Stop a raw partition at a gap; False for other topics, where brokers may leave gaps."""
@@ -188,13 +195,16 @@ class Assignment:
         self._health.resumed(self._stopped.pop(tp).name)
         metrics.PAUSED.labels(self._label).set(len(self._stopped))
 
+    def _why(self, error: BaseException) -> str:
+        return explanation(error, self._consumer.app.settings, "Describe") or repr(error)
+
     async def _bounds(self, tps: list[TP]) -> dict[TP, Bounds]:
         return await wait_until(
             self._health,
             "offsets",
             lambda: self._consumer.bounds(tps),
             KafkaError,
-            lambda error: f"Kafka does not return its offsets: {error!r}",
+            lambda error: f"Kafka does not return its offsets: {self._why(error)}",
         )
 
     def _spawn(self, work: Coroutine[Any, Any, object]) -> None:

@@ -33,8 +33,10 @@ from runtime.consumer.positions import (
     StoppedPartition,
     changed_commits,
 )
+from runtime.consumer.refusals import Refusals
 from runtime.consumer.thread import IDLE, REFETCH_TIMEOUT, Bounds, ConsumerThread, batch_pause
 from runtime.health import Health
+from runtime.kafka.reasons import DENIED
 from runtime.stage import HandlesBatchesTogether, Partition, Stage
 
 log = logs.get("hookline.delivery")
@@ -68,6 +70,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._closed_generation: int | None = None  # the generation that a revoke has closed
         self._assignment: Assignment | None = None
         self._committing = asyncio.Lock()
+        self.refusals = Refusals(self.app.settings, self.health)
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -184,6 +187,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             for tp, p in self.positions.items()
         }
 
+    def stopped(self) -> dict[TP, int]:
+        """Return the next offset of each partition that waits for an operator."""
+        return {} if self._assignment is None else self._assignment.stopped_offsets()
+
     # Acknowledgement: by batch, of what a stage has stored.
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002
@@ -255,7 +262,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def _fetch(self, active: set[TP], seconds: float) -> dict[Any, list[Any]]:
         try:
-            return await self._getmany(active_partitions=active, timeout=seconds) or {}
+            fetched = await self._getmany(active_partitions=active, timeout=seconds) or {}
+        except DENIED as error:
+            await self.refusals.of_fetch(error)
+            return {}
         except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
             for key in error.args[0] if isinstance(error.args[0], dict) else error.args:
                 tp = TP(key.topic, key.partition)
@@ -263,6 +273,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                 if position is not None and self._assignment is not None:
                     await self._assignment.check_again(tp, position.next_offset)
             return {}
+        return self.refusals.allowed(fetched)
 
     async def _deliver(self, tp: TP, records: list[Any], generation: int) -> None:
         position = self.positions.get(tp)

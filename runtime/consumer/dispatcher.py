@@ -1,12 +1,14 @@
 """Gives batches to the stage and acknowledges each once its outcomes are stored."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from faust.types import ConsumerMessage
 
+from runtime import metrics
 from runtime.consumer.assignment import refused
 from runtime.consumer.in_flight import (
     Delivered,
@@ -78,7 +80,7 @@ class Dispatcher:
             commit_metadata=position.metadata,
             mark=lambda chunk: consumer.mark(tp, position, generation, chunk),
         )
-        return InFlightBatch(tp, position, fetched.epoch, batch)
+        return InFlightBatch(tp, position, fetched.epoch, batch, time.monotonic())
 
     async def _handle_next(
         self, stage: HandlesBatchesTogether, batches: Sequence[InFlightBatch]
@@ -107,8 +109,7 @@ class Dispatcher:
                 except (MovedError, RefusedError):
                     pass  # nothing was stored; handled one by one, the batch at fault raises again
                 else:
-                    for in_flight in batches:
-                        self._acknowledge(in_flight)
+                    self._acknowledge(*batches)
                     return
         for in_flight in batches:
             await self._handle_alone(in_flight)
@@ -135,10 +136,17 @@ class Dispatcher:
             position.move_to(offset)
             await self._consumer.seek_to({tp: offset})
 
-    def _acknowledge(self, in_flight: InFlightBatch) -> None:
-        if self._is_current(in_flight):
+    def _acknowledge(self, *stored: InFlightBatch) -> None:
+        """Acknowledge batches that the stage has stored at once."""
+        records, began = 0, time.monotonic()
+        for in_flight in filter(self._is_current, stored):
             batch = in_flight.batch
             in_flight.position.acknowledge(batch.end, batch.records[-1].timestamp)
+            records, began = records + len(batch.records), min(began, in_flight.began)
+        if records:
+            label = self._consumer.stage_label
+            metrics.BATCH_RECORDS.labels(label).observe(records)
+            metrics.BATCH_SECONDS.labels(label).observe(time.monotonic() - began)
 
     def _is_current(self, in_flight: InFlightBatch) -> bool:
         position = self._consumer.positions.get(in_flight.tp)

@@ -46,12 +46,16 @@ def agent_message(tp: TP, fetched: Fetched, generation: int) -> ConsumerMessage:
 
 @dataclass(frozen=True, slots=True)
 class InFlightBatch:
-    """A batch given to the stage, with the position that it advances, in that epoch."""
+    """A batch given to the stage, with the position that it advances, in that epoch.
+
+    ``began``: when it was taken, in monotonic seconds.
+    """
 
     tp: TP
     position: Position
     epoch: int
     batch: Batch
+    began: float
 
 
 def rounds(delivered: Iterable[Delivered]) -> list[list[Delivered]]:

@@ -15,6 +15,8 @@ from faust.types import TP
 from runtime import logs
 from runtime.consumer.fetched_records import FetchBuffer
 from runtime.consumer.positions import Commit
+from runtime.consumer.refusals import RETRY
+from runtime.kafka.reasons import DENIED
 from runtime.stage import HasRecordFactory
 
 log = logs.get("hookline.delivery")
@@ -73,6 +75,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
 
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Do nothing: Faust looks at its own books, in which no batch is ever committed.
+
+        What makes no progress is found by ``watchdog.py``.
+        """
+
     def pace(self, *, is_busy: bool) -> None:
         """Set how long the following fetches may wait: short while records arrive."""
         if self.is_started:
@@ -96,6 +104,20 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             return succeeded
 
         coordinator._do_heartbeat = observed
+        push_error = coordinator._push_error_to_user
+
+        def pushed(error: Exception) -> Any:
+            """Join again where a right is missing: without partitions no fetch takes the error.
+
+            With partitions one does, and the process ends: the heartbeat has ended as well.
+            """
+            if self.consumer.joining_since is None or not isinstance(error, DENIED):
+                return push_error(error)
+            self.consumer.refusals.of_group(error)
+            self.consumer.joining_since = time.monotonic()  # it answers, so it is not stuck
+            return asyncio.sleep(RETRY)
+
+        coordinator._push_error_to_user = pushed
 
     async def on_partitions_assigned(self, assigned: Any, generation_id: int = 0) -> None:
         """Count a finished join as a heartbeat."""

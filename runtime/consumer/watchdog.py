@@ -17,7 +17,8 @@ from typing import Any
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from runtime import logs, metrics
+from runtime import logs
+from runtime.consumer.lag import LagSeries
 from runtime.consumer.positions import PartitionProgress
 
 log = logs.get("hookline.watchdog")
@@ -28,8 +29,6 @@ ENDS_INTERVAL = 5.0
 """Seconds between requests for the ends of the logs."""
 KAFKA_TIMEOUT = 3 * ENDS_INTERVAL
 """Seconds without an answer after which Kafka counts as away."""
-LAG_ALARM = 0.25
-"""Share of the retention that a lag's age may reach before it is logged."""
 EXIT_TIMEOUT = 5.0
 """Seconds for the log to be written before the process ends in any case."""
 
@@ -93,15 +92,6 @@ class Snapshot:
         return expected
 
 
-def lag_age(progress: PartitionProgress, end: int, now: float) -> float | None:
-    """Seconds since the last acknowledged record was appended; 0 without lag, None if unknown."""
-    if end <= progress.acknowledged:
-        return 0.0
-    if not progress.acknowledged_ms:
-        return None
-    return max(now - progress.acknowledged_ms / 1000, 0.0)
-
-
 class Watchdog:
     """Watches one consumer. All times are in seconds.
 
@@ -119,11 +109,11 @@ class Watchdog:
         self._stall = Stall(limit)
         self._ends: dict[TP, int] = {}
         self._answered = time.monotonic()
-        self._alarmed: set[TP] = set()
 
     async def run(self) -> None:
         """Check every second until cancelled; ends the process where something is stuck."""
         polling = asyncio.ensure_future(self._poll_ends())
+        lag = LagSeries(self._consumer.stage_label, self._retentions)
         try:
             while not polling.done():
                 faulthandler.dump_traceback_later(self._limit, exit=True)
@@ -132,7 +122,7 @@ class Watchdog:
                 stuck = self._stall.check(time.monotonic(), snapshot.expected())
                 if stuck is not None:
                     _exit(stuck, self._limit)
-                self._report_lag(snapshot)
+                lag.report(snapshot.progress, self._consumer.stopped(), snapshot.ends, time.time())
                 await asyncio.sleep(CHECK_INTERVAL)
             await polling
         finally:
@@ -158,35 +148,14 @@ class Watchdog:
             if not thread.is_started:
                 await asyncio.sleep(CHECK_INTERVAL)
                 continue
-            tps = list(self._consumer.progress()) or [TP(name, 0) for name in self._retentions]
+            ours = {**self._consumer.progress(), **self._consumer.stopped()}
+            tps = list(ours) or [TP(name, 0) for name in self._retentions]
             try:
                 self._ends = await thread.ask_ends(tps)
                 self._answered = time.monotonic()
             except KafkaError as error:
                 log.info("kafka does not return its end offsets", error=repr(error))
             await asyncio.sleep(ENDS_INTERVAL)
-
-    def _report_lag(self, snapshot: Snapshot) -> None:
-        for tp, progress in snapshot.progress.items():
-            end = snapshot.ends.get(tp, progress.acknowledged)
-            labels = (self._consumer.stage_label, tp.topic, str(tp.partition))
-            metrics.LAG_RECORDS.labels(*labels).set(max(end - progress.acknowledged, 0))
-            age = lag_age(progress, end, time.time())
-            if age is None:
-                continue
-            share = age / self._retentions.get(tp.topic, float("inf"))
-            metrics.LAG_SECONDS.labels(*labels).set(age)
-            metrics.LAG_OF_RETENTION.labels(*labels).set(share)
-            if share <= LAG_ALARM:
-                self._alarmed.discard(tp)
-            elif tp not in self._alarmed:
-                self._alarmed.add(tp)
-                log.critical(
-                    "records will be lost to retention before they are processed: add workers",
-                    partition=f"{tp.topic}/{tp.partition}",
-                    lag_seconds=int(age),
-                    retention_seconds=int(self._retentions[tp.topic]),
-                )
 
 
 def _exit(stuck: str, limit: float) -> None:

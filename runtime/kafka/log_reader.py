@@ -13,6 +13,7 @@ from aiokafka.errors import (
     NotCoordinatorForGroupError,
 )
 
+from runtime.kafka.reasons import explained, unseen
 from runtime.kafka.topics_admin import TopicsError, admin_client, find_topics
 from runtime.settings import Settings
 from schemas.topics import ALL, MIB, Group, Topic
@@ -34,7 +35,7 @@ COORDINATOR_AWAY = (
 async def consumer(
     settings: Settings, fetch: int = FETCH, fetch_total: int = 16 * MIB
 ) -> AsyncIterator[AIOKafkaConsumer]:
-    """Start a consumer without a group; stop it at the end.
+    """Start a consumer without a group; stop it at the end. Raises UnreachableError, DeniedError.
 
     ``fetch`` and ``fetch_total``: most bytes that one request asks for, of a partition and in
     all; a single larger record is returned nevertheless.
@@ -46,11 +47,12 @@ async def consumer(
         max_partition_fetch_bytes=fetch,
         fetch_max_bytes=fetch_total,
     )
-    try:
-        await client.start()
-        yield client
-    finally:
-        await client.stop()
+    async with explained(settings, "Read"):
+        try:
+            await client.start()
+            yield client
+        finally:
+            await client.stop()
 
 
 async def topic_partitions(settings: Settings) -> dict[Topic, list[TopicPartition]]:
@@ -61,7 +63,7 @@ async def topic_partitions(settings: Settings) -> dict[Topic, list[TopicPartitio
         if (name := settings.topic(topic)) not in existing:
             message = (
                 f"there is no topic {name} at {settings.brokers}: run `hookline topics create`, "
-                "or set another HOOKLINE_PREFIX"
+                f"or set another HOOKLINE_PREFIX{unseen(settings)}"
             )
             raise TopicsError([message])
         found[topic] = [TopicPartition(name, n) for n in range(existing[name].partitions)]

@@ -6,40 +6,47 @@ from aiokafka import TopicPartition
 from runtime import logs
 from runtime.kafka import log_reader
 from runtime.kafka.producer import new_producer
+from runtime.kafka.reasons import explained
 from runtime.settings import Settings
 from schemas import decisions
-from schemas.decisions import AcceptedLoss
+from schemas.decisions import AcceptedLoss, Decision
 from schemas.topics import DECISIONS
 
 log = logs.get("hookline.decisions")
 
 
-async def record(settings: Settings, decision: AcceptedLoss) -> None:
+async def record(settings: Settings, decision: Decision) -> None:
     """Append a decision; it is in force when this returns. Raises KafkaError."""
     producer = new_producer(settings)
-    await producer.start()
-    try:
-        await producer.send_and_wait(
-            settings.topic(DECISIONS), key=decisions.key(decision), value=decisions.encode(decision)
-        )
-    finally:
-        await producer.stop()
+    async with explained(settings, "Write"):
+        await producer.start()
+        try:
+            await producer.send_and_wait(
+                settings.topic(DECISIONS), key=decision.key, value=decisions.encode(decision)
+            )
+        finally:
+            await producer.stop()
 
 
 async def read(settings: Settings) -> list[AcceptedLoss]:
+    """Read all losses accepted so far, in order. Raises KafkaError, OSError."""
+    return [each for each in await read_all(settings) if isinstance(each, AcceptedLoss)]
+
+
+async def read_all(settings: Settings) -> list[Decision]:
     """Read all decisions so far, in order. Raises KafkaError, OSError."""
     tp = TopicPartition(settings.topic(DECISIONS), 0)
-    accepted: list[AcceptedLoss] = []
+    found: list[Decision] = []
     async with log_reader.consumer(settings) as client:
         start = await log_reader.beginning_offsets(client, [tp])
         end = await log_reader.end_offsets(client, [tp])
         async for _, batch in log_reader.records(client, start, end):
             for record in batch:
                 try:
-                    accepted.append(decisions.decode(record.value or b""))
+                    found.append(decisions.decode(record.value or b""))
                 except msgspec.MsgspecError:
                     log.warning("record is no decision", offset=record.offset)
-    return accepted
+    return found
 
 
 def accepted_until(accepted: list[AcceptedLoss], partition: int, first: int) -> int:

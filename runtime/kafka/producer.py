@@ -12,10 +12,16 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
+from aiokafka.errors import (
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+)
 
 from runtime import logs
 from runtime.health import Health
+from runtime.kafka.reasons import explanation
 from runtime.settings import Settings
 from runtime.stage import RefusedError
 from schemas.envelopes import Outcome
@@ -112,7 +118,7 @@ class BatchSender:
             for batch in batches
             if (future := await self._submit(batch, partition, is_current)) is not None
         ]
-        answers = [(batch, await self._answer(future, is_current)) for batch, future in sent]
+        answers = [(batch, await self._answer(batch, future, is_current)) for batch, future in sent]
         for batch, answer in answers:
             if answer is None:
                 raise RefusedError(
@@ -138,12 +144,14 @@ class BatchSender:
             except KafkaTimeoutError as error:  # not queued, so nothing of it was sent
                 self._report_waiting(error)
             except KafkaError as error:
-                _exit("fatal producer error; exiting", error)
+                self._give_up(name, error)
             else:
                 return future
         return None
 
-    async def _answer(self, future: asyncio.Future[Any], is_current: Callable[[], bool]) -> Any:
+    async def _answer(
+        self, batch: UnsentBatch, future: asyncio.Future[Any], is_current: Callable[[], bool]
+    ) -> Any:
         """Wait for the broker's answer to a batch; None where the batch is too large for it."""
         while True:
             try:
@@ -156,10 +164,17 @@ class BatchSender:
             except MessageSizeTooLargeError:
                 return None
             except KafkaError as error:
-                _exit("fatal producer error; exiting", error)
+                self._give_up(f"{self._settings.prefix}{batch.topic}", error)
             else:
                 self._health.met("produce")
                 return answer
+
+    def _give_up(self, topic: str, error: KafkaError) -> NoReturn:
+        if isinstance(error, TopicAuthorizationFailedError):
+            error = TopicAuthorizationFailedError(topic)  # aiokafka's does not always name it
+        why = explanation(error, self._settings, "Write")
+        log.critical("fatal producer error; exiting", error=why or repr(error))
+        os._exit(EXIT_UNANSWERED)
 
     def _report_waiting(self, error: BaseException) -> None:
         self._health.waiting("produce", "Kafka does not acknowledge our records")

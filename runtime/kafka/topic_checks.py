@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from runtime.kafka.reasons import unseen
 from runtime.settings import Settings
 from schemas.topics import ALL, OUTCOMES, WEBHOOKS, Topic
 
@@ -41,7 +42,8 @@ def compare(existing: dict[str, BrokerTopic], settings: Settings) -> list[str]:
     for topic in ALL:
         name = settings.topic(topic)
         if name not in existing:
-            problems.append(f"{name} is missing: run `hookline topics create`")
+            hint = unseen(settings)
+            problems.append(f"{name} is missing: run `hookline topics create`{hint}")
             continue
         problems += _compare_one(topic, name, existing[name], settings)
     return problems + _compare_retention(existing, settings)

@@ -11,6 +11,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, for_code
 
 from runtime.health import Health, wait_until
+from runtime.kafka.reasons import explained, explanation
 from runtime.kafka.topic_checks import BrokerTopic, compare, partition_count, topic_configs
 from runtime.settings import Settings
 from schemas.topics import ALL, RAW_RETENTION, Topic
@@ -41,13 +42,14 @@ class Created:
 
 @asynccontextmanager
 async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    """Connect an admin client. Raises KafkaConnectionError where no broker answers."""
+    """Connect an admin client. Raises UnreachableError where no broker can be used, DeniedError."""
     client = AIOKafkaAdminClient(**settings.kafka())
-    try:
-        await client.start()
-        yield client
-    finally:
-        await client.close()
+    async with explained(settings, "Describe"):
+        try:
+            await client.start()
+            yield client
+        finally:
+            await client.close()
 
 
 async def cluster_id(settings: Settings) -> str:
@@ -97,9 +99,9 @@ async def _create(
         elif error is not TopicAlreadyExistsError:  # another process created it: just as good
             reason = (message[0] if message else None) or error.description
             problems.append(
-                f"{name} cannot be created: {reason}. Check HOOKLINE_REPLICATION_FACTOR "
-                f"({settings.replication_factor}) against the number of brokers, and the right "
-                "to create topics."
+                explanation(error(name), settings, "Create")
+                or f"{name} cannot be created: {reason}. Check HOOKLINE_REPLICATION_FACTOR "
+                f"({settings.replication_factor}) against the number of brokers."
             )
     if problems:
         raise TopicsError(problems)
@@ -144,7 +146,7 @@ async def check_topics(settings: Settings, health: Health | None = None) -> None
             "kafka",
             find_problems,
             KafkaConnectionError,
-            lambda _: f"no broker answers at {settings.brokers}",
+            str,
             longest_pause=10.0,
         )
     if problems:
@@ -167,9 +169,8 @@ async def _find(client: AIOKafkaAdminClient, settings: Settings) -> dict[str, Br
     names = [settings.topic(topic) for topic in ALL if settings.topic(topic) in existing]
     if not names:
         return {}
-    configs = await _configs(
-        client, [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-    )
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    configs = await _configs(client, settings, resources)
     return {
         name: BrokerTopic(
             partitions=len(existing[name]),
@@ -181,13 +182,14 @@ async def _find(client: AIOKafkaAdminClient, settings: Settings) -> dict[str, Br
 
 
 async def _configs(
-    client: AIOKafkaAdminClient, resources: list[ConfigResource]
+    client: AIOKafkaAdminClient, settings: Settings, resources: list[ConfigResource]
 ) -> dict[str, dict[str, str | None]]:
     configs: dict[str, dict[str, str | None]] = {}
     for response in await client.describe_configs(resources):
         for code, message, _, name, entries in response.resources:
             if code != 0:
-                raise TopicsError([f"the settings of {name} cannot be read: {message}"])
+                why = explanation(for_code(code)(name), settings, "DescribeConfigs")
+                raise TopicsError([why or f"the settings of {name} cannot be read: {message}"])
             configs[name] = {entry[0]: entry[1] for entry in entries}
     return configs
 
@@ -204,7 +206,7 @@ async def advice(settings: Settings) -> list[str]:
         node = described["brokers"][0]["node_id"]
         await client._client.ready(node)  # noqa: SLF001 - requests go only to connected nodes
         resource = ConfigResource(ConfigResourceType.BROKER, str(node))
-        (broker,) = (await _configs(client, [resource])).values()
+        (broker,) = (await _configs(client, settings, [resource])).values()
     problems = []
     kept = int(broker.get("offsets.retention.minutes") or 0)
     needed = int(RAW_RETENTION.total_seconds()) // 60

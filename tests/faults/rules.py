@@ -232,6 +232,14 @@ RULES = (
         ("tests/unit/sinks/outbox/test_relay.py",),
     ),
     Rule(
+        "letters-counted-once",
+        "a dead letter counts twice after a commit that was not answered",
+        "sinks/dead_letters/count_store.py",
+        "    WHERE topic = %s AND partition = %s AND next_offset = %s\n",
+        "    WHERE topic = %s AND partition = %s AND next_offset >= least(%s, 0)\n",
+        ("tests/integration/test_dead_letter_counts.py",),
+    ),
+    Rule(
         "promise",
         "a delivery is answered 200 that Kafka never kept",
         "ingest/ingress.py",

@@ -94,7 +94,7 @@ async def test_a_stage_waits_for_a_broker_that_is_away_and_says_so(stack: LiveSt
     check = asyncio.create_task(topics_admin.check_topics(settings, health))
     while health.is_ready:  # noqa: ASYNC110 - it has no event to wait for
         await asyncio.sleep(0.05)
-    assert health.unmet == {"kafka": f"no broker answers at {settings.brokers}"}
+    assert "Kafka does not answer at" in health.unmet["kafka"]
     await asyncio.to_thread(stack.kafka.start)
     await check
     assert health.is_ready

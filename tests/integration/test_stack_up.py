@@ -19,14 +19,18 @@ from schemas.topics import ALL
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(290)]
 
 
-def hookline(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command in a shell that knows of no other stack."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("HOOKLINE_")}
+def environment() -> dict[str, str]:
+    """That of a shell that knows of no other stack."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("HOOKLINE_")}
     if "HOOKLINE_CACHE" in os.environ:
-        environment["HOOKLINE_CACHE"] = os.environ["HOOKLINE_CACHE"]
+        kept["HOOKLINE_CACHE"] = os.environ["HOOKLINE_CACHE"]
+    return kept
+
+
+def hookline(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "hookline", *arguments]
     return subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=200, check=False
+        command, env=environment(), capture_output=True, text=True, timeout=200, check=False
     )
 
 
@@ -95,9 +99,13 @@ def test_a_stack_lives_through_kills_and_goes_on_with_its_data(data: Path) -> No
     wait_for(lambda: not any(map(lives, family.values())), "all die with `hookline up`")
     gone = hookline("status", "--json", "--data", str(data))
     assert gone.returncode == 1
-    assert json.loads(gone.stdout) == {"running": False, "starting": False}
+    assert json.loads(gone.stdout) == {"running": False, "starting": False, "step": None}
 
     again = up(data)
+    log = (data / "logs" / "up.log").read_text()
+    assert "Kafka, registry and PostgreSQL start" in log
+    assert "the stages start" in log
+    assert not (data / "starting.json").exists()
     assert (data / "contact_key").read_text() == key
     assert again["brokers"] == shown["brokers"]
     assert f"0 topics created, {len(ALL)} already existed" in (data / "logs" / "up.log").read_text()
@@ -109,6 +117,43 @@ def test_a_stack_lives_through_kills_and_goes_on_with_its_data(data: Path) -> No
     assert (down.returncode, down.stdout) == (0, "stopped\n")
     wait_for(lambda: not any(map(lives, family.values())), "all have ended")
     assert not (data / "run.json").exists()
+
+
+def exported(data: Path) -> dict[str, str]:
+    """The environment of a shell after `eval "$(hookline status --env)"`."""
+    ended = subprocess.run(
+        ["bash", "--norc", "-c", f'eval "$({sys.executable} -m hookline status --env)"; env -0'],
+        env={**environment(), "HOOKLINE_DATA": str(data)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return dict(line.split("=", 1) for line in ended.stdout.split("\0") if line)
+
+
+def test_an_added_worker_joins_the_stack_and_is_listed(data: Path) -> None:
+    shown = up(data)
+    assert len(shown["processes"]) == 8
+    command = [sys.executable, "-m", "hookline", "process"]
+    log = data / "added.log"
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(command, env=exported(data), stdout=out, stderr=out) as added,
+    ):
+        try:
+
+            def is_up() -> bool:
+                assert added.poll() is None, log.read_text()
+                last = status(data)["processes"][-1]
+                return bool((last["name"], last["state"]) == ("process (added)", "up"))
+
+            wait_for(is_up, log.read_text())
+            assert pids(status(data))["process (added)"] == added.pid
+            assert "process (added)" in hookline("status", "--data", str(data)).stdout
+        finally:
+            added.terminate()
+            assert added.wait(30) == 0
+    assert len(status(data)["processes"]) == 8
 
 
 def test_a_port_that_is_taken_is_refused_and_nothing_is_left(data: Path) -> None:

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from hookline import stack_address
 from hookline.cli import app, keep_examples
 from hookline.console.errors import CommandError, guarded
+from hookline.local.folder import Folder
 from runtime.settings import SettingsError
 from tests import ROOT
 
@@ -69,7 +70,7 @@ def test_examples_keep_their_lines() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("tables", "nope"), "no table 'nope': there is carts, customers; any other with --sql"),
+        (("tables", "nope"), "no table 'nope': there is carts, customers, people, days, coverage"),
         (("send", "run-free", "nope"), "has no example 'nope': there is cart-change"),
         (("send", "ebay"), "no platform 'ebay'"),
         (("topics", "--data", "/nowhere/at/all"), "no stack is up in /nowhere/at/all"),
@@ -141,6 +142,24 @@ def test_shops_need_no_stack_and_an_error_names_the_file(tmp_path: Path) -> None
     assert (shops["level"], str(file) in shops["words"]) == ("wrong", True)
     file.unlink()
     assert "--file" in run("shops", **away).stderr
+
+
+def test_the_status_of_a_stack_that_starts_names_what_it_waits_for(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    with folder.locked():
+        folder.write_step("sink: partitions: joining the group")
+        ended = run("status", "--data", str(tmp_path))
+        assert (ended.returncode, ended.stdout) == (
+            1,
+            "starting: sink: partitions: joining the group\n",
+        )
+        shown = json.loads(run("status", "--json", "--data", str(tmp_path)).stdout)
+        assert shown == {
+            "running": False,
+            "starting": True,
+            "step": "sink: partitions: joining the group",
+        }
+    assert "`hookline up` starts a stack" in run("status", "--data", str(tmp_path)).stdout
 
 
 def test_the_version_is_that_of_the_package() -> None:

@@ -2,7 +2,9 @@
 
 import json
 import re
+import subprocess
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -11,12 +13,18 @@ import yaml
 
 from hookline.cli import app
 from runtime.settings import Settings
+from schemas.shops import load
 from tests import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
 STAGES = {"ingest": "ingest", "processors": "process", "sinks": "sink"}
+SECRETS = {"HOOKLINE_CONTACT_KEY": 64, "POSTGRES_PASSWORD": 32}
+"""Name -> digits of what `make compose-env` writes."""
 VARIABLES = {f"HOOKLINE_{item.name.upper()}" for item in fields(Settings)}
+
+PORT = r"^\$\{INGRESS_BIND:-127\.0\.0\.1:8080\}:\d+$"
+"""A port is published on this machine alone unless .env says otherwise."""
 
 # The parts of the compose specification that this file uses, and no others.
 SCHEMA: dict[str, Any] = {
@@ -41,8 +49,29 @@ SCHEMA: dict[str, Any] = {
                     },
                     "command": {"type": "array", "items": {"type": "string"}},
                     "entrypoint": {"type": "array", "items": {"type": "string"}},
-                    "volumes": {"type": "array", "items": {"type": "string"}},
-                    "ports": {"type": "array", "items": {"pattern": r"^\d+:\d+$"}},
+                    "mem_limit": {"type": "string", "pattern": r"^\d+[mg]$"},
+                    "profiles": {"type": "array", "items": {"type": "string"}},
+                    "volumes": {
+                        "type": "array",
+                        "items": {
+                            "oneOf": [
+                                {"type": "string"},
+                                {
+                                    "type": "object",
+                                    "required": ["type", "source", "target"],
+                                    "additionalProperties": False,
+                                    "properties": {
+                                        "type": {"const": "bind"},
+                                        "source": {"type": "string"},
+                                        "target": {"type": "string"},
+                                        "read_only": {"type": "boolean"},
+                                        "bind": {"type": "object"},
+                                    },
+                                },
+                            ]
+                        },
+                    },
+                    "ports": {"type": "array", "items": {"pattern": PORT}},
                     "configs": {"type": "array", "items": {"required": ["source", "target"]}},
                     "healthcheck": {
                         "type": "object",
@@ -129,10 +158,100 @@ def test_stages_that_scale_publish_no_port_and_have_no_name_of_their_own() -> No
 def test_volumes_and_configs_that_are_used_are_declared() -> None:
     for service in SERVICES.values():
         for volume in service.get("volumes", []):
-            source = volume.partition(":")[0]
+            source = volume["source"] if isinstance(volume, dict) else volume.partition(":")[0]
             assert source.startswith("./") or source in COMPOSE["volumes"]
         for config in service.get("configs", []):
             assert config["source"] in COMPOSE["configs"]
+
+
+def test_every_service_has_a_limit_of_memory_above_the_heap_of_its_jvm() -> None:
+    for name, service in SERVICES.items():
+        assert "mem_limit" in service, name
+    heap = SERVICES["broker"]["environment"]["KAFKA_HEAP_OPTS"]
+    assert mebibytes(re.findall(r"-Xmx(\w+)", heap)[0]) <= (
+        mebibytes(SERVICES["broker"]["mem_limit"]) / 2
+    )
+
+
+def mebibytes(text: str) -> int:
+    return int(text[:-1]) * {"m": 1, "g": 1024}[text[-1]]
+
+
+def test_no_health_check_starts_a_jvm() -> None:
+    for service in SERVICES.values():
+        test = " ".join(service.get("healthcheck", {}).get("test", []))
+        assert "java" not in test
+        assert "/opt/kafka" not in test
+
+
+def test_the_shops_are_mounted_as_a_folder_that_must_exist_and_stages_only_read() -> None:
+    from_dockerfile = re.findall(r"HOOKLINE_SHOPS_FILE=(\S+)", (ROOT / "Dockerfile").read_text())
+    for service in [*STAGES, "shops"]:
+        (mount,) = [each for each in SERVICES[service]["volumes"] if isinstance(each, dict)]
+        assert [f"{mount['target']}/shops.toml"] == from_dockerfile
+        assert mount["bind"] == {"create_host_path": False}
+        assert mount["read_only"] is (service in STAGES)
+
+
+def test_the_state_folder_of_the_stages_outlives_their_containers() -> None:
+    (folder,) = re.findall(r"HOOKLINE_STATE_DIR=(\S+)", (ROOT / "Dockerfile").read_text())
+    for service in ("processors", "sinks"):
+        assert f"state:{folder}" in SERVICES[service]["volumes"]
+
+
+def test_without_its_secrets_it_refuses_and_names_the_command_that_writes_them() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    for name in SECRETS:
+        uses = re.findall(rf"\$\{{{name}([^}}]*)\}}", text)
+        assert uses
+        assert set(uses) == {':?run "make compose-env" once, which writes .env'}
+    assert not re.search(r"^\s+HOOKLINE_CONTACT_KEY: \S*[0-9a-f]{16}", text, re.MULTILINE)
+
+
+def compose_env(folder: Path) -> str:
+    for name in ("Makefile", ".env.example", "shops.example.toml"):
+        (folder / name).write_text((ROOT / name).read_text())
+    make = ["make", "--no-print-directory", "compose-env"]
+    done = subprocess.run(make, cwd=folder, capture_output=True, text=True, check=True, timeout=60)
+    return done.stdout
+
+
+def test_the_command_writes_both_secrets_once_for_this_user_alone(tmp_path: Path) -> None:
+    first, other = tmp_path / "first", tmp_path / "other"
+    first.mkdir()
+    other.mkdir()
+    wrote = compose_env(first)
+    env = (first / ".env").read_text()
+    again = compose_env(first)
+    compose_env(other)
+
+    values = dict(
+        line.split("=", 1) for line in env.splitlines() if not line.startswith("#") and line
+    )
+    assert {name: len(values[name]) for name in SECRETS} == SECRETS
+    Settings(contact_key=values["HOOKLINE_CONTACT_KEY"]).require_contact_key()
+    assert values["INGRESS_BIND"] == "127.0.0.1:8080"
+    assert (first / ".env").stat().st_mode & 0o077 == 0
+    assert (first / ".env").read_text() == env
+    assert "exists and is kept" in again
+    assert (other / ".env").read_text() != env
+    assert load(first / "shops" / "shops.toml") == load(ROOT / "shops.example.toml")
+    assert not any(values[name] in wrote + again for name in SECRETS)
+
+
+def test_the_secrets_are_in_no_commit_and_in_no_image() -> None:
+    assert {"/.env", "/shops/"} <= set((ROOT / ".gitignore").read_text().split())
+    assert {".env", "shops"} <= set((ROOT / ".dockerignore").read_text().split())
+    example = (ROOT / ".env.example").read_text()
+    for name in SECRETS:
+        assert f"\n{name}=\n" in example
+
+
+def test_the_file_says_which_compose_it_needs() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    assert all("content" in config for config in COMPOSE["configs"].values())
+    for page in (text, (ROOT / "docs" / "operating.md").read_text()):
+        assert "2.23.1" in page
 
 
 def test_offsets_outlive_the_raw_topic() -> None:

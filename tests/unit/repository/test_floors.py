@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from packaging.specifiers import SpecifierSet
@@ -10,7 +11,7 @@ from packaging.version import Version
 
 from tests import ROOT
 
-LOCK = ROOT / "requirements.lock"
+LOCKS = sorted(ROOT.glob("requirements*.lock"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,18 @@ HOLES = (
     Hole("authlib", "<1.6.5", "tokens of any size are decoded", "CVE-2025-61920"),
     Hole("pygments", "<2.15.1", "expressions in exponential time", "CVE-2022-40896"),
     Hole("pyyaml", "<5.4", "full_load runs code", "CVE-2020-14343"),
+    Hole("jinja2", "<3.1.6", "templates leave the sandbox", "CVE-2025-27516"),
+    Hole("sqlparse", "<0.5.0", "nested statements without bound", "CVE-2024-4340"),
+    Hole("protobuf", ">=6.30.0,<6.31.1", "nested messages without bound", "CVE-2025-4565"),
     Hole("psutil", "<5.6.6", "memory is freed twice", "CVE-2019-18874"),
 )
 
 
-def locked() -> dict[str, set[Version]]:
+def locked(lock: Path) -> dict[str, set[Version]]:
     """Every version that the lock may install, by package."""
     found: dict[str, set[Version]] = {}
-    for name, version in re.findall(r"^([\w.-]+)==([^\s;]+)", LOCK.read_text(), re.MULTILINE):
+    pattern = r"^([\w.-]+)(?:\[[\w,-]+\])?==([^\s;]+)"
+    for name, version in re.findall(pattern, lock.read_text(), re.MULTILINE):
         found.setdefault(canonicalize_name(name), set()).add(Version(version))
     return found
 
@@ -61,10 +66,17 @@ def holes_in(versions: dict[str, set[Version]]) -> list[str]:
     ]
 
 
-def test_nothing_in_the_lock_has_a_known_hole() -> None:
-    versions = locked()
-    assert {"starlette", "h11", "uvicorn", "msgspec", "defusedxml"} <= set(versions)
-    assert holes_in(versions) == []
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+def test_nothing_in_a_lock_has_a_known_hole(lock: Path) -> None:
+    assert holes_in(locked(lock)) == []
+
+
+def test_the_packages_of_a_lock_are_read() -> None:
+    found = {path.name: set(locked(path)) for path in LOCKS}
+    ours = {"starlette", "h11", "uvicorn", "msgspec", "defusedxml"}
+    assert ours <= found["requirements.lock"]
+    assert ours | {"quixstreams"} <= found["requirements-bench.lock"]
+    assert {"dbt-core", "jinja2", "mashumaro"} <= found["requirements-dbt.lock"]
 
 
 @pytest.mark.parametrize(

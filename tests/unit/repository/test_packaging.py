@@ -1,5 +1,6 @@
 """What the wheel would put where."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -7,10 +8,13 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import hookline
 from tests import ROOT
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+LOCKS = sorted(ROOT.glob("requirements*.lock"))
 OURS = {"schemas", "runtime", "ingest", "processors", "sinks", "hookline"}
 
 
@@ -49,10 +53,36 @@ def test_the_consumers_of_private_parts_are_pinned_exactly() -> None:
             assert f"\n{dependency} \\\n" in f"\n{lock}"
 
 
-def test_everything_in_the_lock_is_held_against_a_hash() -> None:
-    lock = (ROOT / "requirements.lock").read_text().replace("\\\n", "")
-    for line in lock.splitlines():
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+def test_everything_in_a_lock_is_held_against_a_hash_and_names_no_address(lock: Path) -> None:
+    text = lock.read_text()
+    assert "://" not in text
+    for line in text.replace("\\\n", "").splitlines():
         assert "--hash=sha256:" in line, line
+
+
+def test_the_makefile_writes_and_installs_every_lock() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    assert {path.name for path in LOCKS} == {
+        "requirements.lock",
+        "requirements-bench.lock",
+        "requirements-dbt.lock",
+    }
+    for path in LOCKS:
+        assert f"--output-file {path.name}" in makefile
+        assert f"--require-hashes -r {path.name}" in makefile
+
+
+def test_dbt_has_an_environment_of_its_own() -> None:
+    def names(lock: str) -> set[str]:
+        lines = (ROOT / lock).read_text().splitlines()
+        return {re.split(r"==|\[", line)[0] for line in lines if "==" in line}
+
+    assert {"dbt-core", "dbt-postgres"} <= names("requirements-dbt.lock")
+    for lock in ("requirements.lock", "requirements-bench.lock"):
+        assert not {name for name in names(lock) if name.startswith("dbt-")}
+    # The models reach the tables through PostgreSQL only.
+    assert not {"faust-streaming", "psycopg", "pytest"} & names("requirements-dbt.lock")
 
 
 def test_the_wheel_holds_our_packages_the_examples_and_nothing_else(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from faust import App, streams
 from faust.transport import consumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import ConsumerMessage
+from faust.worker import Worker as FaustWorker
 from uvicorn.protocols.http import httptools_impl
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.server import ServerState
@@ -60,6 +61,7 @@ def test_the_versions_whose_private_parts_we_know_are_installed(name: str, versi
         (driver.Consumer, "_new_consumer_thread"),
         (driver.AIOKafkaConsumerThread, "_create_worker_consumer"),
         (driver.AIOKafkaConsumerThread, "on_start"),
+        (driver.AIOKafkaConsumerThread, "verify_event_path"),
         (driver.AIOKafkaConsumerThread, "on_partitions_assigned"),
         (App, "_on_agent_error"),
         (App, "on_start"),
@@ -78,6 +80,7 @@ def test_every_part_that_we_override_exists(owner: type, name: str) -> None:
         (BatchConsumer, driver.Consumer, "on_partitions_revoked"),
         (BatchConsumer, driver.Consumer, "on_partitions_assigned"),
         (ConsumerThread, driver.AIOKafkaConsumerThread, "on_partitions_assigned"),
+        (ConsumerThread, driver.AIOKafkaConsumerThread, "verify_event_path"),
         (Worker, App, "_on_agent_error"),
     ],
 )
@@ -98,6 +101,7 @@ def test_overrides_take_the_same_arguments(ours: type, theirs: type, name: str) 
         (driver.AIOKafkaConsumerThread, "seek_wait"),
         (consumer.ConsumerThread, "call_thread"),
         (GroupCoordinator, "_do_heartbeat"),
+        (GroupCoordinator, "_push_error_to_user"),
         (GroupCoordinator, "fetch_committed_offsets"),
         (aiokafka.AIOKafkaProducer, "create_batch"),
         (aiokafka.AIOKafkaProducer, "send_batch"),
@@ -175,6 +179,22 @@ def test_the_compiled_stream_iterator_is_there_and_leaves_acknowledging_to_us() 
     assert not streams.NO_CYTHON
     assert streams._CStreamIterator is not None
     assert "enable_acks" in inspect.getsource(streams.Stream)
+
+
+def test_faust_judges_progress_by_books_that_we_do_not_keep_and_by_one_method() -> None:
+    """Overridden: it would call every partition with a lag stuck, as none is ever committed."""
+    judging = inspect.getsource(driver.AIOKafkaConsumerThread.verify_event_path)
+    assert "SLOW_PROCESSING_NO_COMMIT_SINCE_START" in judging
+    assert "verify_event_path(now, tp)" in inspect.getsource(
+        consumer.Consumer.verify_all_partitions_active
+    )
+    assert inspect.getsource(driver).count("self._log_slow_processing_commit(") == judging.count(
+        "self._log_slow_processing_commit("
+    )
+
+
+def test_a_worker_without_a_spinner_writes_nothing_but_its_log() -> None:
+    assert "if self.spinner:" in inspect.getsource(FaustWorker._on_startup_end_spinner)
 
 
 def test_a_message_carries_its_generation_or_the_stream_drops_it() -> None:

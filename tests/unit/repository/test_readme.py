@@ -12,7 +12,8 @@ from tests import ROOT
 
 README = (ROOT / "README.md").read_text()
 OPERATING = (ROOT / "docs" / "operating.md").read_text()
-DOCS = [README, OPERATING, (ROOT / "docs" / "consuming.md").read_text()]
+CONSUMING, CURL = ((ROOT / "docs" / name).read_text() for name in ("consuming.md", "curl.md"))
+DOCS = [README, OPERATING, CONSUMING, CURL]
 
 
 def test_the_first_screen_shows_pipeline_the_two_commands_and_the_tables() -> None:
@@ -53,6 +54,6 @@ def test_every_platform_has_its_row() -> None:
 
 
 def test_every_file_that_is_linked_is_there() -> None:
-    for text, folder in zip(DOCS, (ROOT, ROOT / "docs", ROOT / "docs"), strict=True):
+    for text, folder in zip(DOCS, (ROOT, *[ROOT / "docs"] * 3), strict=True):
         for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
             assert (folder / target).exists(), target

@@ -1,6 +1,8 @@
 import io
 import json
 import logging
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -80,6 +82,58 @@ def test_the_kafka_client_never_tells_bodies_at_debug(written: Any) -> None:
     logging.getLogger("uvicorn.access").info("POST /hooks/a/b/c")
 
     assert written.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"),
+    [
+        ("debug", ["theirs info", "theirs warning", "ours debug", "ours info", "ours warning"]),
+        ("info", ["theirs warning", "ours info", "ours warning"]),
+        ("warning", ["theirs warning", "ours warning"]),
+        ("error", []),
+    ],
+)
+def test_libraries_log_what_is_wrong_only_unless_debug_is_asked_for(
+    written: Any, level: Any, expected: Any
+) -> None:
+    """aiokafka, faust and mode log some 30 lines at each start."""
+    logs.configure(replace(SETTINGS, log_level=level), "processors", written)
+    for name in ("aiokafka.consumer.group_coordinator", "faust.transport", "mode.worker"):
+        logging.getLogger(name).info("theirs info")
+        logging.getLogger(name).warning("theirs warning")
+    ours = logging.getLogger("hookline.test")
+    for severity in (logging.DEBUG, logging.INFO, logging.WARNING):
+        ours.log(severity, "ours %s", logging.getLevelName(severity).lower())
+    found = [line["event"] for line in lines(written)]
+    assert sorted(set(found), key=found.index) == expected
+
+
+def test_what_python_itself_would_print_is_one_line_of_json_each() -> None:
+    code = """
+import sys, threading, warnings
+from runtime import logs
+from runtime.settings import Settings
+logs.configure(Settings(log_format="json"), "sinks")
+logs.capture_uncaught()
+warnings.warn("old and worn")
+thread = threading.Thread(target=lambda: 1 / 0)
+thread.start()
+thread.join()
+class Falling:
+    def __del__(self): raise LookupError("in a destructor")
+Falling()
+raise ValueError("for jane@example.com")
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    found = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert [line["level"] for line in found] == ["warning", "critical", "error", "critical"]
+    texts = [line["event"] + line.get("exception", "") for line in found]
+    expected = ("old and worn", "ZeroDivisionError", "in a destructor", "ValueError")
+    assert all(part in text for part, text in zip(expected, texts, strict=True))
+    assert "jane@" not in ended.stderr
 
 
 def test_a_line_for_people_is_no_json() -> None:

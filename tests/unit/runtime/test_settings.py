@@ -1,8 +1,12 @@
 """Settings that cannot be used are refused by name, with what to do."""
 
+import math
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runtime.settings import LONGEST_SESSION, Settings, SettingsError, from_env, misspelt
 
@@ -84,4 +88,59 @@ def test_settings_and_unrelated_variables_give_no_warning() -> None:
 def test_a_missing_contact_key_is_a_setting_to_set() -> None:
     with pytest.raises(SettingsError, match="HOOKLINE_CONTACT_KEY is not set"):
         Settings().require_contact_key()
-    Settings(contact_key="k").require_contact_key()
+    Settings(contact_key="sixteen bytes ok").require_contact_key()
+
+
+@pytest.mark.parametrize("key", ["k", "fifteen bytes..", "fifteen bytes..\r\n", "\n" * 40])
+def test_a_contact_key_under_16_bytes_is_refused_without_being_shown(key: str) -> None:
+    with pytest.raises(SettingsError, match="16 are needed") as refused:
+        Settings(contact_key=key).require_contact_key()
+    assert "fifteen" not in str(refused.value)
+
+
+def test_the_contact_key_is_measured_in_bytes_of_utf_8() -> None:
+    Settings(contact_key="ключключ").require_contact_key()
+    with pytest.raises(SettingsError, match="14 bytes"):
+        Settings(contact_key="ключклю").require_contact_key()
+
+
+NUMBERS = [item.name for item in fields(Settings) if item.type in ("int", "float", int, float)]
+IMPOSSIBLE = ("-1", "nan", "inf", "-inf", "-0.5", "many", "", "1e999", "0x10")
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@given(st.sampled_from(IMPOSSIBLE))
+def test_no_number_can_be_negative_endless_or_a_word(name: str, text: str) -> None:
+    with pytest.raises(SettingsError, match=f"HOOKLINE_{name.upper()}"):
+        from_env({f"HOOKLINE_{name.upper()}": text})
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@given(st.text(max_size=12))
+def test_a_number_is_read_or_refused_by_the_name_of_its_variable(name: str, text: str) -> None:
+    variable = f"HOOKLINE_{name.upper()}"
+    try:
+        value = getattr(from_env({variable: text}), name)
+    except SettingsError as refused:
+        assert str(refused).startswith("HOOKLINE_")  # noqa: PT017 - the other outcome is right too
+    else:
+        assert 0 <= value < math.inf
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({"HOOKLINE_SECURITY_PROTOCOL": "TLS"}, "HOOKLINE_SECURITY_PROTOCOL=TLS: write PLAINTEXT"),
+        ({"HOOKLINE_SASL_MECHANISM": "GSSAPI"}, "HOOKLINE_SASL_MECHANISM=GSSAPI: write PLAIN"),
+        ({"HOOKLINE_SECURITY_PROTOCOL": "SASL_SSL"}, "HOOKLINE_SASL_USERNAME is not set"),
+        (
+            {"HOOKLINE_SECURITY_PROTOCOL": "SASL_SSL", "HOOKLINE_SASL_USERNAME": "me"},
+            "HOOKLINE_SASL_PASSWORD is not set",
+        ),
+        ({"HOOKLINE_SESSION_TIMEOUT": "3"}, "HOOKLINE_HEARTBEAT_INTERVAL=3.0: write less than"),
+    ],
+)
+def test_what_no_client_can_do_is_refused_at_the_start(env: dict[str, str], said: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        from_env(env)
+    assert str(refused.value).startswith(said)

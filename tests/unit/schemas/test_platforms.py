@@ -33,6 +33,7 @@ def test_every_row_has_its_adapter_and_its_source() -> None:
 def test_what_the_five_tell() -> None:
     refunds_from = {name: row.refunds_from for name, row in PLATFORMS.items() if row.refunds_from}
     assert refunds_from == {"shoprocket": "orders", "spiffy": "orders", "ciklik": "payments"}
+    assert [name for name, row in PLATFORMS.items() if not row.totals_count_orders] == ["ciklik"]
     assert providing("carts") == {"run-free", "shoprocket", "spiffy", "ciklik"}
     assert providing("subscriptions") == {"ciklik"}
     assert providing("payments") == set(PLATFORMS) - {"gooten"}

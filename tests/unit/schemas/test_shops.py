@@ -10,7 +10,7 @@ import tomlkit
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from runtime import metrics
+from runtime import metrics_page
 from runtime.health import Health
 from runtime.shop_book import ShopBook
 from schemas.shops import Shop, ShopsError, parse, survey
@@ -101,7 +101,7 @@ def test_a_broken_file_shows_in_the_metrics(file: Any) -> None:
     file.write_text("[[")
     book.refresh()
 
-    assert b"hookline_shops_file_broken 1.0" in metrics.render()
+    assert b"hookline_shops_file_broken 1.0" in metrics_page.render()
 
 
 def test_reload_reads_whatever_the_stamp_says(file: Any) -> None:

@@ -36,6 +36,26 @@ def test_currencies_stay_apart_and_only_counts_add_up() -> None:
     assert total.at_stake == 0
 
 
+def test_where_orders_name_no_cart_what_came_back_is_unknown_not_0() -> None:
+    """One row of carts that all cannot tell, one of which some can, one without any cart."""
+    blind = WhatIfCounts(
+        carts=3, abandoned=2, unlinked_carts=3, without_link=2, at_stake=Decimal(20)
+    )
+    mixed = WhatIfCounts(
+        carts=5, abandoned=4, came_back=1, ordered=1, unlinked_carts=3, without_link=2,
+        at_stake=Decimal(40), came_back_value=Decimal(10),
+    )  # fmt: skip
+    rows = what_if._rows({"1h": {"EUR": blind, "GBP": mixed, "USD": WhatIfCounts()}})
+    names = ("came_back", "ordered", "stayed_away", "came_back_value", "without_link", "at_stake")
+    assert [tuple(row[name] for name in names) for row in rows[:2]] == [
+        (None, None, None, None, 2, 20),
+        (1, 1, 1, 10, 2, 40),
+    ]
+    assert (rows[2]["came_back"], rows[2]["ordered"]) == (0, 0)
+    total = what_if._total([blind, mixed])
+    assert (total.came_back, total.stayed_away, total.without_link) == (1, 1, 4)
+
+
 def test_the_chart_is_a_picture(tmp_path: Path) -> None:
     path = tmp_path / "chart.png"
     what_if._chart().save(path, {"1h": WhatIfCounts(abandoned=3, came_back=2, ordered=1)})

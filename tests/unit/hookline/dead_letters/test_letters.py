@@ -24,6 +24,7 @@ LETTER = DeadLetter(
     partition=2,
     offset=17,
     appended_ms=5_000,
+    received_us=3_999_000,
     delivery_id="d-1",
     shop="spiffy/johns",
     event="orders/create",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hookline.demo import demo, expectations, script
+from hookline.demo import expectations, script
 from hookline.demo.expectations import Expectation
 from hookline.demo.script import Step
 from hookline.send import examples, sender
@@ -58,24 +58,3 @@ def test_an_expectation_holds_for_its_row_and_for_no_other(one: Expectation) -> 
 def test_figures_are_compared_by_value_not_by_their_digits() -> None:
     one = Expectation("x", "SELECT 1", (), (Decimal(104),))
     assert one.holds(Answering((Decimal("104.0000"),)))
-
-
-@pytest.mark.parametrize(
-    ("started", "on_path", "expected"),
-    [
-        (".venv/bin/hookline", None, ".venv/bin/hookline"),
-        (".venv/bin/hookline", "/usr/bin/hookline", ".venv/bin/hookline"),
-        (".venv/bin/hookline", ".venv/bin/hookline", "hookline"),
-    ],
-)
-def test_the_command_to_type_is_the_one_that_runs(
-    started: str, on_path: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.argv", [started])
-    monkeypatch.setattr("shutil.which", lambda _: on_path)
-    assert demo.command_path() == expected
-
-
-def test_a_module_is_started_through_its_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["hookline/__main__.py"])
-    assert demo.command_path().endswith(" -m hookline")

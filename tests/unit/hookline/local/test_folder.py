@@ -32,3 +32,27 @@ def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
 def test_a_port_that_cannot_be_is_refused(port: int, tmp_path: Path) -> None:
     with pytest.raises(LocalError, match=f"port {port} for kafka: a port is at most 65535"):
         choose_ports(tmp_path, {"kafka": port})
+
+
+def test_what_a_killed_stack_left_is_not_taken_for_a_running_one(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    with folder.locked():
+        folder.write({"pid": os.getpid()})
+        assert folder.read() == {"pid": os.getpid()}
+        folder.write({"pid": os.getpid() + 1})  # kill -9, and another has started since
+        assert folder.read() is None
+    folder.write({"pid": 1})
+    folder.write_step("left behind")
+    assert (folder.read(), folder.step()) == (None, None)
+    with folder.locked():
+        assert list(tmp_path.glob("*.json")) == []
+
+
+def test_a_start_shows_what_it_waits_for_until_it_is_up(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    with folder.locked():
+        assert folder.step() is None
+        folder.write_step("sink: joining the group")
+        assert (folder.step(), folder.read()) == ("sink: joining the group", None)
+        folder.write({"pid": os.getpid()})
+        assert folder.step() is None

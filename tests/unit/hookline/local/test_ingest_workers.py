@@ -88,6 +88,14 @@ def running(folder: Path, count: int) -> Iterator[Running]:
         assert process.wait(PATIENCE) == 0, (folder / "log").read_text()
 
 
+def both(port: int) -> tuple[int, set[str]]:
+    """Webhooks answered, and the workers with a gauge, on the page of the shared port."""
+    text = get(f"http://127.0.0.1:{port}/metrics")
+    counts = re.findall(r"^hookline_ingress_answers_total\{.*\} (\S+)$", text, re.MULTILINE)
+    workers = re.findall(r'^hookline_build_info\{.*worker="(\d)"\} 1.0$', text, re.MULTILINE)
+    return int(sum(map(float, counts))), set(workers)
+
+
 def consecutive(count: int) -> tuple[int, ...]:
     """Consecutive free ports."""
     while True:
@@ -109,6 +117,8 @@ def test_workers_share_the_port_and_one_that_dies_comes_back(tmp_path: Path) -> 
         counts = [ingress.answers(number) for number in range(2)]
         assert sum(counts) == 60
         assert min(counts) > 0
+        for _ in range(8):  # each asked of whichever worker the kernel chooses
+            assert both(ingress.port) == (60, {"1", "2"})
         before = ingress.workers()
         assert len(before) == 2
         psutil.Process(min(before)).kill()
@@ -116,6 +126,7 @@ def test_workers_share_the_port_and_one_that_dies_comes_back(tmp_path: Path) -> 
         while len(ingress.workers()) < 2 or min(before) in ingress.workers():
             assert time.monotonic() < deadline
             time.sleep(0.05)
+        assert both(ingress.port)[0] == 60  # what the killed one had counted stays
         for port in ingress.pages:
             assert "alive" in get(f"http://127.0.0.1:{port}/healthz")
         last = ingress.workers()

@@ -123,7 +123,12 @@ def test_xml_is_changed_by_names_of_either_spelling() -> None:
     assert b"<quantity>4</quantity>" in out
     assert b"<updated-at>2026-03-04T05:06:07.890Z</updated-at>" in out
     with pytest.raises(CommandError, match="there is line-items, updated-at"):
-        xml_edits.apply(body, [json_edits.parse_edit("price=1")], now=NOW)
+        xml_edits.apply(body, [json_edits.parse_edit("price=1", may_add=False)], now=NOW)
+    added = xml_edits.apply(body, [json_edits.parse_edit("price=1")], now=NOW)
+    assert added.endswith(b"<price>1</price></cart>")
+    for path in ("price.amount=1", "line_items[3]=1"):
+        with pytest.raises(CommandError, match="there is line-"):
+            xml_edits.apply(body, [json_edits.parse_edit(path)], now=NOW)
 
 
 def test_a_name_that_the_example_lacks_is_refused_unless_it_may_be_added() -> None:

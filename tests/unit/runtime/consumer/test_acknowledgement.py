@@ -47,6 +47,7 @@ class Consumer(BatchConsumer):
     def __init__(self, stage: Stage) -> None:
         self.app = SimpleNamespace(consumer_generation_id=1)
         self.stage = stage
+        self.stage_label = "processors"
         self._unacked_messages: set[Any] = set()
         self.positions = {tp: Position(next_offset=2, acknowledged=0) for tp in (RAW, OTHER)}
         self._dispatcher = Dispatcher(self)

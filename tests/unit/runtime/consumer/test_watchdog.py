@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.consumer.positions import PartitionProgress
-from runtime.consumer.watchdog import CHECK_INTERVAL, Snapshot, Stall, lag_age
+from runtime.consumer.watchdog import CHECK_INTERVAL, Snapshot, Stall
 
 LIMIT = 60.0
 RAW = TP("webhooks", 3)
@@ -105,15 +105,6 @@ def test_it_is_named_exactly_when_a_value_stayed_the_same_for_longer_than_the_li
     assert expected == found
 
 
-def test_the_age_of_a_lag_is_that_of_the_last_acknowledged_record() -> None:
-    progress = PartitionProgress(
-        acknowledged=5, steps=1, acknowledged_ms=100_000, is_in_flight=False
-    )
-    assert 20.0 == lag_age(progress, 9, 120.0)
-    assert 0.0 == lag_age(progress, 5, 120.0)
-    assert lag_age(replace(progress, acknowledged_ms=0), 9, 120.0) is None
-
-
 def ended(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", code],
@@ -157,7 +148,8 @@ from runtime.consumer.watchdog import Watchdog
 async def ask(tps): return {}
 async def main():
     thread = SimpleNamespace(is_started=False, beat=lambda: None, beats=0)
-    consumer = SimpleNamespace(thread=thread, progress=dict, joining_since=None,
+    consumer = SimpleNamespace(thread=thread, progress=dict, stopped=dict, stage_label="x",
+        joining_since=None,
         health=Health(), app=SimpleNamespace(consumer_generation_id=1))
     watching = asyncio.ensure_future(Watchdog(consumer, 1.0, 30.0, {}).run())
     await asyncio.sleep(0.1)

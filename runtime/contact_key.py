@@ -1,0 +1,96 @@
+"""The contact key of a log: recorded once by its fingerprint, compared by whoever hashes with it.
+
+Two keys would give one address two hashes, and the tables two persons. So the fingerprint is
+recorded on hookline.decisions, which is never trimmed: a worker on a new machine finds it there.
+"""
+
+import hashlib
+import hmac
+import time
+
+from aiokafka.errors import KafkaError
+
+from runtime import logs
+from runtime.health import Health, wait_until
+from runtime.kafka import operator_decisions
+from runtime.settings import Settings
+from schemas.decisions import ContactKey, key_in_force
+
+log = logs.get("hookline.contact_key")
+
+_CONSTANT = b"hookline contact key v1"
+_FINGERPRINT_BYTES = 8
+
+
+class AnotherKeyError(RuntimeError):
+    """HOOKLINE_CONTACT_KEY is not the key of this log; the message gives both fingerprints."""
+
+
+def fingerprint(key: str) -> str:
+    """Return 16 hex digits that identify a key and give nothing of it away."""
+    digest = hmac.digest(key.encode(), _CONSTANT, hashlib.sha256)
+    return digest[:_FINGERPRINT_BYTES].hex()
+
+
+async def recorded(settings: Settings) -> str | None:
+    """Read the fingerprint of the log's key; None where none is recorded. Raises KafkaError."""
+    return key_in_force(await operator_decisions.read_all(settings))
+
+
+async def claim(settings: Settings, health: Health | None = None) -> str:
+    """Return the fingerprint of our key, recorded as this log's where none was.
+
+    With ``health`` Kafka is waited for and shown there; without it KafkaError is raised. Raises
+    AnotherKeyError.
+    """
+    if health is None:
+        return await _claim(settings)
+    return await wait_until(
+        health,
+        "contact key",
+        lambda: _claim(settings),
+        (KafkaError, OSError),
+        lambda error: f"the contact key's fingerprint cannot be read or recorded: {error}",
+        longest_pause=10.0,
+    )
+
+
+async def _claim(settings: Settings) -> str:
+    ours = fingerprint(settings.contact_key)
+    found = await recorded(settings)
+    if found is None:
+        await replace(settings, None)
+        found = await recorded(settings)  # of two that record at once, the first in the log counts
+        log.info("contact key recorded", fingerprint=ours)
+    check(settings.contact_key, found)
+    log.info("contact key", fingerprint=ours)
+    return ours
+
+
+async def replace(settings: Settings, replaced: str | None) -> None:
+    """Record our key as the one that replaces ``replaced``. Raises KafkaError."""
+    decision = ContactKey(
+        fingerprint=fingerprint(settings.contact_key),
+        replaces=replaced,
+        at=time.time_ns() // 1000,
+    )
+    await operator_decisions.record(settings, decision)
+
+
+def check(key: str, found: str | None) -> None:
+    """Raise AnotherKeyError unless ``found``, the recorded fingerprint, is of this key."""
+    ours = fingerprint(key)
+    if found == ours:
+        return
+    bare = key.rstrip("\r\n")
+    hint = ""
+    if fingerprint(bare) == found:
+        hint = " (the same key without the line break at its end)"
+    elif fingerprint(f"{bare}\n") == found:
+        hint = " (the same key with a line break at its end)"
+    raise AnotherKeyError(
+        f"HOOKLINE_CONTACT_KEY has the fingerprint {ours}, but this log was written with the key"
+        f" {found}{hint}: restore that key, because with another one the same e-mail address gets"
+        " another hash and known customers become new persons; if the key is lost, stop all"
+        f" processors and accept that with `hookline accept-key --instead-of {found}`"
+    )

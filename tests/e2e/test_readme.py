@@ -1,0 +1,96 @@
+"""README's commands, in the order of the page, on a stack of their own."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hookline.local.folder import Folder
+from tests import ROOT
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(290)]
+
+README = (ROOT / "README.md").read_text()
+TRY, READ = (
+    [line.partition("  #")[0].strip() for line in block.splitlines()]
+    for block in re.findall(r"```sh\n((?:export|hookline) .*?)```", README, re.DOTALL)
+)
+ENDLESS = ("--watch", "topics tail")
+"""What goes on until Ctrl-C."""
+
+
+class Shell:
+    """A shell in an empty folder, with this environment's `hookline` first in PATH."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("HOOKLINE_")}
+        if "HOOKLINE_CACHE" in os.environ:
+            kept["HOOKLINE_CACHE"] = os.environ["HOOKLINE_CACHE"]
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        self._environment = {**kept, "PATH": path}
+
+    def run(self, command: str) -> str:
+        """What a command prints. An endless one is interrupted after some seconds."""
+        is_endless = any(part in command for part in ENDLESS)
+        ended = subprocess.run(
+            ["bash", "--norc", "-c", f"timeout -s INT 6 {command}" if is_endless else command],
+            cwd=self.folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=240,
+        )
+        expected = {124, 130} if is_endless else {0}
+        assert ended.returncode in expected, f"{command}: {ended.stdout}{ended.stderr}"
+        assert "Traceback" not in ended.stderr
+        return ended.stdout
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """A shell in which the commands of "Try it" have run."""
+    folder = tmp_path_factory.mktemp("readme")
+    ready = Shell(folder)
+    try:
+        for command in TRY:
+            ready.run(command)
+        deadline = time.monotonic() + 60
+        while cart(ready)["status"] != "RECOVERED":
+            assert time.monotonic() < deadline, cart(ready)
+        yield ready
+    finally:
+        Folder(folder / ".hookline").stop()
+
+
+def cart(shell: Shell) -> dict[str, str]:
+    rows = json.loads(shell.run("hookline tables carts --json"))
+    return next((row for row in rows if row["native_cart_id"] == "1"), {"status": "none yet"})
+
+
+@pytest.mark.parametrize("command", READ)
+def test_a_command_of_the_page_works_after_its_sends(shell: Shell, command: str) -> None:
+    assert shell.run(command).strip()
+
+
+def test_the_row_that_the_page_explains_is_explained(shell: Shell) -> None:
+    [why] = [command for command in READ if command.startswith("hookline why")]
+    told = shell.run(why)
+    for part in ("run-free/lakeside/cart:1", "448726", "RECOVERED"):
+        assert part in told
+
+
+def test_the_tables_of_the_first_screen_have_the_columns_that_are_shown(shell: Shell) -> None:
+    shown = [line.split() for line in shell.run("hookline tables").splitlines()]
+    pictured = README[README.index("$ hookline tables") : README.index("$ hookline audit")]
+    headings = [line.split() for line in pictured.splitlines() if "currency" in line]
+    assert len(headings) == 2
+    for heading in headings:
+        assert heading in shown
