@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import resource
 import signal
 from collections.abc import Callable
@@ -84,6 +85,7 @@ def server_of(app: App, settings: Settings) -> pages.Server:
         settings.port,
         http=protocol_class(settings.body_timeout, app.fast_path),
         proxy_headers=False,
+        timeout_keep_alive=math.ceil(settings.keep_alive),
         timeout_graceful_shutdown=int(settings.body_timeout + settings.produce_timeout) + 1,
     )
 

@@ -23,16 +23,17 @@ from processors.index.run_set import IndexRow
 from processors.sources import ADAPTERS
 from processors.sources.contract import Adapter
 from processors.unknown_fields import UnknownFields
+from processors.unknown_shops import ShopWait
 from runtime import contact_key, logs, metrics
 from runtime.consumer.crash_marks import Chunk
 from runtime.health import Health
 from runtime.kafka import topics_admin
 from runtime.kafka.producer import Appended, BatchSender, new_producer
 from runtime.process.cpu_limit import Budget
-from runtime.registry import load_codec
+from runtime.registry.schema_ids import load_codec
 from runtime.settings import Settings
 from runtime.shop_book import ShopBook
-from runtime.stage import Batch, Partition, RecordFactory
+from runtime.stage import Batch, MovedError, Partition, RecordFactory
 from runtime.worker import run_worker
 from schemas.envelopes import Outcome, RawDelivery
 from schemas.topics import WEBHOOKS, Group, Topic
@@ -106,6 +107,7 @@ class Processors:
         await contact_key.claim(settings, health)
         self._shops = ShopBook(settings.shops_file, health)
         self._shops.reload_at_hangup()
+        self._shop_wait = ShopWait(settings.shop_wait, self._shops, health)
         self._watching = asyncio.ensure_future(self._shops.watch())
         codec = await load_codec(settings, health)
         self._budget = Budget(settings.record_budget)
@@ -140,7 +142,8 @@ class Processors:
     async def open(self, partition: Partition, due: int) -> None:
         """Recover the partition's index from its outcome logs before its first batch.
 
-        An index that is still valid is continued. Raises RefusedError.
+        An index that is still valid is continued. Raises RefusedError, and MovedError where the
+        commit was moved over deliveries that were never processed.
         """
         await self._open_index(partition.number, due)
 
@@ -157,6 +160,9 @@ class Processors:
         else:
             opened = None  # free its memory before another index is built
             opened = OpenIndex(await self._recovery.open(number, due, window_ms), window_ms)
+        skipped = await self._recovery.skipped(number, due, opened.index)
+        if skipped is not None:
+            raise MovedError(skipped)
         self._open[number] = opened
         return opened
 
@@ -211,6 +217,8 @@ class Processors:
                 await asyncio.sleep(self._settings.heartbeat_interval)
                 continue
             self._health.met("group")
+            if await self._shop_wait.wait(self._decider.take_unknown_shops()):
+                continue  # nothing of the chunk has been sent, so it is built again
             if not batch.is_current():
                 return
             appended = await self._sender.send(number, batches, batch.is_current)
@@ -223,6 +231,7 @@ class Processors:
             self._cache.offer(number, index, opened.window_ms)
             return
         self._health.met("group")
+        self._health.met("shops")
 
     async def stop(self) -> None:
         """Disconnect. Every send is answered by now, so the producer's flush repeats nothing."""

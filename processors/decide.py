@@ -19,14 +19,13 @@ from processors.index.outcome_headers import LoggedOutcomes
 from processors.index.partition_index import PartitionIndex
 from processors.index.run_set import IndexRow
 from processors.outcomes import EncodedEvent
-from processors.parse import ParsedRecord, RecordParser, Shops, internal_error, raw_of
+from processors.parse import ParsedRecord, RecordParser, Shops, internal_error
+from processors.pending import pending_records
 from processors.sources.contract import Adapter, Parsed, Rule, Slots
-from runtime.stage import RefusedError
 from schemas.codec import Codec
 from schemas.envelopes import Headers, Outcome, Reason, Reject
-from schemas.events import TOPIC_OF, Meta
+from schemas.events import TOPIC_OF
 from schemas.topics import BY_RECORD as TOPIC_OF_RECORD
-from schemas.topics import WEBHOOKS, Topic
 
 AT_ONCE = 100
 """Records for which each step is done before the next step begins."""
@@ -72,6 +71,11 @@ class Decider:
         self._begin = begin
         self._parser = RecordParser(adapters, contact_key, begin)
 
+    def take_unknown_shops(self) -> set[tuple[str, str]]:
+        """Return source and shop of the unknown shops met since the last call."""
+        unknown, self._parser.unknown_shops = self._parser.unknown_shops, set()
+        return unknown
+
     def decide(
         self,
         records: Sequence[Any],
@@ -97,7 +101,7 @@ class Decider:
         their worker too often to be built again. The index must not change before the last
         verdict is taken. Raises RefusedError where the written outcomes are another delivery's.
         """
-        pending, logged = _pending(records, index.logged)
+        pending, logged = pending_records(records, index.logged)
         lookup = index.lookup(record.key or b"" for record in pending)
         parser = self._parser
         parse = parser.condemn if is_condemned else partial(parser.parse, shops=shops)
@@ -268,33 +272,5 @@ class Decider:
         return built
 
 
-def _pending(
-    records: Sequence[Any], logged: Mapping[int, LoggedOutcomes]
-) -> tuple[Sequence[Any], Sequence[LoggedOutcomes | None]]:
-    """The records that lack an outcome, and for each the outcomes that are already written."""
-    if not logged:
-        return records, [None] * len(records)
-    pending: list[Any] = []
-    partly: list[LoggedOutcomes | None] = []
-    for record in records:
-        written = logged.get(record.offset)
-        if written is not None:
-            _check_same_delivery(record, written)
-        if written is None or not written.is_complete:
-            pending.append(record)
-            partly.append(written)
-    return pending, partly
-
-
-def _check_same_delivery(record: Any, written: LoggedOutcomes) -> None:
-    delivery_id = raw_of(record).delivery_id
-    if delivery_id != written.delivery_id:
-        raise RefusedError(
-            f"offset {record.offset} of {WEBHOOKS.name}/{record.partition} is delivery"
-            f" {delivery_id}, but its outcomes are those of {written.delivery_id}: the topic was"
-            " recreated under us; restore it, or start over under a new prefix"
-        )
-
-
-def _no_headers(_topic: Topic, _meta: Meta) -> Headers:
+def _no_headers(*_: object) -> Headers:
     return _NO_HEADERS

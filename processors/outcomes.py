@@ -1,6 +1,9 @@
 """The records that a verdict appends, with their headers: events, duplicates, dead letters."""
 
+import hashlib
+
 import msgspec
+from msgspec import structs
 
 from processors.dedupe import PriorOutcome
 from processors.sources.contract import Parsed
@@ -96,7 +99,34 @@ def dead_letter(
     slot: str = envelopes.DEAD_SLOT,
     slots: tuple[str, ...] = (envelopes.DEAD_SLOT,),
 ) -> Outcome:
-    """Make the dead letter of a whole delivery, or of one slot of a canonical delivery."""
+    """Make the dead letter of a whole delivery, or of one slot of a canonical delivery.
+
+    Where its topic cannot take it, which only another producer's record can cause, it holds the
+    body's digest and the raw record's coordinates instead of the body.
+    """
+    letter = _letter(origin, reject, slot, slots)
+    if too_large(DEAD_LETTERS, letter):
+        letter = _letter(_described(origin), reject, slot, slots)
+    return letter
+
+
+def _described(origin: Origin) -> Origin:
+    """The same with a description of the raw record in place of its key, body and headers."""
+    raw = origin.raw
+    description = {
+        "raw_partition": raw.partition,
+        "raw_offset": raw.offset,
+        "bytes": len(raw.body),
+        "sha256": hashlib.sha256(raw.body).hexdigest(),
+    }
+    key = raw.key if len(raw.key) <= DETAIL_BYTES else hashlib.sha256(raw.key).digest()
+    short = structs.replace(
+        raw, key=key, body=msgspec.json.encode(description), header_names=(), header_values=()
+    )
+    return structs.replace(origin, raw=short)
+
+
+def _letter(origin: Origin, reject: Reject, slot: str, slots: tuple[str, ...]) -> Outcome:
     raw = origin.raw
     index_headers = origin.headers(slot, slots)
     replaced = {name for name, _ in index_headers}

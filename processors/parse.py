@@ -19,6 +19,12 @@ NO_ADAPTER_VERSION = 0
 _PLAIN = ("", "identity")
 """Content encodings that leave a body as it is."""
 
+_FOREIGN = Reject(
+    Reason.FOREIGN_RECORD,
+    "",
+    "no ingress appended this record: another producer writes to the raw topic",
+    "parse",
+)
 Shops = Mapping[tuple[str, str], Shop]
 
 
@@ -36,7 +42,10 @@ class ParsedRecord(msgspec.Struct, frozen=True, gc=False):
 
 
 class RecordParser:
-    """Parses records of the raw topic. ``begin`` is called before each is parsed."""
+    """Parses records of the raw topic. ``begin`` is called before each is parsed.
+
+    ``unknown_shops``: source and shop of records whose shop is not configured.
+    """
 
     def __init__(
         self, adapters: Mapping[str, Adapter], contact_key: bytes, begin: Callable[[], None]
@@ -44,6 +53,7 @@ class RecordParser:
         self._adapters = adapters
         self._contact_key = contact_key
         self._begin = begin
+        self.unknown_shops: set[tuple[str, str]] = set()
 
     def parse(self, records: Sequence[Any], shops: Shops) -> list[ParsedRecord]:
         """Parse all records in order, each step for all of them before the next step begins."""
@@ -60,13 +70,19 @@ class RecordParser:
         return [self._rejected(raw, raw.body, reject) for raw in raws]
 
     def _delivery(self, raw: RawDelivery, shops: Shops) -> Delivery | Reject:
+        if raw.is_foreign:
+            return _FOREIGN
         body = raw.body if raw.content_encoding in _PLAIN else inflated_body(raw)
         if isinstance(body, Reject):
             return body
         shop = shops.get((raw.source, raw.shop))
         if shop is None or raw.source not in self._adapters:
-            detail = f"{raw.source}/{raw.shop} is not in the shops file any more"
-            return Reject(Reason.INVALID_PAYLOAD, envelopes.SHOP, detail, "parse")
+            self.unknown_shops.add((raw.source, raw.shop))
+            detail = (
+                f"{raw.source}/{raw.shop} is not in the shops file of the processors: add it there"
+                " and replay this letter"
+            )
+            return Reject(Reason.UNKNOWN_SHOP, envelopes.SHOP, detail, "parse")
         return Delivery(raw, shop, body, self._contact_key)
 
     def _parse(self, delivery: Delivery | Reject) -> Parsed | Reject:
@@ -98,12 +114,17 @@ class RecordParser:
 
 
 def raw_of(record: Any) -> RawDelivery:
-    """The delivery of a consumer record of the raw topic; one that is read already is returned."""
+    """The delivery of a consumer record of the raw topic; one that is read already is returned.
+
+    A record of another producer is wrapped unparsed, so this raises nothing.
+    """
     if type(record) is RawDelivery:
         return record
-    return RawDelivery.of(
-        record.partition, record.offset, record.timestamp, record.key, record.value, record.headers
-    )
+    at = record.partition, record.offset, record.timestamp
+    try:
+        return RawDelivery.of(*at, record.key, record.value, record.headers)
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, it must not stop the partition
+        return RawDelivery.foreign(*at, record.key, record.value, record.headers)
 
 
 def inflated_body(raw: RawDelivery) -> bytes | Reject:

@@ -31,7 +31,9 @@ class Settings:
     same for all processors and never change (``runtime/contact_key.py`` holds it against the
     log's). ``share_port``: other ingresses may listen on ``port`` too (SO_REUSEPORT), and
     ``metrics_port`` of this host gives the metrics of all of them. ``cloudevents``: canonical
-    records carry the ``ce_`` headers of CloudEvents.
+    records carry the ``ce_`` headers of CloudEvents. ``keep_alive``: how long an idle
+    connection of the ingress stays open. ``shop_wait``: how long a delivery waits for
+    its shop to appear in a processor's shops file before it becomes a dead letter.
     """
 
     brokers: str = "localhost:9092"
@@ -57,6 +59,7 @@ class Settings:
     metrics_port: int = 0
     max_body: int = MAX_BODY
     body_timeout: float = 10.0
+    keep_alive: float = 75.0
     produce_timeout: float = 5.0
     max_in_flight: int = 64 * MIB
     session_timeout: float = 10.0
@@ -64,6 +67,7 @@ class Settings:
     commit_interval: float = 1.0
     record_budget: float = 5.0
     stall_timeout: float = 60.0
+    shop_wait: float = 60.0
     ingress_heartbeat: float = 5.0
     sweep_interval: float = 1.0
     sender_grace: float = 3600.0
@@ -146,7 +150,7 @@ _PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
 """By type: the parser, and what an operator may write."""
 
 
-_MAY_BE_ZERO = frozenset({"port", "health_port", "metrics_port", "sender_grace"})
+_MAY_BE_ZERO = frozenset({"port", "health_port", "metrics_port", "sender_grace", "shop_wait"})
 _OTHER_NAMES = (
     "HOOKLINE_CACHE", "HOOKLINE_CONTACTS_READER_URL", "HOOKLINE_DATA", "HOOKLINE_DEBUG",
     "HOOKLINE_INGRESS_URL", "HOOKLINE_READER_URL",

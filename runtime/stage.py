@@ -33,8 +33,9 @@ class Batch:
 
     A record is aiokafka's ``ConsumerRecord`` unless the stage has a record factory. ``offset`` is
     the partition's next offset before the batch; the first record may lie beyond it where the
-    broker skipped offsets. ``end`` is the offset after the last record. ``is_current`` turns
-    false for good once the partition may belong to another worker.
+    broker skipped offsets. ``end`` is the offset after the last record. A batch without records
+    only moves the offset over transaction markers. ``is_current`` turns false for good once the
+    partition may belong to another worker.
     """
 
     partition: Partition
@@ -137,4 +138,7 @@ class OpensPartitions(Protocol):
     """A stage that opens partitions one by one; each is delivered as soon as it is open."""
 
     async def open(self, partition: Partition, next_offset: int) -> None:
-        """Prepare for delivery from ``next_offset``. Raises RefusedError."""
+        """Prepare for delivery from ``next_offset``.
+
+        Raises RefusedError, and MovedError to be opened at an earlier offset instead.
+        """

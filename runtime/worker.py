@@ -88,6 +88,7 @@ class Worker(faust.App):  # type: ignore[misc]
             stream_buffer_maxsize=BUFFERED_BATCHES,
             stream_wait_empty=True,
             table_standby_replicas=0,  # no tables: partitions go round robin
+            broker_request_timeout=settings.session_timeout,
             broker_session_timeout=settings.session_timeout,
             broker_heartbeat_interval=settings.heartbeat_interval,
             broker_commit_interval=settings.commit_interval,
@@ -150,6 +151,9 @@ class Worker(faust.App):  # type: ignore[misc]
         if not task.cancelled() and (error := task.exception()) is not None:
             self.die("a background task failed; exiting", error)
 
+    def _create_directories(self) -> None:
+        """Do nothing: Faust would end where the folder cannot be written, and needs none."""
+
     async def _on_agent_error(self, agent: Any, exc: BaseException) -> None:  # noqa: ARG002
         self.die("unhandled error in the stage; exiting", exc)
 
@@ -203,7 +207,6 @@ def run_worker(settings: Settings, stage: Stage) -> None:
     """Run a stage until SIGTERM or SIGINT; returns when the process may end."""
     memory.configure_malloc()
     logs.configure(settings, stage.group.rpartition(".")[2])
-    Path(settings.state_dir).mkdir(parents=True, exist_ok=True)
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     app = Worker(settings, stage, Health(stage=stage.group.rpartition(".")[2]))
     memory.configure_gc()

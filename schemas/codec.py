@@ -39,6 +39,10 @@ class UnframedError(ValueError):
 class UnknownSchemaError(LookupError):
     """A schema id that this codec was not given; the record itself may be valid."""
 
+    def __init__(self, schema_id: int) -> None:
+        super().__init__(f"schema id {schema_id} is none of this project's")
+        self.schema_id = schema_id
+
 
 @cache
 def _types() -> dict[str, Any]:
@@ -113,11 +117,21 @@ class Codec:
             schema_id: compile_reader(schema(name), vars(events), _FRAME, _SHARED, _REPEATED)
             for name, schema_id in self.ids.items()
         }
-        self._older = {
-            schema_id: (name, _parsed(raw), _parsed(schema(name)))
-            for schema_id, (name, raw) in (older or {}).items()
-            if schema_id not in self._readers
-        }
+        self._names = {schema_id: name for name, schema_id in self.ids.items()}
+        self._resolved: dict[int, tuple[str, Any, Any]] = {}
+        for schema_id, (name, raw) in (older or {}).items():
+            if schema_id not in self._readers:
+                self.add(schema_id, name, raw)
+
+    def add(self, schema_id: int, name: str, raw: dict[str, Any]) -> None:
+        """Read records of another version of the record ``name`` too, older or newer."""
+        self._names[schema_id] = name
+        self._resolved[schema_id] = name, _parsed(raw), _parsed(schema(name))
+
+    def record_name(self, data: bytes) -> str | None:
+        """Return the name of the record that framed bytes declare; None where it is unknown."""
+        is_framed = len(data) >= _FRAME and data[0] == 0
+        return self._names.get(int.from_bytes(data[1:_FRAME], "big")) if is_framed else None
 
     def encode(self, record: Record) -> bytes:
         """Return a record's framed bytes. Amounts must be within ``MAX_MONEY``."""
@@ -135,9 +149,9 @@ class Codec:
         if (read := self._readers.get(schema_id)) is not None:
             record: Record = read(data)
             return record
-        if schema_id not in self._older:
-            raise UnknownSchemaError(f"schema id {schema_id} is none of this project's")
-        name, written, current = self._older[schema_id]
+        if schema_id not in self._resolved:
+            raise UnknownSchemaError(schema_id)
+        name, written, current = self._resolved[schema_id]
         body = io.BytesIO(data)
         body.seek(_FRAME)
         datum = fastavro.schemaless_reader(body, written, current)

@@ -65,6 +65,8 @@ class Reason(StrEnum):
     OUT_OF_RANGE = "out-of-range"
     TOO_LARGE = "too-large"
     KILLED_WORKER = "killed-worker"
+    FOREIGN_RECORD = "foreign-record"
+    UNKNOWN_SHOP = "unknown-shop"
     INTERNAL_ERROR = "internal-error"
 
 
@@ -113,7 +115,7 @@ class RawDelivery(msgspec.Struct, frozen=True, gc=False):
     @property
     def entity(self) -> str:
         """Return the entity for ordering and dedupe: the raw key."""
-        return self.key.decode()
+        return self.key.decode(errors="replace")
 
     @property
     def version_origin(self) -> tuple[int, int, int]:
@@ -173,6 +175,47 @@ class RawDelivery(msgspec.Struct, frozen=True, gc=False):
             values,
         )
 
+    @classmethod
+    def foreign(
+        cls,
+        partition: int,
+        offset: int,
+        appended_ms: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Iterable[tuple[str, bytes | None]],
+    ) -> "RawDelivery":
+        """Wrap a record that no ingress appended: nothing of it is parsed, so nothing can fail.
+
+        It belongs to no platform and no shop. Its delivery id comes from its coordinates, so that
+        each attempt gives the same outcome. Headers without a value are left out; those under our
+        names are kept under ``foreign-``, since here they mean nothing.
+        """
+        pairs = [
+            (f"foreign-{name}" if name.startswith("hookline-") else name, value)
+            for name, value in headers
+            if value is not None
+        ]
+        return cls(
+            partition,
+            offset,
+            appended_ms,
+            key or b"",
+            value or b"",
+            foreign_delivery_id(partition, offset),
+            "",
+            "",
+            "",
+            appended_ms * 1000,
+            header_names=tuple(name for name, _ in pairs),
+            header_values=tuple(value for _, value in pairs),
+        )
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether no ingress appended the record: each of ours names its platform."""
+        return not self.source
+
 
 @dataclass(frozen=True, slots=True)
 class Reject:
@@ -198,6 +241,11 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     key: bytes
     value: bytes
     headers: Headers = msgspec.field(default_factory=list)
+
+
+def foreign_delivery_id(partition: int, offset: int) -> str:
+    """Return the delivery id of a raw record that has none."""
+    return event_id(f"foreign/{partition}/{offset}", DEAD_SLOT)
 
 
 def event_id(delivery_id: str, slot: str) -> str:

@@ -31,3 +31,11 @@ def encode(heartbeat: Heartbeat) -> bytes:
 def decode(value: bytes) -> Heartbeat:
     """Return the heartbeat in a record's value. Raises msgspec.MsgspecError for anything else."""
     return _decoder.decode(value)
+
+
+def decode_or_none(value: bytes | None) -> Heartbeat | None:
+    """Return the heartbeat in a record's value; None where another producer wrote the record."""
+    try:
+        return decode(value or b"")
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None

@@ -13,7 +13,8 @@ from aiokafka.errors import KafkaError
 from runtime import logs
 from runtime.health import Health, wait_until
 from runtime.kafka import topics_admin
-from runtime.registry import load_codec
+from runtime.registry.newer_schemas import NewerSchemas
+from runtime.registry.schema_ids import load_codec
 from runtime.settings import Settings
 from runtime.stage import Batch, Partition
 from runtime.worker import EXIT_CRASHED, run_worker
@@ -67,7 +68,8 @@ class Sinks:
         if self._codec is None:
             await topics_admin.check_topics(settings, health)
             self._codec = await load_codec(settings, health)
-        self._writer = Writer(self._database, self._codec, self._clock)
+        learn = NewerSchemas(settings, health, self._codec).learn
+        self._writer = Writer(self._database, self._codec, self._clock, learn=learn)
         if self._in_background:
             self._spawn(Sweep(settings, health, self._clock).run())
             self._spawn(Relay(settings, health, self._codec).run())

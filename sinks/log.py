@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Self
 
-import msgspec
 from aiokafka import TopicPartition
 
 from runtime import logs
@@ -120,13 +119,9 @@ class Log:
         starts = await self._consumer.beginning_offsets([tp])
         if offset < starts[tp]:
             return None
-        self._consumer.seek(tp, offset)
-        self._consumer.resume(tp)
-        try:
-            record = await self._consumer.getone(tp)
-        finally:
-            self._consumer.pause(tp)
-        return event_id(record.headers)
+        async for _, records in log_reader.records(self._consumer, {tp: offset}, {tp: offset + 1}):
+            return event_id(records[0].headers)
+        return None
 
     def _partitions(self, *topics: Topic) -> list[TopicPartition]:
         return [tp for topic in topics for tp in self._topics[self._settings.topic(topic)]]
@@ -140,20 +135,17 @@ def _by_tp(offsets: Mapping[Partition, int]) -> dict[TopicPartition, int]:
     return {TopicPartition(tp.topic, tp.number): offset for tp, offset in offsets.items()}
 
 
-def event_id(headers: Iterable[tuple[str, bytes]]) -> str | None:
+def event_id(headers: Iterable[tuple[str, bytes | None]]) -> str | None:
     """Return the event id of a canonical record by its headers; None where it has none."""
     values = dict(headers)
-    if envelopes.DELIVERY not in values or envelopes.SLOT not in values:
+    delivery, slot = values.get(envelopes.DELIVERY), values.get(envelopes.SLOT)
+    if delivery is None or slot is None:
         return None
-    return envelopes.event_id(
-        values[envelopes.DELIVERY].decode(errors="replace"),
-        values[envelopes.SLOT].decode(errors="replace"),
-    )
+    return envelopes.event_id(delivery.decode(errors="replace"), slot.decode(errors="replace"))
 
 
 def _is_healthy(value: bytes | None) -> bool:
-    try:
-        return heartbeats.decode(value or b"").healthy
-    except msgspec.MsgspecError as error:
-        log.warning("record is no heartbeat", error=str(error))
-        return False
+    beat = heartbeats.decode_or_none(value)
+    if beat is None:
+        log.warning("record is no heartbeat: what else writes to this topic?")
+    return beat is not None and beat.healthy

@@ -22,8 +22,8 @@ from hookline.local.process import free_port
 from hookline.local.servers.kafka import Kafka
 from hookline.local.servers.server import Server
 from hookline.local.stack import NAMES, Stack, choose_ports, memory
-from runtime import registry
 from runtime.kafka import topics_admin
+from runtime.registry import schema_ids
 from runtime.settings import Settings
 from tests import shown
 from tests.log_search import leaks, secrets_of
@@ -183,7 +183,7 @@ def prepare(settings: Settings) -> Settings:
     from sinks.postgres.migrate import migrate  # noqa: PLC0415 - only where tables are wanted
 
     run_apart(topics_admin.create_topics(settings))
-    run_apart(registry.register(settings))
+    run_apart(schema_ids.register(settings))
     migrate(settings)
     return settings
 

@@ -43,9 +43,8 @@ async def find_lost_range(settings: Settings, partition: int) -> LostRange | Non
         next_offset = committed.get(tp, start)
         if next_offset >= end:
             return None
-        client.assign([tp])
-        client.seek(tp, max(next_offset, start))
-        first = int((await client.getone(tp)).offset)
+        record = await log_reader.first_record(client, tp, max(next_offset, start))
+        first = next_offset if record is None else int(record.offset)
     return LostRange(tp.topic, partition, next_offset, first) if first > next_offset else None
 
 

@@ -13,9 +13,14 @@ import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from hookline.audit.tally import AuditResult, HeaderIds, Ids, Mask, Offsets, PartitionTally
+from runtime import logs
 from runtime.kafka.log_reader import PartitionStreams
 from schemas import envelopes
 
+log = logs.get("hookline.audit")
+
+_FOREIGN_RECORD = envelopes.Reason.FOREIGN_RECORD.encode()
+_OFFSETS = 1 << 63
 SEGMENT = 1 << 18
 """Raw offsets of one segment; its tally takes 4 MB."""
 
@@ -71,8 +76,7 @@ async def read(
 ) -> list[Segment]:
     """The partition's segments, in order; ``progress`` gets the number of records per batch.
 
-    Raises TimeoutError if the broker stops answering, ForeignRecordError for a record that is not
-    an outcome.
+    Raises TimeoutError if the broker stops answering.
     """
     return await _PartitionReader(client, plan, progress).run() if plan.begin < plan.barrier else []
 
@@ -92,6 +96,7 @@ class _PartitionReader:
         self._open: list[PartitionTally] = []
         self._closed: list[Segment] = []
         self._late = 0
+        self._foreign_outcomes = 0
 
     async def run(self) -> list[Segment]:
         plan = self._plan
@@ -150,8 +155,8 @@ class _PartitionReader:
         shops, replays = [], []
         for record in records:
             headers = dict(record.headers)
-            source, shop = headers.get(envelopes.SOURCE, b""), headers.get(envelopes.SHOP, b"")
-            shops.append(self._ids.shop(source, shop))
+            source, shop = headers.get(envelopes.SOURCE), headers.get(envelopes.SHOP)
+            shops.append(self._ids.shop(source or b"", shop or b""))
             replays.append(envelopes.REPLAY_OF in headers)
         return _Batch(
             np.array([record.offset for record in records], np.int64),
@@ -164,13 +169,24 @@ class _PartitionReader:
         for record in records:
             headers = dict(record.headers)
             try:
-                offsets.append(int(headers[envelopes.RAW_OFFSET]))
-                slots.append(self._ids.slot(headers[envelopes.SLOT], headers[envelopes.SLOTS]))
-            except (KeyError, ValueError) as error:
-                raise ForeignRecordError(
-                    f"{record.topic}:{record.partition}:{record.offset} is not an outcome of this"
-                    f" pipeline ({error!r}): what else writes to this topic?"
-                ) from error
+                offset = int(headers[envelopes.RAW_OFFSET])
+                if not 0 <= offset < _OFFSETS:
+                    raise ValueError("an offset that no record has")  # noqa: TRY301
+                is_foreign = headers.get(envelopes.REASON) == _FOREIGN_RECORD
+                slot = self._ids.slot(
+                    headers[envelopes.SLOT], headers[envelopes.SLOTS], is_foreign=is_foreign
+                )
+            except (KeyError, ValueError, TypeError, AttributeError) as error:
+                if not self._foreign_outcomes:
+                    log.warning(
+                        "record is no outcome of this pipeline: what else writes to this topic?",
+                        record=f"{record.topic}:{record.partition}:{record.offset}",
+                        error=repr(error),
+                    )
+                self._foreign_outcomes += 1
+                continue
+            offsets.append(offset)
+            slots.append(slot)
         return _Batch(np.array(offsets, np.int64), np.array(slots, np.int64))
 
     def _close(self, is_due: Callable[[PartitionTally], bool]) -> None:
@@ -184,9 +200,9 @@ class _PartitionReader:
 
     def _segments(self) -> list[Segment]:
         first, *others = sorted(self._closed, key=lambda segment: segment.begin)
-        late = first.result.late_copies + self._late
-        return [replace(first, result=replace(first.result, late_copies=late)), *others]
-
-
-class ForeignRecordError(ValueError):
-    """A record of an outcome topic that this pipeline did not write; names its coordinates."""
+        counts = replace(
+            first.result,
+            late_copies=first.result.late_copies + self._late,
+            foreign_outcomes=self._foreign_outcomes,
+        )
+        return [replace(first, result=counts), *others]

@@ -24,7 +24,7 @@ from runtime import contact_key
 from runtime.health import Health
 from runtime.kafka import log_reader
 from runtime.kafka.producer import BatchSender, new_producer
-from runtime.registry import load_codec
+from runtime.registry.schema_ids import load_codec
 from runtime.settings import Settings
 from runtime.shop_book import ShopBook
 from schemas.topics import MIB, OUTCOMES, WEBHOOKS, Topic
@@ -114,7 +114,10 @@ class _Repairer:
         index = PartitionIndex()
         async for _, batch in log_reader.records(self.client, start, end):
             for record in batch:
-                outcome = parse_outcome_headers(record.headers)
+                try:
+                    outcome = parse_outcome_headers(record.headers)
+                except (KeyError, ValueError):
+                    continue  # no outcome of this pipeline
                 if outcome.raw_offset <= last:
                     # Only for wanted deliveries the index must keep which slots exist.
                     is_wanted = outcome.raw_offset in wanted

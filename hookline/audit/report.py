@@ -67,6 +67,7 @@ class Report:
     ``missing_at`` and ``conflicting_at``: raw coordinates, ``partition:offset``, of these
     deliveries. ``trimmed``: deliveries in ``total`` that come from the ledger. ``unknown``:
     ranges, ``partition:first-last``, that were trimmed before an audit found them settled.
+    ``foreign_outcomes``: records of outcome topics that this pipeline did not write.
     ``given_up``: such ranges that an operator accepted as lost. ``recreated``: partitions with
     ledger entries beyond the end of their log.
     """
@@ -75,6 +76,7 @@ class Report:
     shops: dict[str, Count] = field(default_factory=dict)
     late_copies: int = 0
     strangers: int = 0
+    foreign_outcomes: int = 0
     missing_at: list[str] = field(default_factory=list)
     conflicting_at: list[str] = field(default_factory=list)
     trimmed: int = 0
@@ -236,6 +238,7 @@ def _add_segments(report: Report, number: int, segments: list[Segment]) -> None:
         report.add(result.shops)
         report.late_copies += result.late_copies
         report.strangers += result.strangers
+        report.foreign_outcomes += result.foreign_outcomes
         report.missing_at += [f"{number}:{offset}" for offset in result.missing_at]
         report.conflicting_at += [f"{number}:{offset}" for offset in result.conflicting_at]
 

@@ -16,16 +16,20 @@ Ids = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 _APPENDED, _REPLAY = 1, 2
-_CANONICAL, _DUPLICATE, _DEAD = 1, 2, 4
+_CANONICAL, _DUPLICATE, _DEAD, _FOREIGN = 1, 2, 4, 8
 _BITMAP_SLOTS = 30
 """Slots with a bit of their own; further ones (large fulfilments) are kept in a set."""
 _VERDICT_BITS = {DUPLICATE_SLOT: (_DUPLICATE, 30), DEAD_SLOT: (_DEAD, 31)}
+_FOREIGN_BITS = _FOREIGN, 31
 _BITMAP = np.uint32((1 << _BITMAP_SLOTS) - 1)
 
 
 @dataclass(slots=True)
 class Count:
-    """Deliveries of one shop, or of all; replays are not deliveries and are counted apart."""
+    """Deliveries of one shop, or of all.
+
+    Replays, and records that no ingress appended, are no deliveries and are counted apart.
+    """
 
     accepted: int = 0
     canonical: int = 0
@@ -35,6 +39,7 @@ class Count:
     missing: int = 0
     conflicting: int = 0  # in two classes at once
     replays: int = 0
+    foreign: int = 0
 
     def __add__(self, other: "Count") -> "Count":
         return Count(*(getattr(self, n) + getattr(other, n) for n in self.__slots__))
@@ -56,12 +61,14 @@ class AuditResult:
     """The counts of a range. ``shops``: ``source/shop`` -> its count.
 
     ``missing_at`` and ``conflicting_at``: the raw offsets of these deliveries. ``strangers``:
-    raw offsets that have outcomes but no raw record.
+    raw offsets that have outcomes but no raw record. ``foreign_outcomes``: records of outcome
+    topics that this pipeline did not write.
     """
 
     shops: dict[str, Count] = field(default_factory=dict)
     late_copies: int = 0
     strangers: int = 0
+    foreign_outcomes: int = 0
     missing_at: tuple[int, ...] = ()
     conflicting_at: tuple[int, ...] = ()
 
@@ -81,7 +88,7 @@ class HeaderIds:
     def __init__(self) -> None:
         self.shops: list[str] = []
         self._shop_ids: dict[tuple[bytes, bytes], int] = {}
-        self._slot_ids: dict[tuple[bytes, bytes], int] = {}
+        self._slot_ids: dict[tuple[bytes, bytes, bool], int] = {}
         self._bits_by_name: dict[str, int] = {}
         self.verdicts: list[int] = []
         self.bits: list[int] = []
@@ -95,17 +102,20 @@ class HeaderIds:
             self.shops.append(f"{source.decode(errors='replace')}/{shop.decode(errors='replace')}")
         return shop_id
 
-    def slot(self, slot: bytes, slots: bytes) -> int:
+    def slot(self, slot: bytes, slots: bytes, *, is_foreign: bool = False) -> int:
         """The id of a slot among ``slots``, comma-separated.
 
-        Raises ValueError for a slot that its own record does not list.
+        ``is_foreign``: it is the dead letter of a record that is no delivery. Raises ValueError
+        for a slot that its own record does not list.
         """
-        slot_id = self._slot_ids.get((slot, slots))
+        slot_id = self._slot_ids.get((slot, slots, is_foreign))
         if slot_id is None:
             name, names = slot.decode(), slots.decode().split(",")
             if name not in names:
                 raise ValueError(f"slot {name!r} is not among {names}")
             verdict, bit = _VERDICT_BITS.get(name, (_CANONICAL, -1))
+            if is_foreign:
+                verdict, bit = _FOREIGN_BITS
             if bit < 0:
                 count = len(self._bits_by_name)
                 # Bits 30 and 31 belong to the verdicts.
@@ -113,7 +123,7 @@ class HeaderIds:
             self.verdicts.append(verdict)
             self.bits.append(bit)
             self.slot_counts.append(len(names) if verdict == _CANONICAL else 0)
-            slot_id = self._slot_ids[slot, slots] = len(self.bits) - 1
+            slot_id = self._slot_ids[slot, slots, is_foreign] = len(self.bits) - 1
         return slot_id
 
 
@@ -192,7 +202,9 @@ class PartitionTally:
     def result(self) -> AuditResult:
         """The counts per shop, and the offsets of what is wrong."""
         complete, missing = self._complete(), self._missing()
-        accepted = self._kind == _APPENDED
+        appended = self._kind == _APPENDED
+        foreign = appended & (self._verdict == _FOREIGN)
+        accepted = appended & ~foreign
         conflicting = accepted & (np.bitwise_count(self._verdict) > 1)
         single = complete & accepted
         classes = {
@@ -204,6 +216,7 @@ class PartitionTally:
             "missing": missing,
             "conflicting": conflicting,
             "replays": self._kind == _REPLAY,
+            "foreign": foreign,
         }
         shops = self._ids.shops
         per_class = {

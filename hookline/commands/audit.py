@@ -158,6 +158,7 @@ def _show(report: "Report") -> None:
     rows = [
         (shop, *(getattr(count, name) for name in _COLUMNS))
         for shop, count in sorted(report.shops.items())
+        if any(getattr(count, name) for name in _COLUMNS)
     ]
     columns = ("shop", *(name.replace("_", " ") for name in _COLUMNS))
     output.out.print(output.table(None, columns, rows))
@@ -178,6 +179,10 @@ def _remarks(report: "Report") -> "Iterator[str]":
         "of these trimmed by retention, counted from the ledger": report.trimmed,
         "replays of dead letters, not counted above": report.total.replays,
         "late copies, of which only the first is counted": report.late_copies,
+        "[yellow]records of other producers in the raw topic, not counted above[/]": (
+            report.total.foreign
+        ),
+        "[yellow]records of other producers in the outcome topics[/]": report.foreign_outcomes,
         "[yellow]outcomes of raw offsets that hold no record[/]": report.strangers,
     }
     yield from (f"{label}: {number}" for label, number in numbers.items() if number)

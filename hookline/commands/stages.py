@@ -133,14 +133,14 @@ def create_topics() -> None:
       hookline topics create
       HOOKLINE_PARTITIONS=24 HOOKLINE_REPLICATION_FACTOR=3 hookline topics create
     """
-    from runtime import registry
     from runtime.kafka import topics_admin
+    from runtime.registry import schema_ids
 
     settings = _settings("topics")
 
     async def both() -> topics_admin.Created:
         result = await topics_admin.create_topics(settings)
-        await registry.register(settings)
+        await schema_ids.register(settings)
         return result
 
     result = asyncio.run(both())

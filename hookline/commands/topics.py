@@ -117,4 +117,36 @@ def _with_times(value: Any, name: str = "") -> Any:
     return value
 
 
+@group.command()
+def configure(
+    dry_run: Annotated[bool, typer.Option(help="Show what differs; change nothing.")] = False,
+    as_json: JsonOption = False,
+    data: DataOption = None,
+) -> None:
+    """Set the settings of existing topics that differ from the declared ones.
+
+    Retention, record size, compression, segments, replicas in sync, timestamps. Partition counts
+    are never changed. `hookline doctor` names what differs.
+
+    Examples:
+      hookline topics configure --dry-run
+      hookline topics configure
+      hookline topics configure --json | jq '.[].setting'
+    """
+    from dataclasses import asdict
+
+    from runtime.kafka import declared_settings
+
+    settings = find_stack(data).settings
+    work = declared_settings.find_differences if dry_run else declared_settings.configure
+    found = asyncio.run(work(settings))
+    if as_json:
+        output.print_json([asdict(difference) for difference in found])
+        return
+    for difference in found:
+        output.print_line(f"{difference}{'' if dry_run else ': set'}")
+    if not found:
+        output.out.print("all topics are as declared")
+
+
 group.command("create")(create_topics)

@@ -18,6 +18,7 @@ from schemas.topics import DEAD_LETTERS
 from sinks.dead_letters.letters import received_us
 
 _INDEX = re.compile(r"\[\d+\]|@\d+")
+_OFFSET = re.compile(r"[0-9]{1,18}")
 _LETTER_ID = re.compile(r"(\d{1,9}):(\d{1,18})")
 
 LetterId = tuple[int, int]
@@ -63,9 +64,12 @@ class DeadLetter:
         return f"{self.partition}:{self.offset}"
 
 
-def parse_letter(record: Any) -> DeadLetter:
-    """Read a record of the dead-letter topic."""
-    headers = {name: value.decode(errors="replace") for name, value in record.headers}
+def parse_letter(record: Any) -> DeadLetter | None:
+    """Read a record of the dead-letter topic; None for one that this pipeline did not write."""
+    headers = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
+    raw_offset = headers.get(envelopes.RAW_OFFSET, "")
+    if not _OFFSET.fullmatch(raw_offset):
+        return None
     slot = headers.get(envelopes.SLOT)
     return DeadLetter(
         partition=record.partition,
@@ -81,7 +85,7 @@ def parse_letter(record: Any) -> DeadLetter:
         path=headers.get(envelopes.FIELD_PATH, ""),
         detail=headers.get(envelopes.DETAIL, ""),
         adapter=headers.get(envelopes.ADAPTER, ""),
-        raw_offset=int(headers[envelopes.RAW_OFFSET]),
+        raw_offset=int(raw_offset),
         slot=None if slot == envelopes.DEAD_SLOT else slot,
         replay_of=headers.get(envelopes.REPLAY_OF),
     )
@@ -137,7 +141,8 @@ async def matching(
     """
     start, end = await _range(client, partitions, wanted)
     async for tp, batch in log_reader.records(client, start, end):
-        letters = [letter for letter in map(parse_letter, batch) if wanted.matches(letter)]
+        parsed = [letter for letter in map(parse_letter, batch) if letter is not None]
+        letters = [letter for letter in parsed if wanted.matches(letter)]
         marks_by_offset = await marks.read(connection, tp, [letter.offset for letter in letters])
         for letter in letters:
             mark = marks_by_offset.get(letter.offset)

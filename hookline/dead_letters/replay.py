@@ -27,7 +27,7 @@ from runtime.kafka.producer import new_producer
 from runtime.kafka.reasons import DENIED, explained
 from runtime.settings import Settings
 from schemas import envelopes
-from schemas.envelopes import Headers, Reject
+from schemas.envelopes import Headers, Reason, Reject
 from schemas.topics import DEAD_LETTERS, OUTCOMES, WEBHOOKS, Topic
 
 SLACK_MS = 600_000
@@ -54,6 +54,9 @@ _VERDICT_HEADERS = frozenset(
 )
 """Headers that describe the verdict, not the delivery."""
 
+_VERDICT_SLOTS = (None, envelopes.DEAD_SLOT.encode(), envelopes.DUPLICATE_SLOT.encode())
+
+_FOREIGN = "it is no delivery: another producer wrote it to the raw topic"
 _APPENDED = "appended to the raw topic"
 _REPLAYED = "a replay of it is in the raw topic"
 _CANONICAL = "its delivery is canonical"
@@ -162,7 +165,9 @@ async def _open_letters(
     existing: set[LetterId] = set()
     async for letter, mark in letters.matching(client, connection, partitions, wanted):
         existing.add(letter.id)
-        if mark is None:
+        if letter.reason == Reason.FOREIGN_RECORD:
+            result.skipped[letter.name] = _FOREIGN
+        elif mark is None:
             unmarked.setdefault(letter.partition, {})[letter.offset] = letter
         elif wanted.ids is not None:
             result.skipped[letter.name] = f"{mark.kind}: {mark.reason}"
@@ -202,9 +207,7 @@ async def _settled(
 
 
 def _is_canonical(headers: Mapping[str, bytes]) -> bool:
-    slot = headers.get(envelopes.SLOT, b"").decode()
-    is_verdict = slot in (envelopes.DEAD_SLOT, envelopes.DUPLICATE_SLOT)
-    return not is_verdict and envelopes.REASON not in headers
+    return headers.get(envelopes.SLOT) not in _VERDICT_SLOTS and envelopes.REASON not in headers
 
 
 async def _bodies(

@@ -6,7 +6,7 @@ from typing import Any
 
 from hookline.topics.records import decoded
 from runtime.kafka import log_reader
-from runtime.registry import load_codec
+from runtime.registry.schema_ids import load_codec
 from runtime.settings import Settings
 from schemas.topics import CANONICAL
 from sinks.log import event_id

@@ -118,7 +118,7 @@ def _topics(settings: Settings) -> Iterator[Finding]:
         yield Finding("kafka", "wrong", error_message(error) or str(error))
         return
     else:
-        yield Finding("topics", "ok", f"exist as declared at {settings.brokers}")
+        yield from _topic_settings(settings)
     try:
         problems = asyncio.run(topics_admin.advice(settings))
     except (KafkaError, topics_admin.TopicsError) as error:
@@ -131,6 +131,17 @@ def _topics(settings: Settings) -> Iterator[Finding]:
         if settings.replication_factor == 1:
             message = "one copy of everything, as HOOKLINE_REPLICATION_FACTOR=1 asks"
         yield Finding("brokers", "ok", message)
+
+
+def _topic_settings(settings: Settings) -> Iterator[Finding]:
+    """Name each setting of a topic that somebody changed; none of them stops a stage."""
+    from runtime.kafka import declared_settings
+
+    differences = asyncio.run(declared_settings.find_differences(settings))
+    for difference in differences:
+        yield Finding("topics", "wrong", f"{difference}: run `hookline topics configure`")
+    if not differences:
+        yield Finding("topics", "ok", f"exist as declared at {settings.brokers}")
 
 
 def _contact_key(settings: Settings) -> Iterator[Finding]:
@@ -206,11 +217,12 @@ async def _index_size(settings: Settings, window_s: int) -> IndexSize:
 
 
 def _registry(settings: Settings) -> Iterator[Finding]:
-    from runtime import registry
+    from runtime.registry import schema_ids
+    from runtime.registry.client import RegistryError
 
     try:
-        ids = asyncio.run(registry.look_up(settings))
-    except registry.RegistryError as error:
+        ids = asyncio.run(schema_ids.look_up(settings))
+    except RegistryError as error:
         yield Finding("registry", "wrong", str(error))
     else:
         message = f"{len(ids.current)} schemas at {settings.registry_url}"

@@ -172,12 +172,12 @@ class _StopSignals:
 def prepare(settings: Settings, report: Report = lambda _: None) -> None:
     """Create missing topics, schemas and tables."""
     # Slow to import, and `hookline.local.up` is also imported for its other functions.
-    from runtime import registry
     from runtime.kafka import topics_admin
+    from runtime.registry import schema_ids
     from sinks.postgres.migrate import migrate
 
     topics = asyncio.run(topics_admin.create_topics(settings))
-    asyncio.run(registry.register(settings))
+    asyncio.run(schema_ids.register(settings))
     applied = migrate(settings)
     report(f"{len(topics.created)} topics created, {len(topics.unchanged)} already existed")
     if applied:

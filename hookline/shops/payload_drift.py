@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -17,7 +16,6 @@ from processors.sources.readers.refusals import Refused
 from processors.sources.readers.xml import from_xml
 from runtime.kafka import log_reader
 from runtime.settings import Settings
-from schemas import envelopes
 from schemas.envelopes import RawDelivery, Reject
 from schemas.topics import WEBHOOKS
 
@@ -108,17 +106,10 @@ async def compare(
         start = await log_reader.offsets_since(client, partitions, first_ms)
         async for _, batch in scan(client, start, end, "reading deliveries", progress):
             for record in batch:
-                if _is_of(record, shop):
-                    drift.add(raw_of(record))
+                raw = raw_of(record)
+                if not raw.is_foreign and shop in (None, raw.shop, f"{raw.source}/{raw.shop}"):
+                    drift.add(raw)
     return drift
-
-
-def _is_of(record: Any, shop: str | None) -> bool:
-    if shop is None:
-        return True
-    headers = dict(record.headers)
-    source, name = headers[envelopes.SOURCE].decode(), headers[envelopes.SHOP].decode()
-    return shop in (name, f"{source}/{name}")
 
 
 async def _oldest(

@@ -78,13 +78,15 @@ async def read_traffic(settings: Settings, since_ms: int, progress: Progress) ->
         counter = HeartbeatCounter(since_ms, shops)
         async for batch in _since(client, partitions[INGRESS], since_ms, "heartbeats", progress):
             for record in batch:
-                counter.add(record.timestamp, heartbeats.decode(record.value))
+                if (beat := heartbeats.decode_or_none(record.value)) is not None:
+                    counter.add(record.timestamp, beat)
         raw = partitions[WEBHOOKS]
         async for batch in _since(client, raw, since_ms, "newest deliveries", progress, NEWEST):
             for record in batch:
                 headers = dict(record.headers)
-                if envelopes.REPLAY_OF not in headers:
-                    shops.setdefault(_shop(headers), Traffic()).appended(record.timestamp)
+                shop = _shop(headers)
+                if shop is not None and envelopes.REPLAY_OF not in headers:
+                    shops.setdefault(shop, Traffic()).appended(record.timestamp)
     return shops
 
 
@@ -95,8 +97,12 @@ async def add_open_letters(settings: Settings, since_ms: int, shops: TrafficBySh
         shops.setdefault(letter.shop, Traffic()).failures[letter.reason] += 1
 
 
-def _shop(headers: Mapping[str, bytes]) -> str:
-    return f"{headers[envelopes.SOURCE].decode()}/{headers[envelopes.SHOP].decode()}"
+def _shop(headers: Mapping[str, bytes | None]) -> str | None:
+    """Return source/shop of a raw record; None where another producer wrote it."""
+    source, shop = headers.get(envelopes.SOURCE), headers.get(envelopes.SHOP)
+    if not source or shop is None:
+        return None
+    return f"{source.decode(errors='replace')}/{shop.decode(errors='replace')}"
 
 
 async def _since(

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from hookline.console.errors import CommandError
 from hookline.console.output import Progress
 from runtime.kafka import log_reader
-from runtime.registry import load_codec
+from runtime.registry.schema_ids import load_codec
 from runtime.settings import Settings
 from schemas.codec import Codec, UnframedError, UnknownSchemaError
 from schemas.topics import ALL, Topic
@@ -70,13 +70,14 @@ async def tail(
 async def record_at(
     settings: Settings, topic: Topic, partition: int, offset: int
 ) -> dict[str, Any]:
-    """Read one record, which must exist, in the form of ``tail``."""
+    """Read one record in the form of ``tail``. Raises CommandError where there is none."""
     codec = await load_codec(settings) if topic.record else None
     async with log_reader.consumer(settings) as client:
         tp = (await log_reader.topic_partitions(settings))[topic][partition]
-        client.assign([tp])
-        client.seek(tp, offset)
-        return _readable(await client.getone(tp), codec)
+        record = await log_reader.first_record(client, tp, offset)
+        if record is None:
+            raise CommandError(f"{tp.topic}/{partition} has no record at {offset}")
+        return _readable(record, codec)
 
 
 def _readable(record: Any, codec: Codec | None) -> dict[str, Any]:
@@ -104,6 +105,8 @@ def decoded(value: bytes, codec: Codec) -> dict[str, Any]:
         return {"value": msgspec.to_builtins(codec.decode(value))}
     except (UnframedError, UnknownSchemaError) as error:
         return {"unreadable": str(error)}
+    except Exception as error:  # noqa: BLE001 - any error comes from this record
+        return {"unreadable": f"not a record of its schema ({type(error).__name__})"}
 
 
 def _text(value: bytes | None) -> str | None:

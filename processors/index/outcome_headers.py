@@ -83,6 +83,8 @@ def parse_outcome_headers(headers: Iterable[tuple[str, bytes]]) -> OutcomeHeader
     Raises KeyError, ValueError on a foreign record, whose headers are missing or out of range.
     """
     values: Mapping[str, bytes] = dict(headers)
+    if None in values.values():
+        raise ValueError("a header without a value, which no outcome of ours has")
     slot, slots = values[envelopes.SLOT], values[envelopes.SLOTS]
     outcome = OutcomeHeaders(
         int(values[envelopes.RAW_OFFSET]),

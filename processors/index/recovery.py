@@ -9,6 +9,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from processors.index.disk_cache import CacheError, IndexCache
+from processors.index.horizon import ForeignLogError, check_horizon
+from processors.index.moved_offsets import first_skipped
 from processors.index.outcome_headers import parse_outcome_headers
 from processors.index.partition_index import PartitionIndex
 from runtime import logs, metrics
@@ -17,7 +19,6 @@ from runtime.kafka import topics_admin
 from runtime.kafka.reasons import explanation
 from runtime.kafka.topic_checks import retention_ms
 from runtime.settings import Settings
-from runtime.stage import RefusedError
 from schemas.topics import OUTCOMES, WEBHOOKS
 
 log = logs.get("hookline.index")
@@ -26,33 +27,6 @@ T = TypeVar("T")
 HORIZON_MARGIN_MS = 10 * 60 * 1000
 """For clocks of brokers that differ, and for records that took long to be appended."""
 FETCH_BYTES = 8 << 20
-
-
-class HorizonError(RefusedError):
-    """An outcome log no longer reaches back far enough to recognise repeats."""
-
-
-class ForeignLogError(RefusedError):
-    """There are outcomes of raw records that the raw topic does not have."""
-
-
-def check_horizon(name: str, start: int, retention_ms: float, horizon_ms: int, now_ms: int) -> None:
-    """Raise HorizonError if the beginning of a log was deleted within the horizon.
-
-    ``start``: the log's first offset. What retention alone has trimmed is older than the horizon.
-    """
-    if start > 0 and not retention_ms > now_ms - horizon_ms:
-        raise HorizonError(
-            f"{name} keeps records {retention_ms / 3.6e6:.0f} h, but what is processed now needs"
-            f" {(now_ms - horizon_ms) / 3.6e6:.0f} h: repeats could not be recognised; restore"
-            " what was trimmed and raise its retention.ms, or start over under a new prefix"
-        )
-    if start > 0 and retention_ms == float("inf"):
-        raise HorizonError(
-            f"{name} no longer starts at 0 though it keeps records for ever: somebody deleted"
-            " some, so repeats cannot be recognised; restore the topic, or start over under"
-            " a new prefix"
-        )
 
 
 class IndexRecovery:
@@ -106,6 +80,14 @@ class IndexRecovery:
         """Read the logs from ``index.upto`` to their ends; return the number of outcomes."""
         return await self._retry(lambda: self._catch_up(partition, index))
 
+    async def skipped(self, partition: int, due: int, index: PartitionIndex) -> int | None:
+        """Return the first raw offset that a commit at ``due`` would skip unprocessed."""
+        raw = TopicPartition(self._settings.topic(WEBHOOKS), partition)
+        logs = self._logs(partition)
+        return await self._retry(
+            lambda: first_skipped(self._settings, raw, logs, index.newest, due)
+        )
+
     async def _retry(self, read: Callable[[], Awaitable[T]]) -> T:
         """Repeat a read until Kafka answers. One at a time: they share the reader."""
         async with self._one_at_a_time:
@@ -113,7 +95,7 @@ class IndexRecovery:
                 while True:
                     try:
                         return await read()
-                    except KafkaError as error:
+                    except (KafkaError, TimeoutError) as error:
                         self._reader.assign([])
                         why = explanation(error, self._settings) or repr(error)
                         self._health.waiting("index", f"outcomes cannot be read: {why}")
@@ -163,9 +145,11 @@ class IndexRecovery:
         for name, tp in outcome_logs.items():
             now_ms = int(time.time() * 1000)
             log_name = f"{tp.topic}/{partition}"
-            check_horizon(log_name, starts[tp], self._retention_ms[name], horizon_ms, now_ms)
             found = at_horizon[tp]
             first[name] = found.offset if found is not None else ends[tp]
+            if first[name] == starts[tp]:  # else it holds records from before the horizon
+                retention = self._retention_ms[name]
+                check_horizon(log_name, starts[tp], retention, horizon_ms, now_ms)
         return first
 
     async def _saved(self, partition: int, due: int, window_ms: int) -> PartitionIndex | None:
@@ -221,7 +205,13 @@ class IndexRecovery:
                 except (KeyError, ValueError):
                     record_id = ""
                 ids[name] = record_id if record.offset == upto[name] - 1 else ""
+            for tp in await self._passed({tp: upto[name] for tp, name in missing.items()}):
+                ids[missing.pop(tp)] = ""  # a transaction marker, which is no record
         return ids
+
+    async def _passed(self, ends: Mapping[TopicPartition, int]) -> list[TopicPartition]:
+        """Which of these logs have been read up to their ends, the last offsets being markers."""
+        return [tp for tp, end in ends.items() if await self._reader.position(tp) >= end]
 
     async def _anchor(self, partition: int, due: int) -> int:
         """Append time (ms) of the first raw record that may be processed again."""
@@ -235,6 +225,8 @@ class IndexRecovery:
             fetched = await self._reader.getmany(raw, timeout_ms=500, max_records=1)
             for record in fetched.get(raw, ()):
                 return int(record.timestamp)
+            if await self._passed({raw: end}):
+                return int(time.time() * 1000)
 
     def _fetch(self, partition: int, offsets: Mapping[TopicPartition, int]) -> None:
         """Fetch these logs from their offsets on.
@@ -275,6 +267,8 @@ class IndexRecovery:
                 index.advance(unread[tp], records[-1].offset + 1, last)
                 index.pack()
                 await asyncio.sleep(0)  # heartbeats go on
+            for tp in await self._passed({tp: ends[tp] for tp in unread.keys() - fetched.keys()}):
+                index.advance(unread[tp], ends[tp], "")
             unread = {tp: name for tp, name in unread.items() if index.upto[name] < ends[tp]}
             if fetched:
                 self._health.waiting("index", f"reading {len(unread)} outcome logs back")

@@ -13,12 +13,12 @@ from faust.types import TP
 
 from runtime import logs, metrics
 from runtime.consumer import crash_marks
+from runtime.consumer.client.thread import Bounds
 from runtime.consumer.positions import Position, StoppedPartition, check_log, stopped_by_gap
-from runtime.consumer.thread import Bounds
 from runtime.health import wait_until
 from runtime.kafka import operator_decisions
 from runtime.kafka.reasons import explanation
-from runtime.stage import OpensPartitions, Partition, RefusedError
+from runtime.stage import MovedError, OpensPartitions, Partition, RefusedError
 from schemas.topics import WEBHOOKS
 
 log = logs.get("hookline.delivery")
@@ -142,6 +142,16 @@ class Assignment:
                 await self._stage.open(Partition(*tp), position.next_offset)
         except RefusedError as error:
             self.stop_partition(tp, refused(tp, position.next_offset, error))
+        except MovedError as moved:
+            log.critical(
+                "the committed offset was moved forward over deliveries that were never processed;"
+                " they are processed now",
+                partition=f"{tp.topic}/{tp.partition}",
+                committed=position.next_offset,
+                continuing_at=moved.offset,
+            )
+            metadata = crash_marks.reopened(position.metadata, moved.offset, position.next_offset)
+            await self._open(tp, Position(moved.offset, moved.offset, metadata))
         else:
             await self._deliver({tp: position})
 

@@ -11,21 +11,24 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from runtime import logs
 from runtime.consumer.assignment import Assignment
-from runtime.consumer.crash_marks import Chunk
-from runtime.consumer.dispatcher import Dispatcher
-from runtime.consumer.in_flight import (
-    Delivered,
-    Fetched,
-    InFlightBatch,
-    agent_message,
-    append_contiguous,
+from runtime.consumer.client.refusals import Refusals
+from runtime.consumer.client.thread import (
+    IDLE,
+    REFETCH_TIMEOUT,
+    Bounds,
+    ConsumerThread,
+    batch_pause,
 )
+from runtime.consumer.crash_marks import Chunk
+from runtime.consumer.delivery import Delivery
+from runtime.consumer.dispatcher import Dispatcher
+from runtime.consumer.in_flight import Delivered, InFlightBatch, append_contiguous
 from runtime.consumer.positions import (
     Commit,
     PartitionProgress,
@@ -33,10 +36,7 @@ from runtime.consumer.positions import (
     StoppedPartition,
     changed_commits,
 )
-from runtime.consumer.refusals import Refusals
-from runtime.consumer.thread import IDLE, REFETCH_TIMEOUT, Bounds, ConsumerThread, batch_pause
 from runtime.health import Health
-from runtime.kafka.reasons import DENIED
 from runtime.stage import HandlesBatchesTogether, Partition, Stage
 
 log = logs.get("hookline.delivery")
@@ -49,6 +49,10 @@ REVOKE_TIMEOUT = 5.0
 """Seconds that a revoke waits for batches in flight."""
 COMMIT_RETRY = 0.2
 """Seconds until a failed commit of a crash mark is repeated."""
+FETCH_RETRY = 1.0
+"""Seconds until a fetch that Kafka refused is repeated."""
+FETCH_RECOVERED = 5 * FETCH_RETRY
+"""Seconds without a failure after which all partitions are taken to be read again."""
 
 
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]
@@ -67,6 +71,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self.positions: dict[TP, Position] = {}
         self._committed: dict[TP, Commit] = {}
         self._dispatcher = Dispatcher(self)
+        self._delivery = Delivery(self)
         self._closed_generation: int | None = None  # the generation that a revoke has closed
         self._assignment: Assignment | None = None
         self._committing = asyncio.Lock()
@@ -141,6 +146,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self.stop_assignment()
         self.positions.clear()
         self._committed.clear()
+        self.thread.skips.clear()
 
     def stop_assignment(self) -> None:
         """Open no further partitions of this generation."""
@@ -166,6 +172,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     def close_partition(self, tp: TP) -> Position | None:
         """Stop delivery of a partition; queued batches become stale."""
         return self.positions.pop(tp, None)
+
+    def stop_at_gap(self, tp: TP, next_offset: int, first: int) -> bool:
+        """Stop a raw partition at a gap; False for other topics, where brokers may leave gaps."""
+        return self._assignment is not None and self._assignment.gap(tp, next_offset, first)
 
     def stop_partition(self, in_flight: InFlightBatch, stopped: StoppedPartition) -> None:
         """Stop the partition of a batch, unless it was reopened meanwhile."""
@@ -254,7 +264,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             for key, records in fetched.items():
                 if not (self.is_current(generation) and self.flow_active):
                     break  # the positions do not advance, so the rest is fetched again
-                await self._deliver(TP(key.topic, key.partition), records, generation)
+                await self._delivery.deliver(TP(key.topic, key.partition), records, generation)
+            for tp in self.thread.skips.keys() & active - fetched.keys():
+                await self._delivery.deliver_skipped(TP(*tp), generation)
             pause = batch_pause(sum(map(len, fetched.values())), is_together=is_together)
             was_small = pause > 0
             if was_small:
@@ -263,9 +275,6 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     async def _fetch(self, active: set[TP], seconds: float) -> dict[Any, list[Any]]:
         try:
             fetched = await self._getmany(active_partitions=active, timeout=seconds) or {}
-        except DENIED as error:
-            await self.refusals.of_fetch(error)
-            return {}
         except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
             for key in error.args[0] if isinstance(error.args[0], dict) else error.args:
                 tp = TP(key.topic, key.partition)
@@ -273,28 +282,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                 if position is not None and self._assignment is not None:
                     await self._assignment.check_again(tp, position.next_offset)
             return {}
+        except KafkaError as error:
+            await self.refusals.of_fetch(error)
+            return {}
         return self.refusals.allowed(fetched)
-
-    async def _deliver(self, tp: TP, records: list[Any], generation: int) -> None:
-        position = self.positions.get(tp)
-        if position is None or not records or records[-1].offset < position.next_offset:
-            return
-        if records[0].offset < position.next_offset:
-            records = [record for record in records if record.offset >= position.next_offset]
-        first, last = records[0], records[-1]
-        if first.offset > position.next_offset:
-            if position.gap != (position.next_offset, first.offset):
-                # The gap may be of our making, by a seek or a dropped batch: fetch once more.
-                position.gap = (position.next_offset, first.offset)
-                await self.seek_to({tp: position.next_offset})
-                return
-            if self._assignment is not None and self._assignment.gap(tp, *position.gap):
-                return
-        next_offset, epoch = position.next_offset, position.epoch
-        message = agent_message(tp, Fetched(records, next_offset, epoch), generation)
-        queueing = self.callback(message)
-        result = await self.wait_first(queueing, self.suspend_flow.wait())
-        is_queued = any(done is queueing for done in result.done)
-        is_unmoved = position.next_offset == next_offset and position.epoch == epoch
-        if is_queued and is_unmoved and self.is_current(generation) and self.flow_active:
-            position.next_offset = last.offset + 1

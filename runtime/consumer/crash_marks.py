@@ -102,7 +102,12 @@ def _blamed(suspect: Suspect | None, first: int, end: int) -> Suspect:
 
 
 def chunks(metadata: CommitMetadata, records: Sequence[Any], end: int) -> Iterator[Chunk]:
-    """Split a batch that ends at ``end`` (exclusive); one chunk where there is no suspicion."""
+    """Split a batch that ends at ``end`` (exclusive); one chunk where there is no suspicion.
+
+    None where there are no records.
+    """
+    if not records:
+        return
     if metadata.suspect is None and not metadata.cautious_until:
         yield Chunk(records, end)
         return

@@ -73,7 +73,7 @@ class Dispatcher:
             partition=Partition(tp.topic, tp.partition),
             records=fetched.records,
             offset=fetched.offset,
-            end=message.offset + 1,
+            end=fetched.end,
             generation=generation,
             is_current=lambda: bool(consumer.is_current(generation)),
             heartbeat_age=consumer.heartbeat_age,
@@ -141,7 +141,8 @@ class Dispatcher:
         records, began = 0, time.monotonic()
         for in_flight in filter(self._is_current, stored):
             batch = in_flight.batch
-            in_flight.position.acknowledge(batch.end, batch.records[-1].timestamp)
+            last = batch.records[-1].timestamp if batch.records else None
+            in_flight.position.acknowledge(batch.end, last)
             records, began = records + len(batch.records), min(began, in_flight.began)
         if records:
             label = self._consumer.stage_label

@@ -14,10 +14,14 @@ from runtime.stage import Batch
 
 @dataclass(slots=True)
 class Fetched:
-    """A fetched batch on its way to the agent; stale once the position's epoch differs."""
+    """A fetched batch on its way to the agent; stale once the position's epoch differs.
+
+    ``offset`` and ``end`` are those of ``runtime.stage.Batch``.
+    """
 
     records: list[Any]
     offset: int
+    end: int
     epoch: int
 
 
@@ -26,12 +30,11 @@ Delivered = tuple[ConsumerMessage, Fetched]
 
 def agent_message(tp: TP, fetched: Fetched, generation: int) -> ConsumerMessage:
     """Wrap a fetched batch as the one message that Faust takes to the agent."""
-    last = fetched.records[-1]
     return ConsumerMessage(
         tp.topic,
         tp.partition,
-        last.offset,
-        last.timestamp / 1e3,
+        fetched.end - 1,
+        fetched.records[-1].timestamp / 1e3 if fetched.records else 0.0,
         None,  # the timestamp type, which Faust does not read
         (),
         b"",

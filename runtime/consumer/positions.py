@@ -40,9 +40,10 @@ class Position:
         metadata = replace(self.metadata, is_open=not self.is_released, mark=self.mark)
         return self.acknowledged, crash_marks.encode(metadata)
 
-    def acknowledge(self, end: int, appended_ms: int) -> None:
-        """Acknowledge everything below ``end``."""
-        self.acknowledged, self.acknowledged_ms = end, appended_ms
+    def acknowledge(self, end: int, appended_ms: int | None) -> None:
+        """Acknowledge everything below ``end``; the last record's append time, None without one."""
+        self.acknowledged = end
+        self.acknowledged_ms = self.acknowledged_ms if appended_ms is None else appended_ms
         self.steps += 1
         self.metadata = crash_marks.passed(self.metadata, end)
 

@@ -1,6 +1,7 @@
 """Reads topics without a consumer group: no commit and no rebalance of a stage is affected."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -93,11 +94,21 @@ async def offsets_since(
     return {tp: first[tp].offset if first[tp] else ends[tp] for tp in partitions}
 
 
+async def first_record(client: AIOKafkaConsumer, tp: TopicPartition, offset: int) -> Any | None:
+    """Return the first record at or after ``offset``; None where the log holds none.
+
+    Waiting for one would not end where only transaction markers follow.
+    """
+    end = (await end_offsets(client, [tp]))[tp]
+    async for _, batch in records(client, {tp: offset}, {tp: end}):
+        return batch[0]
+    return None
+
+
 async def appended_at(client: AIOKafkaConsumer, tp: TopicPartition, offset: int) -> int:
-    """Return the append time (ms) of the first record at or after ``offset``; it must exist."""
-    client.assign([tp])
-    client.seek(tp, offset)
-    return int((await client.getone(tp)).timestamp)
+    """Return the append time (ms) of the first record at or after ``offset``; else the time now."""
+    record = await first_record(client, tp, offset)
+    return int(time.time() * 1000) if record is None else int(record.timestamp)
 
 
 class PartitionStreams:

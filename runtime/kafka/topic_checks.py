@@ -6,6 +6,9 @@ from runtime.kafka.reasons import unseen
 from runtime.settings import Settings
 from schemas.topics import ALL, OUTCOMES, WEBHOOKS, Topic
 
+MIN_IN_SYNC = 2
+"""Replicas that acknowledge a record, where there are three."""
+_DAY_MS = 24 * 3600 * 1000
 WINDOW_MS = 72 * 3600 * 1000
 """The dedupe window, by which outcomes must outlive raw records, in milliseconds."""
 
@@ -19,10 +22,18 @@ class BrokerTopic:
     configs: dict[str, str | None]
 
 
-def topic_configs(topic: Topic) -> dict[str, str]:
-    """Return a topic's settings under Kafka's names."""
+def topic_configs(topic: Topic, settings: Settings) -> dict[str, str]:
+    """Return a topic's declared settings under Kafka's names.
+
+    A segment of a topic with a retention lasts a day: records go when the newest of their segment
+    is too old.
+    """
     retention = -1 if topic.retention is None else int(topic.retention.total_seconds() * 1000)
-    return {
+    segment = {} if topic.retention is None else {"segment.ms": str(_DAY_MS)}
+    return segment | {
+        "compression.type": "producer",
+        "min.insync.replicas": str(min(MIN_IN_SYNC, max(settings.replication_factor - 1, 1))),
+        "unclean.leader.election.enable": "false",
         "cleanup.policy": "delete",
         "retention.ms": str(retention),
         "retention.bytes": "-1",
@@ -63,7 +74,7 @@ def _compare_one(topic: Topic, name: str, existing: BrokerTopic, settings: Setti
             f"{name} has {existing.partitions} partitions, not {wanted}. The count is fixed for a "
             f"topic's life: {remedy}"
         )
-    configs = topic_configs(topic)
+    configs = topic_configs(topic, settings)
     alter = f"kafka-configs --alter --entity-type topics --entity-name {name} --add-config"
     timestamps = "message.timestamp.type"
     if topic.log_append_time and existing.configs.get(timestamps) != configs[timestamps]:

@@ -86,7 +86,7 @@ async def _create(
             settings.topic(topic),
             partition_count(topic, settings),
             settings.replication_factor,
-            topic_configs=topic_configs(topic),
+            topic_configs=topic_configs(topic, settings),
         )
         for topic in missing
     ]

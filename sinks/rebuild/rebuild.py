@@ -13,7 +13,7 @@ from psycopg import AsyncConnection, errors
 
 from runtime.health import Health
 from runtime.kafka import topics_admin
-from runtime.registry import load_codec
+from runtime.registry.schema_ids import load_codec
 from runtime.settings import Settings
 from runtime.stage import Partition
 from schemas.codec import Codec

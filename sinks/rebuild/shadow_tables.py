@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.health import Health
+from runtime.registry.newer_schemas import NewerSchemas
 from runtime.settings import Settings
 from runtime.stage import Batch, MovedError, Partition
 from schemas.codec import Codec
@@ -65,8 +66,10 @@ class ShadowTables:
         ]
         self._main = self._databases[0]
         self._idle_writers: asyncio.Queue[Writer] = asyncio.Queue()
+        learn = NewerSchemas(settings, health, codec).learn
         for database in self._databases:
-            self._idle_writers.put_nowait(Writer(database, codec, clock, emit_signals=False))
+            writer = Writer(database, codec, clock, emit_signals=False, learn=learn)
+            self._idle_writers.put_nowait(writer)
         self._cluster_id: str | None = None
         self.next_offsets: dict[Partition, int] = {}
 

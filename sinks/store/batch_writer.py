@@ -1,7 +1,7 @@
 """Fetched batches into the tables: decode, plan, write in the transaction that moves the offset."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any, NamedTuple
@@ -10,9 +10,11 @@ import psycopg
 from psycopg import AsyncConnection
 
 from runtime import logs, metrics
+from runtime.registry.client import RegistryError
 from runtime.stage import Batch, MovedError, RefusedError
 from schemas.codec import Codec, UnknownSchemaError
-from schemas.events import CartSignal, Event, Micros
+from schemas.events import TOPIC_OF, Event, Micros
+from schemas.topics import BY_RECORD
 from sinks.log import event_id
 from sinks.postgres.session import Database, NoLongerWantedError
 from sinks.store import apply, stored_offsets
@@ -21,6 +23,9 @@ from sinks.store.write_plan import WritePlan, add_event, plan_writes
 
 log = logs.get("hookline.sinks.batches")
 
+Learn = Callable[[int, str], Awaitable[None]]
+"""Adds the schema of an id, of a record's name, to the codec. Raises RegistryError."""
+_TOPIC_NAMES = {kind: BY_RECORD[name].name for kind, name in TOPIC_OF.items()}
 _SLICE = 25
 """Records decoded, then planned, before the event loop may resume an earlier transaction."""
 _REFUSED = (psycopg.DataError, psycopg.IntegrityError)
@@ -76,10 +81,15 @@ class DecodedBatches:
         return all(batch.is_current() for batch in self.batches)
 
 
+async def _learn_nothing(schema_id: int, _name: str) -> None:
+    raise UnknownSchemaError(schema_id)
+
+
 class Writer:
     """Stores batches through one session of its own.
 
-    ``emit_signals``: whether changes of carts go to the outbox.
+    ``emit_signals``: whether changes of carts go to the outbox. ``learn``: adds the schema of an
+    unknown id to the codec (``runtime.registry.newer_schemas``).
     """
 
     def __init__(
@@ -89,9 +99,10 @@ class Writer:
         clock: Callable[[], Micros],
         *,
         emit_signals: bool = True,
+        learn: Learn = _learn_nothing,
     ) -> None:
         self._database, self._codec, self._clock = database, codec, clock
-        self._emit_signals = emit_signals
+        self._emit_signals, self._learn = emit_signals, learn
 
     async def store(self, batches: Sequence[Batch], cluster_id: str | None) -> None:
         """Prepare and write."""
@@ -108,7 +119,10 @@ class Writer:
         while records_slice := list(islice(records, _SLICE)):
             planned = len(prepared.decoded)
             for record in records_slice:
-                self._decode(record, prepared)
+                try:
+                    self._decode(record, prepared)
+                except UnknownSchemaError as error:
+                    await self._learn_schema(record, error.schema_id, prepared)
             await asyncio.sleep(0)
             for decoded in prepared.decoded[planned:]:
                 add_event(prepared.plan, decoded.event)
@@ -149,22 +163,54 @@ class Writer:
                 return
 
     def _decode(self, record: Any, prepared: DecodedBatches) -> None:
+        """Decode a record, or reject it. Raises UnknownSchemaError, RefusedError."""
         try:
             event = self._codec.decode(record.value)
-        except UnknownSchemaError as error:
-            # The record is sound: rejecting it would lose it from the tables.
-            raise RefusedError(
-                f"{record.topic}-{record.partition} at {record.offset}: {error}. A newer"
-                " Hookline wrote it, or the registry lost its data: upgrade the sinks, or"
-                " restore the registry; nothing is lost meanwhile"
-            ) from error
+        except UnknownSchemaError:
+            raise
         except Exception as error:  # noqa: BLE001 - any error comes from this record
+            self._refuse_other_schema(record)
             prepared.refused.append(_reject(record, "decode", type(error).__name__))
             return
-        if isinstance(event, CartSignal):
-            prepared.refused.append(_reject(record, "decode", "a signal is no entity"))
+        if not record.topic.endswith(_TOPIC_NAMES[type(event)]):
+            self._refuse_other_schema(record)
+            prepared.refused.append(_reject(record, "decode", "it is of another topic"))
             return
         prepared.decoded.append(DecodedRecord(record, event))  # type: ignore[arg-type]  # not a signal
+
+    def _refuse_other_schema(self, record: Any) -> None:
+        """Raise RefusedError where an event of ours carries the schema id of another topic.
+
+        The registry's ids have changed then. To set the record aside would lose it from the tables.
+        """
+        name = self._codec.record_name(record.value or b"")
+        is_ours = event_id(record.headers) is not None
+        if is_ours and name is not None and not record.topic.endswith(BY_RECORD[name].name):
+            raise RefusedError(
+                f"{_position(record)} has the schema id of {name}: the registry lost its data or"
+                " was restored out of order. Restore it with the same ids; nothing is lost"
+                " meanwhile"
+            )
+
+    async def _learn_schema(self, record: Any, schema_id: int, prepared: DecodedBatches) -> None:
+        """Decode a record whose schema is not known yet, with the registry's help."""
+        name = next((n for n, topic in BY_RECORD.items() if record.topic.endswith(topic.name)), "")
+        try:
+            await self._learn(schema_id, name)
+            self._decode(record, prepared)
+        except (UnknownSchemaError, RegistryError) as error:
+            if event_id(record.headers) is None:
+                prepared.refused.append(_reject(record, "decode", "of no schema of ours"))
+                return
+            # The record is sound: rejecting it would lose it from the tables.
+            raise RefusedError(
+                f"{_position(record)}: {error}. A newer Hookline wrote it, or the registry lost"
+                " its data: upgrade the sinks, or restore the registry; nothing is lost meanwhile"
+            ) from error
+
+
+def _position(record: Any) -> str:
+    return f"{record.topic}-{record.partition} at {record.offset}"
 
 
 def _last_event(batch: Batch) -> str | None:

@@ -17,7 +17,7 @@ from sinks.log import Log
 from sinks.postgres.session import Leader
 from sinks.store import stored_offsets
 from sinks.watermark import due_carts
-from sinks.watermark.watermark import Ingresses, Watermark
+from sinks.watermark.watermark import Ingresses, Watermark, margin_ms
 
 log = logs.get("hookline.sinks.sweep")
 
@@ -113,7 +113,9 @@ class Sweep:
     async def _save(self, connection: AsyncConnection[Any]) -> bool:
         if self._watermark.barrier is not None and self._watermark.barrier.canonical is not None:
             self._watermark = self._watermark.after_sinks(
-                await stored_offsets.next_offsets(connection), {}
+                await stored_offsets.next_offsets(connection),
+                {},
+                margin_ms(self._settings.replication_factor),
             )
         state = {
             "ingresses": msgspec.to_builtins(self._watermark.ingresses),

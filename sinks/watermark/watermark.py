@@ -13,6 +13,9 @@ from runtime.stage import Partition
 
 MARGIN_MS = 10_000
 """How far brokers' clocks may differ."""
+REPLICA_LAG_MS = 30_000
+"""How long a record may be in a log before it can be read, where it is replicated: Kafka's
+``replica.lag.time.max.ms``. The end offsets do not count it until then."""
 GAP_MS = 15_000
 """Silence of all ingresses after which senders may be holding deliveries back."""
 
@@ -137,21 +140,31 @@ class Watermark:
             return _held(self, f"processors: {lagging[0].topic}-{lagging[0].number}")
         return replace(self, barrier=replace(barrier, canonical=ends))
 
-    def after_sinks(self, stored_offsets: Offsets, starts: Offsets) -> "Watermark":
-        """Move on once the stored offsets have passed the barrier: never back, never past a gap."""
+    def after_sinks(
+        self, stored_offsets: Offsets, starts: Offsets, margin: int = MARGIN_MS
+    ) -> "Watermark":
+        """Move on once the stored offsets have passed the barrier: never back, never past a gap.
+
+        ``margin``: milliseconds that it keeps from the barrier's time.
+        """
         barrier = self.barrier
         if barrier is None or barrier.canonical is None:
             return self
         if lagging := barrier.lagging(stored_offsets, starts):
             return _held(self, f"sinks: {lagging[0].topic}-{lagging[0].number}")
         bound = self.ingresses.upper_bound()
-        reached = (barrier.at if bound is None else min(barrier.at, bound)) - MARGIN_MS
+        reached = (barrier.at if bound is None else min(barrier.at, bound)) - margin
         moved = replace(
             self, at=reached if self.at is None else max(self.at, reached), barrier=None
         )
         if bound is not None and bound < barrier.at:
             return _held(moved, "ingress: senders may still hold back deliveries")
         return replace(moved, holder="", since=None)
+
+
+def margin_ms(replication_factor: int) -> int:
+    """Return the margin of a cluster whose topics have so many replicas."""
+    return MARGIN_MS if replication_factor == 1 else MARGIN_MS + REPLICA_LAG_MS
 
 
 def _held(mark: Watermark, holder: str) -> Watermark:

@@ -20,7 +20,7 @@ from processors.index.partition_index import PartitionIndex
 from processors.sources import ADAPTERS
 from runtime.kafka.producer import new_producer
 from runtime.kafka.topics_admin import admin_client
-from runtime.registry import load_codec
+from runtime.registry.schema_ids import load_codec
 from runtime.settings import Settings
 from runtime.shop_book import ShopBook
 from schemas import envelopes

@@ -7,7 +7,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from hookline.explain.source_events import EventLocation, records
-from runtime.registry import load_codec
+from runtime.registry.schema_ids import load_codec
 from schemas.topics import BY_RECORD
 from tests.conftest import prepare
 from tests.sink_events import NOON, cart, order, record

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from runtime.registry import load_codec
+from runtime.registry.schema_ids import load_codec
 from runtime.settings import Settings
 from schemas.events import CartSignal, SignalKind
 from schemas.topics import BY_RECORD, CART_SIGNALS

@@ -78,7 +78,9 @@ async def recreate(settings: Settings) -> None:
     async with topics_admin.admin_client(settings) as client:
         await client.delete_topics([name])
         await asyncio.sleep(1)
-        await client.create_topics([NewTopic(name, 4, 1, topic_configs=topic_configs(WEBHOOKS))])
+        await client.create_topics(
+            [NewTopic(name, 4, 1, topic_configs=topic_configs(WEBHOOKS, settings))]
+        )
 
 
 def said(pipeline: Pipeline, word: str) -> str:

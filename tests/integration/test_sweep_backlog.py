@@ -15,7 +15,7 @@ from typing import Any, cast
 import pytest
 
 from runtime.health import Health
-from runtime.registry import load_codec
+from runtime.registry.schema_ids import load_codec
 from runtime.settings import Settings
 from schemas.events import Event, Micros
 from schemas.topics import CANONICAL, Group

@@ -13,7 +13,7 @@ from processors import dedupe
 from processors.outcomes import Origin
 from processors.sources import ADAPTERS
 from processors.sources.contract import Delivery, Parsed
-from runtime.registry import load_codec
+from runtime.registry.schema_ids import load_codec
 from runtime.settings import Settings
 from schemas.codec import Codec
 from schemas.envelopes import Headers, RawDelivery, Reject

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -174,3 +175,12 @@ def test_it_serves_until_sigterm(
         signal.signal(signal.SIGHUP, before)
     assert f":{port}/hooks/" in "".join(capfd.readouterr())
     assert producer.stopped == 1
+
+
+def test_idle_connections_outlive_the_pool_of_a_load_balancer_unless_a_setting_differs() -> None:
+    def keep_alive(settings: Settings) -> float:
+        served = SimpleNamespace(fast_path=None)
+        return app.server_of(served, settings).config.timeout_keep_alive  # type: ignore[arg-type]
+
+    assert keep_alive(Settings()) == 75
+    assert keep_alive(Settings(keep_alive=0.2)) == 1

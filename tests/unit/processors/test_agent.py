@@ -13,15 +13,16 @@ from processors.agent import OpenIndex, Processors
 from processors.decide import Decider
 from processors.index import disk_cache
 from processors.index.disk_cache import IndexCache
+from processors.index.horizon import HorizonError, check_horizon
 from processors.index.outcome_headers import parse_outcome_headers
 from processors.index.partition_index import PartitionIndex
-from processors.index.recovery import HorizonError, check_horizon
 from processors.parse import raw_of
+from processors.unknown_shops import ShopWait
 from runtime import metrics
 from runtime.health import Health
 from runtime.kafka.producer import Appended
 from runtime.settings import Settings
-from runtime.stage import Batch, HasRecordFactory, Partition, RefusedError
+from runtime.stage import Batch, HasRecordFactory, MovedError, Partition, RefusedError
 from schemas.envelopes import Outcome
 from schemas.topics import CARTS, OUTCOMES, WEBHOOKS
 from tests import toy_platform
@@ -43,6 +44,7 @@ class Log:
     reads: int = 0
     opened: list[int] = field(default_factory=list)
     is_trimmed: bool = False
+    skip: int | None = None
     after: Callable[[], None] = lambda: None
 
     def append(self, outcome: Outcome) -> int:
@@ -71,6 +73,9 @@ class Log:
             appended.append(Appended(topic, base, len(group), group[-1]))
         self.after()
         return appended
+
+    async def skipped(self, _partition: int, _due: int, _index: PartitionIndex) -> int | None:
+        return self.skip
 
     async def open(self, partition: int, due: int, _window_ms: int) -> PartitionIndex:
         self.opened.append(partition)
@@ -129,6 +134,7 @@ async def house(tmp_path: Path) -> House:
     stage._shops = SimpleNamespace(shops=toy_platform.SHOPS)  # type: ignore[assignment]
     stage._budget = SimpleNamespace(enforced=nullcontext, renew=lambda: None)  # type: ignore[assignment]
     stage._decider = Decider(toy_platform.CODEC, {"spiffy": toy_platform.adapter()}, b"key")
+    stage._shop_wait = ShopWait(0.0, stage._shops, health)
     stage._sender = log  # type: ignore[assignment]
     stage._recovery = log  # type: ignore[assignment]
     await stage.open(PARTITION, 0)
@@ -234,6 +240,16 @@ async def test_what_somebody_else_wrote_between_is_read_before_the_next_batch(
     await stage.handle(house.batch(5, b"content 1"))
     assert reads + 1 == house.log.reads
     assert 2 == house.canonical()
+
+
+async def test_a_commit_that_was_moved_over_deliveries_is_moved_back(house: House) -> None:
+    house.log.skip = 3
+    with pytest.raises(MovedError) as moved:
+        await house.stage.open(PARTITION, 9)
+    assert moved.value.offset == 3
+    house.log.skip = None
+    await house.stage.open(PARTITION, 3)
+    assert house.stage._open[0].index.committed == 3
 
 
 async def test_an_index_that_is_still_valid_is_continued_and_not_read_again(

@@ -197,7 +197,7 @@ def test_a_dead_letter_carries_the_original_bytes_headers_reason_and_path() -> N
 
 def test_a_shop_that_left_the_file_gives_a_dead_letter_that_can_be_replayed() -> None:
     outcome = decide([record(0, b"content 1")], shops={})[0].outcomes[0]
-    assert header(outcome, envelopes.REASON) == Reason.INVALID_PAYLOAD.encode()
+    assert header(outcome, envelopes.REASON) == Reason.UNKNOWN_SHOP.encode()
     assert b"not in the shops file" in header(outcome, envelopes.DETAIL)
 
 

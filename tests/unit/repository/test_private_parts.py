@@ -28,7 +28,7 @@ from uvicorn.server import ServerState
 
 from ingest.http.bounded_protocol import BoundedProtocol
 from runtime.consumer.batch_consumer import BatchConsumer
-from runtime.consumer.thread import ConsumerThread
+from runtime.consumer.client.thread import ConsumerThread
 from runtime.kafka import producer
 from runtime.worker import Worker
 from schemas.envelopes import Outcome

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hookline.audit import reader
-from hookline.audit.reader import ForeignRecordError, Plan, Segment
+from hookline.audit.reader import Plan, Segment
 from hookline.audit.tally import Count
 from schemas import envelopes
 
@@ -178,7 +178,32 @@ def test_what_may_be_in_flight_has_a_segment_of_its_own() -> None:
     assert [each.result.total.is_settled for each in segments] == [True, False]
 
 
-def test_a_record_that_is_no_outcome_is_named() -> None:
-    foreign = Record(3, (), "prefix.orders", 0)
-    with pytest.raises(ForeignRecordError, match=r"prefix\.orders:0:3"):
-        read(1, [[foreign]], segment=10, step=5)
+def test_records_that_are_no_outcomes_are_counted_apart() -> None:
+    no_offset = ((envelopes.SLOT, b"order"), (envelopes.SLOTS, b"order"))
+    foreign = [
+        (),
+        ((envelopes.RAW_OFFSET, None), *no_offset),
+        ((envelopes.RAW_OFFSET, b"-1"), *no_offset),
+        ((envelopes.RAW_OFFSET, b"9" * 30), *no_offset),
+        ((envelopes.RAW_OFFSET, b"0"), (envelopes.SLOT, None), (envelopes.SLOTS, b"order")),
+        ((envelopes.RAW_OFFSET, b"0"), (envelopes.SLOT, b"\xff"), (envelopes.SLOTS, b"\xff")),
+    ]
+    orders = [outcome(0), *(Record(n, headers) for n, headers in enumerate(foreign, 1))]
+    segments, _ = read(1, [orders], segment=10, step=5)
+    assert sum(each.result.foreign_outcomes for each in segments) == len(foreign)
+    assert sum(each.result.total.canonical for each in segments) == 1
+
+
+def test_raw_records_of_other_producers_are_no_deliveries() -> None:
+    letter = outcome(1)
+    headers = tuple(
+        (name, envelopes.DEAD_SLOT.encode())
+        if name in (envelopes.SLOT, envelopes.SLOTS)
+        else (name, value)
+        for name, value in letter.headers
+    )
+    dead = Record(1, (*headers, (envelopes.REASON, envelopes.Reason.FOREIGN_RECORD.encode())))
+    segments, _ = read(2, [[outcome(0), dead]], segment=10, step=5)
+    total = sum((each.result.total for each in segments), Count())
+    assert (total.accepted, total.canonical, total.dead_letters, total.foreign) == (1, 1, 0, 1)
+    assert total.is_balanced

@@ -12,14 +12,9 @@ from aiokafka.structs import OffsetAndTimestamp
 
 from processors.decide import Decider
 from processors.index.disk_cache import IndexCache
+from processors.index.horizon import ForeignLogError, HorizonError, check_horizon
 from processors.index.partition_index import PartitionIndex
-from processors.index.recovery import (
-    HORIZON_MARGIN_MS,
-    ForeignLogError,
-    HorizonError,
-    IndexRecovery,
-    check_horizon,
-)
+from processors.index.recovery import HORIZON_MARGIN_MS, IndexRecovery
 from runtime.health import Health
 from runtime.settings import Settings
 from schemas.topics import CARTS, OUTCOMES, WEBHOOKS

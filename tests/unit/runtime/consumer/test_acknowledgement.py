@@ -65,7 +65,7 @@ class Consumer(BatchConsumer):
 
     async def taking_only(self, *tps: TP) -> None:
         """Take batches of these partitions, and return as soon as more may be taken."""
-        fetched = Fetched([record(0, b"content 0"), record(1, b"content 1")], 0, 0)
+        fetched = Fetched([record(0, b"content 0"), record(1, b"content 1")], 0, 2, 0)
         await self.take([(Message(tp), fetched) for tp in tps])
 
     def taking(self, *tps: TP) -> "asyncio.Task[None]":

@@ -2,22 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.errors import OffsetOutOfRangeError, UnsupportedCodecError
 from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime import worker
-from runtime.consumer import batch_consumer, crash_marks, thread
+from runtime.consumer import batch_consumer, crash_marks
 from runtime.consumer.batch_consumer import BatchConsumer
+from runtime.consumer.client import thread
+from runtime.consumer.client.fetched_records import skipped_to
+from runtime.consumer.client.thread import Bounds
 from runtime.consumer.crash_marks import CommitMetadata
 from runtime.consumer.in_flight import Delivered, Fetched, append_contiguous
 from runtime.consumer.positions import Commit, Position
-from runtime.consumer.thread import Bounds
 from runtime.health import Health
 from runtime.settings import Settings
 from runtime.stage import Batch, MovedError, Partition, RefusedError
@@ -49,6 +51,10 @@ class Thread:
     seeks: list[Mapping[TP, int]] = field(default_factory=list)
     takes_commits: bool = True
     last_heartbeat: float = 0.0
+    skips: dict[TP, Any] = field(default_factory=dict)
+
+    def skipped_to(self, tp: TP, offset: int) -> int:
+        return skipped_to(self.skips.get(tp, ()), offset)
 
     async def call_thread(self, work: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         return await work(*args)
@@ -149,7 +155,7 @@ class House:
             tp.topic, tp.partition, end - 1, 1.0, 1, (), b"", None, None, 0, 0, tp,
             generation_id=generation,
         )  # fmt: skip
-        return message, Fetched(made, first, epoch)
+        return message, Fetched(made, first, end, epoch)
 
     async def take(self, *batch: Any, **options: int) -> None:
         await self.take_all(self.delivered(*batch, **options))
@@ -516,11 +522,59 @@ async def test_a_gap_in_raw_is_fetched_again_and_then_stops_the_partition(
     await house.open()
     house.consumer.flow_active = True
     house.thread.seeks.clear()
-    await house.consumer._deliver(RAW, records(5, 10), GENERATION)
+    await house.consumer._delivery.deliver(RAW, records(5, 10), GENERATION)
     assert ([], [{RAW: 0}]) == (delivered, house.thread.seeks)
-    await house.consumer._deliver(RAW, records(5, 10), GENERATION)
+    await house.consumer._delivery.deliver(RAW, records(5, 10), GENERATION)
     assert [] == delivered
     assert "offsets 0 to 4" in house.health.stopped["gap hookline.webhooks/0"]
+
+
+async def test_transaction_markers_in_raw_are_no_gap(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivered: list[tuple[int, int, int]] = []
+
+    async def callback(message: Any) -> None:
+        fetched = message.value
+        delivered.append((fetched.offset, len(fetched.records), fetched.end))
+
+    monkeypatch.setattr(house.consumer, "callback", callback)
+    house.logs(end=50)
+    await house.open()
+    house.consumer.flow_active = True
+    house.thread.skips[RAW] = ((0, 5), (10, 12))
+    await house.consumer._delivery.deliver(RAW, records(5, 10), GENERATION)
+    await house.consumer._delivery.deliver_skipped(RAW, GENERATION)
+    await house.consumer._delivery.deliver_skipped(RAW, GENERATION)
+    assert delivered == [(0, 5, 10), (10, 0, 12)]
+    assert not house.health.stopped
+
+
+async def test_a_batch_of_markers_alone_is_acknowledged_and_keeps_the_age_of_the_lag(
+    house: House,
+) -> None:
+    position = house.holds(RAW)
+    await house.take(RAW, 0, 5)
+    await house.consumer._dispatcher.emptied()
+    before = position.acknowledged_ms
+    message, fetched = house.delivered(RAW, 5, 7)
+    await house.take_all((message, replace(fetched, records=[])))
+    await house.consumer._dispatcher.emptied()
+    assert (position.acknowledged, position.acknowledged_ms) == (7, before)
+
+
+async def test_a_fetch_that_kafka_refuses_is_repeated_and_ends_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fetch(**_: Any) -> Any:
+        raise UnsupportedCodecError("Libraries for zstd compression codec not found")
+
+    async def at_once(_seconds: float) -> None: ...
+
+    monkeypatch.setattr(house.consumer, "_getmany", fetch)
+    monkeypatch.setattr(house.consumer, "sleep", at_once)
+    assert {} == await house.consumer._fetch({RAW}, 0.1)
+    assert "zstd" in house.health.unmet["fetch"]
 
 
 async def test_a_gap_in_another_topic_is_the_brokers_affair(
@@ -537,8 +591,8 @@ async def test_a_gap_in_another_topic_is_the_brokers_affair(
     await house.open()
     house.consumer.flow_active = True
     house.holds(orders)
-    await house.consumer._deliver(orders, records(5, 10), GENERATION)
-    await house.consumer._deliver(orders, records(5, 10), GENERATION)
+    await house.consumer._delivery.deliver(orders, records(5, 10), GENERATION)
+    await house.consumer._delivery.deliver(orders, records(5, 10), GENERATION)
     assert [9] == delivered
     assert 10 == house.consumer.positions[orders].next_offset
 
@@ -570,8 +624,8 @@ async def test_what_is_fetched_again_is_not_delivered_twice(
     monkeypatch.setattr(house.consumer, "callback", callback)
     house.holds(RAW, next_offset=5)
     house.consumer.flow_active = True
-    await house.consumer._deliver(RAW, records(0, 5), GENERATION)
-    await house.consumer._deliver(RAW, records(3, 8), GENERATION)
+    await house.consumer._delivery.deliver(RAW, records(0, 5), GENERATION)
+    await house.consumer._delivery.deliver(RAW, records(3, 8), GENERATION)
     assert [[5, 6, 7]] == delivered
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from runtime.kafka.declared_settings import differences
 from runtime.kafka.topic_checks import BrokerTopic, compare, partition_count, topic_configs
 from runtime.settings import Settings
 from schemas.topics import ALL, DEAD_LETTERS, DUPLICATES, INGRESS, ORDERS, WEBHOOKS, Topic
@@ -16,7 +17,7 @@ DAY = 86_400_000
 def as_declared() -> dict[str, BrokerTopic]:
     return {
         SETTINGS.topic(topic): BrokerTopic(
-            partition_count(topic, SETTINGS), 1, dict(topic_configs(topic))
+            partition_count(topic, SETTINGS), 1, dict(topic_configs(topic, SETTINGS))
         )
         for topic in ALL
     }
@@ -35,15 +36,19 @@ def test_topics_as_declared_are_right() -> None:
 
 
 def test_the_declared_sizes_and_retentions_are_the_documented_ones() -> None:
-    assert topic_configs(WEBHOOKS) == {
+    assert topic_configs(WEBHOOKS, SETTINGS) == {
         "cleanup.policy": "delete",
         "retention.ms": str(30 * DAY),
         "retention.bytes": "-1",
         "max.message.bytes": str(2 << 20),
         "message.timestamp.type": "LogAppendTime",
+        "segment.ms": str(DAY),
+        "compression.type": "producer",
+        "min.insync.replicas": "1",
+        "unclean.leader.election.enable": "false",
     }
-    assert topic_configs(ORDERS)["retention.ms"] == "-1"
-    assert topic_configs(DEAD_LETTERS)["retention.ms"] == str(34 * DAY)
+    assert topic_configs(ORDERS, SETTINGS)["retention.ms"] == "-1"
+    assert topic_configs(DEAD_LETTERS, SETTINGS)["retention.ms"] == str(34 * DAY)
 
 
 def test_a_missing_topic_is_named_with_the_command_that_creates_it() -> None:
@@ -114,3 +119,49 @@ def test_raw_records_kept_for_ever_need_outcomes_kept_for_ever() -> None:
         "x_hookline.dead-letters",
     ]
     assert all(problem.endswith("set its retention.ms to -1") for problem in problems)
+
+
+def test_topics_as_declared_differ_in_nothing() -> None:
+    assert differences(as_declared(), SETTINGS) == []
+    assert differences({}, SETTINGS) == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("compression_type", "zstd"),
+        ("segment_ms", "604800000"),
+        ("unclean_leader_election_enable", "true"),
+        ("min_insync_replicas", "0"),
+        ("cleanup_policy", "compact"),
+        ("retention_ms", str(DAY)),
+        ("retention_bytes", "1000000"),
+        ("max_message_bytes", "1000"),
+        ("message_timestamp_type", "CreateTime"),
+    ],
+)
+def test_each_setting_that_somebody_changed_is_named_with_its_declared_value(
+    setting: str, value: str
+) -> None:
+    (found,) = differences(changed(WEBHOOKS, **{setting: value}), SETTINGS)
+    assert str(found).startswith(f"x_hookline.webhooks has {setting.replace('_', '.')}={value},")
+
+
+@pytest.mark.parametrize(
+    ("topic", "setting", "value"),
+    [
+        (WEBHOOKS, "retention_ms", "-1"),
+        (WEBHOOKS, "retention_ms", str(400 * DAY)),
+        (WEBHOOKS, "max_message_bytes", str(10 << 20)),
+        (ORDERS, "min_insync_replicas", "2"),
+    ],
+)
+def test_more_than_what_is_declared_is_no_difference(
+    topic: Topic, setting: str, value: str
+) -> None:
+    assert differences(changed(topic, **{setting: value}), SETTINGS) == []
+
+
+def test_three_replicas_are_declared_to_acknowledge_by_two() -> None:
+    three = replace(SETTINGS, replication_factor=3)
+    assert topic_configs(ORDERS, three)["min.insync.replicas"] == "2"

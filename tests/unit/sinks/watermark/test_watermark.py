@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.stage import Partition
-from sinks.watermark.watermark import GAP_MS, MARGIN_MS, Gap, Ingresses, Watermark
+from sinks.watermark.watermark import (
+    GAP_MS,
+    MARGIN_MS,
+    REPLICA_LAG_MS,
+    Gap,
+    Ingresses,
+    Watermark,
+    margin_ms,
+)
 
 RAW = Partition("raw", 0)
 ORDERS = Partition("orders", 0)
@@ -114,3 +122,12 @@ def test_it_never_passes_a_silence_that_senders_may_still_bridge(
     ]
     mark = passed(Watermark().with_heartbeats([(at, True) for at in order], grace))
     assert min([order[-1], *open_gaps]) - MARGIN_MS == mark.at
+
+
+def test_with_replicas_the_margin_is_above_the_lag_that_a_replica_may_have() -> None:
+    mark = Watermark().with_heartbeats(beats(100), GRACE).with_barrier({RAW: 7})
+    mark = mark.after_processors({RAW: 7}, {}, {ORDERS: 0})
+    assert mark.after_sinks({}, {}, margin_ms(1)).at == 100_000 - MARGIN_MS
+    replicated = mark.after_sinks({}, {}, margin_ms(3)).at
+    assert replicated is not None
+    assert replicated < 100_000 - REPLICA_LAG_MS

@@ -1,14 +1,12 @@
-"""Rights that the consumer lacks: shown as a health condition and waited for."""
+"""What Kafka refuses to the consumer: shown as a health condition and waited for."""
 
 import asyncio
 import time
 from typing import TypeVar
 
-from aiokafka.errors import TopicAuthorizationFailedError
-
 from runtime import logs
 from runtime.health import Health
-from runtime.kafka.reasons import denied
+from runtime.kafka.reasons import explanation
 from runtime.settings import Settings
 
 log = logs.get("hookline.delivery")
@@ -33,9 +31,10 @@ class Refusals:
         self._show("partitions", error)
 
     async def of_fetch(self, error: Exception) -> None:
-        """Show that records of a topic may not be read, and pause; raise any other error."""
-        if not isinstance(error, TopicAuthorizationFailedError):
-            raise error
+        """Show why records of a partition cannot be read, and pause.
+
+        The other partitions are fetched between the attempts.
+        """
         self._shown_until = time.monotonic() + _SHOWN
         self._show("fetch", error)
         await asyncio.sleep(RETRY)
@@ -48,7 +47,9 @@ class Refusals:
         return fetched
 
     def _show(self, condition: str, error: Exception) -> None:
-        why = denied(error, self._settings, "Read")
+        why = explanation(error, self._settings, "Read")
+        if why is None:
+            why = f"Kafka does not let records be read: {error!r}"
         if self._health.unmet.get(condition) != why:
-            log.warning("waiting for a right", condition=condition, why=why)
+            log.warning("waiting for Kafka", condition=condition, why=why)
         self._health.waiting(condition, why)

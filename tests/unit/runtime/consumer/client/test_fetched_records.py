@@ -17,7 +17,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.consumer.fetched_records import FetchBuffer
+from runtime.consumer.client.fetched_records import FetchBuffer, Skips, skipped_to
 from runtime.stage import Partition, RecordFactory
 
 RAW = TopicPartition("hookline.webhooks", 3)
@@ -102,7 +102,7 @@ def factory(partition: Partition) -> RecordFactory:
 
 def buffered(fetched: FetchResult, make: Callable[[Partition], RecordFactory]) -> FetchResult:
     """The same, as a fetcher of ours holds it."""
-    buffer = FetchBuffer(make)
+    buffer = FetchBuffer(make, {})
     buffer[RAW] = fetched
     held: FetchResult = buffer[RAW]
     return held
@@ -161,7 +161,7 @@ async def test_a_batch_that_was_damaged_is_refused(drawn: list[Any]) -> None:
 
 
 async def test_a_fetchers_errors_are_left_as_they_are() -> None:
-    buffer = FetchBuffer(factory)
+    buffer = FetchBuffer(factory, {})
     buffer[RAW] = error = FetchError(error=ValueError(), backoff=0.0)
     assert buffer[RAW] is error
 
@@ -178,3 +178,34 @@ async def test_fetched_bytes_are_freed_without_the_garbage_collector() -> None:
         assert (None, None) == (theirs(), ours())
     finally:
         gc.enable()
+
+
+@given(BATCHES, st.integers(0, 1), st.integers(1, 8))
+async def test_exactly_the_offsets_of_transaction_markers_are_known_to_be_no_records(
+    drawn: list[Any], gap: int, at_once: int
+) -> None:
+    batches = log(drawn, gap)
+    skips: Skips = {}
+    buffer = FetchBuffer(None, skips)
+    buffer[RAW] = result(b"".join(each for each, _ in batches), 100)
+    while buffer[RAW].has_more():
+        buffer[RAW].getall(at_once)
+    markers: set[int] = set()
+    for each, end in batches:
+        if int.from_bytes(each[21:23], "big") & CONTROL:
+            markers |= set(range(int.from_bytes(each[:8], "big"), end))
+    for offset in range(100, batches[-1][1] + 1):
+        following = next(n for n in range(offset, batches[-1][1] + 2) if n not in markers)
+        assert skipped_to(skips.get(RAW, ()), offset) == following
+
+
+async def test_few_ranges_of_markers_are_kept_however_many_there_are() -> None:
+    skips: Skips = {}
+    buffer = FetchBuffer(None, skips)
+    blob = b"".join(
+        kept(100 + 2 * n, ([(1, 5, b"k", b"v", [])], 0, CONTROL * (n % 2)))[0] for n in range(500)
+    )
+    buffer[RAW] = result(blob, 100)
+    buffer[RAW].getall(10_000)
+    assert len(skips[RAW]) <= 64
+    assert skips[RAW][-1] == (1098, 1099)

@@ -13,9 +13,10 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from runtime import logs
-from runtime.consumer.fetched_records import FetchBuffer
+from runtime.consumer.client.fetched_records import FetchBuffer, Skips, skipped_to
+from runtime.consumer.client.group_requests import BoundedRequests
+from runtime.consumer.client.refusals import RETRY
 from runtime.consumer.positions import Commit
-from runtime.consumer.refusals import RETRY
 from runtime.kafka.reasons import DENIED
 from runtime.stage import HasRecordFactory
 
@@ -37,6 +38,9 @@ PAUSE_PER_RECORD, LONGEST_PAUSE = 0.0005, 0.1
 """Seconds for each record of the small batch, and at most: the busier, the more a pause saves."""
 REFETCH_TIMEOUT = 0.02
 """Seconds to wait for further records after a pause, beyond the first few fetched."""
+ANSWER_SHARE = 0.4
+"""Share of the session timeout that a broker has for an answer: a heartbeat can still be repeated
+at another one before the group evicts us."""
 COMMIT_TIMEOUT = 10.0
 """Seconds after which a commit is abandoned; the next one includes it."""
 
@@ -60,10 +64,22 @@ class Bounds:
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """The thread that talks to Kafka; records the time of the last successful heartbeat."""
+    """The thread that talks to Kafka; records the time of the last successful heartbeat.
+
+    ``skips``: where the fetched logs hold transaction markers.
+    """
 
     last_heartbeat: float = 0.0
     beats: int = 0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.skips: Skips = {}
+
+    def skipped_to(self, tp: TP, offset: int) -> int:
+        """Return the first offset from ``offset`` on that is not known to hold a marker."""
+        ranges = self.skips.get(tp)
+        return skipped_to(ranges, offset) if ranges else offset
 
     @property
     def is_started(self) -> bool:
@@ -73,7 +89,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        consumer._client._request_timeout_ms = int(self._answer_bound * 1000)
         return consumer
+
+    @property
+    def _answer_bound(self) -> float:
+        """Seconds that a broker has for an answer."""
+        return float(self.app.conf.broker_session_timeout) * ANSWER_SHARE
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Do nothing: Faust looks at its own books, in which no batch is ever committed.
@@ -92,9 +114,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         await super().on_start()
         consumer = self._ensure_consumer()
         stage = self.app.stage
-        if isinstance(stage, HasRecordFactory):
-            consumer._fetcher._records = FetchBuffer(stage.record_factory)
+        factory = stage.record_factory if isinstance(stage, HasRecordFactory) else None
+        consumer._fetcher._records = FetchBuffer(factory, self.skips)
         coordinator = consumer._coordinator
+        conf = self.app.conf
+        join_bound = conf.broker_rebalance_timeout + conf.broker_session_timeout
+        BoundedRequests(coordinator, self._answer_bound, join_bound).install()
         heartbeat = coordinator._do_heartbeat
 
         async def observed() -> bool:

@@ -1,10 +1,14 @@
 """Rights that the consumer lacks, as health conditions."""
 
 import pytest
-from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    TopicAuthorizationFailedError,
+    UnsupportedCodecError,
+)
 
-from runtime.consumer import refusals
-from runtime.consumer.refusals import Refusals
+from runtime.consumer.client import refusals
+from runtime.consumer.client.refusals import Refusals
 from runtime.health import Health
 from runtime.settings import Settings
 
@@ -29,10 +33,13 @@ async def test_a_fetch_that_is_refused_is_shown_until_none_was_for_a_while(
     assert health.is_ready
 
 
-async def test_a_group_that_refuses_a_member_is_no_matter_of_a_topic(health: Health) -> None:
-    with pytest.raises(GroupAuthorizationFailedError):
-        await Refusals(Settings(), health).of_fetch(GroupAuthorizationFailedError("sinks"))
-    assert health.is_ready
+async def test_any_other_error_of_a_fetch_is_shown_and_waited_for_too(
+    health: Health, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusals, "RETRY", 0.0)
+    error = UnsupportedCodecError("Libraries for zstd compression codec not found")
+    await Refusals(Settings(), health).of_fetch(error)
+    assert "zstd" in health.unmet["fetch"]
 
 
 def test_a_fetch_without_a_refusal_before_it_changes_nothing(health: Health) -> None:

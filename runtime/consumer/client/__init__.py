@@ -1,0 +1,1 @@
+"""The side of the consumer that talks to Kafka: its thread, its requests and what they fetch."""
