@@ -71,6 +71,7 @@ def root(
 for command in (
     *(demo.demo, stack.up, stack.down, stack.status, stack.doctor, send.send, what_if.what_if),
     *(predict.predict, audit.audit, capacity.capacity, audit.accept_loss),
+    audit.accept_horizon,
     *(contact_key.accept_key, rebuild.rebuild),
     *(stages.ingest, stages.process, stages.sink, stages.migrate, completion.completion),
 ):

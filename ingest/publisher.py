@@ -30,8 +30,10 @@ from ingest.partitioner import partition_of
 from runtime import logs
 from runtime.kafka.producer import new_producer
 from runtime.kafka.reasons import explained, explanation
+from runtime.kafka.topic_checks import partition_count
 from runtime.settings import Settings
 from schemas.envelopes import Headers
+from schemas.topics import ALL
 
 log = logs.get("hookline.publisher")
 
@@ -109,6 +111,7 @@ class KafkaPublisher:
         self._producer: AIOKafkaProducer | None = None
         self.obstacle = _NOT_YET
         self._partitions: dict[str, int] = {}
+        self._declared = {settings.topic(topic): partition_count(topic, settings) for topic in ALL}
         self._incoming: list[Pending] = []
         self._queues: dict[tuple[str, int], PartitionQueue] = {}
         self._ready: list[PartitionQueue] = []
@@ -164,10 +167,12 @@ class KafkaPublisher:
                 count = self._partitions.get(record.topic)
                 if count is None:
                     try:
-                        count = len(await producer.partitions_for(record.topic))
+                        found = len(await producer.partitions_for(record.topic))
                     except KafkaError as error:
                         self._settle([future], self._not_sent(error))
                         continue
+                    # Those that somebody added later would take keys away from their partitions.
+                    count = min(found, self._declared.get(record.topic, found))
                     self._partitions[record.topic] = count
                 self._enqueue(record, future, count)
             ready, self._ready = self._ready, []

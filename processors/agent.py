@@ -28,7 +28,7 @@ from runtime import contact_key, logs, metrics
 from runtime.consumer.crash_marks import Chunk
 from runtime.health import Health
 from runtime.kafka import topics_admin
-from runtime.kafka.producer import Appended, BatchSender, new_producer
+from runtime.kafka.producer import Appended, BatchSender, started_producer
 from runtime.process.cpu_limit import Budget
 from runtime.registry.schema_ids import load_codec
 from runtime.settings import Settings
@@ -122,10 +122,12 @@ class Processors:
             cloudevents=settings.cloudevents,
             begin=self._budget.renew,
         )
-        self._producer: AIOKafkaProducer = new_producer(settings)
-        await self._producer.start()
+        self._producer: AIOKafkaProducer = await started_producer(settings, health)
         self._sender = BatchSender(settings, health, self._producer)
-        self._cache = IndexCache(settings, await topics_admin.cluster_id(settings))
+        ask = topics_admin.cluster_id
+        self._cache = IndexCache(
+            settings, await topics_admin.once_kafka_answers(settings, health, ask)
+        )
         self._recovery = IndexRecovery(settings, health, self._cache)
         await self._recovery.start()
 

@@ -51,7 +51,7 @@ async def claim(settings: Settings, health: Health | None = None) -> str:
         lambda: _claim(settings),
         (KafkaError, OSError),
         lambda error: f"the contact key's fingerprint cannot be read or recorded: {error}",
-        longest_pause=10.0,
+        longest_pause=2.0,
     )
 
 

@@ -82,23 +82,33 @@ async def wait_until(
     away: type[Exception] | tuple[type[Exception], ...],
     reason: Callable[[Exception], str],
     *,
+    final: type[Exception] | tuple[type[Exception], ...] = (),
     longest_pause: float = 1.0,
 ) -> Result:
     """Repeat ``attempt`` until it raises none of ``away``; ``condition`` is unmet meanwhile.
 
-    The pause before the next attempt doubles from 0.5 s up to ``longest_pause`` seconds.
+    ``final``: errors among those of ``away`` that waiting does not end; they are raised. Each
+    reason is logged once. The pause before the next attempt doubles from 0.5 s up to
+    ``longest_pause`` seconds.
     """
-    pause = 0.5
+    pause, logged = 0.5, set()
     while True:
         try:
             result = await attempt()
+        except final:
+            raise
         except away as error:
             health.waiting(condition, reason(error))
-            log.warning("waiting", condition=condition, error=sentence(error) or repr(error))
+            why = sentence(error) or repr(error)
+            if why not in logged:
+                logged.add(why)
+                log.warning("waiting", condition=condition, error=why)
             await asyncio.sleep(pause)
             pause = min(pause * 2, longest_pause)
         else:
             health.met(condition)
+            if logged:
+                log.info("no longer waiting", condition=condition)
             return result
 
 

@@ -17,6 +17,9 @@ import structlog
 
 from runtime.settings import Settings, SettingsError
 
+# Processes that never call ``configure``: the stdout of a command is its output, perhaps JSON.
+structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+
 REDACTED = "[redacted]"
 FORMATS = ("auto", "json", "text")
 

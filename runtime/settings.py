@@ -16,6 +16,16 @@ MIN_CONTACT_KEY = 16
 """Bytes."""
 LONGEST_SESSION = 90.0
 """Seconds; a longer session would exceed Faust's own request timeout."""
+ANSWER_MS = 10_000
+"""Milliseconds that Kafka has for an answer; aiokafka's 40 s are long for a silent broker."""
+
+
+def _default_state_dir() -> str:
+    """Return a folder in the system's for temporary files, also where that takes no file now."""
+    try:
+        return str(Path(tempfile.gettempdir()) / "hookline")
+    except OSError:  # a full or read-only disk: there is no cache then
+        return "/tmp/hookline"  # noqa: S108 - only ever a cache, read with care
 
 
 class SettingsError(ValueError):
@@ -49,7 +59,7 @@ class Settings:
     prefix: str = ""
     shops_file: str = "shops.toml"
     contact_key: str = field(default="", repr=False)
-    state_dir: str = field(default_factory=lambda: str(Path(tempfile.gettempdir()) / "hookline"))
+    state_dir: str = field(default_factory=_default_state_dir)
     partitions: int = 12
     replication_factor: int = 3
     host: str = "127.0.0.1"
@@ -104,7 +114,10 @@ class Settings:
 
     def kafka(self) -> dict[str, Any]:
         """Return the connection arguments of every aiokafka client."""
-        arguments: dict[str, Any] = {"bootstrap_servers": self.brokers}
+        arguments: dict[str, Any] = {
+            "bootstrap_servers": self.brokers,
+            "request_timeout_ms": ANSWER_MS,
+        }
         if self.security_protocol == "PLAINTEXT":
             return arguments
         import ssl  # noqa: PLC0415 - most processes need none

@@ -9,6 +9,7 @@ from runtime.consumer import crash_marks
 from runtime.consumer.crash_marks import Chunk, CommitMetadata
 from runtime.health import Health
 from runtime.settings import Settings
+from schemas.decisions import Decision
 from schemas.topics import Group, Topic
 
 RecordFactory = Callable[[int, int, bytes | None, bytes | None, Sequence[tuple[str, bytes]]], Any]
@@ -72,7 +73,16 @@ class MovedError(Exception):
 
 
 class RefusedError(Exception):
-    """A partition cannot be trusted; it stays stopped until an operator acts on the message."""
+    """A partition cannot be trusted; it stays stopped until an operator acts on the message.
+
+    ``awaits_decision``: an operator can record one that lets the partition go on.
+    """
+
+    awaits_decision = False
+
+    def is_settled_by(self, decisions: Sequence[Decision]) -> bool:  # noqa: ARG002 - for others
+        """Whether the decisions so far let the partition go on."""
+        return False
 
 
 class Stage(Protocol):

@@ -17,6 +17,7 @@ import uvloop
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from faust import streams
+from faust.app.base import BootStrategy
 from faust.transport.drivers import aiokafka as driver
 from faust.types import StreamT
 
@@ -25,7 +26,7 @@ from runtime import logs
 from runtime.consumer.batch_consumer import BatchConsumer
 from runtime.consumer.watchdog import Watchdog
 from runtime.health import Health, wait_until
-from runtime.kafka import topics_admin
+from runtime.kafka import partition_counts, topics_admin
 from runtime.kafka.reasons import explained, explanation
 from runtime.kafka.topic_checks import retention_ms
 from runtime.process import memory
@@ -50,6 +51,12 @@ class Transport(driver.Transport):  # type: ignore[misc]
     Consumer = BatchConsumer
 
 
+class WithoutProducer(BootStrategy):  # type: ignore[misc]
+    """Starts what consumes only: Faust's producer would end the process where Kafka is away."""
+
+    enable_kafka_producer = False
+
+
 class PassThroughSchema(faust.Schema):  # type: ignore[misc]
     """Gives the agent the consumer's batch as it is: there is no message to decode."""
 
@@ -64,6 +71,8 @@ class PassThroughSchema(faust.Schema):  # type: ignore[misc]
 
 class Worker(faust.App):  # type: ignore[misc]
     """The Faust app of one stage."""
+
+    BootStrategy = WithoutProducer
 
     def __init__(self, settings: Settings, stage: Stage, health: Health) -> None:
         if streams.NO_CYTHON or streams._CStreamIterator is None:
@@ -123,6 +132,7 @@ class Worker(faust.App):  # type: ignore[misc]
             await self.stage.start(self.settings, self.health)
             await super().on_start()
             self._spawn(self._watch())
+            self._spawn(partition_counts.watch(self.settings, self.health))
         except Exception as error:  # noqa: BLE001 - Faust would stop with exit code 0
             self.die("the stage cannot start; exiting", error)
 
@@ -136,7 +146,9 @@ class Worker(faust.App):  # type: ignore[misc]
             task.cancel()
 
     async def _watch(self) -> None:
-        topics = await topics_admin.find_topics(self.settings)
+        topics = await topics_admin.once_kafka_answers(
+            self.settings, self.health, topics_admin.find_topics
+        )
         names = [self.settings.topic(topic) for topic in self.stage.topics]
         retentions = {name: retention_ms(topics[name]) / 1000 for name in names}
         limits = self.settings.stall_timeout, self.conf.broker_rebalance_timeout
@@ -199,7 +211,7 @@ async def wait_for_kafka(settings: Settings, health: Health) -> None:
         bootstrap,
         (KafkaError, OSError),
         str,
-        longest_pause=5.0,
+        longest_pause=2.0,
     )
 
 

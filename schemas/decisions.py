@@ -48,7 +48,28 @@ class ContactKey(msgspec.Struct, frozen=True, kw_only=True, tag="contact-key"):
         return b"contact-key"
 
 
-Decision = AcceptedLoss | ContactKey
+class AcceptedHorizon(msgspec.Struct, frozen=True, kw_only=True, tag="accepted-horizon"):
+    """Outcome logs of a partition that lost records too early; repeats of those may pass.
+
+    ``starts``: the first offset that each log held, by topic on the broker. It covers what was
+    lost by then and no later loss. ``at``: microseconds on the operator's clock.
+    """
+
+    partition: int
+    starts: dict[str, int]
+    at: int
+
+    @property
+    def key(self) -> bytes:
+        """The record's key."""
+        return f"accepted-horizon/{self.partition}".encode()
+
+    def covers(self, topic: str, partition: int, start: int) -> bool:
+        """Whether it accepts that a log begins at ``start``."""
+        return partition == self.partition and start <= self.starts.get(topic, -1)
+
+
+Decision = AcceptedLoss | ContactKey | AcceptedHorizon
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Decision] = msgspec.json.Decoder(Decision)
@@ -62,6 +83,14 @@ def encode(decision: Decision) -> bytes:
 def decode(value: bytes) -> Decision:
     """Return the decision in a record's value. Raises msgspec.MsgspecError for anything else."""
     return _decoder.decode(value)
+
+
+def decode_or_none(value: bytes | None) -> Decision | None:
+    """Return the decision in a record's value; None for a kind or a record that is not known."""
+    try:
+        return decode(value or b"")
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def key_in_force(decisions: Iterable[Decision]) -> str | None:

@@ -70,6 +70,7 @@ class Reason(StrEnum):
     INTERNAL_ERROR = "internal-error"
 
 
+_LIMIT = 1 << 63
 _texts = BoundedTextCache[bytes, str](lambda raw: raw.decode(errors="replace"), 1000)
 """Bytes of a header -> its text: the same few recur."""
 _USUAL = (DELIVERY, SOURCE, SHOP, EVENT, RECEIVED_US, CONTENT_TYPE, CONTENT_ENCODING, QUERY)
@@ -147,6 +148,8 @@ class RawDelivery(msgspec.Struct, frozen=True, gc=False):
             names = _USUAL
             values = delivery, source, shop, event, received, kind, encoding, query
         else:
+            # Ours all have values; another producer's may lack one, and no outcome could carry it.
+            pairs = tuple([pair for pair in pairs if pair[1] is not None])
             names, values = tuple([name for name, _ in pairs]), tuple([value for _, value in pairs])
             given: Mapping[str, bytes] = dict(pairs)
             delivery, source, shop = given[DELIVERY], given[SOURCE], given[SHOP]
@@ -155,6 +158,9 @@ class RawDelivery(msgspec.Struct, frozen=True, gc=False):
             encoding, query = given.get(CONTENT_ENCODING, b"identity"), given.get(QUERY, b"")
             replay_of, original = given.get(REPLAY_OF), given.get(ORIGINAL)
         parts = tuple(int(part) for part in original.split(b":")) if original else None
+        at = int(received)
+        if not 0 <= at < _LIMIT or (parts and not all(0 <= part < _LIMIT for part in parts)):
+            raise ValueError("a time or an offset that no delivery has")
         return cls(
             partition,
             offset,
@@ -165,7 +171,7 @@ class RawDelivery(msgspec.Struct, frozen=True, gc=False):
             source.decode(),
             shop.decode(),
             _texts[event],
-            int(received),
+            at,
             _texts[kind],
             _texts[encoding],
             _texts[query],

@@ -37,5 +37,5 @@ def decode_or_none(value: bytes | None) -> Heartbeat | None:
     """Return the heartbeat in a record's value; None where another producer wrote the record."""
     try:
         return decode(value or b"")
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None

@@ -17,6 +17,9 @@ from schemas.topics import CANONICAL, CART_SIGNALS, INGRESS, WEBHOOKS, Group, To
 
 log = logs.get("hookline.sinks.log")
 
+STALLED_S = 15.0
+"""Seconds without a record after which a read that is not at its end is given up."""
+_DIGEST_BYTES, _DIGITS = 16, 19
 _READ = (WEBHOOKS, INGRESS, CART_SIGNALS, *CANONICAL)
 
 
@@ -102,12 +105,12 @@ class Log:
         self,
         start: Mapping[Partition, int],
         end: Mapping[Partition, int],
-        stalled_after: float = float("inf"),
+        stalled_after: float = STALLED_S,
     ) -> AsyncIterator[dict[Partition, list[Any]]]:
         """Yield all records from ``start`` up to ``end`` (exclusive), fetch by fetch.
 
-        Each partition's records are in order and never empty. Waits however long Kafka is away;
-        raises TimeoutError when nothing came for ``stalled_after`` seconds.
+        Each partition's records are in order and never empty. Raises TimeoutError when nothing
+        came for ``stalled_after`` seconds.
         """
         offsets = _by_tp(start), _by_tp(end)
         async for fetched in log_reader.batches(self._consumer, *offsets, stalled_after):
@@ -142,6 +145,28 @@ def event_id(headers: Iterable[tuple[str, bytes | None]]) -> str | None:
     if delivery is None or slot is None:
         return None
     return envelopes.event_id(delivery.decode(errors="replace"), slot.decode(errors="replace"))
+
+
+def is_outcome(headers: Iterable[tuple[str, Any]]) -> bool:
+    """Whether the processors wrote a record: it has the headers of an outcome, as they give them.
+
+    One of ours must never be set aside; another producer's must never stop a partition.
+    """
+    values = dict(headers)
+    if None in values.values():
+        return False
+    slot, slots, delivery = (
+        values.get(name, b"") for name in (envelopes.SLOT, envelopes.SLOTS, envelopes.DELIVERY)
+    )
+    numbers = values.get(envelopes.RAW_OFFSET, b""), values.get(envelopes.RAW_TIME, b"")
+    return (
+        bool(slot and delivery)
+        and slot in slots.split(b",")
+        and slots.isascii()
+        and delivery.isascii()
+        and all(number.isdigit() and len(number) < _DIGITS for number in numbers)
+        and len(values.get(envelopes.DIGEST, b"")) == _DIGEST_BYTES
+    )
 
 
 def _is_healthy(value: bytes | None) -> bool:

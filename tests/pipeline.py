@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from signal import SIGKILL, Signals
+from signal import SIGKILL, SIGTERM, Signals
 
 import httpx
 
@@ -53,6 +53,7 @@ class Pipeline:
         self.children: dict[str, Child] = {}
         self._kept: dict[str, Supervisor] = {}
         self._numbers = dict.fromkeys(STAGES, 0)
+        self._ended_by_us = self._restarts_of_gone = 0
         self._turn = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -116,13 +117,15 @@ class Pipeline:
         """End a process in order, for good."""
         with self._turn:
             supervisor = self._kept.pop(name)
+        self._restarts_of_gone += supervisor.states()[0].restarts
         supervisor.stop()
         del self.children[name], self.ports[name]
 
     def fall(self, name: str) -> None:
         """Kill -9, for good."""
         with self._turn:
-            self._kept.pop(name)
+            supervisor = self._kept.pop(name)
+        self._restarts_of_gone += supervisor.states()[0].restarts
         self.children.pop(name).kill()
         del self.ports[name]
 
@@ -150,10 +153,14 @@ class Pipeline:
     def kill(self, *names: str) -> None:
         """Kill -9: the supervisor brings them back."""
         for name in names:
-            self.children[name].signal(SIGKILL)
+            self.signal(name, SIGKILL)
 
     def signal(self, name: str, number: Signals) -> None:
-        self.children[name].signal(number)
+        """Send a signal to a process, if it runs."""
+        with self._turn:
+            ends = number in (SIGKILL, SIGTERM) and self.children[name].is_running
+            self._ended_by_us += ends
+            self.children[name].signal(number)
 
     def names(self, stage: str = "") -> list[str]:
         return [name for name in self.children if not stage or name.partition("-")[0] == stage]
@@ -161,6 +168,12 @@ class Pipeline:
     def restarts_of(self) -> dict[str, int]:
         with self._turn:
             return {name: kept.states()[0].restarts for name, kept in self._kept.items()}
+
+    @property
+    def exits(self) -> int:
+        """Processes that ended by themselves and were started again."""
+        restarts = sum(self.restarts_of().values()) + self._restarts_of_gone
+        return max(restarts - self._ended_by_us, 0)  # one killed and then taken away: no restart
 
     def stop(self) -> None:
         self._stopping.set()

@@ -80,7 +80,8 @@ async def records(settings: Settings, topics: list[str]) -> list[Any]:
         while left:
             for key, fetched in (await reader.getmany(*left, timeout_ms=200)).items():
                 found += [record for record in fetched if record.offset < ends[key]]
-                if fetched[-1].offset + 1 >= ends[key]:
+            for key in tuple(left):  # by position: the last offset may be a transaction marker
+                if await reader.position(key) >= ends[key]:
                     left.discard(key)
         return sorted(found, key=lambda record: (record.topic, record.partition, record.offset))
     finally:

@@ -178,8 +178,12 @@ def record(topic: str, offset: int, event: Event, value: bytes | None = None) ->
         key=event.meta.entity.encode(),
         value=CODEC.encode(event) if value is None else value,
         headers=(
-            (envelopes.DELIVERY, event.meta.delivery_id.encode()),
+            (envelopes.RAW_OFFSET, b"%d" % offset),
+            (envelopes.RAW_TIME, b"1767268800000"),
             (envelopes.SLOT, event.meta.slot.encode()),
+            (envelopes.SLOTS, event.meta.slot.encode()),
+            (envelopes.DIGEST, bytes(16)),
+            (envelopes.DELIVERY, event.meta.delivery_id.encode()),
         ),
     )
 

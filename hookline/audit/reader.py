@@ -13,6 +13,7 @@ import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from hookline.audit.tally import AuditResult, HeaderIds, Ids, Mask, Offsets, PartitionTally
+from processors.dedupe import DIGEST_BYTES
 from runtime import logs
 from runtime.kafka.log_reader import PartitionStreams
 from schemas import envelopes
@@ -170,8 +171,11 @@ class _PartitionReader:
             headers = dict(record.headers)
             try:
                 offset = int(headers[envelopes.RAW_OFFSET])
-                if not 0 <= offset < _OFFSETS:
-                    raise ValueError("an offset that no record has")  # noqa: TRY301
+                is_ours = (
+                    len(headers[envelopes.DIGEST]) == DIGEST_BYTES and None not in headers.values()
+                )
+                if not is_ours or not 0 <= offset < _OFFSETS:
+                    raise ValueError("headers that no outcome has")  # noqa: TRY301
                 is_foreign = headers.get(envelopes.REASON) == _FOREIGN_RECORD
                 slot = self._ids.slot(
                     headers[envelopes.SLOT], headers[envelopes.SLOTS], is_foreign=is_foreign

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from hookline.audit import ledger, workers
+from hookline.audit import added_partitions, ledger, workers
 from hookline.audit.ledger import Entry, Trimmed
 from hookline.audit.reader import Plan, Segment
 from hookline.audit.tally import Count
@@ -68,6 +68,8 @@ class Report:
     deliveries. ``trimmed``: deliveries in ``total`` that come from the ledger. ``unknown``:
     ranges, ``partition:first-last``, that were trimmed before an audit found them settled.
     ``foreign_outcomes``: records of outcome topics that this pipeline did not write.
+    ``added``: topics with partitions that somebody added, in sentences; ``left_alone``: raw
+    records in them, which nobody processes.
     ``given_up``: such ranges that an operator accepted as lost. ``recreated``: partitions with
     ledger entries beyond the end of their log.
     """
@@ -83,13 +85,15 @@ class Report:
     unknown: list[str] = field(default_factory=list)
     given_up: list[str] = field(default_factory=list)
     recreated: list[str] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
+    left_alone: int = 0
     sinks: SinkState | None = None
 
     @property
     def is_balanced(self) -> bool:
         """True when every accepted delivery has exactly one verdict or is in flight."""
         beyond = self.recreated or (self.sinks and self.sinks.beyond)
-        return self.total.is_balanced and not beyond
+        return self.total.is_balanced and not beyond and not self.left_alone
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain data, for ``--json``."""
@@ -167,7 +171,11 @@ async def _count(
     plans: list[tuple[Plan, Trimmed]] = []
     async with log_reader.consumer(settings) as client:
         partitions = await log_reader.topic_partitions(settings)
-        for raw in _in_scope(partitions[WEBHOOKS], scope):
+        declared = added_partitions.declared(partitions)
+        for each in await added_partitions.find(client, partitions):
+            report.added.append(each.sentence)
+            report.left_alone += each.records if each.topic == WEBHOOKS else 0
+        for raw in _in_scope(partitions[WEBHOOKS][:declared], scope):
             outcomes = [partitions[topic][raw.partition] for topic in OUTCOMES]
             stored = await ledger.read(connection, *raw) if connection is not None else []
             plans.append(await _plan(client, raw, outcomes, scope, committed, stored))
@@ -260,7 +268,8 @@ async def _sink_state(connection: Connection, settings: Settings) -> SinkState:
     state.rejects = rejects[0] if rejects else 0
     async with log_reader.consumer(settings) as client:
         partitions = await log_reader.topic_partitions(settings)
-        canonical = [tp for topic in CANONICAL for tp in partitions[topic]]
+        declared = added_partitions.declared(partitions)
+        canonical = [tp for topic in CANONICAL for tp in partitions[topic][:declared]]
         for tp, end in (await log_reader.end_offsets(client, canonical)).items():
             next_offset = stored.get(tp, 0)
             state.behind += max(end - next_offset, 0)

@@ -19,6 +19,7 @@ _APPENDED, _REPLAY = 1, 2
 _CANONICAL, _DUPLICATE, _DEAD, _FOREIGN = 1, 2, 4, 8
 _BITMAP_SLOTS = 30
 """Slots with a bit of their own; further ones (large fulfilments) are kept in a set."""
+_MAX_SLOTS = np.iinfo(np.uint16).max
 _VERDICT_BITS = {DUPLICATE_SLOT: (_DUPLICATE, 30), DEAD_SLOT: (_DEAD, 31)}
 _FOREIGN_BITS = _FOREIGN, 31
 _BITMAP = np.uint32((1 << _BITMAP_SLOTS) - 1)
@@ -88,6 +89,7 @@ class HeaderIds:
     def __init__(self) -> None:
         self.shops: list[str] = []
         self._shop_ids: dict[tuple[bytes, bytes], int] = {}
+        self._ids_by_name: dict[str, int] = {}
         self._slot_ids: dict[tuple[bytes, bytes, bool], int] = {}
         self._bits_by_name: dict[str, int] = {}
         self.verdicts: list[int] = []
@@ -95,24 +97,28 @@ class HeaderIds:
         self.slot_counts: list[int] = []
 
     def shop(self, source: bytes, shop: bytes) -> int:
-        """The id of a shop."""
+        """The id of a shop: one for each name, in a form that PostgreSQL can store."""
         shop_id = self._shop_ids.get((source, shop))
         if shop_id is None:
-            shop_id = self._shop_ids[source, shop] = len(self.shops)
-            self.shops.append(f"{source.decode(errors='replace')}/{shop.decode(errors='replace')}")
+            name = f"{source.decode(errors='replace')}/{shop.decode(errors='replace')}"
+            name = name.replace("\0", "\ufffd")
+            shop_id = self._ids_by_name.setdefault(name, len(self.shops))
+            self._shop_ids[source, shop] = shop_id
+            if shop_id == len(self.shops):
+                self.shops.append(name)
         return shop_id
 
     def slot(self, slot: bytes, slots: bytes, *, is_foreign: bool = False) -> int:
         """The id of a slot among ``slots``, comma-separated.
 
         ``is_foreign``: it is the dead letter of a record that is no delivery. Raises ValueError
-        for a slot that its own record does not list.
+        for a slot that its own record does not list, or lists among more than can be counted.
         """
         slot_id = self._slot_ids.get((slot, slots, is_foreign))
         if slot_id is None:
             name, names = slot.decode(), slots.decode().split(",")
-            if name not in names:
-                raise ValueError(f"slot {name!r} is not among {names}")
+            if name not in names or len(names) > _MAX_SLOTS:
+                raise ValueError(f"slot {name[:100]!r} is not among {len(names)} that it names")
             verdict, bit = _VERDICT_BITS.get(name, (_CANONICAL, -1))
             if is_foreign:
                 verdict, bit = _FOREIGN_BITS

@@ -121,6 +121,43 @@ def accept_loss(
     )
 
 
+def accept_horizon(
+    partition: Annotated[int, typer.Argument(help="Partition of the raw topic.", min=0)],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    as_json: JsonOption = False,
+    data: DataOption = None,
+) -> None:
+    """Resume a partition whose outcome topics lost records before their time.
+
+    A processor recognises repeats by the outcomes of the window. Where some of them were
+    deleted, it stops the partition and is not ready. First try to restore them. With this
+    decision it goes on: a repeat of a delivery whose outcome is gone becomes a second event.
+    The decision is recorded on hookline.decisions for ever, and covers no later loss; the
+    processor that owns the partition resumes within seconds.
+
+    Examples:
+      hookline accept-horizon 3
+      hookline accept-horizon 3 --yes --json
+    """
+    from hookline.audit.horizons import accept, find_trimmed
+
+    settings = find_stack(data).settings
+    trimmed = asyncio.run(find_trimmed(settings, partition))
+    if trimmed and not yes:
+        logs = ", ".join(f"{topic} starts at {start}" for topic, start in sorted(trimmed.items()))
+        typer.confirm(
+            f"Outcomes of partition {partition} are gone ({logs}). Repeats of those deliveries"
+            " will not be recognised. Resume?",
+            abort=True,
+            err=True,
+        )
+    decision = asyncio.run(accept(settings, partition, trimmed))
+    if as_json:
+        output.print_json({"partition": partition, "starts": decision.starts})
+        return
+    output.out.print(f"partition {partition} resumes; repeats of what its outcomes lost may pass")
+
+
 def _scope(
     since: str | None, until: str | None, partition: int | None, first: int | None, last: int | None
 ) -> "Scope":
@@ -189,6 +226,7 @@ def _remarks(report: "Report") -> "Iterator[str]":
     positions = {
         "[yellow]trimmed before an audit: raw partition:offsets[/]": report.unknown,
         "[yellow]lost, and accepted by an operator: raw partition:offsets[/]": report.given_up,
+        "[red]partitions were added:[/]": report.added,
         "[red]missing: raw partition:offset[/]": report.missing_at,
         "[red]in two classes: raw partition:offset[/]": report.conflicting_at,
         "[red]ledger ahead of its log, was the topic recreated?[/]": report.recreated,

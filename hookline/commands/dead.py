@@ -228,12 +228,12 @@ async def _list(
     page, count = list[dict[str, Any]](), 0
     async for letter, mark in read_letters(settings, choice, settled=settled):
         row = _as_dict(letter, mark)
-        if as_json:
-            # One array, a letter a line, printed while it is read.
+        if as_json:  # one array, a letter a line, printed while it is read
             print(",\n" if count else "[", output.to_json(row), sep="", end="")
         else:
             # The last line of a traceback names the error.
             page.append({**row, "detail": letter.detail.strip().rpartition("\n")[2]})
+            page.sort(key=lambda each: each["when"])  # partitions are read in any order
             if len(page) == _PAGE:
                 output.print_records(_COLUMNS, page)
                 page.clear()

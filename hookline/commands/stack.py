@@ -15,7 +15,7 @@ from hookline.console.result_table import ResultTable
 from hookline.stack_address import data_folder, find_stack
 
 if TYPE_CHECKING:
-    from hookline.local.doctor import Finding
+    from hookline.local.doctor.finding import Finding
     from hookline.local.up import UpOptions
 
 _PORT = "Port of the {}. [default: the previous one, else a free one]"
@@ -27,6 +27,16 @@ def up(
     shops: Annotated[
         Path | None,
         typer.Option(help="Shops file. [default: ./shops.toml, else the example shops]"),
+    ] = None,
+    brokers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=5,
+            help="Kafka brokers: 1, or 3 and more, which keep three copies of every record."
+            " [default: those of the data folder, else 1]",
+            show_default=False,
+        ),
     ] = None,
     detach: Annotated[
         bool, typer.Option("--detach", help="Return once it is up; stop it with `down`.")
@@ -46,11 +56,13 @@ def up(
 ) -> None:
     """Run Kafka, registry, PostgreSQL and the three stages on this machine, until Ctrl-C.
 
-    Keeps the data of earlier runs. Downloads the servers the first time (205 MB).
+    Keeps the data of earlier runs and, of a data folder, the number of brokers. Downloads
+    the servers the first time (205 MB).
 
     Examples:
       hookline up
       hookline up --workers 2 --port 8080
+      hookline up --brokers 3 --data /srv/cluster
       hookline up --data /srv/hookline --shops shops.toml --detach
     """
     from hookline.local.up import UpOptions, run
@@ -61,7 +73,7 @@ def up(
         "registry": registry_port,
         "postgres": postgres_port,
     }
-    options = UpOptions(data_folder(data), workers, shops, ports)
+    options = UpOptions(data_folder(data), workers, shops, ports, brokers)
     if detach:
         from hookline.local.up import start_detached
 
@@ -159,6 +171,8 @@ def _arguments(options: "UpOptions") -> list[str]:
     arguments = ["--workers", str(options.workers)]
     if options.shops is not None:
         arguments += ["--shops", str(options.shops)]
+    if options.brokers is not None:
+        arguments += ["--brokers", str(options.brokers)]
     for name, port in options.ports.items():
         arguments += ["--port" if name == "ingest" else f"--{name}-port", str(port)]
     return arguments
@@ -172,6 +186,7 @@ def _print_up(run: Mapping[str, Any], *, is_detached: bool) -> None:
         "PostgreSQL, read only": run["reader_url"],
         "shops": run["shops"],
         "data": run["data"],
+        "memory": _describe_memory(run),
     }
     for name, value in addresses.items():
         output.print_line(f"{name:<23}{value}")
@@ -182,6 +197,15 @@ def _print_up(run: Mapping[str, Any], *, is_detached: bool) -> None:
     output.print_line(
         f"try: `{hookline} send run-free cart-change{named}`, `{hookline} tables{named} --watch`"
     )
+
+
+def _describe_memory(run: Mapping[str, Any]) -> str:
+    from hookline.local.stack import memory
+
+    used = {process["name"]: memory(process["pid"]) / 1e6 for process in run["processes"]}
+    kafkas = [size for name, size in used.items() if name.startswith("kafka")]
+    brokers = "broker" if len(kafkas) == 1 else f"{len(kafkas)} brokers"
+    return f"{sum(used.values()):.0f} MB, of these {sum(kafkas):.0f} MB for the {brokers}"
 
 
 def _print_environment(run: Mapping[str, Any]) -> None:
@@ -217,18 +241,23 @@ def _print_status(status: Mapping[str, Any]) -> None:
         if process["state"] != "up":
             reason = process["waits_for"] or f"see {process['log']}"
             output.print_line(f"{process['name']}: {reason}")
+        for warning in process.get("warnings", ()):
+            output.print_line(f"{process['name']}: {warning}")
 
 
 def _findings(data: Path | None, shops: Path | None) -> "list[Finding]":
-    from hookline.local import doctor
+    from hookline.local.doctor import machine, services
     from hookline.local.folder import Folder
 
     folder = data_folder(data)
+    run = Folder(folder).read()
     if shops is None and (named := os.environ.get("HOOKLINE_SHOPS_FILE")):
         shops = Path(named)
-    findings = [*doctor.machine(folder, shops), *doctor.processes(folder)]
-    if "HOOKLINE_BROKERS" in os.environ or Folder(folder).read() is not None:
-        findings += doctor.services(find_stack(data).settings)
+    if shops is None and run is not None:
+        shops = Path(run["shops"])
+    findings = [*machine.machine(folder, shops), *machine.processes(folder)]
+    if "HOOKLINE_BROKERS" in os.environ or run is not None:
+        findings += services.services(find_stack(data).settings)
     return findings
 
 

@@ -126,7 +126,9 @@ def days(
     as_json: AllColumnsOption = False,
     data: DataOption = None,
 ) -> None:
-    """Show each shop's days: orders, net, refunds, new and returning customers, the newest first.
+    """Show each shop's days: orders, net, refunds, customers and carts, the newest first.
+
+    ``unknown`` are customers who may be new: not their whole history is known.
 
     Examples:
       hookline tables days
@@ -157,6 +159,8 @@ def coverage(
     data: DataOption = None,
 ) -> None:
     """Show by shop what is missing from the tables, deliveries that became dead letters too.
+
+    ``unreported`` is what the platform never reports.
 
     Examples:
       hookline tables coverage
@@ -288,4 +292,4 @@ def _show_query(answer: "Rows", *, as_json: bool) -> None:
     if as_json:
         output.print_json(answer.as_dicts())
     else:
-        output.out.print(output.table(None, answer.columns, answer.rows))
+        output.out.print(output.table(None, answer.columns, output.whole_numbers(answer.rows)))

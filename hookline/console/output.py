@@ -89,6 +89,19 @@ def display_text(value: Any) -> str:
     return str(value)
 
 
+def whole_numbers(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    """Replace the decimals of columns without any fraction digits by integers.
+
+    PostgreSQL's sum of a bigint is such a numeric: a count, to be shown as 2 and not as 2.00.
+    """
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    for column in columns:
+        decimals = [value for value in column if isinstance(value, Decimal)]
+        if all(value.as_tuple().exponent == 0 for value in decimals):
+            column[:] = [int(value) if isinstance(value, Decimal) else value for value in column]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
 def table(
     title: str | None,
     columns: Sequence[str],

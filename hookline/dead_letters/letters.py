@@ -15,10 +15,13 @@ from runtime.kafka import log_reader
 from runtime.settings import Settings
 from schemas import envelopes
 from schemas.topics import DEAD_LETTERS
-from sinks.dead_letters.letters import received_us
+from sinks.dead_letters.letters import received_us, text
 
 _INDEX = re.compile(r"\[\d+\]|@\d+")
 _OFFSET = re.compile(r"[0-9]{1,18}")
+_COORDINATES = (envelopes.RAW_PARTITION, envelopes.RAW_OFFSET, envelopes.RAW_TIME)
+_EVERY = (envelopes.DELIVERY, envelopes.REASON, envelopes.SLOT, envelopes.SLOTS, *_COORDINATES)
+"""Headers that every dead letter of ours has: without one, another producer wrote it."""
 _LETTER_ID = re.compile(r"(\d{1,9}):(\d{1,18})")
 
 LetterId = tuple[int, int]
@@ -67,16 +70,17 @@ class DeadLetter:
 def parse_letter(record: Any) -> DeadLetter | None:
     """Read a record of the dead-letter topic; None for one that this pipeline did not write."""
     headers = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
-    raw_offset = headers.get(envelopes.RAW_OFFSET, "")
-    if not _OFFSET.fullmatch(raw_offset):
+    if not all(headers.get(name) for name in _EVERY) or not all(
+        _OFFSET.fullmatch(headers[name]) for name in _COORDINATES
+    ):
         return None
-    slot = headers.get(envelopes.SLOT)
+    slot = headers[envelopes.SLOT]
     return DeadLetter(
         partition=record.partition,
         offset=record.offset,
         appended_ms=record.timestamp,
         received_us=received_us(headers, record.timestamp),
-        delivery_id=headers.get(envelopes.DELIVERY, ""),
+        delivery_id=text(headers[envelopes.DELIVERY]),
         shop=f"{headers.get(envelopes.SOURCE, '')}/{headers.get(envelopes.SHOP, '')}",
         event=headers.get(envelopes.EVENT, ""),
         entity=headers.get(envelopes.ENTITY, ""),
@@ -85,7 +89,7 @@ def parse_letter(record: Any) -> DeadLetter | None:
         path=headers.get(envelopes.FIELD_PATH, ""),
         detail=headers.get(envelopes.DETAIL, ""),
         adapter=headers.get(envelopes.ADAPTER, ""),
-        raw_offset=int(raw_offset),
+        raw_offset=int(headers[envelopes.RAW_OFFSET]),
         slot=None if slot == envelopes.DEAD_SLOT else slot,
         replay_of=headers.get(envelopes.REPLAY_OF),
     )
@@ -185,7 +189,10 @@ class LetterGroup:
 async def group_letters(
     letters: AsyncIterator[tuple[DeadLetter, Mark | None]],
 ) -> list[LetterGroup]:
-    """Count letters by shop, reason and field path; return the groups, largest first."""
+    """Count letters by shop, reason and field path; return the groups, largest first.
+
+    Groups of one size are in order of their names, whichever partition is read first.
+    """
     groups: dict[tuple[str, str, str], LetterGroup] = {}
     async for letter, _ in letters:
         key = letter.shop, letter.reason, path_pattern(letter.path)
@@ -194,7 +201,9 @@ async def group_letters(
         group.oldest_ms = min(group.oldest_ms, letter.appended_ms)
         if letter.appended_ms >= group.newest_ms:
             group.newest_ms, group.newest = letter.appended_ms, letter.name
-    return sorted(groups.values(), key=lambda group: -group.letters)
+    return sorted(
+        groups.values(), key=lambda group: (-group.letters, group.shop, group.reason, group.path)
+    )
 
 
 async def discard(settings: Settings, wanted: LetterFilter, because: str) -> list[str]:

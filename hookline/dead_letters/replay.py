@@ -72,7 +72,7 @@ class ReplayResult:
     skipped: dict[str, str] = field(default_factory=dict)
 
 
-def replay_headers(headers: Sequence[tuple[str, bytes]], letter: str) -> Headers:
+def replay_headers(headers: Sequence[tuple[str, bytes | None]], letter: str) -> Headers:
     """Return the raw headers of a letter's replay: those of its delivery, and its origin.
 
     ``letter`` is its name. The original raw coordinates are always those of the very first
@@ -82,11 +82,13 @@ def replay_headers(headers: Sequence[tuple[str, bytes]], letter: str) -> Headers
     kept = [
         (name, value)
         for name, value in headers
-        if name not in _VERDICT_HEADERS and not name.startswith(envelopes.CONNECT)
+        if name not in _VERDICT_HEADERS
+        and not name.startswith(envelopes.CONNECT)
+        and value is not None
     ]
     if envelopes.ORIGINAL not in by_name:
         first = [
-            by_name[name]
+            by_name[name] or b""
             for name in (envelopes.RAW_PARTITION, envelopes.RAW_OFFSET, envelopes.RAW_TIME)
         ]
         kept.append((envelopes.ORIGINAL, b":".join(first)))
@@ -100,7 +102,10 @@ def replay_key(record: Any) -> bytes | None:
     """
     key: bytes | None = record.key
     headers = dict(record.headers)
-    source, shop = headers[envelopes.SOURCE].decode(), headers[envelopes.SHOP].decode()
+    source, shop = (
+        (headers.get(name) or b"").decode(errors="replace")
+        for name in (envelopes.SOURCE, envelopes.SHOP)
+    )
     if source not in SOURCES or not (key or b"").startswith(f"{source}/{shop}/body:".encode()):
         return key
     raw = raw_of(record)
@@ -165,7 +170,7 @@ async def _open_letters(
     existing: set[LetterId] = set()
     async for letter, mark in letters.matching(client, connection, partitions, wanted):
         existing.add(letter.id)
-        if letter.reason == Reason.FOREIGN_RECORD:
+        if letter.reason == Reason.FOREIGN_RECORD or not _names_a_shop(letter):
             result.skipped[letter.name] = _FOREIGN
         elif mark is None:
             unmarked.setdefault(letter.partition, {})[letter.offset] = letter
@@ -173,6 +178,12 @@ async def _open_letters(
             result.skipped[letter.name] = f"{mark.kind}: {mark.reason}"
     letters.require_found(wanted, existing)
     return unmarked
+
+
+def _names_a_shop(letter: DeadLetter) -> bool:
+    """Whether the letter names its platform and shop, as each of a delivery of ours does."""
+    source, _, shop = letter.shop.partition("/")
+    return bool(source and shop)
 
 
 async def _settled(

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from hookline.local.process import wait_until, write_private
+from hookline.local.servers import cluster
 from hookline.local.servers.server import LocalError
 from hookline.local.stack import Stack
 from runtime.settings import Settings, from_env
 
 EXAMPLE_SHOPS = "shops.example.toml"
 _STOP_TIMEOUT = 60.0
-_LOCAL: dict[str, Any] = {"partitions": 4, "replication_factor": 1, "sender_grace": 0.0}
+_LOCAL: dict[str, Any] = {"partitions": 4, "sender_grace": 0.0}
 """Defaults that differ from production; environment variables override them."""
 _SERVERS = ("BROKERS", "SECURITY_PROTOCOL", "SASL_", "SSL_", "REGISTRY_", "DATABASE_", "SHOPS_")
 """Variables of external servers, ignored for those that we start."""
@@ -148,13 +149,13 @@ class Folder:
         }
         local = {
             name: value
-            for name, value in _LOCAL.items()
+            for name, value in {**_LOCAL, **_copies(stack)}.items()
             if f"HOOKLINE_{name.upper()}" not in environment
         }
         settings = replace(
             from_env(environment),
             **local,
-            brokers=stack.kafka.brokers,
+            brokers=stack.brokers,
             registry_url=stack.registry.url,
             database_url=stack.postgres.url,
             shops_file=str(shops),
@@ -164,6 +165,10 @@ class Folder:
         )
         settings.require_contact_key()  # at once, not in the log of a processor that cannot start
         return settings
+
+
+def _copies(stack: Stack) -> dict[str, Any]:
+    return {"replication_factor": min(len(stack.kafkas), cluster.REPLICAS)}
 
 
 def example_shops() -> Path | None:

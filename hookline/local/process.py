@@ -99,7 +99,7 @@ class Child:
     """A program that runs as at most one process at a time, its output in a file.
 
     ``death_signal`` is sent by the kernel when this process ends, even by kill -9. ``user`` is
-    the account it runs as if this process is root's.
+    the account it runs as if this process is root's. ``grace``: seconds that it may take to stop.
     """
 
     name: str
@@ -111,6 +111,7 @@ class Child:
     stop_signal: Signals = Signals.SIGTERM
     death_signal: Signals = Signals.SIGKILL
     user: str = "-"
+    grace: float = 30.0
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self) -> None:
@@ -161,11 +162,11 @@ class Child:
         if self._process is not None:
             self._process.wait()
 
-    def stop(self, grace: float = 30.0) -> None:
-        """Ask it to stop; kill it after ``grace`` seconds."""
+    def stop(self, grace: float | None = None) -> None:
+        """Ask it to stop; kill it after ``grace`` seconds, else after its own."""
         self.signal(self.stop_signal)
         self.signal(Signals.SIGCONT)  # a paused process would not handle the signal
-        if not self.exits_within(grace):
+        if not self.exits_within(self.grace if grace is None else grace):
             self.kill()
 
     def exits_within(self, seconds: float) -> bool:

@@ -1,4 +1,4 @@
-"""The three servers of the local stack."""
+"""The servers of the local stack."""
 
 import json
 import time
@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 
 from hookline.local.process import free_port, is_free
-from hookline.local.servers import fetch
+from hookline.local.servers import cluster, fetch
 from hookline.local.servers.kafka import Kafka
 from hookline.local.servers.postgres import Postgres
 from hookline.local.servers.registry import Registry
@@ -42,16 +42,40 @@ def choose_ports(directory: Path, given: dict[str, int]) -> dict[str, int]:
     return chosen
 
 
-class Stack:
-    """Kafka, registry and PostgreSQL in ``directory``, on the ports given by name."""
+def port_names(brokers: int = 1) -> tuple[str, ...]:
+    """Name the ports that the servers need."""
+    return (*cluster.port_names(brokers), *NAMES[1:])
 
-    def __init__(self, directory: Path, ports: dict[str, int]) -> None:
+
+def is_server(name: str) -> bool:
+    """Whether a process is one of the servers, not a stage."""
+    return name.partition("-")[0] in NAMES
+
+
+class Stack:
+    """Kafka, registry and PostgreSQL in ``directory``, on the ports given by name.
+
+    ``kafka`` is the first of the ``brokers``.
+    """
+
+    def __init__(self, directory: Path, ports: dict[str, int], brokers: int = 1) -> None:
         self.directory = directory.resolve()
         logs = self.directory / "logs"
-        self.kafka = Kafka(self.directory / "kafka", ports["kafka"], logs)
+        kafkas = cluster.create(self.directory, ports, brokers, logs)
+        self.kafka = kafkas[0]
         self.registry = Registry(self.directory / "registry", ports["registry"], logs)
         self.postgres = Postgres(self.directory / "postgres", ports["postgres"], logs)
-        self.servers: tuple[Server, ...] = (self.kafka, self.registry, self.postgres)
+        self.servers: tuple[Server, ...] = (*kafkas, self.registry, self.postgres)
+
+    @property
+    def kafkas(self) -> tuple[Kafka, ...]:
+        """The brokers that this stack runs."""
+        return tuple(server for server in self.servers if isinstance(server, Kafka))
+
+    @property
+    def brokers(self) -> str:
+        """Bootstrap servers: every broker."""
+        return ",".join(kafka.brokers for kafka in self.kafkas)
 
     def start(self) -> float:
         """Start the servers that are not running; the seconds until all answer.

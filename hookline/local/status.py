@@ -8,7 +8,7 @@ import psutil
 
 from hookline.local import added_workers
 from hookline.local.stack import memory, resident_memory
-from hookline.local.up import health_url, is_ready
+from hookline.local.up import Readiness, health_url, is_ready, readiness
 
 
 def status_of(run: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,14 +28,15 @@ def status_of(run: Mapping[str, Any]) -> dict[str, Any]:
     for process in run["processes"]:
         is_up = process["is_running"] and psutil.pid_exists(process["pid"])
         url = health_url(process["name"], run["ports"])
-        ready, reason = is_ready(url) if is_up and url else (is_up, "")
-        state = "up" if ready else "not ready" if is_up else "down"
+        found = readiness(url) if is_up and url else Readiness(is_up)
+        state = "up" if found.is_ready else "not ready" if is_up else "down"
         processes.append(
             {
                 "name": process["name"],
                 "pid": process["pid"],
                 "state": "crash loop" if process["is_looping"] else state,
-                "waits_for": "" if ready else reason,
+                "waits_for": found.waits_for,
+                "warnings": found.warnings,
                 "uptime_seconds": round(now - process["started_at"], 1) if is_up else 0.0,
                 "restarts": process["restarts"],
                 "last_exit": process["last_exit"],

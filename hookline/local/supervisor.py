@@ -141,11 +141,12 @@ class Supervisor:
 
 
 def stop_all(children: Sequence[Child], grace: float = GRACE) -> None:
-    """Ask all children to stop, then kill those still running after ``grace`` seconds in all."""
+    """Ask all children to stop; kill those still running after ``grace`` seconds, or their own."""
     for child in children:
         child.signal(child.stop_signal)
         child.signal(signal.SIGCONT)
-    deadline = time.monotonic() + grace
-    for child in children:
+    began = time.monotonic()
+    for child in sorted(children, key=lambda each: each.grace):
+        deadline = began + min(grace, child.grace)
         if not child.exits_within(max(0.0, deadline - time.monotonic())):
             child.kill()

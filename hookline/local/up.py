@@ -17,8 +17,9 @@ import httpx
 
 from hookline.local.folder import Folder, find_shops
 from hookline.local.process import Child, tail, wait_until
+from hookline.local.servers import cluster
 from hookline.local.servers.server import LocalError
-from hookline.local.stack import NAMES, Stack, choose_ports
+from hookline.local.stack import Stack, choose_ports, is_server, port_names
 from hookline.local.supervisor import State, Supervisor
 from runtime.settings import Settings
 from schemas import shops as shops_file
@@ -32,12 +33,17 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class UpOptions:
-    """Options of ``up``. Ports by name (``ingest kafka registry postgres``), 0 = free."""
+    """Options of ``up``. Ports by name (``ingest kafka registry postgres``), 0 = free.
+
+    ``brokers``: None for as many as the data folder has, else one. The port of ``kafka`` is that
+    of the first broker.
+    """
 
     data: Path
     workers: int = 1
     shops: Path | None = None
     ports: Mapping[str, int] = field(default_factory=dict)
+    brokers: int | None = None
 
 
 def run(options: UpOptions, report: Report, ready: Callable[[dict[str, Any]], None]) -> None:
@@ -56,12 +62,13 @@ def run(options: UpOptions, report: Report, ready: Callable[[dict[str, Any]], No
         shops = find_shops(options.shops)
         if not shops_file.load(shops):
             report(f"{shops} lists no shop: every delivery is refused (`hookline shops add`)")
-        names = [*NAMES, "ingest", "sink", *(f"process-{n + 1}" for n in range(options.workers))]
-        ports = choose_ports(folder.path, {**dict.fromkeys(names, 0), **options.ports})
-        stack = Stack(folder.path, ports)
+        brokers = cluster.choose_count(folder.path, options.brokers)
+        ports = _choose_ports(folder.path, brokers, options)
+        stack = Stack(folder.path, ports, brokers)
         supervisor = Supervisor()
         try:
-            step("Kafka, registry and PostgreSQL start")
+            kafka = "Kafka" if brokers == 1 else f"Kafka ({brokers} brokers)"
+            step(f"{kafka}, registry and PostgreSQL start")
             seconds = stack.start()
             step(f"they answer after {seconds:.1f} s; topics, schemas and tables are next")
             settings = folder.settings(stack, shops, ports["ingest"])
@@ -97,6 +104,15 @@ def run(options: UpOptions, report: Report, ready: Callable[[dict[str, Any]], No
             report("stopping")
             supervisor.stop()
             stack.stop()
+
+
+def _choose_ports(data: Path, brokers: int, options: UpOptions) -> dict[str, int]:
+    workers = (f"process-{n + 1}" for n in range(options.workers))
+    names = [*port_names(brokers), "ingest", "sink", *workers]
+    given = dict(options.ports)
+    if brokers > 1:
+        given[cluster.server_names(brokers)[0]] = given.pop("kafka", 0)
+    return choose_ports(data, {**dict.fromkeys(names, 0), **given})
 
 
 def start_detached(data: Path, arguments: Sequence[str], report: Report) -> dict[str, Any]:
@@ -210,28 +226,48 @@ def _stages(settings: Settings, ports: Mapping[str, int], data: Path) -> list[li
 
 def health_url(name: str, ports: Mapping[str, int]) -> str | None:
     """The readiness URL of a stage; None for a server."""
-    return None if name in NAMES else f"http://127.0.0.1:{ports[name]}/readyz"
+    return None if is_server(name) else f"http://127.0.0.1:{ports[name]}/readyz"
 
 
-def is_ready(url: str) -> tuple[bool, str]:
-    """Whether a stage reports itself ready, and else what it waits for."""
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What a stage reports of itself: what it waits for if it is not ready, and its warnings."""
+
+    is_ready: bool
+    waits_for: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def readiness(url: str) -> Readiness:
+    """Ask a stage's /readyz."""
     try:
         with httpx.Client(trust_env=False, timeout=2) as client:
             answer = client.get(url)
     except httpx.ConnectError:
-        return False, "starts"
+        return Readiness(False, "starts")
     except httpx.HTTPError as error:
-        return False, f"does not answer ({type(error).__name__})"
-    if answer.status_code == httpx.codes.OK:
-        return True, ""
+        return Readiness(False, f"does not answer ({type(error).__name__})")
     try:
-        return False, ", ".join(f"{name}: {why}" for name, why in answer.json()["waiting"].items())
+        page = answer.json()
+        waits_for, warnings = _lines(page["waiting"]), _lines(page["warnings"])
     except (ValueError, KeyError):
-        return False, f"answers {answer.status_code}"
+        waits_for, warnings = [f"answers {answer.status_code}"], []
+    is_ready = answer.status_code == httpx.codes.OK
+    return Readiness(is_ready, "" if is_ready else ", ".join(waits_for), tuple(warnings))
+
+
+def _lines(named: Mapping[str, str]) -> list[str]:
+    return [f"{name}: {why}" for name, why in named.items()]
+
+
+def is_ready(url: str) -> tuple[bool, str]:
+    """Whether a stage reports itself ready, and else what it waits for."""
+    found = readiness(url)
+    return found.is_ready, found.waits_for
 
 
 def _wait_until_ready(supervisor: Supervisor, ports: Mapping[str, int], step: Report) -> None:
-    reasons = {state.name: "" for state in supervisor.states() if state.name not in NAMES}
+    reasons = {state.name: "" for state in supervisor.states() if not is_server(state.name)}
     last_step = time.monotonic()
 
     def all_ready() -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Self
 import psycopg
 from psycopg import AsyncConnection, sql
 
+from hookline.console.errors import CommandError
 from hookline.stack_address import StackAddress
 from runtime.settings import Settings
 from sinks.postgres.migrate import check
@@ -61,9 +62,9 @@ VIEWS = {
     "days": (
         "shop_days",
         """
-        SELECT source || '/' || shop AS shop, day, currency, orders, gross, discounts,
-               net_before_refunds AS before_refunds, refunded, net, new_customers AS new,
-               returning_customers AS returning, carts_abandoned AS carts_left,
+        SELECT source || '/' || shop AS shop, day, currency, orders, gross, discounts, refunded,
+               net, new_customers AS new, returning_customers AS returning,
+               customers_of_unknown_history AS unknown, carts_abandoned AS carts_left,
                carts_recovered AS carts_back
           FROM shop_days ORDER BY day DESC, source, shop, currency LIMIT 50
         """,
@@ -73,9 +74,12 @@ VIEWS = {
         """
         SELECT source || '/' || shop AS shop, orders, orders_without_customer AS no_customer,
                orders_without_net AS no_net, orders_of_unknown_status AS unknown_status, carts,
+               concat_ws(', ', CASE WHEN NOT tells_carts THEN 'carts' END,
+                   CASE WHEN NOT tells_refunds THEN 'refunds' END,
+                   CASE WHEN NOT tells_cancellations THEN 'cancels' END,
+                   CASE WHEN NOT tells_discount_codes THEN 'codes' END) AS unreported,
                no_recovery_reason AS no_recovery, rounded_amounts AS rounded,
-               dead_letters_open AS dead_open, dead_letters_settled AS dead_settled,
-               last_dead_letter_on AS last_dead
+               dead_letters_open AS dead_open, dead_letters_settled AS settled
           FROM coverage ORDER BY dead_letters_open DESC, source, shop LIMIT 50
         """,
     ),
@@ -128,8 +132,15 @@ class Reader:
         self._connection.close()
 
     def query(self, statement: str, parameters: Sequence[Any] | None = None) -> Rows:
-        """Execute a statement and return its rows; no columns if it returns none."""
+        """Execute a statement and return its rows; no columns if it returns none.
+
+        Raises CommandError for a text with several statements, or with none.
+        """
         cursor = self._connection.execute(statement.encode(), parameters)
+        if cursor.nextset():
+            raise CommandError("one query at a time: the text holds several statements")
+        if not cursor.statusmessage:
+            raise CommandError("no query: the text holds no statement")
         if cursor.description is None:
             return Rows((), ())
         return Rows([column.name for column in cursor.description], cursor.fetchall())

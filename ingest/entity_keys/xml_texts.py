@@ -5,7 +5,7 @@ from collections.abc import Collection
 from defusedxml.ElementTree import DefusedXMLParser
 
 Path = tuple[str, ...]
-"""One or two element names below the root, with underscores for dashes."""
+"""One or two element names below the root, with underscores for dashes, without namespaces."""
 
 MAX_DEPTH, MAX_ELEMENTS = 64, 30_000
 """More than any body of a platform has."""
@@ -37,7 +37,7 @@ class _Scan:
         self._text: list[str] | None = None
 
     def start(self, tag: str, _attributes: dict[str, str]) -> None:
-        self.path.append(tag.replace("-", "_"))
+        self.path.append(tag.rpartition("}")[2].replace("-", "_"))
         self._elements += 1
         if len(self.path) > MAX_DEPTH or self._elements > MAX_ELEMENTS:
             raise ValueError("too deep, or too many elements")

@@ -5,13 +5,19 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from processors.index.disk_cache import CacheError, IndexCache
-from processors.index.horizon import ForeignLogError, check_horizon
+from processors.index.horizon import (
+    ForeignLogError,
+    HorizonError,
+    check_horizon,
+    require_accepted,
+)
 from processors.index.moved_offsets import first_skipped
 from processors.index.outcome_headers import parse_outcome_headers
+from processors.index.outcome_reader import started_reader
 from processors.index.partition_index import PartitionIndex
 from runtime import logs, metrics
 from runtime.health import Health
@@ -26,7 +32,6 @@ T = TypeVar("T")
 
 HORIZON_MARGIN_MS = 10 * 60 * 1000
 """For clocks of brokers that differ, and for records that took long to be appended."""
-FETCH_BYTES = 8 << 20
 
 
 class IndexRecovery:
@@ -37,18 +42,15 @@ class IndexRecovery:
         self._health = health
         self._cache = cache
         self._one_at_a_time = asyncio.Lock()
-        self._reader = AIOKafkaConsumer(
-            **settings.kafka(),
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            max_partition_fetch_bytes=FETCH_BYTES,
-            fetch_max_bytes=4 * FETCH_BYTES,
-        )
 
     async def start(self) -> None:
-        """Connect. Kafka must answer."""
-        await self._reader.start()
-        configs = await topics_admin.find_topics(self._settings)
+        """Connect; waits while Kafka is away. Raises DeniedError."""
+        self._reader = await topics_admin.once_kafka_answers(
+            self._settings, self._health, started_reader
+        )
+        configs = await topics_admin.once_kafka_answers(
+            self._settings, self._health, topics_admin.find_topics
+        )
         self._retention_ms = {
             topic.name: retention_ms(configs[self._settings.topic(topic)]) for topic in OUTCOMES
         }
@@ -90,16 +92,19 @@ class IndexRecovery:
 
     async def _retry(self, read: Callable[[], Awaitable[T]]) -> T:
         """Repeat a read until Kafka answers. One at a time: they share the reader."""
+        logged = set()
         async with self._one_at_a_time:
             try:
                 while True:
                     try:
                         return await read()
-                    except (KafkaError, TimeoutError) as error:
+                    except (KafkaError, OSError) as error:
                         self._reader.assign([])
                         why = explanation(error, self._settings) or repr(error)
                         self._health.waiting("index", f"outcomes cannot be read: {why}")
-                        log.warning("waiting to read the index", error=why)
+                        if why not in logged:
+                            logged.add(why)
+                            log.warning("waiting to read the index", error=why)
                         await asyncio.sleep(1.0)
             finally:
                 # aiokafka asks for metadata without pause while a partition has no leader.
@@ -141,15 +146,18 @@ class IndexRecovery:
         starts = await self._reader.beginning_offsets(tps)
         ends = await self._reader.end_offsets(tps)
         at_horizon = await self._reader.offsets_for_times(dict.fromkeys(tps, max(horizon_ms, 0)))
-        first = {}
+        first, refusals = {}, []
         for name, tp in outcome_logs.items():
             now_ms = int(time.time() * 1000)
-            log_name = f"{tp.topic}/{partition}"
             found = at_horizon[tp]
             first[name] = found.offset if found is not None else ends[tp]
             if first[name] == starts[tp]:  # else it holds records from before the horizon
                 retention = self._retention_ms[name]
-                check_horizon(log_name, starts[tp], retention, horizon_ms, now_ms)
+                try:
+                    check_horizon(tp.topic, partition, starts[tp], retention, horizon_ms, now_ms)
+                except HorizonError as error:
+                    refusals.append(error)
+        await require_accepted(self._settings, refusals)
         return first
 
     async def _saved(self, partition: int, due: int, window_ms: int) -> PartitionIndex | None:
@@ -253,15 +261,16 @@ class IndexRecovery:
         while unread:
             fetched = await self._reader.getmany(*unread, timeout_ms=200, max_records=10_000)
             for tp, records in fetched.items():
-                outcome = None
+                outcome, foreign = None, 0
                 for record in records:
                     try:
                         outcome = parse_outcome_headers(record.headers)
                     except (KeyError, ValueError):  # no lookup needs it
-                        log.warning("not an outcome of ours", log=tp, offset=record.offset)
-                        outcome = None
+                        outcome, foreign = None, foreign + 1
                         continue
                     index.add(outcome)
+                if foreign:
+                    log.warning("records are no outcomes", log=tp, records=foreign)
                 read += len(records)
                 last = "" if outcome is None else outcome.record_id
                 index.advance(unread[tp], records[-1].offset + 1, last)

@@ -5,7 +5,7 @@ prepared it, and its commit names an owner (see ``crash_marks.py``).
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from typing import Any
 
 from aiokafka.errors import KafkaError
@@ -24,8 +24,8 @@ from schemas.topics import WEBHOOKS
 log = logs.get("hookline.delivery")
 
 PAUSE = 1.0
-LOSS_POLL = 2.0
-"""Seconds between checks whether an operator accepted the loss of a stopped partition."""
+DECISION_POLL = 2.0
+"""Seconds between checks whether an operator has let a stopped partition go on."""
 
 
 class Assignment:
@@ -66,9 +66,14 @@ class Assignment:
         log.critical(
             "partition stopped", partition=f"{tp.topic}/{tp.partition}", why=stopped.reason
         )
-        if stopped.gap_end is not None and tp.topic == self._raw and not self._is_watching:
+        if self._awaits_decision(tp, stopped) and not self._is_watching:
             self._is_watching = True
-            self._spawn(self._watch_losses())
+            self._spawn(self._watch_decisions())
+
+    def _awaits_decision(self, tp: TP, stopped: StoppedPartition) -> bool:
+        if stopped.refusal is not None:
+            return stopped.refusal.awaits_decision
+        return stopped.gap_end is not None and tp.topic == self._raw
 
     def stopped_offsets(self) -> dict[TP, int]:
         """Return where each stopped partition waits."""
@@ -91,7 +96,7 @@ class Assignment:
 
     async def _open_all(self) -> None:
         consumer, health = self._consumer, self._health
-        assigned: list[TP] = sorted(TP(*tp) for tp in consumer.assignment())
+        assigned: list[TP] = sorted(self._without_added(TP(*tp) for tp in consumer.assignment()))
         health.waiting("partitions", f"opening {len(assigned)} partitions")
         offsets = await self._stage.assigned(frozenset(Partition(*tp) for tp in assigned))
         positions = self._positions(await self._bounds(assigned), offsets)
@@ -104,6 +109,14 @@ class Assignment:
         if consumer.is_current(self._generation):
             health.met("partitions")
             log.info("delivering", partitions=len(positions), generation=self._generation)
+
+    def _without_added(self, assigned: Iterable[TP]) -> Iterator[TP]:
+        """Leave out partitions that somebody added: ``partition_counts.py`` shows them."""
+        for tp in assigned:
+            if tp.partition < self._consumer.app.settings.partitions:
+                yield tp
+            else:
+                log.warning("an added partition is left alone", partition=f"{tp.topic}/{tp[1]}")
 
     def _positions(
         self, bounds: Mapping[TP, Bounds], offsets: Mapping[Partition, int]
@@ -150,6 +163,11 @@ class Assignment:
                 committed=position.next_offset,
                 continuing_at=moved.offset,
             )
+            self._health.warn(
+                f"offset {tp.topic}/{tp.partition}",
+                f"the committed offset was moved forward to {position.next_offset} over deliveries"
+                f" that were never processed; they are processed now, from {moved.offset} on",
+            )
             metadata = crash_marks.reopened(position.metadata, moved.offset, position.next_offset)
             await self._open(tp, Position(moved.offset, moved.offset, metadata))
         else:
@@ -170,21 +188,21 @@ class Assignment:
                 return
             await asyncio.sleep(PAUSE)
 
-    async def _watch_losses(self) -> None:
-        """Reopen partitions whose loss an operator has accepted, while any are stopped."""
-        while gaps := {tp: gap for tp, gap in self._stopped.items() if gap.gap_end is not None}:
-            await asyncio.sleep(LOSS_POLL)
+    async def _watch_decisions(self) -> None:
+        """Reopen partitions that an operator's decision lets go on, while any wait for one."""
+        while waiting := {
+            tp: each for tp, each in self._stopped.items() if self._awaits_decision(tp, each)
+        }:
+            await asyncio.sleep(DECISION_POLL)
             try:
-                accepted = await operator_decisions.read(self._consumer.app.settings)
+                decisions = await operator_decisions.read_all(self._consumer.app.settings)
             except (KafkaError, OSError) as error:
                 log.warning("decisions cannot be read", error=repr(error))
                 continue
-            for tp, stopped in gaps.items():
-                until = operator_decisions.accepted_until(
-                    accepted, tp.partition, stopped.next_offset
-                )
-                if stopped.gap_end is not None and until >= stopped.gap_end:
-                    await self._reopen(tp, stopped.next_offset, stopped.gap_end)
+            for tp, stopped in waiting.items():
+                offset = stopped.continues_at(tp.partition, decisions)
+                if offset is not None:
+                    await self._reopen(tp, stopped.next_offset, offset)
         self._is_watching = False
 
     async def _reopen(self, tp: TP, lost_from: int, next_offset: int) -> None:
@@ -194,7 +212,7 @@ class Assignment:
             self.stop_partition(tp, stopped)  # more was trimmed meanwhile
             return
         name, lost = f"{tp.topic}/{tp.partition}", next_offset - lost_from
-        log.warning("continuing after an accepted loss", partition=name, lost=lost, at=next_offset)
+        log.warning("continuing as an operator decided", partition=name, lost=lost, at=next_offset)
         metrics.LOSSES_ACCEPTED.inc(lost)
         self._resume(tp)
         previous = crash_marks.decode(bounds.metadata)
@@ -213,7 +231,7 @@ class Assignment:
             self._health,
             "offsets",
             lambda: self._consumer.bounds(tps),
-            KafkaError,
+            (KafkaError, OSError),
             lambda error: f"Kafka does not return its offsets: {self._why(error)}",
         )
 
@@ -230,4 +248,5 @@ class Assignment:
 
 def refused(tp: TP, next_offset: int, error: RefusedError) -> StoppedPartition:
     """Describe a partition that its stage refused."""
-    return StoppedPartition(f"refused {tp.topic}/{tp.partition}", str(error), next_offset)
+    name = f"refused {tp.topic}/{tp.partition}"
+    return StoppedPartition(name, str(error), next_offset, refusal=error)

@@ -1,6 +1,6 @@
 """Positions in the partitions of one generation, and when a log no longer holds them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from faust.types import TP
@@ -8,7 +8,9 @@ from msgspec.structs import replace
 
 from runtime.consumer import crash_marks
 from runtime.consumer.crash_marks import Chunk, CommitMetadata
-from runtime.stage import Partition
+from runtime.kafka.operator_decisions import accepted_until
+from runtime.stage import Partition, RefusedError
+from schemas.decisions import AcceptedLoss, Decision
 
 Commit = tuple[int, str]
 """An offset and the encoded metadata that is committed with it."""
@@ -63,13 +65,24 @@ class StoppedPartition:
     """A partition that is not delivered until an operator acts.
 
     ``name`` and ``reason`` are those of the health condition; ``gap_end`` is the first offset
-    after the lost ones, None where none are lost.
+    after the lost ones, None where none are lost. ``refusal``: the stage's, None for others.
     """
 
     name: str
     reason: str
     next_offset: int
     gap_end: int | None = None
+    refusal: RefusedError | None = None
+
+    def continues_at(self, partition: int, decisions: Sequence[Decision]) -> int | None:
+        """Return where operators' decisions let the partition go on; None where they do not."""
+        if self.refusal is not None:
+            return self.next_offset if self.refusal.is_settled_by(decisions) else None
+        if self.gap_end is None:
+            return None
+        losses = [each for each in decisions if isinstance(each, AcceptedLoss)]
+        until = accepted_until(losses, partition, self.next_offset)
+        return self.gap_end if until >= self.gap_end else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,7 +153,7 @@ class Watchdog:
             try:
                 self._ends = await thread.ask_ends(tps)
                 self._answered = time.monotonic()
-            except KafkaError as error:
+            except (KafkaError, OSError) as error:
                 log.info("kafka does not return its end offsets", error=repr(error))
             await asyncio.sleep(ENDS_INTERVAL)
 

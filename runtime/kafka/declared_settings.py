@@ -44,13 +44,15 @@ def differences(existing: Mapping[str, BrokerTopic], settings: Settings) -> list
         if (name := settings.topic(topic)) in existing
         for setting, declared in topic_configs(topic, settings).items()
         for found in [existing[name].configs.get(setting) or ""]
-        if not _is_enough(setting, found, declared)
+        if not _is_enough(setting, found, declared, existing[name].replicas)
     ]
 
 
-def _is_enough(setting: str, found: str, declared: str) -> bool:
+def _is_enough(setting: str, found: str, declared: str, replicas: int) -> bool:
     if setting not in _AT_LEAST or not found:
         return found == declared
+    if setting == "min.insync.replicas" and found != declared and int(found) >= replicas:
+        return False  # one broker away would be enough to end all appends
     if setting == "retention.ms" and _UNLIMITED in (found, declared):
         return found == _UNLIMITED
     return int(found) >= int(declared)

@@ -15,6 +15,7 @@ from aiokafka.errors import (
 )
 
 from runtime.kafka.reasons import explained, unseen
+from runtime.kafka.silent_brokers import avoid_silent_brokers
 from runtime.kafka.topics_admin import TopicsError, admin_client, find_topics
 from runtime.settings import Settings
 from schemas.topics import ALL, MIB, Group, Topic
@@ -48,6 +49,7 @@ async def consumer(
         max_partition_fetch_bytes=fetch,
         fetch_max_bytes=fetch_total,
     )
+    avoid_silent_brokers(client._client)  # noqa: SLF001
     async with explained(settings, "Read"):
         try:
             await client.start()

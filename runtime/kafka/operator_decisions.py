@@ -1,6 +1,5 @@
 """Operators' decisions: appended to their topic, read from its start; there are only a few."""
 
-import msgspec
 from aiokafka import TopicPartition
 
 from runtime import logs
@@ -19,10 +18,13 @@ async def record(settings: Settings, decision: Decision) -> None:
     """Append a decision; it is in force when this returns. Raises KafkaError."""
     producer = new_producer(settings)
     async with explained(settings, "Write"):
-        await producer.start()
         try:
+            await producer.start()
             await producer.send_and_wait(
-                settings.topic(DECISIONS), key=decision.key, value=decisions.encode(decision)
+                settings.topic(DECISIONS),
+                key=decision.key,
+                value=decisions.encode(decision),
+                partition=0,  # the only one that is read, also where somebody added more
             )
         finally:
             await producer.stop()
@@ -37,15 +39,18 @@ async def read_all(settings: Settings) -> list[Decision]:
     """Read all decisions so far, in order. Raises KafkaError, OSError."""
     tp = TopicPartition(settings.topic(DECISIONS), 0)
     found: list[Decision] = []
+    unknown = 0
     async with log_reader.consumer(settings) as client:
         start = await log_reader.beginning_offsets(client, [tp])
         end = await log_reader.end_offsets(client, [tp])
         async for _, batch in log_reader.records(client, start, end):
             for record in batch:
-                try:
-                    found.append(decisions.decode(record.value or b""))
-                except msgspec.MsgspecError:
-                    log.warning("record is no decision", offset=record.offset)
+                if (decision := decisions.decode_or_none(record.value)) is None:
+                    unknown += 1
+                else:
+                    found.append(decision)
+    if unknown:
+        log.warning("records are no decisions", records=unknown)
     return found
 
 

@@ -6,6 +6,7 @@ append the batch again.
 """
 
 import asyncio
+import math
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -20,9 +21,10 @@ from aiokafka.errors import (
 )
 
 from runtime import logs
-from runtime.health import Health
-from runtime.kafka.reasons import explanation
-from runtime.settings import Settings
+from runtime.health import Health, wait_until
+from runtime.kafka.reasons import DeniedError, explained, explanation
+from runtime.kafka.silent_brokers import avoid_silent_brokers
+from runtime.settings import ANSWER_MS, Settings
 from runtime.stage import RefusedError
 from schemas.envelopes import Outcome
 from schemas.topics import MIB
@@ -33,9 +35,9 @@ MAX_REQUEST = 5 * MIB
 """Bytes: the largest record of any topic (4 MiB) and its frame."""
 MAX_BATCH = 900_000
 """Bytes of one produced batch; below the broker's default limit for a batch."""
-ANSWER_MS = 10_000
-"""After this long without an answer a connection counts as dead. aiokafka's default of 40 s would
-hold up a partition that long; the expiry of its batches stays at 40 s, so none expires sooner."""
+QUEUE_MS = 40_000
+"""How long a record may wait for room in the producer, and how long a broker may collect the
+acknowledgements of its replicas. An answer of a connection has ``settings.ANSWER_MS``."""
 PATIENCE = 5.0
 """Seconds without an answer between two warnings."""
 EXIT_UNANSWERED = 71
@@ -45,6 +47,7 @@ def new_producer(settings: Settings, **overrides: Any) -> AIOKafkaProducer:
     """Create an idempotent producer. Start it inside the running loop."""
     arguments: dict[str, Any] = {
         **settings.kafka(),
+        "request_timeout_ms": QUEUE_MS,
         "acks": "all",
         "enable_idempotence": True,
         "linger_ms": 0,
@@ -54,7 +57,29 @@ def new_producer(settings: Settings, **overrides: Any) -> AIOKafkaProducer:
     }
     producer = AIOKafkaProducer(**arguments)
     producer.client._request_timeout_ms = ANSWER_MS
+    avoid_silent_brokers(producer.client)
+    # A batch whose partition has no leader would expire. Its sequence numbers are used up by then,
+    # so that only an exit could follow: it waits instead, as one on the wire does.
+    producer._message_accumulator._batch_ttl = math.inf
     return producer
+
+
+async def started_producer(settings: Settings, health: Health) -> AIOKafkaProducer:
+    """Start an idempotent producer; waits while Kafka is away. Raises DeniedError."""
+
+    async def start() -> AIOKafkaProducer:
+        producer = new_producer(settings)
+        try:
+            async with explained(settings, "Write"):
+                await producer.start()
+        except BaseException:
+            await producer.stop()  # nothing was sent through it
+            raise
+        return producer
+
+    return await wait_until(
+        health, "kafka", start, (KafkaError, OSError), str, final=DeniedError, longest_pause=2.0
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,18 @@ def _names(args: Iterable[object]) -> str:
     return " ".join(sorted(names))
 
 
+async def answering(settings: Settings) -> tuple[str, list[str]]:
+    """Connect to each bootstrap server once, which takes a few seconds at most.
+
+    Returns those that answer, as HOOKLINE_BROKERS names them, and why the others do not.
+    """
+    names = [f"{host}:{port}" for host, port, _ in collect_hosts(settings.brokers)]
+    hosts = [(host, port) for host, port, _ in collect_hosts(settings.brokers)]
+    reasons = await asyncio.gather(*(_try(settings, host, port) for host, port in hosts))
+    answers = [name for name, why in zip(names, reasons, strict=True) if why is None]
+    return ",".join(answers), [why for why in reasons if why is not None]
+
+
 async def why_unreachable(settings: Settings) -> str:
     """Connect to each broker once, for the reason why none can be used."""
     hosts = collect_hosts(settings.brokers)
@@ -141,8 +153,9 @@ async def _try(settings: Settings, host: str, port: int) -> str | None:
     """Return why this broker cannot be used; None where it can."""
     arguments = settings.kafka()
     del arguments["bootstrap_servers"]
+    arguments["request_timeout_ms"] = _TRY_MS
     try:
-        connection = await create_conn(host, port, request_timeout_ms=_TRY_MS, **arguments)
+        connection = await create_conn(host, port, **arguments)
         try:
             await connection.send(MetadataRequest([]))
         finally:
@@ -177,7 +190,9 @@ def _why(error: BaseException, settings: Settings, broker: str) -> str:
             f" HOOKLINE_SECURITY_PROTOCOL ({protocol} now)"
         )
     reason = "no answer in time" if isinstance(error, TimeoutError) else _plain(error)
-    return f"Kafka {_AWAY} at {broker} ({reason}): is it running, is HOOKLINE_BROKERS right?"
+    return (
+        f"Kafka does not answer at {broker} ({reason}): is it running, is HOOKLINE_BROKERS right?"
+    )
 
 
 def _plain(error: BaseException) -> str:

@@ -15,11 +15,16 @@ WINDOW_MS = 72 * 3600 * 1000
 
 @dataclass(frozen=True, slots=True)
 class BrokerTopic:
-    """A topic as the broker describes it. ``configs`` uses Kafka's names."""
+    """A topic as the broker describes it. ``configs`` uses Kafka's names.
+
+    ``replicas`` and ``in_sync`` are those of the partition that has fewest; ``in_sync`` None where
+    nobody asked.
+    """
 
     partitions: int
     replicas: int
     configs: dict[str, str | None]
+    in_sync: int | None = None
 
 
 def topic_configs(topic: Topic, settings: Settings) -> dict[str, str]:
@@ -48,22 +53,34 @@ def partition_count(topic: Topic, settings: Settings) -> int:
 
 
 def compare(existing: dict[str, BrokerTopic], settings: Settings) -> list[str]:
-    """List the problems of topics (by name on the broker), each with its remedy."""
+    """List the problems of topics (by name on the broker), each with its remedy.
+
+    Partitions that somebody added to a topic are none: ``partition_counts.py`` leaves them out.
+    The setting itself is wrong where no topic of the pipeline has as many.
+    """
     problems = []
+    is_setting_right = any(
+        existing[name].partitions == settings.partitions
+        for topic in ALL
+        if topic.pipeline and (name := settings.topic(topic)) in existing
+    )
     for topic in ALL:
         name = settings.topic(topic)
         if name not in existing:
             hint = unseen(settings)
             problems.append(f"{name} is missing: run `hookline topics create`{hint}")
             continue
-        problems += _compare_one(topic, name, existing[name], settings)
+        may_have_more = is_setting_right or not topic.pipeline
+        problems += _compare_one(topic, name, existing[name], settings, may_have_more=may_have_more)
     return problems + _compare_retention(existing, settings)
 
 
-def _compare_one(topic: Topic, name: str, existing: BrokerTopic, settings: Settings) -> list[str]:
+def _compare_one(
+    topic: Topic, name: str, existing: BrokerTopic, settings: Settings, *, may_have_more: bool
+) -> list[str]:
     problems = []
     wanted = partition_count(topic, settings)
-    if existing.partitions != wanted:
+    if existing.partitions < wanted or (existing.partitions > wanted and not may_have_more):
         remedy = (
             f"set HOOKLINE_PARTITIONS={existing.partitions} if all the pipeline's topics have that "
             "many; otherwise this one was changed: restore it, or start under a new prefix"

@@ -1,24 +1,25 @@
 """Topics on the broker: created as declared, checked before a stage starts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from runtime.health import Health, wait_until
-from runtime.kafka.reasons import explained, explanation
+from runtime.kafka.reasons import DeniedError, explained, explanation
+from runtime.kafka.silent_brokers import avoid_silent_brokers
 from runtime.kafka.topic_checks import BrokerTopic, compare, partition_count, topic_configs
 from runtime.settings import Settings
-from schemas.topics import ALL, RAW_RETENTION, Topic
+from schemas.topics import ALL, Topic
+
+Result = TypeVar("Result")
 
 _CREATED_WITHIN = 30.0
-_MIN_REPLICAS = 3
-_MIN_IN_SYNC = 2
 
 
 class TopicsError(RuntimeError):
@@ -44,6 +45,7 @@ class Created:
 async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     """Connect an admin client. Raises UnreachableError where no broker can be used, DeniedError."""
     client = AIOKafkaAdminClient(**settings.kafka())
+    avoid_silent_brokers(client._client)  # noqa: SLF001
     async with explained(settings, "Describe"):
         try:
             await client.start()
@@ -52,8 +54,23 @@ async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]
             await client.close()
 
 
+async def once_kafka_answers(
+    settings: Settings, health: Health, ask: Callable[[Settings], Awaitable[Result]]
+) -> Result:
+    """Return what ``ask`` returns; waits while Kafka is away. Raises DeniedError, TopicsError."""
+    return await wait_until(
+        health,
+        "kafka",
+        lambda: ask(settings),
+        (KafkaError, OSError),
+        str,
+        final=DeniedError,
+        longest_pause=2.0,
+    )
+
+
 async def cluster_id(settings: Settings) -> str:
-    """Ask for the cluster's id. Raises KafkaConnectionError."""
+    """Ask for the cluster's id. Raises KafkaError, OSError."""
     async with admin_client(settings) as client:
         described = await client.describe_cluster()
     return str(described["cluster_id"])
@@ -131,25 +148,14 @@ async def _wait_for_leaders(client: AIOKafkaAdminClient, settings: Settings) -> 
 async def check_topics(settings: Settings, health: Health | None = None) -> None:
     """Raise TopicsError unless every topic is as the pipeline needs it.
 
-    With ``health`` an unreachable broker is waited for and shown there; without it
-    KafkaConnectionError is raised.
+    With ``health`` Kafka is waited for and shown there; without it KafkaError or OSError is
+    raised. DeniedError in both cases.
     """
-
-    async def find_problems() -> list[str]:
-        return compare(await find_topics(settings), settings)
-
     if health is None:
-        problems = await find_problems()
+        existing = await find_topics(settings)
     else:
-        problems = await wait_until(
-            health,
-            "kafka",
-            find_problems,
-            KafkaConnectionError,
-            str,
-            longest_pause=10.0,
-        )
-    if problems:
+        existing = await once_kafka_answers(settings, health, find_topics)
+    if problems := compare(existing, settings):
         raise TopicsError(problems)
 
 
@@ -157,6 +163,12 @@ async def find_topics(settings: Settings) -> dict[str, BrokerTopic]:
     """Look up our topics that exist on the broker, by their names there."""
     async with admin_client(settings) as client:
         return await _find(client, settings)
+
+
+async def partition_counts(settings: Settings) -> dict[str, int]:
+    """Count the partitions of all topics, by name on the broker. Raises KafkaError, OSError."""
+    async with admin_client(settings) as client:
+        return {name: len(each) for name, each in (await _partitions(client)).items()}
 
 
 async def _partitions(client: AIOKafkaAdminClient) -> dict[str, list[dict[str, Any]]]:
@@ -170,68 +182,30 @@ async def _find(client: AIOKafkaAdminClient, settings: Settings) -> dict[str, Br
     if not names:
         return {}
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-    configs = await _configs(client, settings, resources)
+    configs = await read_configs(client, settings, resources)
     return {
         name: BrokerTopic(
             partitions=len(existing[name]),
             replicas=min((len(each["replicas"]) for each in existing[name]), default=0),
             configs=configs[name],
+            in_sync=min((len(each["isr"]) for each in existing[name]), default=0),
         )
         for name in names
     }
 
 
-async def _configs(
+async def read_configs(
     client: AIOKafkaAdminClient, settings: Settings, resources: list[ConfigResource]
 ) -> dict[str, dict[str, str | None]]:
+    """Read the settings of topics or brokers, by name. Raises TopicsError, KafkaError."""
     configs: dict[str, dict[str, str | None]] = {}
     for response in await client.describe_configs(resources):
         for code, message, _, name, entries in response.resources:
             if code != 0:
-                why = explanation(for_code(code)(name), settings, "DescribeConfigs")
+                error = for_code(code)(name)
+                if error.retriable:
+                    raise error
+                why = explanation(error, settings, "DescribeConfigs")
                 raise TopicsError([why or f"the settings of {name} cannot be read: {message}"])
             configs[name] = {entry[0]: entry[1] for entry in entries}
     return configs
-
-
-async def advice(settings: Settings) -> list[str]:
-    """List the settings that a production cluster lacks, each with its remedy.
-
-    Raises KafkaError where a request fails. With a replication factor of 1, replicas are not
-    checked.
-    """
-    async with admin_client(settings) as client:
-        topics = await _find(client, settings)
-        described = await client.describe_cluster()
-        node = described["brokers"][0]["node_id"]
-        await client._client.ready(node)  # noqa: SLF001 - requests go only to connected nodes
-        resource = ConfigResource(ConfigResourceType.BROKER, str(node))
-        (broker,) = (await _configs(client, settings, [resource])).values()
-    problems = []
-    kept = int(broker.get("offsets.retention.minutes") or 0)
-    needed = int(RAW_RETENTION.total_seconds()) // 60
-    if kept < needed:
-        problems.append(
-            f"the brokers forget offsets after {kept} minutes: set offsets.retention.minutes to "
-            f"{needed} or more, the retention of raw records"
-        )
-    if settings.replication_factor == 1:
-        return problems
-    return problems + [
-        f"{problem}: {', '.join(name for name, topic in topics.items() if is_lacking(topic))}"
-        for problem, is_lacking in _LACKING.items()
-        if any(map(is_lacking, topics.values()))
-    ]
-
-
-_LACKING: dict[str, Callable[[BrokerTopic], bool]] = {
-    f"fewer than {_MIN_REPLICAS} replicas, so that a lost disk loses records; add some": (
-        lambda topic: topic.replicas < _MIN_REPLICAS
-    ),
-    f"one replica acknowledges alone; set min.insync.replicas to {_MIN_IN_SYNC}": (
-        lambda topic: int(topic.configs.get("min.insync.replicas") or 1) < _MIN_IN_SYNC
-    ),
-    "a replica that lacks records may lead; set unclean.leader.election.enable to false": (
-        lambda topic: topic.configs.get("unclean.leader.election.enable") == "true"
-    ),
-}

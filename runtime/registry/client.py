@@ -1,5 +1,6 @@
 """The registry's HTTP API. Any registry with the Confluent API works."""
 
+import asyncio
 import json
 import ssl
 from typing import Any, Self
@@ -55,8 +56,10 @@ class RegistryClient:
 
     async def _request(self, method: str, path: str, body: Any = None) -> Any:
         try:
-            response = await self._http.request(method, f"{self._url}{path}", json=body)
-        except httpx.TransportError as error:
+            # httpx bounds each read; an answer that trickles in needs a bound as a whole.
+            async with asyncio.timeout(2 * _TIMEOUT):
+                response = await self._http.request(method, f"{self._url}{path}", json=body)
+        except (httpx.TransportError, TimeoutError) as error:
             raise RegistryAwayError(
                 f"no registry answers at {self._url} ({type(error).__name__}): "
                 "is it running, is HOOKLINE_REGISTRY_URL right?"

@@ -37,7 +37,7 @@ class NewerSchemas:
             ask,
             RegistryAwayError,
             str,
-            longest_pause=15.0,
+            longest_pause=5.0,
         )
         newer, ours = compatibility.canonical(found), schema(name)
         expected = compatibility.canonical(ours)["name"]

@@ -53,12 +53,12 @@ async def register(settings: Settings) -> SchemaIds:
                 await client.require(subject, COMPATIBILITY)
         ids = SchemaIds(current, await _older(client, settings))
         await _verify(client, ids)
-    _compare_with_cached(settings, ids)
+    compare_with_cached(settings, ids)
     cached_ids.write(settings, ids)
     return ids
 
 
-def _compare_with_cached(settings: Settings, ids: SchemaIds) -> None:
+def compare_with_cached(settings: Settings, ids: SchemaIds) -> None:
     """Raise RegistryError where the ids are not those that records in the log carry."""
     cached = cached_ids.read(settings, any_registry=True)
     if cached is None:
@@ -91,7 +91,7 @@ async def load_codec(settings: Settings, health: Health | None = None) -> codec.
             if (cached := cached_ids.read(settings)) is None:
                 raise
             return cached
-        _compare_with_cached(settings, ids)
+        compare_with_cached(settings, ids)
         cached_ids.write(settings, ids)
         return ids
 
@@ -101,7 +101,7 @@ async def load_codec(settings: Settings, health: Health | None = None) -> codec.
         current_or_cached,
         RegistryAwayError,
         str,
-        longest_pause=15.0,
+        longest_pause=5.0,
     )
     return ids.codec()
 

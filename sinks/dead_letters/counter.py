@@ -20,12 +20,11 @@ from schemas.topics import DEAD_LETTERS
 from sinks.dead_letters import count_store
 from sinks.dead_letters.count_store import Counted
 from sinks.dead_letters.letters import read_letter
-from sinks.log import Log, event_id
+from sinks.log import STALLED_S, Log, event_id
 from sinks.postgres.session import Leader
 
 log = logs.get("hookline.sinks.dead_letters")
 
-_STALLED_S = 30.0
 _WARNING = "dead-letter-counts"
 
 
@@ -80,7 +79,7 @@ class LetterCounter:
                 return None
             counted[partition] = due
         begin = {partition: counted[partition].next_offset for partition in starts}
-        async for fetched in kafka.read(begin, ends, _STALLED_S):
+        async for fetched in kafka.read(begin, ends):
             for partition, batch in fetched.items():
                 if (after := await self._count(partition, counted[partition], batch)) is None:
                     return None
@@ -138,7 +137,7 @@ class LetterCounter:
             return True
         last = held.next_offset - 1
         if held.last_event_id is not None and last >= start:
-            async with asyncio.timeout(_STALLED_S):
+            async with asyncio.timeout(STALLED_S):
                 found = await kafka.event_id(partition, last)
             if found != held.last_event_id:
                 return False

@@ -82,14 +82,14 @@ def read_letter(record: Any) -> Letter:
         headers.get(envelopes.REASON, ""),
         received,
     )
-    return Letter(record.offset, _text(headers.get(envelopes.DELIVERY, "")), group, received)
+    return Letter(record.offset, text(headers.get(envelopes.DELIVERY, "")), group, received)
 
 
 def received_us(headers: Mapping[str, str], appended_ms: int) -> int:
     """Return when the ingress received a delivery; else when it, or its letter, was appended."""
     for name, unit in ((envelopes.RECEIVED_US, 1), (envelopes.RAW_TIME, 1000)):
-        text = headers.get(name, "")
-        if text.isascii() and text.isdigit() and 0 < (at := int(text[:20]) * unit) <= _LAST_US:
+        given = headers.get(name, "")
+        if given.isascii() and given.isdigit() and 0 < (at := int(given[:20]) * unit) <= _LAST_US:
             return at
     return min(max(appended_ms, 0) * 1000, _LAST_US)
 
@@ -100,11 +100,11 @@ def group_of(source: str, shop: str, entity: str, reason: str, received: int) ->
         return None
     kind = entity.removeprefix(f"{source}/{shop}/").partition(":")[0]
     return Group(
-        _text(source),
-        _text(shop),
+        text(source),
+        text(shop),
         datetime.fromtimestamp(received // 1_000_000, UTC).date(),
         kind if _KIND.fullmatch(kind) else NO_KIND,
-        _text(reason),
+        text(reason),
     )
 
 
@@ -143,6 +143,6 @@ def _held(counts: Counts, group: Group, at: int) -> Count:
     return held
 
 
-def _text(value: str) -> str:
+def text(value: str) -> str:
     """Return a text that PostgreSQL can store, in an index too."""
     return value[:_LONGEST_NAME].replace("\0", "\ufffd")

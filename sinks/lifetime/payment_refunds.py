@@ -23,10 +23,13 @@ _NO_MONEY = ("INVOICE", "CREDIT")
 
 
 class PaymentRefund(msgspec.Struct, frozen=True, gc=False):
-    """What one payment gave back in all, newest state, with the steps that led there."""
+    """What one payment gave back in all, newest state, with the steps that led there.
+
+    ``refunded`` is None where the payment was given back whole and no event gives its amount.
+    """
 
     payment_id: str
-    refunded: Decimal
+    refunded: Decimal | None
     steps: tuple[RefundedStep, ...] = ()
 
 
@@ -53,7 +56,9 @@ def payment_refund(fields: Mapping[str, Any]) -> PaymentRefund | None:
     if refunded is None and fields.get("status") == "REFUNDED":
         refunded = fields.get("amount")
         at = fields.get(FIRST_STATUS_REFUNDED, fields["first_occurred_at"])
-        steps = () if refunded is None else ((Decimal(refunded), at),)
+        steps = ((Decimal(refunded or 0), at),)
+        if refunded is None:
+            return PaymentRefund(fields["payment_id"], None, steps)
     if refunded is None or Decimal(refunded) <= 0:
         return None
     return PaymentRefund(fields["payment_id"], Decimal(refunded), steps)

@@ -115,7 +115,7 @@ def refunds_observable(order: OrderState, effects: Sequence[RefundEffect]) -> bo
 
 def _effects(order: OrderState, prices: Prices) -> Iterator[RefundEffect]:
     if order.source in REFUNDS_FROM_PAYMENTS:
-        given = list(_of_payments(order))
+        given = list(_of_payments(order, prices))
     else:
         given = list(_of_order(order, prices))
     if order.status is OrderStatus.REFUNDED and not any(map(_has_amount, given)):
@@ -129,8 +129,16 @@ def _has_amount(effect: RefundEffect) -> bool:
     return (effect.goods, effect.goodwill, effect.shipping) != (None, None, None)
 
 
-def _of_payments(order: OrderState) -> Iterator[RefundEffect]:
+def _of_payments(order: OrderState, prices: Prices) -> Iterator[RefundEffect]:
     for payment in order.payments:
+        if payment.refunded is None:  # whole, as an order that is REFUNDED and gives no amount
+            yield RefundEffect(
+                refunded_at=payment.steps[0][1],
+                basis=RefundBasis.PAYMENT,
+                refund_id=payment.payment_id,
+                goods=prices.untaxed,
+            )
+            continue
         for money, at in _increments(payment.refunded, payment.steps, order.placed_at):
             yield RefundEffect(
                 refunded_at=at,

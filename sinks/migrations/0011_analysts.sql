@@ -162,8 +162,7 @@ CREATE VIEW shop_days AS
 WITH sold AS MATERIALIZED (
     SELECT source, shop, (placed_at AT TIME ZONE timezone)::date AS day,
         coalesce(currency, '') AS currency, customer_key, is_renewal, gross, discounts, taxes,
-        shipping, gift_cards_sold, net, net + coalesce(refunded, 0) AS net_before_refunds,
-        refunds_observable, links <> '{}' AS has_links
+        shipping, gift_cards_sold, net, net + coalesce(refunded, 0) AS net_before_refunds
     FROM orders WHERE standing = 'COUNTED'
 ), sales AS (
     SELECT source, shop, day, currency, count(*) AS orders,
@@ -206,12 +205,13 @@ WITH sold AS MATERIALIZED (
         AND order_standing IN ('COUNTED', 'PENDING')
     GROUP BY 1, 2, 3, 4
 ), of_shop AS (
+    -- Of all orders: what a platform tells does not depend on whether an order still counts.
     SELECT source, shop, coalesce(bool_or(refunds_observable), false) AS refunds_observable,
-        coalesce(bool_or(has_links), true) AS names_carts,
+        coalesce(bool_or(links <> '{}'), true) AS names_carts,
         EXISTS (
             SELECT FROM cart_generations g WHERE g.source = s.source AND g.shop = s.shop
         ) AS has_carts
-    FROM shops s LEFT JOIN sold USING (source, shop) GROUP BY source, shop
+    FROM shops s LEFT JOIN orders USING (source, shop) GROUP BY source, shop
 ), days AS (
     SELECT source, shop, day, currency, coalesce(orders, 0) AS orders,
         coalesce(renewals, 0) AS renewals, coalesce(orders_without_net, 0) AS orders_without_net,

@@ -9,10 +9,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
+from uuid import UUID
 
 import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2
 from psycopg import AsyncConnection
 
 from runtime import logs, metrics
@@ -98,7 +100,7 @@ class Relay:
                 metrics.unset(metrics.SIGNALS_WAITING)  # the leader counts them
             return 0
         producer = await self._ready_producer()
-        sending = [await producer.send(self._topic, **self._record(row.signal)) for row in unsent]
+        sending = [await self._send(producer, row.signal) for row in unsent]
         for acknowledged in sending:
             await self._acknowledged(acknowledged)
         if await self._leader.run(partial(_mark, unsent)) is None:
@@ -132,10 +134,10 @@ class Relay:
     def _signal_id(self, record: Any) -> str | None:
         try:
             signal = self._codec.decode(record.value)
+            return str(UUID(signal.signal_id)) if isinstance(signal, CartSignal) else None
         except Exception as error:  # noqa: BLE001 - a foreign record can fail in any way
             log.warning("not a cart signal", offset=record.offset, reason=type(error).__name__)
             return None
-        return signal.signal_id if isinstance(signal, CartSignal) else None
 
     async def _ready_producer(self) -> AIOKafkaProducer:
         if self._producer is None:
@@ -150,6 +152,11 @@ class Relay:
             await producer.stop()
             raise
         return producer
+
+    async def _send(self, producer: AIOKafkaProducer, signal: CartSignal) -> "asyncio.Future[Any]":
+        """Queue a signal, in its turn; waits where the topic has no leader or the queue is full."""
+        record = self._record(signal)
+        return await self._retry(lambda: producer.send(self._topic, **record))
 
     async def _acknowledged(self, acknowledged: "asyncio.Future[Any]") -> None:
         """Wait for as long as it takes: this producer repeats a request without duplicates."""
@@ -166,19 +173,23 @@ class Relay:
             try:
                 result = await attempt()
             except (KafkaError, OSError) as error:
-                await self._wait(str(error))
+                await self._wait(str(error) or repr(error))
             else:
                 self._health.met(_CONDITION)
                 return result
 
     async def _wait(self, reason: str) -> None:
+        if self._health.unmet.get(_CONDITION) != reason:  # once, not in every attempt
+            log.warning("signals wait for kafka", reason=reason)
         self._health.waiting(_CONDITION, reason)
-        log.warning("signals wait for kafka", reason=reason)
         await self._leader.run(_keep_alive)
         await asyncio.sleep(_PAUSE)
 
     def _record(self, signal: CartSignal) -> dict[str, Any]:
-        return {"key": signal.cart_key.encode(), "value": self._codec.encode(signal)}
+        key = signal.cart_key.encode()
+        # As Kafka's default partitioner, but never a partition that somebody added.
+        partition = (murmur2(key) & 0x7FFFFFFF) % self._settings.partitions
+        return {"key": key, "value": self._codec.encode(signal), "partition": partition}
 
 
 async def _unsent(connection: AsyncConnection[Any]) -> list[UnsentSignal]:

@@ -64,7 +64,7 @@ class NoLongerWantedError(Exception):
 
 
 class Database:
-    """One session for one caller at a time, opened on demand and reopened after a loss.
+    """One session, opened on demand and reopened after a loss; callers take turns.
 
     ``schema``: instead of the settings' own, for tables that a rebuild writes. ``session``:
     further settings of the session.
@@ -85,6 +85,7 @@ class Database:
         self._health = health
         self.name = name
         self._connection: AsyncConnection[Any] | None = None
+        self._turn = asyncio.Lock()
 
         class Cursor(AsyncCursor[Any]):
             """Counts finished statements, so that a long transaction is not taken for a hang."""
@@ -106,7 +107,17 @@ class Database:
         ``work`` is repeated after a lost race, a lost connection and a commit whose result is
         unknown, so it must detect that it was committed before. Raises NoLongerWantedError once
         ``is_wanted`` is false between two attempts; other errors pass through.
+
+        A second caller waits: partitions can be assigned while a batch is still being written.
         """
+        async with self._turn:
+            return await self._run(work, is_wanted)
+
+    async def _run(
+        self,
+        work: Callable[[AsyncConnection[Any]], Awaitable[Result]],
+        is_wanted: Callable[[], bool],
+    ) -> Result:
         delay, longest = _BACKOFF
         while is_wanted():
             try:

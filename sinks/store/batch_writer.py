@@ -15,7 +15,7 @@ from runtime.stage import Batch, MovedError, RefusedError
 from schemas.codec import Codec, UnknownSchemaError
 from schemas.events import TOPIC_OF, Event, Micros
 from schemas.topics import BY_RECORD
-from sinks.log import event_id
+from sinks.log import event_id, is_outcome
 from sinks.postgres.session import Database, NoLongerWantedError
 from sinks.store import apply, stored_offsets
 from sinks.store.entity_locks import MoreKeysError
@@ -184,8 +184,8 @@ class Writer:
         The registry's ids have changed then. To set the record aside would lose it from the tables.
         """
         name = self._codec.record_name(record.value or b"")
-        is_ours = event_id(record.headers) is not None
-        if is_ours and name is not None and not record.topic.endswith(BY_RECORD[name].name):
+        is_another = name is not None and not record.topic.endswith(BY_RECORD[name].name)
+        if is_another and is_outcome(record.headers):
             raise RefusedError(
                 f"{_position(record)} has the schema id of {name}: the registry lost its data or"
                 " was restored out of order. Restore it with the same ids; nothing is lost"
@@ -193,15 +193,18 @@ class Writer:
             )
 
     async def _learn_schema(self, record: Any, schema_id: int, prepared: DecodedBatches) -> None:
-        """Decode a record whose schema is not known yet, with the registry's help."""
+        """Decode a record whose schema is not known yet, with the registry's help.
+
+        Another producer's is set aside unasked, so that it cannot wait for a registry that is away.
+        """
+        if not is_outcome(record.headers):
+            prepared.refused.append(_reject(record, "decode", "of no schema of ours"))
+            return
         name = next((n for n, topic in BY_RECORD.items() if record.topic.endswith(topic.name)), "")
         try:
             await self._learn(schema_id, name)
             self._decode(record, prepared)
         except (UnknownSchemaError, RegistryError) as error:
-            if event_id(record.headers) is None:
-                prepared.refused.append(_reject(record, "decode", "of no schema of ours"))
-                return
             # The record is sound: rejecting it would lose it from the tables.
             raise RefusedError(
                 f"{_position(record)}: {error}. A newer Hookline wrote it, or the registry lost"

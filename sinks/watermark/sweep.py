@@ -22,6 +22,7 @@ from sinks.watermark.watermark import Ingresses, Watermark, margin_ms
 log = logs.get("hookline.sinks.sweep")
 
 _DAY_MS = 86_400_000
+_CONDITION = "kafka-watermark"
 _LOAD = "SELECT (extract(epoch FROM at) * 1000)::bigint, state FROM watermark"
 _SAVE = """
     INSERT INTO watermark (at, state, holder, since) VALUES (
@@ -38,7 +39,7 @@ class Sweep:
     """Moves the watermark; one sweep of all processes leads at a time. ``clock`` dates signals."""
 
     def __init__(self, settings: Settings, health: Health, clock: Callable[[], Micros]) -> None:
-        self._settings, self._clock = settings, clock
+        self._settings, self._health, self._clock = settings, health, clock
         self._leader = Leader(settings, health, "sweep")
         self._grace_ms = int(settings.sender_grace * 1000)
         self._log: Log | None = None
@@ -54,12 +55,20 @@ class Sweep:
                 try:
                     await self.step()
                 except (KafkaError, OSError) as error:
-                    log.warning("the watermark waits for kafka", error=str(error))
+                    self._wait(error)
                     await self._close_log()
+                else:
+                    self._health.met(_CONDITION)
                 await asyncio.sleep(self._settings.sweep_interval)
         finally:
             await self._close_log()
             await self._leader.close()
+
+    def _wait(self, error: Exception) -> None:
+        reason = f"the watermark cannot be moved: {str(error) or repr(error)}"
+        if self._health.unmet.get(_CONDITION) != reason:  # once, not in every interval
+            log.warning("the watermark waits for kafka", error=str(error) or repr(error))
+        self._health.waiting(_CONDITION, reason)
 
     async def step(self) -> Watermark | None:
         """Move the watermark once and fold what is due; None where another process leads.

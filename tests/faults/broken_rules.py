@@ -28,7 +28,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from tests.faults.rules import RULES, Rule
+from tests.faults.rule import Rule
+from tests.faults.rules import RULES
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("schemas", "runtime", "ingest", "processors", "sinks", "hookline", "tests")

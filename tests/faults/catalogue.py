@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tests import odd_worker
-from tests.faults import strikes, surroundings
+from tests.faults import brokers, strange_hosts, strangers, strikes, surroundings
 from tests.faults.poison import poison
 from tests.faults.storm import WORKERS, Fault
 
@@ -120,5 +120,8 @@ FAULTS = {
             "PostgreSQL restored to an older state",
             strikes.database_restored,
         ),
+        *brokers.ROWS,
+        *strangers.ROWS,
+        *strange_hosts.ROWS,
     )
 }

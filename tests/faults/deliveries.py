@@ -35,11 +35,19 @@ SLOTS = (
     ("order", "customer", "shipment-1"),
     ("cart",),
 )
+ADDED = "run-free/added"
+"""A shop that ``shops_toml`` has only where it is asked for."""
+_SHOPS = (
+    ("run-free", "lakeside", TOKEN, "USD"),
+    ("shoprocket", "corner", TOKEN, "GBP"),
+    ("spiffy", "johns", KEY, "EUR"),
+)
 _SHOP = ("run-free/lakeside", "shoprocket/corner", "spiffy/johns", "shoprocket/corner")
 
 
-def shops_toml(window: int | None = None) -> str:
+def shops_toml(window: int | None = None, *, with_added: bool = False) -> str:
     """The shops file; ``window``: seconds in which a repeat is one, where it is not the usual."""
+    shops = _SHOPS + ((*ADDED.split("/"), TOKEN, "USD"),) * with_added
     said = ""
     if window is not None:
         said = f'window = "{window}s"\nstate_retry_window = "{window}s"\n'
@@ -50,11 +58,7 @@ id = "{shop}"
 secrets = ["{secret}"]
 currency = "{currency}"
 {said}"""
-        for source, shop, secret, currency in (
-            ("run-free", "lakeside", TOKEN, "USD"),
-            ("shoprocket", "corner", TOKEN, "GBP"),
-            ("spiffy", "johns", KEY, "EUR"),
-        )
+        for source, shop, secret, currency in shops
     )
 
 
@@ -74,6 +78,10 @@ class Numbered:
         return SLOTS[self.kind]
 
     @property
+    def shop(self) -> str:
+        return _SHOP[self.kind]
+
+    @property
     def subtotal(self) -> Decimal:
         """What an order adds to its customer's net."""
         return Decimal(self.number % 500) + Decimal("10.25")
@@ -82,7 +90,7 @@ class Numbered:
     def entity(self) -> str:
         kind = "cart:crt" if self.kind == KINDS - 1 else "order:ord"
         native = f"order:{self.number}" if self.kind in (0, 2) else f"{kind}_{self.number}"
-        return f"{_SHOP[self.kind]}/{native}"
+        return f"{self.shop}/{native}"
 
     @property
     def is_recovering(self) -> bool:
@@ -100,12 +108,12 @@ class Numbered:
     def digest(self) -> bytes:
         """What the index headers of its outcomes carry."""
         event = ("order/created", "order.created", "orders/fulfilled", "cart.abandoned")[self.kind]
-        source, _, shop = _SHOP[self.kind].partition("/")
+        source, _, shop = self.shop.partition("/")
         return dedupe.digest(source, shop, event, "", self.body)
 
     def request(self, host: str) -> bytes:
         """The whole HTTP request, proved as its platform proves."""
-        path, headers, body = f"/hooks/{_SHOP[self.kind]}", {}, self.body
+        path, headers, body = f"/hooks/{self.shop}", {}, self.body
         if self.kind == 2:
             headers["X-Spiffy-Topic"] = "orders/fulfilled"
             proof = hmac.digest(KEY.encode(), body, "sha256")
@@ -216,6 +224,15 @@ class Numbered:
         )
 
 
+@dataclass(frozen=True)
+class AddedLater(Numbered):
+    """An order of a shop that is added to the shops file during the storm; its kind is 0."""
+
+    @property
+    def shop(self) -> str:
+        return ADDED
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
     """The rows that deliveries must end in.
@@ -238,7 +255,7 @@ def rows_of(deliveries: Iterable[Numbered]) -> Rows:
         if delivery.kind == KINDS - 1:
             carts[delivery.entity] = "ABANDONED"
             continue
-        place = (_SHOP[delivery.kind], ("USD", "GBP", "EUR")[delivery.kind])
+        place = (delivery.shop, ("USD", "GBP", "EUR")[delivery.kind])
         orders[place][delivery.email] += 1
         net[*place, delivery.email] += delivery.subtotal
         if delivery.is_recovering:

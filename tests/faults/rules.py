@@ -1,6 +1,7 @@
 """The rules that can be broken: each one line of code, its swap, and the tests that guard it."""
 
-from dataclasses import dataclass
+from tests.faults.rule import Rule
+from tests.faults.stranger_rules import STRANGER_RULES
 
 STORE = "tests/integration/test_sink_store.py"
 INDEX = "tests/unit/processors/index/test_partition_index.py"
@@ -8,20 +9,8 @@ VERDICTS = "tests/unit/processors/test_decide.py"
 STAGE = "tests/unit/processors/test_agent.py"
 KILLS = "tests/unit/processors/test_prefix_kill.py"
 
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule. ``says``: what goes wrong without it. ``catchers``: arguments for pytest."""
-
-    name: str
-    says: str
-    path: str
-    line: str
-    broken: str
-    catchers: tuple[str, ...]
-
-
 RULES = (
+    *STRANGER_RULES,
     Rule(
         "as-of",
         "a replay is compared with outcomes after it",
@@ -49,7 +38,7 @@ RULES = (
     Rule(
         "written-by-offset",
         "after a crash the outcomes in the logs are written again",
-        "processors/decide.py",
+        "processors/pending.py",
         "        if written is None or not written.is_complete:\n",
         "        if written is None or written.missing is not None:\n",
         (VERDICTS, KILLS),
@@ -132,7 +121,7 @@ RULES = (
     Rule(
         "trimmed-outcomes",
         "repeats are taken for new deliveries where an outcome log was trimmed",
-        "processors/index/recovery.py",
+        "processors/index/horizon.py",
         "    if start > 0 and not retention_ms > now_ms - horizon_ms:\n",
         "    if False:\n",
         ("tests/unit/processors/index/test_recovery.py",),
@@ -238,6 +227,54 @@ RULES = (
         "    WHERE topic = %s AND partition = %s AND next_offset = %s\n",
         "    WHERE topic = %s AND partition = %s AND next_offset >= least(%s, 0)\n",
         ("tests/integration/test_dead_letter_counts.py",),
+    ),
+    Rule(
+        "in-sync-of-all",
+        "one broker away ends all appends, unannounced",
+        "runtime/kafka/declared_settings.py",
+        " and int(found) >= replicas:\n",
+        " and int(found) >= replicas * 9:\n",
+        ("tests/unit/runtime/kafka/test_topics_admin.py",),
+    ),
+    Rule(
+        "silent-broker",
+        "every look-up waits again for a broker that gives no answer",
+        "runtime/kafka/silent_brokers.py",
+        "        elif time.monotonic() - began > REFUSED_WITHIN:\n",
+        "        elif time.monotonic() < began:\n",
+        ("tests/unit/runtime/kafka/test_silent_brokers.py",),
+    ),
+    Rule(
+        "own-locks",
+        "nobody connects to any broker while one gives no answer",
+        "runtime/kafka/silent_brokers.py",
+        "        client._get_conn_lock_value = nullcontext()",
+        "        client._get_conn_lock_value = asyncio.Lock()",
+        ("tests/unit/runtime/kafka/test_silent_brokers.py",),
+    ),
+    Rule(
+        "brokers-of-the-data",
+        "a data folder is started with another number of brokers, and its records seem lost",
+        "hookline/local/servers/cluster.py",
+        "    if found and count != found:\n",
+        "    if found and count < 0:\n",
+        ("tests/unit/hookline/local/test_cluster.py",),
+    ),
+    Rule(
+        "doctor-offsets",
+        "deliveries that a moved offset skips are found by no check",
+        "hookline/local/doctor/strangers.py",
+        "        if skipped is not None:\n",
+        "        if skipped == -1:\n",
+        ("tests/integration/test_doctor.py",),
+    ),
+    Rule(
+        "logs-to-stderr",
+        "a record of another producer spoils what `audit --json` prints",
+        "runtime/logs.py",
+        "structlog.PrintLogger(sys.stderr))",
+        "structlog.PrintLogger(sys.stdout))",
+        ("tests/unit/runtime/test_logs.py",),
     ),
     Rule(
         "promise",

@@ -17,11 +17,15 @@ from psycopg import OperationalError
 from hookline.local.servers.server import Server
 from runtime.settings import Settings
 from tests import senders
+from tests.cluster import Cluster
 from tests.conftest import LiveStack
 from tests.faults import verify
 from tests.faults.deliveries import PAIRED, Numbered, shops_toml
+from tests.faults.outcome import Outcome
+from tests.faults.plain_client import Silence
 from tests.faults.proxy import Proxy
-from tests.faults.verify import Found
+from tests.faults.verify import Strangers
+from tests.faults.watched import Watched, longest_silence, ready_after, watching
 from tests.pipeline import Pipeline, Shape
 
 TWICE = 0.2
@@ -40,7 +44,8 @@ class Fault:
     """One fault. ``recovery``: seconds within which nothing may be behind any more.
 
     ``around``: what the stages of a storm run in; such a storm is not shared. ``settings``
-    replace those of the stages. ``answers``: statuses that a sender must have seen.
+    replace those of the stages. ``answers``: statuses that a sender must have seen. ``exits``:
+    processes that may end by themselves; None: it is not looked at.
     """
 
     number: int
@@ -53,6 +58,7 @@ class Fault:
     around: Around | None = None
     answers: frozenset[int] = frozenset()
     window: int | None = None  # the shops' dedupe window, seconds
+    exits: int | None = None
 
     @property
     def is_alone(self) -> bool:
@@ -62,31 +68,6 @@ class Fault:
             or bool(self.settings or self.window)
             or self.shape is not WORKERS
         )
-
-
-@dataclass(slots=True)
-class Outcome:
-    """A run's figures. ``recovered``: seconds from the end of the fault to no lag."""
-
-    fault: Fault
-    seed: int
-    found: Found
-    recovered: float
-    answers: dict[str, int]
-    seconds: float
-    dead: int
-
-    @property
-    def is_slow(self) -> bool:
-        """Whether it took longer to recover than it may."""
-        return self.recovered > self.fault.recovery
-
-    @property
-    def problems(self) -> list[str]:
-        """What is wrong, in words; empty: nothing was lost and nothing counted twice."""
-        said = self.found.problems(self.dead)
-        said += [f"never answered {s}" for s in self.fault.answers if str(s) not in self.answers]
-        return said
 
 
 class Storm:
@@ -112,14 +93,19 @@ class Storm:
         self.proxy: Proxy | None = None
         self.disk: Path | None = None
         self.server: Server | None = None
+        self.cluster: Cluster | None = None
+        self.plain: Silence | None = None  # of a plain client of the same brokers
         self.dead = 0
         """Dead letters that the deliveries must have become."""
+        self.strangers = Strangers()
+        self.remarks: list[str] = []
+        """What a fault found wrong by itself."""
         self.scale = 1.0
         """How long faults last, in relation to a long storm."""
         self.is_spoilt = False  # a run went wrong: what stands is no ground for another
         self.count = 0
         """Distinct deliveries that this run sends, or more."""
-        self._base = 0
+        self._base = self._number = 0
         self._struck = False
 
     def open(self) -> None:
@@ -161,7 +147,20 @@ class Storm:
         ``rate``: deliveries a second; None: as fast as they are taken. Raises TimeoutError
         where the stages do not come to rest.
         """
+        with watching(self.settings, lambda: not self.pipeline.unready()) as watched:
+            return await self._run(fault, count, seed, rate, progress, watched)
+
+    async def _run(
+        self,
+        fault: Fault,
+        count: int,
+        seed: int,
+        rate: float | None,
+        progress: Callable[[int], None],
+        watched: Watched,
+    ) -> Outcome:
         began = time.monotonic()
+        ended = self.pipeline.exits
         self.is_spoilt = True
         self.chance.seed(seed)
         self._base, self.count, self._struck = len(self.sent.accepted), count, False
@@ -177,10 +176,18 @@ class Storm:
             reporting.cancel()
         await self.rest(fault, seed)
         recovered = time.monotonic() - struck
-        found = await verify.look(self.settings, self.sent, self.wanted)
+        await asyncio.to_thread(self.pipeline.wait_ready, PATIENCE)
+        ready = ready_after(struck, watched.unready_at)
+        silence = longest_silence(began, watched.looks)
+        found = await verify.look(self.settings, self.sent, self.wanted, self.strangers)
+        found.remarks += self.remarks
         answers = {str(answer): n for answer, n in (self.sent.answers - before).items()}
         seconds = time.monotonic() - began
-        outcome = Outcome(fault, seed, found, recovered, answers, seconds, self.dead)
+        exits = self.pipeline.exits - ended
+        outcome = Outcome(
+            fault, seed, found, recovered, ready, silence, exits, answers, seconds, self.dead,
+            plain=self.plain and self.plain.longest,
+        )  # fmt: skip
         self.is_spoilt = bool(outcome.problems)
         return outcome
 
@@ -193,11 +200,11 @@ class Storm:
     def _deliveries(self) -> Iterator[Numbered]:
         """New ones until there are enough and the fault has struck; some of them twice."""
         began = datetime.now(UTC)
-        first = len(self.wanted)
-        while len(self.wanted) - first < self.count or not self._struck:
-            for _ in range(PAIRED):
-                self.wanted.append(Numbered(len(self.wanted), began))
-            group = self.wanted[-PAIRED:]
+        first = self._number
+        while self._number - first < self.count or not self._struck:
+            group = [Numbered(self._number + each, began) for each in range(PAIRED)]
+            self._number += PAIRED
+            self.wanted += group
             group += [each for each in group if self.chance.random() < TWICE]
             self.chance.shuffle(group)
             yield from group

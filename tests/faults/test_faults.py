@@ -27,6 +27,8 @@ IN_SHORT = (
     "kill-database",
     "power-cut",
     "clocks",
+    "codecs",
+    "foreign-records",
 )
 """What fits into the time of the default tests; `make faults COUNT=2000` runs all in short."""
 SHARED = {name: FAULTS[name] for name in IN_SHORT if not FAULTS[name].is_alone}

@@ -1,6 +1,7 @@
 """What stands after a storm, against what was sent: logs, tables, audit."""
 
 import asyncio
+import json
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -27,7 +28,7 @@ class Found:
     canonical outcomes beyond the first of what was sent. ``late``: second copies of one
     outcome, of the same event id. ``strange``: second copies that differ. ``disordered``:
     outcomes behind a younger one of their entity. ``doubled``: rows of the two tables that
-    differ. ``audit``: exit code.
+    differ. ``audit``: exit code. ``foreign``: records of outcome topics that are no outcome.
     """
 
     deliveries: int = 0
@@ -42,6 +43,7 @@ class Found:
     dead: int = 0
     doubled: int = 0
     audit: int = 0
+    foreign: int = 0
     remarks: list[str] = field(default_factory=list)
 
     def problems(self, dead: int = 0) -> list[str]:
@@ -51,6 +53,19 @@ class Found:
         if self.dead != dead:
             said.append(f"{self.dead} dead letters, not {dead}")
         return said + self.remarks
+
+
+@dataclass(slots=True)
+class Strangers:
+    """Records of other producers that a storm holds.
+
+    ``raw``: in the raw topic. ``outcomes``: in outcome topics; ``canonical``: those of them in
+    canonical topics, each of which is a row of ``sink_rejects``.
+    """
+
+    raw: int = 0
+    outcomes: int = 0
+    canonical: int = 0
 
 
 class _Logs:
@@ -78,11 +93,15 @@ class _Logs:
                 for key, records in fetched.items():
                     for record in records:
                         self._take(names[key.topic], record)
-                    if records[-1].offset + 1 >= ends[key]:
+                for key in tuple(left):  # by position: the last offset may be a transaction marker
+                    if await reader.position(key) >= ends[key]:
                         left.discard(key)
 
     def _take(self, topic: str, record: Any) -> None:
         said = dict(record.headers)
+        if envelopes.RAW_OFFSET not in said:
+            self._found.foreign += 1
+            return
         raw_offset, slot = int(said[envelopes.RAW_OFFSET]), said[envelopes.SLOT].decode()
         self.settled.add(said[envelopes.DELIVERY].decode())
         place = (record.partition, raw_offset, slot)
@@ -119,8 +138,10 @@ async def reading(settings: Settings, group: str = "never-joined") -> AsyncItera
         await reader.stop()
 
 
-async def look(settings: Settings, sent: Sent, wanted: Collection[Numbered]) -> Found:
-    """Compare everything that stands with what was sent."""
+async def look(
+    settings: Settings, sent: Sent, wanted: Collection[Numbered], strangers: Strangers
+) -> Found:
+    """Compare everything that stands with what was sent, by us and by others."""
     found = Found(deliveries=len(wanted), accepted=len(sent.accepted))
     logs = _Logs(settings, found)
     await logs.read()
@@ -128,18 +149,27 @@ async def look(settings: Settings, sent: Sent, wanted: Collection[Numbered]) -> 
     found.lost = len(expected - logs.standing.keys())
     found.repeats = sum(logs.standing.values()) - len(logs.standing)
     found.unkept = len(sent.accepted.keys() - logs.settled)
-    if strangers := logs.standing.keys() - expected:
-        found.strange += len(strangers)
-        found.remarks.append(f"{len(strangers)} outcomes that nobody sent")
-    _compare_tables(settings, wanted, found)
+    if unsent := logs.standing.keys() - expected:
+        found.strange += len(unsent)
+        found.remarks.append(f"{len(unsent)} outcomes that nobody sent")
+    if found.foreign != strangers.outcomes:
+        found.remarks.append(f"{found.foreign} foreign outcomes, not {strangers.outcomes}")
+    _compare_tables(settings, wanted, found, strangers.canonical)
     audit = await asyncio.to_thread(truth.audit, settings)
     found.audit = audit.returncode
     if audit.returncode:
         found.remarks.append(f"audit: {audit.stdout[-500:]}{audit.stderr[-500:]}")
+    else:
+        counted = json.loads(audit.stdout)
+        pair = counted["foreign"], counted["foreign_outcomes"]
+        if pair != (strangers.raw, strangers.outcomes):
+            found.remarks.append(f"the audit counts {pair} foreign records, not {strangers}")
     return found
 
 
-def _compare_tables(settings: Settings, wanted: Collection[Numbered], found: Found) -> None:
+def _compare_tables(
+    settings: Settings, wanted: Collection[Numbered], found: Found, rejects: int
+) -> None:
     rows = rows_of(wanted)
     lifetime: dict[tuple[str, str], list[tuple[int, Decimal]]] = defaultdict(list)
     with psycopg.connect(settings.database_url) as connection:
@@ -164,9 +194,13 @@ def _compare_tables(settings: Settings, wanted: Collection[Numbered], found: Fou
     found.doubled += sum(map(abs, stands.values()))
     assert activities is not None
     assert refused is not None
-    found.doubled += abs(activities[0] - len(rows.carts)) + refused[0]
+    found.doubled += abs(activities[0] - len(rows.carts)) + abs(refused[0] - rejects)
     if found.doubled:
-        found.remarks.append(f"{found.doubled} rows differ; carts {dict(stands - Counter())}"[:600])
+        found.remarks.append(
+            f"{found.doubled} rows differ; {refused[0]} rejects; carts {dict(stands - Counter())}"[
+                :600
+            ]
+        )
 
 
 async def lag(settings: Settings) -> tuple[int, int]:

@@ -229,7 +229,7 @@ ROWS: dict[int, list[tuple[Any, ...]]] = {
         (*_USD, date(2026, 1, 1), 4, 1, Decimal(137), 2, 135, Decimal("0.0146")),
         (*_USD, date(2026, 2, 1), 1, 0, Decimal(30), 0, 30, Decimal(0)),
     ],
-    17: [(*_USD, "v2", 1, 1, 1, Decimal(10), None, Decimal(10), Decimal(0), 0)],
+    17: [(*_USD, "v2", None, None, 1, 1, 1, Decimal(10), None, Decimal(10), Decimal(0), 0)],
     18: [(*_USD, "BACK", 1, 0, None, Decimal(30), 1, 0, 1)],
     19: [
         (*_USD, date(2026, 1, 1), 0, 2, 2, Decimal(120), Decimal(60)),
@@ -279,6 +279,14 @@ def test_the_dbt_sources_are_as_the_comments_say_and_hide_contact_data(tables: T
         tables.settings.sql_schema,
     )
     assert columns.items() <= dict(seen).items()
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"), [("SELECT 1; SELECT 2", "one query at a time"), (" -- ", "no query")]
+)
+def test_what_is_not_one_query_is_refused(reader: Reader, query: str, expected: str) -> None:
+    with pytest.raises(CommandError, match=expected):
+        reader.query(query)
 
 
 def test_the_list_names_what_the_role_may_read_and_what_each_holds(reader: Reader) -> None:

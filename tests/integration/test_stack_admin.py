@@ -8,7 +8,7 @@ from aiokafka.admin import NewPartitions
 from aiokafka.errors import KafkaConnectionError
 
 from runtime.health import Health
-from runtime.kafka import topics_admin
+from runtime.kafka import cluster_checks, topics_admin
 from schemas.topics import ALL, CARTS, MIB, WEBHOOKS
 from tests.conftest import LiveStack
 
@@ -103,8 +103,8 @@ async def test_a_stage_waits_for_a_broker_that_is_away_and_says_so(stack: LiveSt
 async def test_the_local_broker_keeps_offsets_as_long_as_raw_records(stack: LiveStack) -> None:
     settings = stack.settings()
     await topics_admin.create_topics(settings)
-    assert await topics_admin.advice(settings) == []
-    in_production = "\n".join(await topics_admin.advice(replace(settings, replication_factor=3)))
+    assert await cluster_checks.advice(settings) == []
+    in_production = "\n".join(await cluster_checks.advice(replace(settings, replication_factor=3)))
     assert "min.insync.replicas" in in_production
     assert "offsets.retention.minutes" not in in_production
 

@@ -153,12 +153,14 @@ def _refunds(tables: Tables) -> Iterator[str]:
 def _payments(tables: Tables) -> Iterator[str]:
     """Refunds of payments are what the payments gave back; no other payment is in a net."""
     orders = {order["order_key"] for order in tables["orders"]}
-    given: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    given: defaultdict[tuple[str, str], Decimal | None] = defaultdict(Decimal)
     for refund in tables["refunds"]:
         if refund["basis"] == "PAYMENT":
             if refund["source"] not in _REFUNDS_IN_PAYMENTS:
                 yield f"{refund['order_key']}: a refund of a payment"
-            given[refund["order_key"], refund["refund_id"]] += refund["goodwill"]
+            of_payment = refund["order_key"], refund["refund_id"]
+            before, money = given[of_payment], refund["goodwill"]
+            given[of_payment] = None if before is None or money is None else before + money
         elif refund["source"] in _REFUNDS_IN_PAYMENTS and refund["basis"] != "STATUS":
             yield f"{refund['order_key']}: {refund['basis']}, though payments decide"
     expected = {
@@ -166,18 +168,21 @@ def _payments(tables: Tables) -> Iterator[str]:
         for payment in tables["payments"]
         if payment["source"] in _REFUNDS_IN_PAYMENTS
         and payment["order_key"] in orders
-        and (back := _given_back(payment)) > 0
+        and ((back := _given_back(payment)) is None or back > 0)
     }
     if dict(given) != expected:
         yield f"payments gave back {expected}, refunds are {dict(given)}"
 
 
-def _given_back(payment: Row) -> Decimal:
+def _given_back(payment: Row) -> Decimal | None:
+    """Return the money that a payment gave back; None where that is all, and not how much."""
     if payment["is_test"] or payment["kind"] in ("INVOICE", "CREDIT"):
         return _ZERO
     back = payment["refunded_amount"]
     if back is None and payment["status"] == "REFUNDED":
         back = payment["amount"]
+        if back is None:
+            return None
     return Decimal(back or 0)
 
 

@@ -1,4 +1,4 @@
-"""Apache Kafka as one node, broker and controller combined (KRaft)."""
+"""Apache Kafka as one node, broker and controller combined (KRaft); see also ``cluster.py``."""
 
 import asyncio
 import socket
@@ -19,7 +19,8 @@ from schemas.topics import MIB, RAW_RETENTION
 HEAP = "384m"
 
 
-def _cluster_id() -> str:
+def new_cluster_id() -> str:
+    """Draw an id as Kafka writes them."""
     return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A", 1)
 
 
@@ -68,6 +69,10 @@ class Kafka(Server):
         """Bootstrap servers."""
         return f"127.0.0.1:{self.port}"
 
+    def cluster_id(self) -> str:
+        """The id for a log folder that is formatted now."""
+        return new_cluster_id()
+
     def prepare(self) -> Child:
         """Format the log folder once; write the settings each time, since ports may change."""
         jars = fetch.ensure(fetch.KAFKA)
@@ -86,7 +91,7 @@ class Kafka(Server):
         lines = (f"{name}={value}\n" for name, value in self.properties().items())
         path.write_text("".join(lines))
         if not (self.directory / "log" / "meta.properties").exists():
-            tool = ["kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(path)]
+            tool = ["kafka.tools.StorageTool", "format", "-t", self.cluster_id(), "-c", str(path)]
             with self.log.open("ab") as log:
                 done = subprocess.run(
                     [*base, *tool],
@@ -112,21 +117,25 @@ class Kafka(Server):
 
     def is_ready(self) -> bool:
         """Whether its metadata lists a broker."""
+        return bool(self.known_brokers())
+
+    def known_brokers(self) -> set[int]:
+        """The ids of the brokers that its metadata lists; none while it does not answer."""
         try:
             socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
         except OSError:
-            return False
+            return set()
         # In another thread, since the caller may be running an event loop.
         with ThreadPoolExecutor(1) as thread:
-            return thread.submit(asyncio.run, _has_broker(self.brokers)).result()
+            return thread.submit(asyncio.run, _known_brokers(self.brokers)).result()
 
 
-async def _has_broker(brokers: str) -> bool:
+async def _known_brokers(brokers: str) -> set[int]:
     client = AIOKafkaClient(bootstrap_servers=brokers, request_timeout_ms=3000)
     try:
         await client.bootstrap()
-        return bool(client.cluster.brokers())
+        return {broker.nodeId for broker in client.cluster.brokers()}
     except (KafkaError, OSError):
-        return False
+        return set()
     finally:
         await client.close()

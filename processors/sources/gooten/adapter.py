@@ -14,7 +14,7 @@ from processors.sources.readers.document import from_json
 from processors.sources.readers.fields import MAX_ID, rows
 from processors.sources.readers.refusals import out_of_range, refusing_events, refusing_parse
 
-VERSION = 3
+VERSION = 4
 EVENT = "order-item-changed"
 """Our own name: the platform has none."""
 
@@ -42,8 +42,9 @@ def events(delivery: Delivery, parsed: Parsed) -> Slots:
     data: dict[str, Any] = parsed.payload
     given = rows(data, "Items")
     items = [(item, f"Items[{index}].") for index, item in enumerate(given or ())]
-    fit, lines = orders.read_lines(data, items)
-    order = orders.order(delivery, parsed, items, None if given is None else lines, fit, VERSION)
+    currency = orders.currency_of(delivery, data, items)
+    fit, lines = orders.read_lines(data, items, currency[0])
+    order = orders.order(delivery, parsed, currency, None if given is None else lines, fit, VERSION)
     return {"order": order, **shipments(delivery, order, items, lines)}
 
 

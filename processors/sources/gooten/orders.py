@@ -19,7 +19,6 @@ from processors.sources.readers.fields import (
     units,
 )
 from processors.sources.readers.prices import Fit
-from processors.sources.readers.refusals import invalid
 from schemas.events import Change, CurrencySource, CustomerRef, LineItem, Order, OrderStatus
 
 _ORDER = names("Id NiceId Items Total ShippingTotal ShippingAddress BillingAddress")
@@ -31,15 +30,20 @@ _LINE = names(
 )
 
 
-def read_lines(data: dict[str, Any], items: Items) -> tuple[Fit, list[LineItem]]:
-    """Read all items, cancelled ones too, with the reading of prices that gives the total."""
-    total, shipping = _price(data, "Total", ""), _price(data, "ShippingTotal", "")
+Currency = tuple[str | None, CurrencySource]
+
+
+def read_lines(data: dict[str, Any], items: Items, code: str | None) -> tuple[Fit, list[LineItem]]:
+    """Read all items, cancelled ones too, with the reading of prices that gives the total.
+
+    ``code``: the order's currency; amounts in another one count as not given.
+    """
+    total, shipping = (_price(data, key, "", code) for key in ("Total", "ShippingTotal"))
     goods = [not is_cancelled(text(item, "Status", path)) for item, path in items]
     priced = [
-        (_price(item, "Price", p, signed=True), units(item, "Quantity", p, signed=True))
-        for item, p in items
+        (_unreduced(item, p, code), units(item, "Quantity", p, signed=True)) for item, p in items
     ]
-    discounts = [_price(item, "DiscountAmount", path, signed=True) for item, path in items]
+    discounts = [_price(item, "DiscountAmount", p, code, signed=True) for item, p in items]
     which = Fit.UNKNOWN
     # It is not documented whether the total holds cancelled items, so both are tried.
     for kept in ([True] * len(items), goods):
@@ -47,22 +51,22 @@ def read_lines(data: dict[str, Any], items: Items) -> tuple[Fit, list[LineItem]]
         which = prices.fit(list(compress(priced, kept)), _goods(total, shipping, discount))
         if which is not Fit.NEITHER or all(goods) or not any(goods):
             break
-    return which, [_line(which, item, path) for item, path in items]
+    return which, [_line(which, item, path, code) for item, path in items]
 
 
 def order(
     delivery: Delivery,
     parsed: Parsed,
-    items: Items,
+    named: Currency,
     given: list[LineItem] | None,
     which: Fit,
     version: int,
 ) -> Order:
     """Build ``order``. ``given``: all its lines, of which cancelled ones are left out."""
+    currency, source = named
     lines = given or []
     data: dict[str, Any] = parsed.payload
     order_id = required_id(data, "Id")
-    currency, source = _currency(delivery, data, items)
     goods = [line for line in lines if not is_cancelled(line.status_word)]
     status = _status(lines, goods)
     is_unknown = status is OrderStatus.UNKNOWN
@@ -87,8 +91,8 @@ def order(
         if given is not None
         else None,
         discount_total=money.total((line.discount for line in goods), "Items") if lines else None,
-        shipping_total=_price(data, "ShippingTotal", ""),
-        total=_price(data, "Total", ""),
+        shipping_total=_price(data, "ShippingTotal", "", currency),
+        total=_price(data, "Total", "", currency),
         currency=currency,
         currency_source=source,
         attributes=merged(
@@ -124,27 +128,34 @@ def _goods(
     return money.less(total, money.less(shipping, discount or money.ZERO))
 
 
-def _price(values: dict[str, Any], key: str, path: str, *, signed: bool = False) -> Decimal | None:
-    return money.amount(mapping(values, key, path), "Price", f"{path}{key}.", signed=signed)
+def _price(
+    values: dict[str, Any], key: str, path: str, code: str | None, *, signed: bool = False
+) -> Decimal | None:
+    """Read an amount; None in another currency than the order's, unless it is 0."""
+    inner, where = mapping(values, key, path), f"{path}{key}."
+    value = money.amount(inner, "Price", where, signed=signed)
+    return value if not value or money.is_in(inner, "CurrencyCode", where, code) else None
 
 
-def _currency(
-    delivery: Delivery, data: dict[str, Any], items: Items
-) -> tuple[str | None, CurrencySource]:
-    """Return the one currency of all prices; refuse an order in two, which cannot be summed."""
+def _unreduced(item: dict[str, Any], path: str, code: str | None) -> Decimal | None:
+    """Read an item's price; None too where its discount is in another currency."""
+    given = money.amount(mapping(item, "DiscountAmount", path), "Price", path, signed=True)
+    if given and _price(item, "DiscountAmount", path, code, signed=True) is None:
+        return None
+    return _price(item, "Price", path, code, signed=True)
+
+
+def currency_of(delivery: Delivery, data: dict[str, Any], items: Items) -> Currency:
+    """Return the currency of the total, else of the first price that names one, else the shop's."""
     named = [(data, key, "") for key in ("Total", "ShippingTotal")]
     named += [(item, key, path) for item, path in items for key in ("Price", "DiscountAmount")]
-    currency: str | None = None
     for values, key, path in named:
         code, source = money.currency(
             mapping(values, key, path), "CurrencyCode", f"{path}{key}.", delivery.shop
         )
-        if source is not CurrencySource.PAYLOAD:
-            continue
-        if currency is not None and code != currency:
-            invalid(f"{path}{key}.CurrencyCode", f"{code} in an order in {currency}")
-        currency = code
-    return (currency, CurrencySource.PAYLOAD) if currency else money.of_shop(delivery.shop)
+        if source is CurrencySource.PAYLOAD:
+            return code, source
+    return money.of_shop(delivery.shop)
 
 
 def _customer(delivery: Delivery, data: dict[str, Any]) -> CustomerRef | None:
@@ -156,8 +167,8 @@ def _customer(delivery: Delivery, data: dict[str, Any]) -> CustomerRef | None:
     return None
 
 
-def _line(which: Fit, line: dict[str, Any], path: str) -> LineItem:
-    price = _price(line, "Price", path, signed=True)
+def _line(which: Fit, line: dict[str, Any], path: str, code: str | None) -> LineItem:
+    price = _unreduced(line, path, code)
     quantity = units(line, "Quantity", path, signed=True)
     unit_price, line_total = prices.readings(price, quantity, which, f"{path}Price.Price")
     if quantity == 1:  # one unit is the line, whatever the order's sum
@@ -172,7 +183,7 @@ def _line(which: Fit, line: dict[str, Any], path: str) -> LineItem:
         quantity=quantity,
         unit_price=unit_price,
         line_total=line_total,
-        discount=_price(line, "DiscountAmount", path, signed=True),
+        discount=_price(line, "DiscountAmount", path, code, signed=True),
         status_word=text(line, "Status", path),
         attributes=kept,
     )

@@ -239,6 +239,20 @@ def currency(
     return code.upper(), _OF_PAYLOAD
 
 
+def is_in(values: dict[str, Any], key: str, path: str, currency: str | None) -> bool:
+    """Return whether an amount is in the order's currency, or names none; note any other.
+
+    Such an amount counts as not given: its value in the order's currency is unknown.
+    """
+    code = values.get(key)
+    if code is None or currency is None or code == currency:
+        return True
+    if type(code) is not str or code.strip().upper() in ("", currency):
+        return True
+    unread(path + key, code)
+    return False
+
+
 def of_shop(shop: Shop) -> tuple[str | None, CurrencySource]:
     """Return the currency that shops.toml gives the shop."""
     if shop.currency is None:

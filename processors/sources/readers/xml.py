@@ -1,8 +1,8 @@
 """Parse Rails-style XML into the document that the same payload has in JSON.
 
-Dashes become underscores; ``type`` and ``nil`` are respected; times stay text. A number that is
-spelled as in JSON is one, any other spelling is left to the readers, as a text is. Line
-breaks around a text are layout.
+Dashes become underscores, namespaces are left out; ``type`` and ``nil`` are respected; times
+stay text. A number that is spelled as in JSON is one, any other spelling is left to the
+readers, as a text is. Line breaks around a text are layout.
 """
 
 import re
@@ -62,7 +62,7 @@ def _offset(body: bytes, line: int, column: int) -> int:
 
 
 def _name(element: Element) -> str:
-    return str(element.tag).replace("-", "_")
+    return str(element.tag).rpartition("}")[2].replace("-", "_")
 
 
 def _value(element: Element, path: str, depth: int) -> Any:

@@ -12,6 +12,7 @@ from processors.sources.readers.times import Moment, micros
 from processors.sources.shoprocket.statuses import refund_status
 from schemas.events import (
     Change,
+    CurrencySource,
     LineItem,
     Order,
     Payment,
@@ -32,16 +33,20 @@ _SETTLING = ("order.paid", "order.refunded")
 def price(
     values: dict[str, Any], key: str, path: str, currency: str | None, *, signed: bool = False
 ) -> Decimal | None:
-    """Read ``{"amount": 12400, "currency": "GBP"}`` as 124.00."""
-    inner = mapping(values, key, path)
-    code = text(inner, "currency", f"{path}{key}.") or currency
-    return money.minor(inner, "amount", f"{path}{key}.", code, signed=signed)
+    """Read ``{"amount": 12400, "currency": "GBP"}`` as 124.00; None in another currency."""
+    inner, where = mapping(values, key, path), f"{path}{key}."
+    if not money.is_in(inner, "currency", where, currency):
+        return None
+    code = currency or (text(inner, "currency", where) or "").strip().upper()
+    return money.minor(inner, "amount", where, code, signed=signed)
 
 
 def amount(values: dict[str, Any], key: str, path: str, currency: str | None) -> Decimal | None:
     """Read an amount that is an object with its currency, or a number in the order's."""
     if type(values.get(key)) is dict:
         return price(values, key, path, currency)
+    if not money.is_in(values, "currency", path, currency):
+        return None
     return money.minor(values, key, path, currency)
 
 
@@ -161,6 +166,7 @@ def _payment(
     when: Moment | None,
 ) -> Payment:
     payment_id = identifier(values, "id", path) or ""
+    currency, source = _currency_of(values, path, order, delivery.shop)
     return Payment(
         meta=meta.build(
             delivery,
@@ -178,13 +184,26 @@ def _payment(
         status_word=text(values, "status", path),
         order_id=order.order_id,
         customer=order.customer,
-        amount=amount(values, "amount", path, order.currency),
-        currency=order.currency,
-        currency_source=order.currency_source,
+        amount=amount(values, "amount", path, currency),
+        currency=currency,
+        currency_source=source,
         method_word=text(values, "method", path),
         created_at=micros(values, "createdAt", path, delivery.shop),
         attributes=attributes(values, _PAYMENT),
     )
+
+
+def _currency_of(
+    values: dict[str, Any], path: str, order: Order, shop: Shop
+) -> tuple[str | None, CurrencySource]:
+    """Return the currency that a payment names for its amount, else the order's."""
+    inner = values.get("amount")
+    where = f"{path}amount."
+    if type(inner) is not dict:
+        inner, where = values, path
+    if inner.get("currency") in (None, ""):
+        return order.currency, order.currency_source
+    return money.currency(inner, "currency", where, shop)
 
 
 def _payment_status(given: str | None, kind: PaymentKind, event: str) -> PaymentStatus:

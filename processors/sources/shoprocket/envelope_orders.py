@@ -24,6 +24,7 @@ from processors.sources.shoprocket.statuses import order_status
 from schemas.events import (
     Cart,
     Change,
+    CurrencySource,
     CustomerRef,
     LineItem,
     Meta,
@@ -32,6 +33,7 @@ from schemas.events import (
     PaymentStatus,
     Refund,
 )
+from schemas.shops import Shop
 
 SETTLED = {
     "order.paid": OrderStatus.PAID,
@@ -94,12 +96,23 @@ def _items_total(
     return money.total((line.line_total for line in lines), f"{path}items")
 
 
+def _currency(data: dict[str, Any], path: str, shop: Shop) -> tuple[str | None, CurrencySource]:
+    """Return the payload's currency, or that of its totals, else the shop's."""
+    if data.get("currency") in (None, ""):
+        totals, inner = mapping(data, "totals", path), f"{path}totals."
+        for key in ("total", "subtotal"):
+            total = mapping(totals, key, inner)
+            if total.get("currency") not in (None, ""):
+                return money.currency(total, "currency", f"{inner}{key}.", shop)
+    return money.currency(data, "currency", path, shop)
+
+
 def order(
     delivery: Delivery, head: Meta, data: dict[str, Any], path: str, kept: dict[str, str]
 ) -> Order:
     """Build an order. ``kept``: the envelope's attributes."""
     shop = delivery.shop
-    code, source = money.currency(data, "currency", path, shop)
+    code, source = _currency(data, path, shop)
     totals = mapping(data, "totals", path)
     lines = _lines(data, path, code)
     native = order_status(data, "status", "fulfillmentStatus", path)
@@ -183,7 +196,7 @@ def cart(
 ) -> Cart:
     """Build an abandoned cart. ``kept``: the envelope's attributes."""
     shop = delivery.shop
-    code, source = money.currency(data, "currency", path, shop)
+    code, source = _currency(data, path, shop)
     lines = _lines(data, path, code)
     return Cart(
         meta=head,

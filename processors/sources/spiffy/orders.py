@@ -113,7 +113,7 @@ def _order(delivery: Delivery, parsed: Parsed) -> Order:
         currency=currency,
         currency_source=source,
         attributes=merged(_kept(data), attributes(data, _ORDER)),
-        refunds=refunds(data, lines, shop),
+        refunds=refunds(data, lines, currency, shop),
         cleared=_cleared(data, change),
     )
 

@@ -47,9 +47,9 @@ _NO_LINES = _Lines(None, None, money.ZERO)
 
 
 def refunds(
-    data: dict[str, Any], lines: tuple[LineItem, ...] | None, shop: Shop
+    data: dict[str, Any], lines: tuple[LineItem, ...] | None, code: str | None, shop: Shop
 ) -> tuple[Refund, ...] | None:
-    """Read the refunds of an order that has these ``lines``; None where none are given."""
+    """Read the refunds of an order with these ``lines`` and this currency; None: none given."""
     given = rows(data, "refunds")
     if given is None:
         return None
@@ -60,7 +60,7 @@ def refunds(
         taxes_included = shop.taxes_included
     by_id = {line.line_id: line for line in lines or () if line.line_id is not None}
     return tuple(
-        _refund(refund, f"refunds[{index}].", by_id, shop, is_tax_inside=taxes_included)
+        _refund(refund, f"refunds[{index}].", by_id, code, shop, is_tax_inside=taxes_included)
         for index, refund in enumerate(given)
     )
 
@@ -69,6 +69,7 @@ def _refund(
     refund: dict[str, Any],
     path: str,
     lines: dict[str, LineItem],
+    code: str | None,
     shop: Shop,
     *,
     is_tax_inside: bool | None,
@@ -80,7 +81,7 @@ def _refund(
     made = [each for each in paid if each.status is PaymentStatus.SUCCEEDED]
     amount = None
     if paid:
-        parts = [money.amount(each.row, "amount", each.path, signed=True) for each in made]
+        parts = [_money_of(each, code) for each in made]
         amount = _size(money.total(parts, f"{path}transactions"))
         if amount is not None and returned.cards:  # gift cards are not among the goods
             amount = max(money.ZERO, money.less(amount, returned.cards))
@@ -114,6 +115,14 @@ def _transactions(refund: dict[str, Any], path: str) -> list[_Transaction]:
         given_text = text(row, "status", inner)
         result.append(_Transaction(transaction_status(given_text), given_text, row, inner))
     return result
+
+
+def _money_of(transaction: _Transaction, code: str | None) -> Decimal | None:
+    """Read a transaction's amount; None where it is not given in the order's currency."""
+    _, _, row, path = transaction
+    if not money.is_in(row, "currency", path, code):
+        return None
+    return money.amount(row, "amount", path, signed=True)
 
 
 def _outcome(

@@ -17,7 +17,9 @@ from runtime.consumer.client.fetched_records import FetchBuffer, Skips, skipped_
 from runtime.consumer.client.group_requests import BoundedRequests
 from runtime.consumer.client.refusals import RETRY
 from runtime.consumer.positions import Commit
-from runtime.kafka.reasons import DENIED
+from runtime.health import wait_until
+from runtime.kafka.reasons import DENIED, explained, explanation
+from runtime.kafka.silent_brokers import avoid_silent_brokers
 from runtime.stage import HasRecordFactory
 
 log = logs.get("hookline.delivery")
@@ -69,6 +71,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     ``skips``: where the fetched logs hold transaction markers.
     """
 
+    _consumer: Any
     last_heartbeat: float = 0.0
     beats: int = 0
 
@@ -90,6 +93,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         consumer._client._request_timeout_ms = int(self._answer_bound * 1000)
+        avoid_silent_brokers(consumer._client)
         return consumer
 
     @property
@@ -111,7 +115,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     async def on_start(self) -> None:
         """Start, install the stage's record factory, and observe the heartbeats."""
-        await super().on_start()
+        await wait_until(
+            self.consumer.health,
+            "kafka",
+            self._start_consumer,
+            (KafkaError, OSError),
+            lambda error: explanation(error, self.app.settings) or repr(error),
+            longest_pause=2.0,
+        )
         consumer = self._ensure_consumer()
         stage = self.app.stage
         factory = stage.record_factory if isinstance(stage, HasRecordFactory) else None
@@ -143,6 +154,17 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             return asyncio.sleep(RETRY)
 
         coordinator._push_error_to_user = pushed
+
+    async def _start_consumer(self) -> None:
+        """Connect Faust's consumer: a new one for each attempt."""
+        try:
+            async with explained(self.app.settings, "Read"):
+                await super().on_start()
+        except BaseException:
+            consumer, self._consumer = self._consumer, None
+            if consumer is not None:
+                await consumer.stop()
+            raise
 
     async def on_partitions_assigned(self, assigned: Any, generation_id: int = 0) -> None:
         """Count a finished join as a heartbeat."""

@@ -19,6 +19,7 @@ from ingest import publisher as module
 from ingest.partitioner import partition_of
 from ingest.publisher import EXIT_FATAL, KafkaPublisher, NotSentError, Record, exit_without_flush
 from runtime.settings import Settings
+from schemas.topics import INGRESS, WEBHOOKS, Topic
 from tests.batches import Batch
 
 RECORD = Record("t_hookline.webhooks", b"spiffy/johns/cart:1", b"{}", [("a", b"b")])
@@ -33,6 +34,7 @@ class Producer:
         self.batches: list[tuple[str, int, list[dict[str, Any]]]] = []
         self.futures: list[asyncio.Future[Any]] = []
         self.asked = 0
+        self.partitions = 12
         self.stopped = 0
 
     async def start(self) -> None:
@@ -44,7 +46,7 @@ class Producer:
 
     async def partitions_for(self, _topic: str) -> set[int]:
         self.asked += 1
-        return set(range(12))
+        return set(range(self.partitions))
 
     def create_batch(self) -> Batch:
         return Batch()
@@ -133,6 +135,21 @@ async def test_a_record_goes_to_the_partition_of_its_key_as_it_is(
         RECORD.topic, {"value": b"{}", "headers": [("a", b"b")], "timestamp": None}
     )  # fmt: skip
     assert producer.asked == 1
+
+
+@pytest.mark.parametrize(("topic", "kept"), [(WEBHOOKS, 12), (INGRESS, 1)])
+async def test_partitions_that_somebody_added_take_no_key_away(
+    connected: KafkaPublisher, producer: Producer, topic: Topic, kept: int
+) -> None:
+    producer.partitions = 24
+    keys = [b"spiffy/johns/cart:%d" % number for number in range(40)]
+    for key in keys:
+        connected.send(replace(RECORD, topic=Settings().topic(topic), key=key))
+    await turns()
+    partitions = {
+        record["key"]: number for _, number, records in producer.batches for record in records
+    }
+    assert partitions == {key: partition_of(key, kept) for key in keys}
 
 
 async def test_what_arrives_while_a_batch_is_unanswered_goes_as_the_next_one_in_order(

@@ -354,4 +354,4 @@ def test_an_outcome_log_must_reach_back_over_the_horizon(
 ) -> None:
     now, horizon = 1000 * HOUR, 920 * HOUR
     with pytest.raises(HorizonError) if is_refused else nullcontext():
-        check_horizon("hookline.duplicates/0", start, kept, horizon, now)
+        check_horizon("hookline.duplicates", 0, start, kept, horizon, now)

@@ -3,7 +3,8 @@
 import pytest
 
 from tests.faults.broken_rules import ROOT
-from tests.faults.rules import RULES, Rule
+from tests.faults.rule import Rule
+from tests.faults.rules import RULES
 
 EACH = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 

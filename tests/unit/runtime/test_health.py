@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from runtime.health import Health, serve
+from runtime import logs
+from runtime.health import Health, serve, wait_until
 from runtime.settings import Settings
 
 SETTINGS = Settings(host="127.0.0.1", health_port=0)
@@ -71,3 +72,22 @@ async def test_a_port_that_is_taken_is_an_error_that_names_the_setting() -> None
 
         with pytest.raises(OSError, match="HOOKLINE_HEALTH_PORT"):
             await serve(settings, Health())
+
+
+async def test_a_wait_logs_each_reason_once_and_ends_at_a_final_error(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = asyncio.sleep
+    monkeypatch.setattr(asyncio, "sleep", lambda _seconds: real(0))
+    errors = [OSError("a"), OSError("a"), TimeoutError("b"), OSError("a"), FileNotFoundError("c")]
+    health, shown = Health(), []
+
+    async def attempt() -> None:
+        shown.append(dict(health.unmet))
+        raise errors.pop(0)
+
+    logs.configure(SETTINGS, "test")
+    with pytest.raises(FileNotFoundError):
+        await wait_until(health, "kafka", attempt, OSError, str, final=FileNotFoundError)
+    assert shown == [{}, {"kafka": "a"}, {"kafka": "a"}, {"kafka": "b"}, {"kafka": "a"}]
+    assert capsys.readouterr().err.count("waiting") == 2

@@ -154,3 +154,11 @@ def test_a_line_for_people_is_no_json() -> None:
 def test_a_setting_that_does_not_exist_is_refused(wrong: Any) -> None:
     with pytest.raises(SettingsError, match="HOOKLINE_LOG_"):
         logs.configure(replace(SETTINGS, **wrong), "ingest", io.StringIO())
+
+
+def test_a_process_that_configures_no_logs_writes_none_to_its_output() -> None:
+    code = "from runtime import logs; logs.get('hookline.audit').warning('a record of another')"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert (ended.stdout, "a record of another" in ended.stderr) == ("", True)

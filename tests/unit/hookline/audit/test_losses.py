@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline.local.doctor import IndexSize
+from hookline.local.doctor.index_size import IndexSize
 from processors.index.outcome_headers import parse_outcome_headers
 from processors.index.partition_index import PartitionIndex
 from runtime.kafka.operator_decisions import accepted_until, divided

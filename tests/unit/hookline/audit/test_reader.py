@@ -67,6 +67,7 @@ def outcome(raw_offset: int, slot: str = "order", slots: str = "order") -> Recor
             (envelopes.RAW_OFFSET, b"%d" % raw_offset),
             (envelopes.SLOT, slot.encode()),
             (envelopes.SLOTS, slots.encode()),
+            (envelopes.DIGEST, bytes(16)),
         ),
     )
 
@@ -183,6 +184,9 @@ def test_records_that_are_no_outcomes_are_counted_apart() -> None:
     foreign = [
         (),
         ((envelopes.RAW_OFFSET, None), *no_offset),
+        ((envelopes.RAW_OFFSET, b"0"), *no_offset[:2]),
+        ((envelopes.RAW_OFFSET, b"0"), *no_offset[:2], (envelopes.DIGEST, b"short")),
+        (*outcome(0).headers, ("other", None)),
         ((envelopes.RAW_OFFSET, b"-1"), *no_offset),
         ((envelopes.RAW_OFFSET, b"9" * 30), *no_offset),
         ((envelopes.RAW_OFFSET, b"0"), (envelopes.SLOT, None), (envelopes.SLOTS, b"order")),

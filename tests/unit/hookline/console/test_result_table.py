@@ -1,6 +1,7 @@
 """Results on a terminal: no word is broken apart, whatever the width."""
 
 import io
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -70,3 +71,14 @@ def test_title_and_caption_are_shown_in_both_forms() -> None:
 
 def test_cells_of_records_do_not_control_the_terminal() -> None:
     assert "\x1b[2J" not in drawn(["name"], [["\x1b[2J" + "x" * 30]], 20)
+
+
+def test_sums_of_counts_are_whole_and_amounts_keep_their_cents() -> None:
+    rows = [
+        (Decimal(2), Decimal("5.0000"), "a", None),
+        (Decimal(0), Decimal("0.1935"), None, Decimal(1)),
+        (None, Decimal(7), "b", Decimal("1.50")),
+    ]
+    shown = [[output.display_text(cell) for cell in row] for row in output.whole_numbers(rows)]
+    assert shown == [["2", "5.00", "a", ""], ["0", "0.1935", "", "1.00"], ["", "7.00", "b", "1.50"]]
+    assert output.whole_numbers([]) == []

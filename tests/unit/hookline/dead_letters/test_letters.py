@@ -110,6 +110,15 @@ async def test_letters_of_one_cause_are_one_group_whatever_their_positions() -> 
     assert (other.letters, other.path) == (1, "@")
 
 
+async def test_groups_of_one_size_are_in_the_order_of_their_names() -> None:
+    async def letters() -> AsyncIterator[tuple[DeadLetter, None]]:
+        for shop in ("spiffy/johns", "ciklik/winebox", "run-free/lakeside"):
+            yield replace(LETTER, shop=shop), None
+
+    shops = [group.shop for group in await group_letters(letters())]
+    assert shops == ["ciklik/winebox", "run-free/lakeside", "spiffy/johns"]
+
+
 def test_positions_leave_a_path_but_names_stay() -> None:
     assert path_pattern("data.items[0].options[12].sku2") == "data.items[].options[].sku2"
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndTimestamp
+from structlog.testing import capture_logs
 
 from processors.decide import Decider
 from processors.index.disk_cache import IndexCache
@@ -32,14 +33,14 @@ NOW = 1_800_000_000_000
 def test_a_log_whose_beginning_is_gone_within_the_horizon_is_refused(retention_ms: float) -> None:
     """One that keeps all, and yet has lost some, was deleted from by somebody."""
     with pytest.raises(HorizonError, match="start over under a new prefix"):
-        check_horizon("hookline.carts/0", 1, retention_ms, NOW - 30 * DAY, NOW)
+        check_horizon("hookline.carts", 0, 1, retention_ms, NOW - 30 * DAY, NOW)
 
 
 @pytest.mark.parametrize(("start", "retention_ms"), [(0, inf), (0, DAY), (1, 34 * DAY)])
 def test_a_log_that_is_whole_or_lost_only_what_is_older_than_the_horizon_is_read(
     start: int, retention_ms: float
 ) -> None:
-    check_horizon("hookline.carts/0", start, retention_ms, NOW - 30 * DAY, NOW)
+    check_horizon("hookline.carts", 0, start, retention_ms, NOW - 30 * DAY, NOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,3 +156,16 @@ async def test_outcomes_of_raw_records_that_never_were_are_refused(tmp_path: Pat
     logs[TopicPartition(settings.topic(WEBHOOKS), 0)].pop()
     with pytest.raises(ForeignLogError, match="recreated or cut under us"):
         await recovery_of(Reader(logs), settings).open(0, 0, WINDOW_MS)
+
+
+async def test_records_of_others_among_outcomes_are_logged_once_for_each_read(
+    tmp_path: Path,
+) -> None:
+    settings = Settings(prefix="t_", state_dir=str(tmp_path))
+    logs = logs_of([NOW, NOW + 1], settings)
+    carts = logs[TopicPartition(settings.topic(CARTS), 0)]
+    carts += [Stored(2 + number, NOW, [("a", b"b")]) for number in range(50)]
+    with capture_logs() as logged:
+        index = await recovery_of(Reader(logs), settings).open(0, 0, WINDOW_MS)
+    assert [each["records"] for each in logged if each["log_level"] == "warning"] == [50]
+    assert (len(index), index.upto[CARTS.name]) == (2, 52)

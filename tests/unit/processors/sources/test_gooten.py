@@ -216,10 +216,6 @@ def test_the_total_decides_whether_a_price_is_of_a_unit_or_of_a_line(
     [
         (lambda d: d.pop("Id"), ("invalid-payload", "Id")),
         (
-            lambda d: d["Items"][1]["Price"].update(CurrencyCode="EUR"),
-            ("invalid-payload", "Items[1].Price.CurrencyCode"),
-        ),
-        (
             lambda d: d["Items"][2]["Price"].update(Price="free"),
             ("invalid-payload", "Items[2].Price.Price"),
         ),
@@ -227,6 +223,26 @@ def test_the_total_decides_whether_a_price_is_of_a_unit_or_of_a_line(
 )
 def test_what_cannot_be_is_refused_with_its_path(change: Any, expected: tuple[str, str]) -> None:
     assert refused("gooten", "", changed(NAME, change)) == expected
+
+
+def test_an_item_priced_in_another_currency_has_no_known_price() -> None:
+    made = order(lambda d: d["Items"][1]["Price"].update(CurrencyCode="EUR"))
+    assert (made.currency, made.items_total) == ("USD", None)
+    assert [line.line_total for line in made.items or ()] == [Decimal("25.5"), None, Decimal(45)]
+    assert made.attributes["unread:Items[1].Price.CurrencyCode"] == "EUR"
+
+
+def test_an_item_reduced_in_another_currency_has_no_known_price() -> None:
+    def change(document: dict[str, Any]) -> None:
+        document["Items"][0]["DiscountAmount"].update(Price=1, CurrencyCode="EUR")
+
+    first, *_ = order(change).items or ()
+    assert (first.line_total, first.discount) == (None, None)
+
+
+def test_shipping_in_another_currency_is_not_given() -> None:
+    made = order(lambda d: d["ShippingTotal"].update(CurrencyCode="EUR"))
+    assert (made.shipping_total, made.items_total) == (None, Decimal("93.30"))
 
 
 def test_the_pages_test_button_sends_a_body_without_an_order() -> None:

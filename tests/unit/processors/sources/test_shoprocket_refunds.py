@@ -288,3 +288,29 @@ def test_an_order_names_its_cart_by_an_id_and_its_customer_by_an_address() -> No
     assert made.customer is not None
     assert made.customer.customer_id == "cus_1"
     assert made.customer.email_hash is not None
+
+
+def test_money_in_another_currency_is_no_amount_of_the_order() -> None:
+    given = [
+        {"id": 1, "amount": money(2000, "EUR")},
+        {"id": 2, "amount": 2000, "currency": "EUR"},
+        {"id": 3, "amount": money(2000, "gbp")},
+        {"id": 4, "amount": 2000, "currency": "GBP"},
+    ]
+    made = slots(REFUNDED, refund=None, refunds=given)
+    assert [each.amount for each in made["order"].refunds] == [None, None, 20, 20]
+    assert made["order"].attributes["unread:data.refunds[0].amount.currency"] == "EUR"
+    paid_back = [(made[slot].amount, made[slot].currency) for slot in ("payment", "payment-2")]
+    assert paid_back == [(20, "EUR"), (20, "EUR")]
+
+
+def test_a_running_total_in_another_currency_is_not_given() -> None:
+    totals = {"subtotal": money(2400), "total": money(2400), "refunded": money(2400, "EUR")}
+    made = order(REFUNDED, refund=None, totals=totals, status=None)
+    assert (made.refunded_total, made.status) == (None, OrderStatus.PARTIALLY_REFUNDED)
+
+
+def test_an_order_that_names_no_currency_has_that_of_its_totals() -> None:
+    yen = {"subtotal": money(2400, "jpy"), "total": money(2400, "jpy")}
+    made = order(UPDATED, currency=None, totals=yen)
+    assert (made.currency, made.items_total) == ("JPY", Decimal(2400))

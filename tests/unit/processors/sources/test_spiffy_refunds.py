@@ -268,3 +268,19 @@ def test_only_a_success_makes_lines_and_money_count(
     goods = sum(map(Decimal, lines)) if lines else None
     is_part = 0 < len(success) < len(money) and goods is not None and sum(success) < goods
     assert made.goods == (None if is_part else goods)
+
+
+def test_money_in_another_currency_is_no_amount_of_the_order() -> None:
+    yen = paid("2000") | {"currency": "JPY"}
+    alone = {"transactions": [yen]}
+    assert parts(refund(alone, currency="GBP")) == ("SUCCEEDED", None, None, None, None)
+    with_lines = {"refund_line_items": [returned("30.00")], "transactions": [yen]}
+    assert parts(refund(with_lines, currency="GBP"))[:3] == ("SUCCEEDED", None, "30.00")
+    made = order([{"id": 3, **alone}], currency="GBP")
+    assert made.attributes["unread:refunds[0].transactions[0].currency"] == "JPY"
+
+
+@pytest.mark.parametrize("named", ["GBP", "gbp", " GBP ", "", None])
+def test_money_in_the_orders_currency_is_its_amount(named: Any) -> None:
+    back = {"transactions": [paid("20.00") | {"currency": named}]}
+    assert parts(refund(back, currency="GBP"))[1] == "20.00"

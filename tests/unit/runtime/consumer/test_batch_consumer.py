@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime import worker
-from runtime.consumer import batch_consumer, crash_marks
+from runtime.consumer import assignment, batch_consumer, crash_marks
 from runtime.consumer.batch_consumer import BatchConsumer
 from runtime.consumer.client import thread
 from runtime.consumer.client.fetched_records import skipped_to
@@ -85,6 +85,8 @@ class Stage:
         self.opened: list[int] = []
         self.act: Callable[[Batch], Awaitable[None]] | None = None
         self.refuses: frozenset[int] = frozenset()
+        self.refusal: type[RefusedError] = RefusedError
+        self.moves: dict[int, int] = {}
         self.may_open = asyncio.Event()
         self.may_open.set()
 
@@ -96,7 +98,9 @@ class Stage:
     async def open(self, partition: Partition, _next_offset: int) -> None:
         await self.may_open.wait() if self.opened else None
         if partition.number in self.refuses:
-            raise RefusedError(f"partition {partition.number} cannot be trusted")
+            raise self.refusal(f"partition {partition.number} cannot be trusted")
+        if (moved := self.moves.pop(partition.number, None)) is not None:
+            raise MovedError(moved)
         self.opened.append(partition.number)
 
     async def revoked(self, partitions: frozenset[Partition]) -> None: ...
@@ -471,6 +475,19 @@ async def test_a_partition_that_its_stage_refuses_stops_alone_with_its_reason(
     assert {"refused hookline.webhooks/0": "partition 0 cannot be trusted"} == house.health.stopped
 
 
+async def test_a_commit_that_was_moved_over_deliveries_is_warned_of_and_moved_back(
+    house: House,
+) -> None:
+    house.logs(end=50)
+    house.stage.moves = {RAW.partition: 2}
+    await house.open()
+    assert house.consumer.positions[RAW].next_offset == 2
+    assert house.health.is_ready
+    [warning] = house.health.warnings.values()
+    assert "moved forward" in warning
+    assert warning.endswith("they are processed now, from 2 on")
+
+
 async def test_a_partition_whose_batch_is_refused_stops_and_blames_no_record(
     house: House,
 ) -> None:
@@ -493,6 +510,43 @@ async def test_a_log_that_ends_before_what_was_processed_is_refused(house: House
     await house.open()
     assert {} == house.consumer.positions
     assert "recreated" in house.health.stopped["recreated hookline.webhooks/0"]
+
+
+async def test_a_partition_that_somebody_added_is_left_alone_and_the_others_go_on(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added = TP(RAW.topic, house.consumer.app.settings.partitions)
+    monkeypatch.setattr(house.consumer, "assignment", lambda: {RAW, OTHER, added})
+    house.logs(end=10)
+    await house.open()
+    assert {RAW, OTHER} == house.consumer.positions.keys()
+    assert (house.health.unmet, house.health.stopped) == ({}, {})
+
+
+class AcceptableError(RefusedError):
+    """A refusal that any decision settles."""
+
+    awaits_decision = True
+
+    def is_settled_by(self, decisions: Sequence[Any]) -> bool:
+        return bool(decisions)
+
+
+@pytest.mark.parametrize("made", [[], ["accepted"]])
+async def test_a_refused_partition_goes_on_once_a_decision_settles_its_refusal(
+    house: House, monkeypatch: pytest.MonkeyPatch, made: list[str]
+) -> None:
+    async def read_all(_settings: Settings) -> list[str]:
+        house.stage.refuses = frozenset()
+        return made
+
+    monkeypatch.setattr(assignment, "DECISION_POLL", 0.0)
+    monkeypatch.setattr(assignment.operator_decisions, "read_all", read_all)
+    house.logs(end=10)
+    house.stage.refuses, house.stage.refusal = frozenset({0}), AcceptableError
+    await house.open()
+    assert (RAW in house.consumer.positions, not house.health.stopped) == (bool(made),) * 2
+    assert OTHER in house.consumer.positions
 
 
 # Gaps.

@@ -7,7 +7,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError, OutOfOrderSequenceNumber
+from aiokafka import TopicPartition
+from aiokafka.errors import (
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    NodeNotReadyError,
+    OutOfOrderSequenceNumber,
+)
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from runtime.health import Health
@@ -164,3 +170,41 @@ async def test_our_producers_are_idempotent_and_carry_the_largest_record() -> No
         assert ours.client._request_timeout_ms / 1000 < ours._message_accumulator._batch_ttl / 2
     finally:
         await ours.stop()
+
+
+async def test_a_batch_whose_partition_has_no_leader_never_expires() -> None:
+    """Its error would end the process: it waits as one on the wire does."""
+    made = new_producer(Settings())
+    await made._message_accumulator.add_message(
+        TopicPartition("t", 0), b"k", b"v", timeout=1, timestamp_ms=None
+    )
+    [[batch]] = made._message_accumulator._batches.values()
+    batch._ctime -= 86_400
+    assert not batch.expired()
+    made._closed = True  # it was never started
+
+
+async def test_a_start_waits_for_kafka_with_a_new_producer_each_time_and_stops_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    errors: list[Exception | None] = [NodeNotReadyError(), OSError("reset"), None]
+    made: list[Any] = []
+
+    class Starting:
+        def __init__(self) -> None:
+            self.is_stopped = False
+            made.append(self)
+
+        async def start(self) -> None:
+            if (error := errors.pop(0)) is not None:
+                raise error
+
+        async def stop(self) -> None:
+            self.is_stopped = True
+
+    monkeypatch.setattr(producer, "new_producer", lambda _settings: Starting())
+    health = Health()
+    settings = Settings(brokers="127.0.0.1:1")
+    assert await producer.started_producer(settings, health) is made[-1]
+    assert [each.is_stopped for each in made] == [True, True, False]
+    assert health.is_ready

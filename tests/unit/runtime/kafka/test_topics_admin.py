@@ -59,13 +59,6 @@ def test_a_missing_topic_is_named_with_the_command_that_creates_it() -> None:
     ]
 
 
-def test_a_changed_partition_count_is_refused() -> None:
-    found = as_declared()
-    found["x_hookline.carts"] = replace(found["x_hookline.carts"], partitions=5)
-    (problem,) = compare(found, SETTINGS)
-    assert problem.startswith("x_hookline.carts has 5 partitions, not 4.")
-
-
 def test_a_changed_setting_of_partitions_is_refused_for_the_whole_pipeline() -> None:
     problems = compare(as_declared(), replace(SETTINGS, partitions=12))
     assert len(problems) == sum(topic.pipeline for topic in ALL)
@@ -153,7 +146,6 @@ def test_each_setting_that_somebody_changed_is_named_with_its_declared_value(
         (WEBHOOKS, "retention_ms", "-1"),
         (WEBHOOKS, "retention_ms", str(400 * DAY)),
         (WEBHOOKS, "max_message_bytes", str(10 << 20)),
-        (ORDERS, "min_insync_replicas", "2"),
     ],
 )
 def test_more_than_what_is_declared_is_no_difference(
@@ -165,3 +157,13 @@ def test_more_than_what_is_declared_is_no_difference(
 def test_three_replicas_are_declared_to_acknowledge_by_two() -> None:
     three = replace(SETTINGS, replication_factor=3)
     assert topic_configs(ORDERS, three)["min.insync.replicas"] == "2"
+
+
+@pytest.mark.parametrize(("replicas", "is_named"), [(2, True), (3, False), (5, False)])
+def test_more_replicas_in_sync_are_declared_wrong_where_no_broker_could_be_away(
+    replicas: int, is_named: bool
+) -> None:
+    found = changed(ORDERS, min_insync_replicas="2")
+    name = SETTINGS.topic(ORDERS)
+    found[name] = replace(found[name], replicas=replicas)
+    assert bool(differences(found, SETTINGS)) is is_named

@@ -12,7 +12,7 @@ from schemas.codec import MAX_MONEY
 from schemas.events import Change, LineItem, Order, OrderStatus, PaymentStatus, Refund
 from sinks.lifetime.order_money import OrderMoney, order_money
 from sinks.lifetime.order_state import order_state
-from sinks.lifetime.payment_refunds import PaymentRefund
+from sinks.lifetime.payment_refunds import PaymentRefund, payment_refund
 from sinks.lifetime.refunds import RefundBasis, refund_effects
 from sinks.merge.event_fields import event_fields
 from sinks.merge.last_writer import Layers, flatten, merge, version
@@ -57,9 +57,10 @@ payments = st.lists(
     st.builds(
         PaymentRefund,
         payment_id=st.sampled_from(["a", "b"]),
-        refunded=st.decimals("0.01", 200, places=2),
-        steps=st.lists(st.tuples(st.decimals("0.01", 200, places=2), st.just(NOON)), max_size=2)
-        .map(sorted).map(tuple),
+        refunded=st.none() | st.decimals("0.01", 200, places=2),
+        steps=st.lists(
+            st.tuples(st.decimals("0.01", 200, places=2), st.just(NOON)), min_size=1, max_size=2
+        ).map(sorted).map(tuple),
     ),
     max_size=2,
 )  # fmt: skip
@@ -177,3 +178,17 @@ def test_without_prices_no_effect_is_known() -> None:
     fields_ = event_fields(placed("spiffy", refunds=(given_,)))
     state = order_state("spiffy/main/order:1", "spiffy", "main", fields_)
     assert [each.net_effect for each in refund_effects(state, None)] == [None]
+
+
+def test_a_payment_given_back_whole_without_an_amount_takes_off_all() -> None:
+    back = payment_refund(
+        {"payment_id": "p", "status": "REFUNDED", "first_occurred_at": NOON + SECOND}
+    )
+    assert back is not None
+    sold = placed("ciklik", items_total=D(50), discount_total=D(10), total=D(40))
+    money = worth("ciklik", [sold], [back])
+    assert (money.gross, money.refunded, money.net) == (50, 40, 0)
+    [effect] = money.refund_effects
+    assert (effect.basis, effect.refund_id, effect.refunded_at) == (
+        RefundBasis.PAYMENT, "p", NOON + SECOND,
+    )  # fmt: skip

@@ -4,6 +4,10 @@ import asyncio
 from functools import partial
 from typing import Any
 
+import pytest
+from aiokafka.errors import KafkaError, KafkaTimeoutError, LeaderNotAvailableError
+from aiokafka.partitioner import DefaultPartitioner
+
 from runtime.health import Health
 from runtime.settings import Settings
 from schemas.events import CartSignal, SignalKind
@@ -26,6 +30,9 @@ def signal(number: int) -> CartSignal:
         is_test=False,
         source_event_id="00000000-0000-0000-0000-000000000000",
     )
+
+
+PARTITIONS = list(range(Settings().partitions))
 
 
 class Outbox:
@@ -51,8 +58,13 @@ class Producer:
 
     def __init__(self) -> None:
         self.answers: list[asyncio.Future[None]] = []
+        self.refuses: list[KafkaError] = []
+        self.sent: list[tuple[bytes, int]] = []
 
-    async def send(self, _topic: str, **_record: bytes) -> "asyncio.Future[None]":
+    async def send(self, _topic: str, **record: Any) -> "asyncio.Future[None]":
+        if self.refuses:
+            raise self.refuses.pop()
+        self.sent.append((record["key"], record["partition"]))
         self.answers.append(asyncio.get_running_loop().create_future())
         return self.answers[-1]
 
@@ -92,3 +104,32 @@ async def test_a_relay_that_no_longer_leads_marks_nothing_more() -> None:
         answer.set_result(None)
     assert await step == 0
     assert outbox.marked == []
+
+
+async def test_a_signal_that_kafka_does_not_take_yet_is_sent_again_in_its_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(relay, "_PAUSE", 0.0)
+    outbox, producer = Outbox(3), Producer()
+    producer.refuses = [KafkaTimeoutError(), LeaderNotAvailableError()]
+    made = relay_of(outbox, producer)
+    step = asyncio.ensure_future(made.step())
+    await until_sent(producer, 3)
+    for answer in producer.answers:
+        answer.set_result(None)
+    assert await step == 3
+    assert [key for key, _ in producer.sent] == [
+        row.signal.cart_key.encode() for row in outbox.waiting
+    ]
+    assert made._health.is_ready
+
+
+async def test_a_signal_goes_to_the_partition_of_its_key_among_those_declared() -> None:
+    outbox, producer = Outbox(20), Producer()
+    step = asyncio.ensure_future(relay_of(outbox, producer).step())
+    await until_sent(producer, 20)
+    step.cancel()
+    assert {partition for _, partition in producer.sent} <= set(range(Settings().partitions))
+    assert producer.sent == [
+        (key, DefaultPartitioner()(key, PARTITIONS, PARTITIONS)) for key, _ in producer.sent
+    ]

@@ -94,6 +94,22 @@ def test_its_key_is_that_of_the_event(before: str, declared: str, after: str) ->
 
 
 @pytest.mark.parametrize(
+    "start",
+    ['<order xmlns="urn:shop">', '<order xmlns:s="urn:shop">', '<s:order xmlns:s="urn:shop">'],
+)
+def test_a_namespace_changes_neither_names_nor_the_key(start: str) -> None:
+    root = start[1:].split(maxsplit=1)[0]
+    body = ORDER.replace("<order>", start).replace("</order>", f"</{root}>").encode()
+    if start.startswith("<order xmlns:s"):
+        body = body.replace(b"<id ", b"<s:id ").replace(b"</id>", b"</s:id>")
+    made = run("spiffy", "orders/create", body)["order"]
+    assert isinstance(made, Order)
+    assert (made.order_id, made.items_total) == ("45255590281516", Decimal("1234.5"))
+    _, key = sources.read(sources.SOURCES["spiffy"], "johns", "orders/create", body)
+    assert key == b"spiffy/johns/order:45255590281516"
+
+
+@pytest.mark.parametrize(
     ("body", "reason"),
     [
         (b'\x00<!DOCTYPE a [<!ENTITY b "c">]><a>&b;\x00</a>', "unsupported-format"),

@@ -1,0 +1,1 @@
+"""``hookline doctor``: checks of this machine and the stack, with advice."""

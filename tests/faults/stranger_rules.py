@@ -1,0 +1,121 @@
+"""The rules of reading topics that other producers write to as well."""
+
+from tests.faults.rule import Rule
+
+KNOWN = "tests/unit/readers/test_known_strangers.py"
+
+STRANGER_RULES = (
+    Rule(
+        "header-without-a-value",
+        "one header of another producer ends every processor in turn",
+        "schemas/envelopes.py",
+        "            pairs = tuple([pair for pair in pairs if pair[1] is not None])\n",
+        "",
+        (KNOWN,),
+    ),
+    Rule(
+        "nested-json",
+        "JSON of another producer, nested deep, ends the sinks",
+        "schemas/heartbeats.py",
+        "    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):\n",
+        "    except (msgspec.MsgspecError, UnicodeDecodeError):\n",
+        (KNOWN,),
+    ),
+    Rule(
+        "decisions-of-others",
+        "a record that is no decision keeps the processors from starting",
+        "schemas/decisions.py",
+        "    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):\n",
+        "    except msgspec.MsgspecError:\n",
+        (KNOWN,),
+    ),
+    Rule(
+        "signals-of-others",
+        "a signal with an id that is none ends the sinks at every start",
+        "sinks/outbox/relay.py",
+        "            return str(UUID(signal.signal_id)) if",
+        "            return signal.signal_id if",
+        (KNOWN,),
+    ),
+    Rule(
+        "unasked",
+        "a record of another producer makes the sinks wait for a registry that is away",
+        "sinks/store/batch_writer.py",
+        "        if not is_outcome(record.headers):\n",
+        "        if not record.headers:\n",
+        (KNOWN,),
+    ),
+    Rule(
+        "names-that-read-alike",
+        "the audit loses deliveries of shops whose names are not UTF-8",
+        "hookline/audit/tally.py",
+        "            shop_id = self._ids_by_name.setdefault(name, len(self.shops))\n",
+        "            shop_id = len(self.shops)\n",
+        (KNOWN,),
+    ),
+    Rule(
+        "letters-of-others",
+        "`hookline dead replay` ends at a letter that another producer wrote",
+        "hookline/dead_letters/letters.py",
+        "    if not all(headers.get(name) for name in _EVERY) or not all(\n",
+        "    if not all(headers.get(name) for name in _EVERY[-2:-1]) and not all(\n",
+        (KNOWN,),
+    ),
+    Rule(
+        "end-by-position",
+        "a reader waits for ever where a log ends with a transaction marker",
+        "runtime/kafka/log_reader.py",
+        "                self._next[tp] = await self._client.position(tp)\n",
+        "                self._next[tp] = fetched[tp][-1].offset + 1 if tp in fetched else"
+        " self._next[tp]\n",
+        ("tests/unit/readers/test_stages.py",),
+    ),
+    Rule(
+        "no-leader-no-end",
+        "a partition without a leader for 40 s ends its processors and the ingress",
+        "runtime/kafka/producer.py",
+        "    producer._message_accumulator._batch_ttl = math.inf\n",
+        "",
+        ("tests/unit/runtime/kafka/test_producer.py",),
+    ),
+    Rule(
+        "away-at-a-start",
+        "a stage that starts while Kafka is away exits",
+        "runtime/kafka/producer.py",
+        "(KafkaError, OSError), str, final=DeniedError",
+        "ZeroDivisionError, str, final=DeniedError",
+        ("tests/unit/runtime/kafka/test_producer.py",),
+    ),
+    Rule(
+        "signals-wait",
+        "a topic of signals without a leader ends the sinks",
+        "sinks/outbox/relay.py",
+        "        return await self._retry(lambda: producer.send(self._topic, **record))\n",
+        "        return await producer.send(self._topic, **record)\n",
+        ("tests/unit/sinks/outbox/test_relay.py",),
+    ),
+    Rule(
+        "added-partitions-read",
+        "an added partition is opened without outcome logs, and its worker is never ready",
+        "runtime/consumer/assignment.py",
+        "            if tp.partition < self._consumer.app.settings.partitions:\n",
+        "            if tp.partition >= 0:\n",
+        ("tests/unit/runtime/consumer/test_batch_consumer.py",),
+    ),
+    Rule(
+        "added-partitions-written",
+        "an ingress that starts after partitions were added moves keys to others",
+        "ingest/publisher.py",
+        "                    count = min(found, self._declared.get(record.topic, found))\n",
+        "                    count = found\n",
+        ("tests/unit/ingest/test_publisher.py",),
+    ),
+    Rule(
+        "accepted-horizon",
+        "what an operator accepted once covers every later deletion",
+        "schemas/decisions.py",
+        " and start <= self.starts.get(topic, -1)\n",
+        " and topic in self.starts\n",
+        ("tests/unit/processors/index/test_horizon.py",),
+    ),
+)

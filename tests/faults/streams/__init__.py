@@ -1,0 +1,1 @@
+"""The parts of ``tests.faults.streams_comparison``; the application is under ``src/``."""

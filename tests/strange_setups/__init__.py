@@ -1,0 +1,1 @@
+"""Broken set-ups on a stack of their own, and what Hookline says of each."""

@@ -1,0 +1,230 @@
+"""Every reader of the commands: whatever a topic holds, it reads to the end and counts it all."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any, TypeVar
+
+from aiokafka import TopicPartition
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hookline.audit import ledger, losses, reader
+from hookline.audit.reader import Plan
+from hookline.audit.repair import _Repairer
+from hookline.audit.tally import AuditResult
+from hookline.console.errors import CommandError
+from hookline.dead_letters import letters, replay
+from hookline.dead_letters.letters import LetterFilter
+from hookline.explain import source_events
+from hookline.explain.source_events import EventLocation
+from hookline.local.doctor import index_size, registry_ids, strangers
+from hookline.shops import payload_drift, traffic
+from hookline.topics import records as topics
+from runtime.kafka import log_reader
+from runtime.settings import Settings
+from schemas.topics import ALL, CANONICAL, DEAD_LETTERS, INGRESS, WEBHOOKS
+from tests.fake_log import NOW_MS, Batch, FakeConsumer, read_from
+from tests.sink_events import CODEC
+from tests.strange_records import LETTER, OUTCOME, RAW, logs
+from tests.toy_platform import SHOPS
+from tests.unit.readers.test_stages import count, few, unpacked
+
+T = TypeVar("T")
+SETTINGS = Settings(contact_key="key")
+NAMES = [SETTINGS.topic(topic) for topic in ALL]
+RAW_TP = TopicPartition(SETTINGS.topic(WEBHOOKS), 0)
+LETTERS_TP = TopicPartition(SETTINGS.topic(DEAD_LETTERS), 0)
+OUTCOME_TP = TopicPartition(SETTINGS.topic(CANONICAL[0]), 0)
+INGRESS_TP = TopicPartition(SETTINGS.topic(INGRESS), 0)
+
+
+def run(consumer: FakeConsumer, work: Awaitable[T]) -> T:
+    async def done() -> T:
+        return await work
+
+    with read_from(consumer, NAMES):
+        return asyncio.run(done())
+
+
+def silent(*_: object) -> None:
+    """Report progress to nobody."""
+
+
+class NoMarks:
+    """A session of a database that holds no marks, and refuses what PostgreSQL refuses."""
+
+    async def execute(self, _query: str, _values: Any = ()) -> AsyncIterator[Any]:
+        return _nothing()
+
+
+async def _nothing() -> AsyncIterator[Any]:
+    for row in ():
+        yield row
+
+
+@few
+@given(logs(RAW), logs(OUTCOME), logs(LETTER), st.integers(0, 20))
+def test_audit_each_raw_record_is_counted_once(
+    raw: list[Batch], outcomes: list[Batch], dead: list[Batch], committed: int
+) -> None:
+    consumer = FakeConsumer({RAW_TP: raw, OUTCOME_TP: outcomes, LETTERS_TP: dead})
+    end = asyncio.run(consumer.end_offsets([RAW_TP, OUTCOME_TP, LETTERS_TP]))
+    barrier = end.pop(RAW_TP)
+    plan = Plan(RAW_TP, 0, barrier, committed, dict.fromkeys(end, 0), end)
+    segments = run(consumer, reader.read(consumer, plan))  # type: ignore[arg-type]
+    results = [segment.result for segment in segments]
+    total = sum((result.total.accepted for result in results), 0)
+    total += sum(result.total.replays + result.total.foreign for result in results)
+    assert total == count(raw)
+    assert all(is_storable(result) for result in results)
+    assert sum(result.foreign_outcomes for result in results) <= count(outcomes) + count(dead)
+
+
+def is_storable(result: AuditResult) -> bool:
+    ledger.merge_adjacent([ledger.Entry(0, 1, result.shops), ledger.Entry(1, 2, result.shops)])
+    return not any("\0" in shop for shop in result.shops)
+
+
+@few
+@given(logs(OUTCOME), logs(RAW), st.sets(st.integers(0, 9), min_size=1))
+def test_repair_the_index_is_read_back_from_any_outcomes(
+    outcomes: list[Batch], raw: list[Batch], missing: set[int]
+) -> None:
+    consumer = FakeConsumer({RAW_TP: raw, OUTCOME_TP: outcomes})
+    partitions = {topic: [TopicPartition(SETTINGS.topic(topic), 0)] for topic in ALL}
+    shops: Any = type("Book", (), {"shops": SHOPS})
+    work = _Repairer(consumer, partitions, None, shops, None)  # type: ignore[arg-type]
+    index = run(consumer, work._index(0, sorted(missing)))
+    assert index.newest <= max(missing)
+
+
+@few
+@given(logs(RAW), st.integers(0, 30))
+def test_losses_a_marker_at_the_commit_is_no_loss_of_a_record(raw: list[Batch], at: int) -> None:
+    consumer = FakeConsumer({RAW_TP: raw})
+    offsets = [record.offset for record in unpacked(raw)[0]]
+    first = run(consumer, log_reader.first_record(consumer, RAW_TP, at))  # type: ignore[arg-type]
+    assert (None if first is None else first.offset) == next((o for o in offsets if o >= at), None)
+    assert run(consumer, log_reader.appended_at(consumer, RAW_TP, at)) > 0  # type: ignore[arg-type]
+    assert losses.LostRange("t", 0, 0, 1).count == 1
+
+
+@few
+@given(logs(LETTER))
+def test_dead_each_letter_is_listed_and_can_be_replayed(dead: list[Batch]) -> None:
+    consumer = FakeConsumer({LETTERS_TP: dead})
+
+    async def listed() -> list[Any]:
+        found = letters.matching(consumer, NoMarks(), [LETTERS_TP], LetterFilter())  # type: ignore[arg-type]
+        return [letter async for letter, _ in found]
+
+    found = run(consumer, listed())
+    records = {record.offset: record for record in unpacked(dead)[0]}
+    assert len(found) == sum(letters.parse_letter(each) is not None for each in records.values())
+    for letter in found:
+        assert "\0" not in letter.delivery_id
+        kept = replay.replay_headers(records[letter.offset].headers, letter.name)
+        assert all(value is not None for _, value in kept)
+        replay.replay_key(records[letter.offset])
+
+
+@few
+@given(logs(LETTER), logs(RAW), logs(OUTCOME))
+def test_dead_what_is_settled_is_found_in_any_logs(
+    dead: list[Batch], raw: list[Batch], outcomes: list[Batch]
+) -> None:
+    consumer = FakeConsumer({LETTERS_TP: dead, RAW_TP: raw, OUTCOME_TP: outcomes})
+    parsed = [letters.parse_letter(record) for record in unpacked(dead)[0]]
+    by_offset = {letter.offset: letter for letter in parsed if letter is not None}
+    partitions = {topic: [TopicPartition(SETTINGS.topic(topic), 0)] for topic in ALL}
+    if by_offset:
+        work = replay._settled(consumer, partitions, 0, by_offset, silent)  # type: ignore[arg-type]
+        assert run(consumer, work).keys() <= by_offset.keys()
+
+
+@few
+@given(st.sampled_from(ALL), logs(OUTCOME))
+def test_topics_each_record_is_shown_and_counted(topic: Any, batches: list[Batch]) -> None:
+    tp = TopicPartition(SETTINGS.topic(topic), 0)
+    consumer = FakeConsumer({tp: batches})
+
+    async def codec(_: Any) -> Any:
+        return CODEC
+
+    async def shown() -> list[Any]:
+        read = topics.tail(SETTINGS, topic, from_start=True, follow=False)
+        return [record async for record in read]
+
+    original, topics.load_codec = topics.load_codec, codec  # type: ignore[attr-defined]
+    try:
+        found = run(consumer, shown())
+    finally:
+        topics.load_codec = original  # type: ignore[attr-defined]
+    assert len(found) == count(batches)
+    counted = run(consumer, topics.count_records(SETTINGS))
+    assert sum(each["records"] for each in counted) == sum(batch.size for batch in batches)
+    offsets = {record["offset"] for record in found}
+
+    async def some() -> list[Any]:
+        every = topics.at_offsets(consumer, tp, offsets | {0}, 2, 10)  # type: ignore[arg-type]
+        return [record.offset async for part in every for record in part]
+
+    assert run(consumer, some()) == sorted(offsets)
+
+
+@few
+@given(logs(OUTCOME))
+def test_why_events_are_looked_for_in_any_log(batches: list[Batch]) -> None:
+    async def codec(_: Any) -> Any:
+        return CODEC
+
+    original, source_events.load_codec = source_events.load_codec, codec  # type: ignore[attr-defined]
+    wanted = {"no such event": EventLocation(0, NOW_MS * 1000)}
+    try:
+        found = run(FakeConsumer({OUTCOME_TP: batches}), source_events.records(SETTINGS, wanted))
+    finally:
+        source_events.load_codec = original  # type: ignore[attr-defined]
+    assert found == {}
+
+
+@few
+@given(logs(RAW), logs(OUTCOME))
+def test_shops_traffic_is_counted_in_any_logs(raw: list[Batch], beats: list[Batch]) -> None:
+    consumer = FakeConsumer({RAW_TP: raw, INGRESS_TP: beats})
+    by_shop = run(consumer, traffic.read_traffic(SETTINGS, NOW_MS, silent))
+    assert all(each.deliveries >= 0 for each in by_shop.values())
+
+
+@few
+@given(logs(RAW))
+def test_shops_drift_compares_any_log(raw: list[Batch]) -> None:
+    consumer = FakeConsumer({RAW_TP: raw})
+    now = NOW_MS + 100_000
+    work = payload_drift.compare(SETTINGS, None, NOW_MS + 2000, NOW_MS, now, silent)
+    drift = run(consumer, work)
+    read = sum(s.before.documents + s.after.documents for s in drift.events.values())
+    assert read + drift.unread <= count(raw)
+    try:
+        run(consumer, payload_drift.compare(SETTINGS, None, None, None, now, silent))
+    except CommandError as error:
+        assert "before" in str(error)  # noqa: PT017 - all of the log is of one moment
+
+
+@few
+@given(logs(RAW))
+def test_doctor_the_size_of_the_index_needs_no_record(raw: list[Batch]) -> None:
+    size = run(FakeConsumer({RAW_TP: raw}), index_size._measure(SETTINGS, 3600))
+    assert size.rate * 3600 <= sum(batch.size for batch in raw)
+
+
+@few
+@given(logs(LETTER), logs(RAW), logs(OUTCOME))
+def test_doctor_what_others_did_is_found_in_any_logs(
+    dead: list[Batch], raw: list[Batch], outcomes: list[Batch]
+) -> None:
+    consumer = FakeConsumer({LETTERS_TP: dead, RAW_TP: raw, OUTCOME_TP: outcomes})
+    assert run(consumer, strangers.check_letters(SETTINGS))
+    assert run(consumer, strangers.check_shops(SETTINGS))
+    newest = run(consumer, strangers._newest_outcomes(consumer, [OUTCOME_TP]))  # type: ignore[arg-type]
+    assert all(offset >= 0 for offset, _ in newest.values())
+    run(consumer, registry_ids._in_use(SETTINGS))
