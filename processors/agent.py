@@ -220,7 +220,9 @@ class Processors:
                 continue
             self._health.met("group")
             if await self._shop_wait.wait(self._decider.take_unknown_shops()):
-                continue  # nothing of the chunk has been sent, so it is built again
+                # Fetched again, since batches of this partition that queue up behind it would
+                # hold up the others.
+                raise MovedError(chunk.first)
             if not batch.is_current():
                 return
             appended = await self._sender.send(number, batches, batch.is_current)

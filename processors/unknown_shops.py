@@ -15,7 +15,7 @@ from runtime.shop_book import ShopBook
 
 log = logs.get("hookline.processors")
 
-POLL = 1.0
+POLL = 0.5
 """Seconds between looks at the shops file."""
 NAMED = 3
 """Shops that a message names at most."""

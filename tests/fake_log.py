@@ -69,7 +69,8 @@ class Batch:
         signed = b"".join(number.to_bytes(size, "big") for number, size in parts)
         signed += ENCODE[attributes & 7](bytes(body))
         head = base.to_bytes(8, "big") + (len(signed) + 9).to_bytes(4, "big") + bytes(4) + b"\2"
-        return head + crc(signed).to_bytes(4, "big") + signed
+        checked: bytes = head + crc(signed).to_bytes(4, "big") + signed
+        return checked
 
 
 def _varint(number: int) -> bytes:
@@ -157,7 +158,7 @@ class FakeConsumer:
                 unpacked = PartitionRecords(
                     tp, TolerantRecords(stored), [], at, None, None, True, READ_UNCOMMITTED
                 )
-                records = []
+                records: list[Any] = []
                 while max_records is None or len(records) < max_records:
                     if (record := next(unpacked, None)) is None:
                         break

@@ -75,7 +75,7 @@ def up(
     }
     options = UpOptions(data_folder(data), workers, shops, ports, brokers)
     if detach:
-        from hookline.local.up import start_detached
+        from hookline.local.detached import start_detached
 
         _print_up(start_detached(options.data, _arguments(options), _report), is_detached=True)
         return

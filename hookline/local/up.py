@@ -3,11 +3,10 @@
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -113,46 +112,6 @@ def _choose_ports(data: Path, brokers: int, options: UpOptions) -> dict[str, int
     if brokers > 1:
         given[cluster.server_names(brokers)[0]] = given.pop("kafka", 0)
     return choose_ports(data, {**dict.fromkeys(names, 0), **given})
-
-
-def start_detached(data: Path, arguments: Sequence[str], report: Report) -> dict[str, Any]:
-    """Start `hookline up` in the background and return its run.json once it is up.
-
-    Raises LocalError with the end of its log if it exits instead.
-    """
-    folder = Folder(data)
-    if (owner := folder.owner()) is not None:
-        raise LocalError(f"a stack already runs in {folder.path} (process {owner})")
-    log = folder.path / "logs" / "up.log"
-    folder.create()
-    log.parent.mkdir(exist_ok=True)
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "hookline", "up", "--data", str(folder.path), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    report(f"starting; it logs to {log}")
-    reported = None
-
-    def started() -> dict[str, Any] | None:
-        if process.poll() is not None:
-            code = process.returncode
-            raise LocalError(f"it exited with {code} while starting:\n{tail(log, 25)}")
-        run = folder.read()
-        return run if run is not None and run["pid"] == process.pid else None
-
-    while (run := started()) is None:
-        step = folder.step()
-        if step is not None and step != reported:
-            report(step)
-            reported = step
-        time.sleep(0.2)
-    # It outlives us; Popen would warn about a child that is still running.
-    process.returncode = 0
-    return run
 
 
 class _StopSignals:

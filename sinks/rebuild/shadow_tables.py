@@ -93,6 +93,9 @@ class ShadowTables:
             for ended in await asyncio.gather(*work, return_exceptions=True):
                 if isinstance(ended, BaseException):
                     raise ended
+        for partition, end in ends.items():  # a log may end with transaction markers
+            if (start := self.next_offsets[partition]) < end:
+                await self._write(Batch(partition, [], start, end, 0, lambda: True), ends)
 
     async def apply_watermark(self, watermark: int | None) -> None:
         """Bring the tables to a watermark (ms): fold silent carts, refresh customers."""
@@ -117,16 +120,20 @@ class ShadowTables:
             chunk = records[first : first + _BATCH]
             start, end = self.next_offsets[partition], chunk[-1].offset + 1
             batch = Batch(partition, chunk, start, end, 0, lambda: True)
-            writer = await self._idle_writers.get()
-            try:
-                await writer.store([batch], self._cluster_id)
-            except MovedError as error:
-                name = f"{partition.topic}-{partition.number}"
-                raise ConcurrentWriterError(f"{name}: {error}") from error
-            finally:
-                self._idle_writers.put_nowait(writer)
-            self.next_offsets[partition] = end
-            self._report(ends)
+            await self._write(batch, ends)
+
+    async def _write(self, batch: Batch, ends: Mapping[Partition, int]) -> None:
+        partition = batch.partition
+        writer = await self._idle_writers.get()
+        try:
+            await writer.store([batch], self._cluster_id)
+        except MovedError as error:
+            name = f"{partition.topic}-{partition.number}"
+            raise ConcurrentWriterError(f"{name}: {error}") from error
+        finally:
+            self._idle_writers.put_nowait(writer)
+        self.next_offsets[partition] = batch.end
+        self._report(ends)
 
     def _report(self, ends: Mapping[Partition, int]) -> None:
         waiting = "; ".join(self._health.unmet.values())

@@ -1,6 +1,7 @@
 """A silent coordinator among three brokers: nothing lost, and no silence longer than Kafka's."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,14 @@ from tests.faults.brokers import FROZEN
 from tests.faults.catalogue import FAULTS
 from tests.faults.storm import alone
 
-pytestmark = [pytest.mark.stack, pytest.mark.fault, pytest.mark.timeout(420)]
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.fault,
+    pytest.mark.timeout(420),
+    pytest.mark.skipif(
+        "LONG" not in os.environ, reason="minutes each, on three brokers: LONG=1 make test"
+    ),
+]
 
 COUNT, RATE = 1_600, 100.0
 SHORT = 40.0

@@ -14,7 +14,14 @@ from tests import senders, truth
 from tests.cluster import busiest_leader
 from tests.integration.test_stack_up import hookline, status, wait_for
 
-pytestmark = [pytest.mark.stack, pytest.mark.fault, pytest.mark.timeout(400)]
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.fault,
+    pytest.mark.timeout(400),
+    pytest.mark.skipif(
+        "LONG" not in os.environ, reason="a minute, on three brokers: LONG=1 make test"
+    ),
+]
 
 ORDERS = 1500
 RATE = 100.0

@@ -1,5 +1,6 @@
 """Kafka goes away while a stage starts, at every step of it: the stage waits, and says for what."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,7 +16,12 @@ from tests.conftest import LiveStack, run_apart
 from tests.gate import SHUT, Gate
 from tests.pipeline import Pipeline, Shape, prepared
 
-pytestmark = [pytest.mark.stack, pytest.mark.fault, pytest.mark.timeout(400)]
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.fault,
+    pytest.mark.timeout(400),
+    pytest.mark.skipif("LONG" not in os.environ, reason="some minutes together: LONG=1 make test"),
+]
 
 LONGEST = 15.0
 """Seconds from the moment at which Kafka answers again until a stage is ready."""

@@ -25,7 +25,12 @@ from tests.pipeline import Shape
 from tests.pipeline import prepared as pipeline_of
 from tests.raw import append, outcomes
 
-pytestmark = [pytest.mark.stack, pytest.mark.fault, pytest.mark.timeout(420)]
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.fault,
+    pytest.mark.timeout(420),
+    pytest.mark.skipif("LONG" not in os.environ, reason="a minute or two: LONG=1 make test"),
+]
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("hookline", "ingest", "processors", "runtime", "schemas", "sinks")

@@ -105,8 +105,9 @@ def try_one(target: Target, setup: Setup, *, quick: bool, all_lines: bool) -> bo
             print(f"--- {seen.source} ({seen.seconds:.1f} s)")
             for line in seen.text.splitlines() if all_lines else worth_showing(seen):
                 print(f"    {line}", flush=True)
-            if not named and re.search(setup.named, seen.text):
-                named = f"named by {seen.source}, {time.monotonic() - began:.0f} s after the fault"
+            took = time.monotonic() - began
+            if not named and took <= PATIENCE and re.search(setup.named, seen.text):
+                named = f"named by {seen.source}, {took:.0f} s after the fault"
             if named and quick:
                 break
     print(f"=== {setup.name}: {named or 'NOT NAMED'}", flush=True)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from processors import unknown_shops
 from processors.agent import OpenIndex, Processors
 from processors.decide import Decider
 from processors.index import disk_cache
@@ -250,6 +251,22 @@ async def test_a_commit_that_was_moved_over_deliveries_is_moved_back(house: Hous
     house.log.skip = None
     await house.stage.open(PARTITION, 3)
     assert house.stage._open[0].index.committed == 3
+
+
+async def test_a_delivery_that_waits_for_its_shop_lets_other_partitions_go_on(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unknown_shops, "POLL", 0.0)
+    book = SimpleNamespace(shops={}, path="shops.toml", refresh=lambda: False)
+    house.stage._shops = book  # type: ignore[assignment]
+    house.stage._shop_wait = ShopWait(60.0, book, house.health)  # type: ignore[arg-type]
+    with pytest.raises(MovedError) as moved:
+        await house.stage.handle(house.batch(0, b"content 1"))
+    assert (moved.value.offset, house.log.outcomes) == (0, {})
+    assert "spiffy/s" in house.health.unmet["shops"]
+    book.shops = toy_platform.SHOPS
+    await house.stage.handle(house.batch(0, b"content 1"))
+    assert (house.canonical(), house.health.is_ready) == (1, True)
 
 
 async def test_an_index_that_is_still_valid_is_continued_and_not_read_again(

@@ -58,7 +58,7 @@ class NoMarks:
 
 
 async def _nothing() -> AsyncIterator[Any]:
-    for row in ():
+    for row in list[Any]():
         yield row
 
 
@@ -71,7 +71,7 @@ def test_audit_each_raw_record_is_counted_once(
     end = asyncio.run(consumer.end_offsets([RAW_TP, OUTCOME_TP, LETTERS_TP]))
     barrier = end.pop(RAW_TP)
     plan = Plan(RAW_TP, 0, barrier, committed, dict.fromkeys(end, 0), end)
-    segments = run(consumer, reader.read(consumer, plan))  # type: ignore[arg-type]
+    segments = run(consumer, reader.read(consumer, plan))
     results = [segment.result for segment in segments]
     total = sum((result.total.accepted for result in results), 0)
     total += sum(result.total.replays + result.total.foreign for result in results)
@@ -103,9 +103,9 @@ def test_repair_the_index_is_read_back_from_any_outcomes(
 def test_losses_a_marker_at_the_commit_is_no_loss_of_a_record(raw: list[Batch], at: int) -> None:
     consumer = FakeConsumer({RAW_TP: raw})
     offsets = [record.offset for record in unpacked(raw)[0]]
-    first = run(consumer, log_reader.first_record(consumer, RAW_TP, at))  # type: ignore[arg-type]
+    first = run(consumer, log_reader.first_record(consumer, RAW_TP, at))
     assert (None if first is None else first.offset) == next((o for o in offsets if o >= at), None)
-    assert run(consumer, log_reader.appended_at(consumer, RAW_TP, at)) > 0  # type: ignore[arg-type]
+    assert run(consumer, log_reader.appended_at(consumer, RAW_TP, at)) > 0
     assert losses.LostRange("t", 0, 0, 1).count == 1
 
 
@@ -138,7 +138,7 @@ def test_dead_what_is_settled_is_found_in_any_logs(
     by_offset = {letter.offset: letter for letter in parsed if letter is not None}
     partitions = {topic: [TopicPartition(SETTINGS.topic(topic), 0)] for topic in ALL}
     if by_offset:
-        work = replay._settled(consumer, partitions, 0, by_offset, silent)  # type: ignore[arg-type]
+        work = replay._settled(consumer, partitions, 0, by_offset, silent)
         assert run(consumer, work).keys() <= by_offset.keys()
 
 
@@ -155,7 +155,7 @@ def test_topics_each_record_is_shown_and_counted(topic: Any, batches: list[Batch
         read = topics.tail(SETTINGS, topic, from_start=True, follow=False)
         return [record async for record in read]
 
-    original, topics.load_codec = topics.load_codec, codec  # type: ignore[attr-defined]
+    original, topics.load_codec = topics.load_codec, codec  # type: ignore[assignment, attr-defined]
     try:
         found = run(consumer, shown())
     finally:
@@ -166,7 +166,7 @@ def test_topics_each_record_is_shown_and_counted(topic: Any, batches: list[Batch
     offsets = {record["offset"] for record in found}
 
     async def some() -> list[Any]:
-        every = topics.at_offsets(consumer, tp, offsets | {0}, 2, 10)  # type: ignore[arg-type]
+        every = topics.at_offsets(consumer, tp, offsets | {0}, 2, 10)
         return [record.offset async for part in every for record in part]
 
     assert run(consumer, some()) == sorted(offsets)
@@ -178,7 +178,7 @@ def test_why_events_are_looked_for_in_any_log(batches: list[Batch]) -> None:
     async def codec(_: Any) -> Any:
         return CODEC
 
-    original, source_events.load_codec = source_events.load_codec, codec  # type: ignore[attr-defined]
+    original, source_events.load_codec = source_events.load_codec, codec  # type: ignore[assignment, attr-defined]
     wanted = {"no such event": EventLocation(0, NOW_MS * 1000)}
     try:
         found = run(FakeConsumer({OUTCOME_TP: batches}), source_events.records(SETTINGS, wanted))
@@ -225,6 +225,6 @@ def test_doctor_what_others_did_is_found_in_any_logs(
     consumer = FakeConsumer({LETTERS_TP: dead, RAW_TP: raw, OUTCOME_TP: outcomes})
     assert run(consumer, strangers.check_letters(SETTINGS))
     assert run(consumer, strangers.check_shops(SETTINGS))
-    newest = run(consumer, strangers._newest_outcomes(consumer, [OUTCOME_TP]))  # type: ignore[arg-type]
+    newest = run(consumer, strangers._newest_outcomes(consumer, [OUTCOME_TP]))
     assert all(offset >= 0 for offset, _ in newest.values())
     run(consumer, registry_ids._in_use(SETTINGS))

@@ -103,7 +103,7 @@ def test_a_dead_letter_that_names_no_shop_is_not_replayed() -> None:
     assert letter is not None
     assert not replay._names_a_shop(letter)
     kept = replay.replay_headers([*LETTER.items(), ("other", None)], "0:1")
-    assert ("other", None) not in kept
+    assert "other" not in dict(kept)
 
 
 def as_letter(headers: dict[str, bytes]) -> Any:

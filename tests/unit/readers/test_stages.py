@@ -101,12 +101,8 @@ def test_raw_each_record_gets_its_verdict_and_the_index_takes_it(
     index.settle(end, 0)
 
 
-def opened(recovery: Any, index: PartitionIndex) -> int:
-    return asyncio.run(recovery._catch_up(0, index))
-
-
 def recovery_of(consumer: FakeConsumer) -> Any:
-    recovery = IndexRecovery.__new__(IndexRecovery)
+    recovery: Any = IndexRecovery.__new__(IndexRecovery)
     recovery._settings, recovery._health = SETTINGS, Health()
     recovery._reader = consumer
     recovery._retention_ms = dict.fromkeys(OUTCOME_TPS, float("inf"))
@@ -177,7 +173,7 @@ def test_decisions_each_record_is_one_or_is_passed_over(batches: list[Batch]) ->
 
 def sinks_log(consumer: FakeConsumer) -> Any:
     log = Log(replace(SETTINGS, partitions=1))
-    log._consumer = consumer  # type: ignore[assignment]
+    log._consumer = consumer
     consumer.assign([tp for tps in log._topics.values() for tp in tps])
     return log
 
@@ -278,10 +274,10 @@ def test_any_log_is_read_to_its_end(drawn: list[list[Batch]]) -> None:
     consumer = FakeConsumer(dict(zip(tps, drawn, strict=True)))
 
     async def read() -> int:
-        end = await log_reader.end_offsets(consumer, tps)  # type: ignore[arg-type]
+        end = await log_reader.end_offsets(consumer, tps)
         start = dict.fromkeys(tps, 0)
         found = 0
-        async for batch in log_reader.batches(consumer, start, end):  # type: ignore[arg-type]
+        async for batch in log_reader.batches(consumer, start, end):
             found += sum(map(len, batch.values()))
         return found
 
