@@ -55,6 +55,7 @@ class ShopWait:
     def __init__(self, patience: float, shops: ShopBook, health: Health) -> None:
         self._unknown = UnknownShops(patience)
         self._shops, self._health = shops, health
+        self._logged: set[str] = set()
 
     async def wait(self, unknown: Iterable[ShopKey]) -> bool:
         """Wait a moment if any of these shops may yet appear; False once none is waited for."""
@@ -63,8 +64,10 @@ class ShopWait:
             self._health.met("shops")
             return False
         names = ", ".join(awaited[:NAMED]) + (", ..." if len(awaited) > NAMED else "")
+        if names not in self._logged:
+            self._logged = {*self._logged, names} if len(self._logged) < NAMED else {names}
+            log.warning("deliveries wait for their shop", file=str(self._shops.path), shops=names)
         self._health.waiting("shops", f"not in {self._shops.path} yet: {names}")
-        log.warning("deliveries wait for their shop", file=str(self._shops.path), shops=names)
         await asyncio.sleep(POLL)
         self._shops.refresh()
         self._unknown.forget(self._shops.shops)

@@ -104,6 +104,7 @@ class LiveStack(Stack):
             partitions=4,
             replication_factor=1,
             sender_grace=0.0,
+            shop_wait=1.0,
             contact_key="the key of the tests",
             state_dir=str(self.directory / "state"),
             port=0,

@@ -205,8 +205,12 @@ WITH sold AS MATERIALIZED (
         AND order_standing IN ('COUNTED', 'PENDING')
     GROUP BY 1, 2, 3, 4
 ), of_shop AS (
-    -- Of all orders: what a platform tells does not depend on whether an order still counts.
-    SELECT source, shop, coalesce(bool_or(refunds_observable), false) AS refunds_observable,
+    -- What a platform tells does not depend on whether an order still counts.
+    SELECT source, shop,
+        coalesce(
+            bool_or(refunds_observable) FILTER (WHERE standing = 'COUNTED'),
+            source IN ('shoprocket', 'spiffy', 'ciklik')
+        ) AS refunds_observable,
         coalesce(bool_or(links <> '{}'), true) AS names_carts,
         EXISTS (
             SELECT FROM cart_generations g WHERE g.source = s.source AND g.shop = s.shop

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from hookline.audit.repair import repair
-from runtime import contact_key, registry
+from runtime import contact_key
 from runtime.kafka import operator_decisions, topics_admin
+from runtime.registry import schema_ids
 from runtime.settings import Settings
 from tests import senders
 from tests.conftest import LiveStack, discard, run_apart
@@ -38,7 +39,7 @@ def settings(stack: LiveStack, tmp_path: Path) -> Iterator[Settings]:
         commit_interval=0.2,
     )
     run_apart(topics_admin.create_topics(settings))
-    run_apart(registry.register(settings))
+    run_apart(schema_ids.register(settings))
     yield settings
     discard(settings)
 

@@ -58,8 +58,10 @@ def letter(number: int, shop: str = "main", reason: str = "invalid-payload") -> 
         envelopes.SHOP: shop,
         envelopes.RECEIVED_US: str(received),
         envelopes.RAW_OFFSET: str(number),
+        envelopes.RAW_TIME: str(received // 1000),
         envelopes.RAW_PARTITION: str(number % 4),
         envelopes.SLOT: envelopes.DEAD_SLOT,
+        envelopes.SLOTS: envelopes.DEAD_SLOT,
         envelopes.ENTITY: f"spiffy/{shop}/{kind}:{number}",
         envelopes.REASON: reason,
     }

@@ -149,7 +149,7 @@ def test_a_delivery_refused_mended_and_replayed_twice_is_one_canonical_outcome(
     (letter,) = house.say("dead", "list")
     assert (letter["state"], letter["reason"], letter["adapter"]) == (
         "open",
-        "invalid-payload",
+        "unknown-shop",
         "2",
     )
     assert letter["when"] >= NOW.isoformat()

@@ -15,10 +15,11 @@ import pytest
 
 from hookline.local.process import free_port
 from ingest.publisher import KafkaPublisher, NotSentError, Record
-from runtime import contact_key, registry
+from runtime import contact_key
 from runtime.health import Health
 from runtime.kafka import log_reader, topics_admin
 from runtime.kafka.reasons import DeniedError, UnreachableError
+from runtime.registry import schema_ids
 from runtime.settings import Settings
 from schemas.topics import (
     CANONICAL,
@@ -71,7 +72,7 @@ def admin(stack: LiveStack, broker: SecuredKafka, tmp_path: Path) -> Settings:
         commit_interval=0.2,
     )
     run_apart(topics_admin.create_topics(settings))
-    run_apart(registry.register(settings))
+    run_apart(schema_ids.register(settings))
     return settings
 
 
