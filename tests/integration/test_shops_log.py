@@ -111,7 +111,7 @@ def test_a_check_tells_the_last_delivery_the_count_and_the_dead_letters(settings
     run_apart(dead_letter(settings))
     prints, lake = said("check", "--since", "1h", status=1)["shops"]
     assert abs(time.time() - datetime.fromisoformat(prints["last_delivery"]).timestamp()) < 600
-    assert (prints["well"], prints["failures"]) == (False, {"invalid-payload": 1})
+    assert (prints["well"], prints["failures"]) == (False, {"unknown-shop": 1})
     assert prints["problems"] == ["open dead letters: 1 (hookline dead list --shop gooten/prints)"]
     assert (lake["well"], lake["deliveries"], lake["failures"]) == (True, 7, {})
     assert lake["last_delivery"] is not None
