@@ -139,7 +139,8 @@ def _price(
 
 def _unreduced(item: dict[str, Any], path: str, code: str | None) -> Decimal | None:
     """Read an item's price; None too where its discount is in another currency."""
-    given = money.amount(mapping(item, "DiscountAmount", path), "Price", path, signed=True)
+    discount = mapping(item, "DiscountAmount", path)
+    given = money.amount(discount, "Price", f"{path}DiscountAmount.", signed=True)
     if given and _price(item, "DiscountAmount", path, code, signed=True) is None:
         return None
     return _price(item, "Price", path, code, signed=True)

@@ -19,6 +19,7 @@ from hookline.shops.config_file import with_secret, without_old_secret
 from processors.agent import Processors
 from processors.decide import Decider
 from processors.index.disk_cache import IndexCache
+from processors.unknown_shops import ShopWait
 from runtime.health import Health
 from runtime.settings import Settings
 from runtime.shop_book import ShopBook
@@ -169,6 +170,7 @@ class Stage:
         self.stage._cache = IndexCache(self.stage._settings, "cluster")
         self.stage._health = self.health
         self.stage._shops = self.book
+        self.stage._shop_wait = ShopWait(0.0, self.book, self.health)
         self.stage._budget = SimpleNamespace(enforced=nullcontext, renew=lambda: None)  # type: ignore[assignment]
         adapters = {"spiffy": toy_platform.adapter()}
         self.stage._decider = Decider(CODEC, adapters, b"key")
