@@ -119,12 +119,10 @@ class Log:
     async def event_id(self, partition: Partition, offset: int) -> str | None:
         """Return the event id of one record; None where it was trimmed or has no event id."""
         tp = TopicPartition(partition.topic, partition.number)
-        starts = await self._consumer.beginning_offsets([tp])
-        if offset < starts[tp]:
+        record = await log_reader.first_record(self._consumer, tp, offset)
+        if record is None or record.offset != offset:
             return None
-        async for _, records in log_reader.records(self._consumer, {tp: offset}, {tp: offset + 1}):
-            return event_id(records[0].headers)
-        return None
+        return event_id(record.headers)
 
     def _partitions(self, *topics: Topic) -> list[TopicPartition]:
         return [tp for topic in topics for tp in self._topics[self._settings.topic(topic)]]

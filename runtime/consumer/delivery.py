@@ -50,10 +50,8 @@ class Delivery:
         position = self._consumer.positions.get(tp)
         if position is None:
             return
-        start, end = (
-            position.next_offset,
-            self._consumer.thread.skipped_to(tp, position.next_offset),
-        )
+        start = position.next_offset
+        end = self._consumer.thread.skipped_to(tp, start)
         if end > start:
             await self._queue(tp, position, Fetched([], start, end, position.epoch), generation)
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -102,8 +102,10 @@ async def first_record(client: AIOKafkaConsumer, tp: TopicPartition, offset: int
     Waiting for one would not end where only transaction markers follow.
     """
     end = (await end_offsets(client, [tp]))[tp]
-    async for _, batch in records(client, {tp: offset}, {tp: end}):
-        return batch[0]
+    # Closed here: a generator that is left open would pause the partition under the next reader.
+    async with aclosing(batches(client, {tp: offset}, {tp: end})) as fetches:
+        async for fetched in fetches:
+            return fetched[tp][0]
     return None
 
 
@@ -170,7 +172,7 @@ class PartitionStreams:
 
 async def batches(
     client: AIOKafkaConsumer, start: Offsets, end: Offsets, stalled_after: float = 30.0
-) -> AsyncIterator[dict[TopicPartition, Sequence[Any]]]:
+) -> AsyncGenerator[dict[TopicPartition, Sequence[Any]], None]:
     """Yield all records from ``start`` up to ``end`` (exclusive), fetch by fetch.
 
     Each partition's records are in order and never empty. Raises TimeoutError when the brokers

@@ -119,6 +119,7 @@ LEFT JOIN platforms USING (source) LEFT JOIN shown USING (source)
 LEFT JOIN sold USING (source, shop) LEFT JOIN left_behind USING (source, shop);
 COMMENT ON VIEW coverage IS 'By shop: what its platform never reports, and what is missing in what it reported. The first is fixed in the view, since a shop without carts and a platform that reports none look alike in the rows. For a platform added later it is what its customers'' rows show. A shop whose every delivery is a dead letter has a row too.';
 COMMENT ON COLUMN coverage.first_received_at IS 'Receipt of the first delivery that became an event; null where none did.';
+COMMENT ON COLUMN coverage.tells_discount_codes IS 'True where the platform''s orders name their discount codes; null where not known.';
 COMMENT ON COLUMN coverage.orders_naming_no_cart IS 'Orders that name neither a cart nor a customer by which a cart could be found: no cart is recovered by them.';
 COMMENT ON COLUMN coverage.no_recovery_reason IS 'Why recovery is null, not 0: carts-not-reported (the platform reports no carts) or orders-name-no-cart (none of the shop''s orders does, so whether carts came back cannot be known); null where recovery is known.';
 COMMENT ON COLUMN coverage.rounded_amounts IS 'Amounts of orders and their lines that were rounded to four decimals; the amount as given is in attributes of the events.';
