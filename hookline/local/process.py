@@ -1,10 +1,13 @@
 """Child processes that end with their parent, free TCP ports, waiting, private files."""
 
+import fcntl
+import functools
 import os
 import random
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,7 +38,7 @@ _assigned_ports: set[int] = set()
 
 
 def free_port(*others: int) -> int:
-    """Choose a free TCP port outside the ephemeral range.
+    """Choose a free TCP port outside the ephemeral range, and reserve it.
 
     An outgoing connection could take an ephemeral port while its server is down. Ports in
     ``others`` or returned before are not chosen: their servers may not have started yet.
@@ -47,10 +50,29 @@ def free_port(*others: int) -> int:
         if port not in ephemeral and port not in _assigned_ports and port not in others
     ]
     for port in random.sample(candidates, len(candidates)):
-        if is_free(port):
-            _assigned_ports.add(port)
+        if reserve(port) and is_free(port):
             return port
     raise OSError("no TCP port is free")
+
+
+def reserve(port: int) -> bool:
+    """Keep other processes of this user from choosing ``port`` as long as this one lives.
+
+    So a server that is down for a while finds its port free again. False if it is another's.
+    """
+    try:
+        # A lock on the byte whose offset is the port: the kernel drops it with the process.
+        fcntl.lockf(_reservations(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    _assigned_ports.add(port)
+    return True
+
+
+@functools.cache
+def _reservations() -> int:
+    path = Path(tempfile.gettempdir(), f"hookline-ports-{os.getuid()}")
+    return os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:

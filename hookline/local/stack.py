@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from hookline.local.process import free_port, is_free
+from hookline.local.process import free_port, is_free, reserve
 from hookline.local.servers import cluster, fetch
 from hookline.local.servers.kafka import Kafka
 from hookline.local.servers.postgres import Postgres
@@ -36,6 +36,7 @@ def choose_ports(directory: Path, given: dict[str, int]) -> dict[str, int]:
         port = wanted or previous.get(name, 0)
         while not port or not is_free(port) or port in chosen.values():
             port = free_port()
+        reserve(port)  # where another holds it, it is the one who gave the port to this process
         chosen[name] = port
     directory.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**previous, **chosen}))

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hookline.local.process import Child, free_port
+from hookline.local.process import Child, free_port, is_free, reserve
 from hookline.local.supervisor import (
     CRASH_LOOP,
     MAX_BACKOFF,
@@ -226,3 +226,16 @@ def test_no_port_is_given_twice_by_one_process() -> None:
     given = [free_port() for _ in range(400)]
     assert 400 == len(set(given))
     assert all(free_port(*given) not in given for _ in range(10))
+
+
+def test_a_reserved_port_is_no_other_processs_choice_until_this_one_ends() -> None:
+    """Also while nothing listens on it: its server may be down for a while."""
+    source = "from hookline.local.process import free_port, reserve; import sys, time\n"
+    hold = source + "print(port := free_port(), flush=True); time.sleep(600)"
+    with subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        port = int(holder.stdout.readline())
+        assert not reserve(port)
+        assert is_free(port)
+        holder.kill()
+    assert reserve(port)
