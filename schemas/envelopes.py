@@ -50,7 +50,7 @@ DEAD_SLOT = "dead-letter"
 DUPLICATE_SLOT = "duplicate"
 
 EVENT_NAMESPACE = uuid.UUID("6f1c9f1e-2f5b-5f0e-9a55-0d6b2c7f7a10")
-_NAMESPACE = EVENT_NAMESPACE.bytes
+_NAMESPACE = hashlib.sha1(EVENT_NAMESPACE.bytes, usedforsecurity=False)
 _VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 """A hexadecimal digit with the two bits that RFC 9562 sets."""
 
@@ -256,7 +256,8 @@ def foreign_delivery_id(partition: int, offset: int) -> str:
 
 def event_id(delivery_id: str, slot: str) -> str:
     """Return the UUIDv5 of the delivery and the slot: the same for every attempt."""
-    name = _NAMESPACE + f"{delivery_id}/{slot}".encode()
     # Not uuid.uuid5, which builds an object only to format it.
-    sha = hashlib.sha1(name, usedforsecurity=False).hexdigest()
+    named = _NAMESPACE.copy()
+    named.update(f"{delivery_id}/{slot}".encode())
+    sha = named.hexdigest()
     return f"{sha[:8]}-{sha[8:12]}-5{sha[13:16]}-{_VARIANT[sha[16]]}{sha[17:20]}-{sha[20:32]}"

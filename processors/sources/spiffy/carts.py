@@ -4,11 +4,11 @@ from decimal import Decimal
 from typing import Any
 
 from processors.sources.contract import Delivery, Parsed, Slots
-from processors.sources.readers import money
+from processors.sources.readers import meta, money
 from processors.sources.readers.attributes import attributes
 from processors.sources.readers.fields import flag, identifier, names, text, units
 from processors.sources.readers.refusals import invalid
-from processors.sources.spiffy.common import given_lines, head
+from processors.sources.spiffy.common import VERSION, given_lines
 from schemas.events import Cart, Change, LineItem
 
 CHANGES = {"carts/create": Change.CREATED, "carts/update": Change.UPDATED}
@@ -34,7 +34,14 @@ def events(delivery: Delivery, parsed: Parsed) -> Slots:
         total = money.total([_net_price(line, path) for line, path in given], "line_items")
     currency, source = money.currency(data, "currency", "", delivery.shop)
     cart = Cart(
-        meta=head(delivery, parsed.event, "cart", CHANGES[parsed.event], None),
+        meta=meta.build(
+            delivery,
+            slot="cart",
+            event=parsed.event,
+            change=CHANGES[parsed.event],
+            when=None,
+            adapter_version=VERSION,
+        ),
         cart_id=cart_id,
         cart_token=token,
         abandoned=False,

@@ -53,17 +53,18 @@ def given_lines(values: dict[str, Any], path: str = "") -> list[tuple[dict[str, 
     if lines is None:
         return None
     paths = row_paths(f"{path}line_items", len(lines))
-    given = zip(lines, paths, strict=False)
-    return [(line, line_path) for line, line_path in given if not _is_removed(line, line_path)]
+    return [
+        (line, paths[number])
+        for number, line in enumerate(lines)
+        if line.keys().isdisjoint(_REMOVAL) or not _is_removed(line, paths[number])
+    ]
 
 
 def _is_removed(line: dict[str, Any], path: str) -> bool:
-    """Return whether a line gives its removal.
+    """Return whether a line with a field of ``_REMOVAL`` gives its removal.
 
     Zero units alone are none, nor are units returned, which lower ``current_quantity`` too.
     """
-    if _REMOVAL.isdisjoint(line):
-        return False
     if any(line.get(key) for key in _REMOVED_AT):
         return True
     if line.get("quantity") in _ZERO and any(line.get(key) in _ZERO for key in _UNITS_LEFT):
