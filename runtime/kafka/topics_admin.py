@@ -8,7 +8,12 @@ from typing import Any, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    KafkaError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
 from runtime.health import Health, wait_until
 from runtime.kafka.reasons import DeniedError, explained, explanation
@@ -19,7 +24,8 @@ from schemas.topics import ALL, Topic
 
 Result = TypeVar("Result")
 
-_CREATED_WITHIN = 30.0
+_CREATED_WITHIN, _KNOWN_WITHIN = 30.0, 2.0
+"""Seconds in which new topics have leaders, and in which every broker knows of them."""
 
 
 class TopicsError(RuntimeError):
@@ -86,7 +92,7 @@ async def create_topics(settings: Settings) -> Created:
         missing = [topic for topic in ALL if settings.topic(topic) not in existing]
         created = await _create(client, missing, settings) if missing else set()
         await _wait_for_leaders(client, settings)
-        if problems := compare(await _find(client, settings), settings):
+        if problems := compare(await _once_known(client, settings, _CREATED_WITHIN), settings):
             raise TopicsError(problems)
     names = [settings.topic(topic) for topic in ALL]
     return Created(
@@ -152,9 +158,9 @@ async def check_topics(settings: Settings, health: Health | None = None) -> None
     raised. DeniedError in both cases.
     """
     if health is None:
-        existing = await find_topics(settings)
+        existing = await _known_topics(settings)
     else:
-        existing = await once_kafka_answers(settings, health, find_topics)
+        existing = await once_kafka_answers(settings, health, _known_topics)
     if problems := compare(existing, settings):
         raise TopicsError(problems)
 
@@ -163,6 +169,32 @@ async def find_topics(settings: Settings) -> dict[str, BrokerTopic]:
     """Look up our topics that exist on the broker, by their names there."""
     async with admin_client(settings) as client:
         return await _find(client, settings)
+
+
+async def _known_topics(settings: Settings) -> dict[str, BrokerTopic]:
+    async with admin_client(settings) as client:
+        return await _once_known(client, settings, _KNOWN_WITHIN)
+
+
+async def _once_known(
+    client: AIOKafkaAdminClient, settings: Settings, within: float
+) -> dict[str, BrokerTopic]:
+    """Look up our topics until all are found: the brokers learn of new ones one after another.
+
+    After ``within`` seconds some may be missing.
+    """
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + within
+    while True:
+        try:
+            existing = await _find(client, settings)
+        except UnknownTopicOrPartitionError:  # listed by one broker, not yet known to the next
+            if clock() > deadline:
+                raise
+        else:
+            if clock() > deadline or all(settings.topic(topic) in existing for topic in ALL):
+                return existing
+        await asyncio.sleep(0.1)
 
 
 async def partition_counts(settings: Settings) -> dict[str, int]:
