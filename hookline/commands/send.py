@@ -80,7 +80,8 @@ def send(
 
     if event is None:
         for name in examples.names(platform):
-            print(name)
+            reason = examples.dead_letter_reason(platform, name)
+            print(f"{name}  (becomes a dead letter: {reason})" if reason else name)
         return
     example = examples.load(platform, event, file)
     stack = find_stack(data)

@@ -1,5 +1,6 @@
 """The platforms' example deliveries: ``tests/examples``, or ``hookline/examples`` if installed."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,15 @@ def names(source: str) -> list[str]:
     if source not in SOURCES:
         raise CommandError(f"no platform {source!r}: there is {', '.join(SOURCES)}")
     return sorted(_files(source))
+
+
+def dead_letter_reason(source: str, name: str) -> str | None:
+    """Return why an example becomes a dead letter; None if it becomes events."""
+    try:
+        expected = json.loads((folder() / source / f"{name}.expected.json").read_text())
+    except FileNotFoundError:
+        return None
+    return expected.get("reject", {}).get("reason")
 
 
 def _files(source: str) -> dict[str, Path]:

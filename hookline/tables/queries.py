@@ -41,10 +41,10 @@ VIEWS = {
                {_SHORT.format("split_part(customer_key, ':', 2)")} AS customer,
                orders_count AS orders, gross, discounts, net, taxes, shipping,
                pending_revenue AS pending, reported_revenue AS reported
-          FROM (SELECT *, row_number() OVER (
-                    PARTITION BY currency ORDER BY net DESC NULLS LAST, customer_key) AS rank
+          FROM (SELECT *, rank() OVER (
+                    PARTITION BY currency ORDER BY net DESC NULLS LAST) AS rank
                   FROM customer_lifetime_value) ranked
-         WHERE rank <= {_TOP} ORDER BY currency, rank LIMIT 50
+         WHERE rank <= {_TOP} ORDER BY currency, rank, customer_key LIMIT 50
         """,  # noqa: S608 - our own names
     ),
     "people": (
@@ -53,10 +53,10 @@ VIEWS = {
         SELECT currency, rank, {_SHORT.format("person")} AS person, customers, shops,
                orders_count AS orders, gross, discounts, refunded, net, avg_order_value AS average,
                last_order_at::date AS last_order
-          FROM (SELECT *, split_part(person_key, ':', -1) AS person, row_number() OVER (
-                    PARTITION BY currency ORDER BY net DESC NULLS LAST, person_key) AS rank
+          FROM (SELECT *, split_part(person_key, ':', -1) AS person, rank() OVER (
+                    PARTITION BY currency ORDER BY net DESC NULLS LAST) AS rank
                   FROM people) ranked
-         WHERE rank <= {_TOP} ORDER BY currency, rank LIMIT 50
+         WHERE rank <= {_TOP} ORDER BY currency, rank, person_key LIMIT 50
         """,  # noqa: S608 - our own names
     ),
     "days": (
@@ -73,7 +73,8 @@ VIEWS = {
         "coverage",
         """
         SELECT source || '/' || shop AS shop, orders, orders_without_customer AS no_customer,
-               orders_without_net AS no_net, orders_of_unknown_status AS unknown_status, carts,
+               orders_without_net AS no_net, orders_of_unknown_status AS unknown_status,
+               orders_not_a_sale AS no_sale, carts,
                concat_ws(', ', CASE WHEN NOT tells_carts THEN 'carts' END,
                    CASE WHEN NOT tells_refunds THEN 'refunds' END,
                    CASE WHEN NOT tells_cancellations THEN 'cancels' END,

@@ -158,6 +158,78 @@ COMMENT ON COLUMN order_intervals.median_days IS 'Median of the days between ord
 COMMENT ON COLUMN order_intervals.expected_on IS 'last_order_on + median_days, in whole days; null where nothing is known.';
 COMMENT ON COLUMN order_intervals.days_overdue IS 'Days from expected_on to the day of as_of; below 0 while it is still to come.';
 
+-- Taken out of daily_cart_rates, so that shop_days counts the same carts.
+CREATE VIEW merged_carts AS
+WITH candidates AS (
+    SELECT cart_key, generation, source, shop, coalesce(person_key, customer_key) AS person, items,
+        last_activity_at,
+        CASE status WHEN 'EMPTIED' THEN closed_at + interval '30 minutes'
+            WHEN 'ACTIVE' THEN next_due ELSE abandoned_at END AS merged_before
+    FROM cart_generations
+    WHERE detection = 'TIMER' AND NOT is_test AND item_count >= 1 AND order_key IS NULL
+        AND coalesce(person_key, customer_key) IS NOT NULL
+)
+SELECT DISTINCT c.cart_key, c.generation
+FROM candidates c
+JOIN cart_generations other ON other.source = c.source AND other.shop = c.shop
+    AND coalesce(other.person_key, other.customer_key) = c.person
+    AND other.cart_key <> c.cart_key AND other.detection = 'TIMER' AND NOT other.is_test
+    AND other.item_count >= 1
+    AND other.first_seen_at < c.merged_before AND other.last_activity_at > c.last_activity_at
+JOIN cart_activity a ON a.cart_key = other.cart_key AND a.occurred_at > c.last_activity_at
+    AND a.occurred_at < c.merged_before AND jsonb_typeof(a.activity -> 'items') = 'array'
+WHERE NOT EXISTS (
+    SELECT FROM (
+        SELECT coalesce(line ->> 'variant_id', line ->> 'product_id', line ->> 'sku',
+            line ->> 'name') AS goods,
+            sum(coalesce((line ->> 'quantity')::numeric, 1)) AS units
+        FROM jsonb_array_elements(c.items) line GROUP BY goods
+    ) own LEFT JOIN (
+        SELECT coalesce(line ->> 'variant_id', line ->> 'product_id', line ->> 'sku',
+            line ->> 'name') AS goods,
+            sum(coalesce((line ->> 'quantity')::numeric, 1)) AS units
+        FROM jsonb_array_elements(a.activity -> 'items') line GROUP BY goods
+    ) held USING (goods)
+    WHERE own.units > coalesce(held.units, 0)
+);
+COMMENT ON VIEW merged_carts IS 'Carts merged into another cart of the same person, as shops do at login: that one held all of their items before they would have been abandoned, or within 30 minutes after they were emptied.';
+COMMENT ON COLUMN merged_carts.cart_key IS 'The cart: source/shop/cart:id.';
+COMMENT ON COLUMN merged_carts.generation IS 'Which life of the cart, from 1.';
+
+CREATE OR REPLACE VIEW daily_cart_rates AS
+WITH linked AS (
+    SELECT shop_carts.source, shop_carts.shop,
+        EXISTS (
+            SELECT FROM orders o WHERE o.source = shop_carts.source
+                AND o.shop = shop_carts.shop AND o.links <> '{}'
+        ) OR NOT EXISTS (
+            SELECT FROM orders o WHERE o.source = shop_carts.source AND o.shop = shop_carts.shop
+        ) AS names_carts
+    FROM (SELECT DISTINCT source, shop FROM cart_generations) shop_carts
+), counted AS (
+    SELECT g.source, g.shop, (g.first_seen_at AT TIME ZONE g.timezone)::date AS day,
+        g.abandon_count >= 1 AS abandoned,
+        g.abandon_count >= 1 AND g.status = 'RECOVERED'
+            AND g.order_standing IN ('COUNTED', 'PENDING') AS recovered,
+        g.next_due
+    FROM cart_generations g
+    WHERE g.detection = 'TIMER' AND NOT g.is_test AND g.item_count >= 1
+        AND NOT EXISTS (
+            SELECT FROM merged_carts m WHERE m.cart_key = g.cart_key AND m.generation = g.generation
+        )
+)
+SELECT source, shop, day, count(*) AS carts,
+    count(*) FILTER (WHERE abandoned) AS abandoned,
+    CASE WHEN names_carts THEN count(*) FILTER (WHERE recovered) END AS recovered,
+    round(count(*) FILTER (WHERE abandoned)::numeric / count(*), 4) AS abandonment_rate,
+    CASE WHEN names_carts THEN round(
+        count(*) FILTER (WHERE recovered)::numeric
+        / nullif(count(*) FILTER (WHERE abandoned), 0), 4
+    ) END AS recovery_rate,
+    bool_or(next_due IS NOT NULL) AS is_provisional
+FROM counted JOIN linked USING (source, shop)
+GROUP BY source, shop, day, names_carts;
+
 CREATE VIEW shop_days AS
 WITH sold AS MATERIALIZED (
     SELECT source, shop, (placed_at AT TIME ZONE timezone)::date AS day,
@@ -195,8 +267,12 @@ WITH sold AS MATERIALIZED (
 ), abandoned AS (
     SELECT source, shop, (abandoned_at AT TIME ZONE timezone)::date AS day,
         coalesce(currency, '') AS currency, count(*) AS carts
-    FROM cart_generations
-    WHERE abandon_count >= 1 AND abandoned_at IS NOT NULL AND NOT is_test GROUP BY 1, 2, 3, 4
+    FROM cart_generations g
+    WHERE abandon_count >= 1 AND abandoned_at IS NOT NULL AND NOT is_test
+        AND NOT EXISTS (
+            SELECT FROM merged_carts m WHERE m.cart_key = g.cart_key AND m.generation = g.generation
+        )
+    GROUP BY 1, 2, 3, 4
 ), recovered AS (
     SELECT source, shop, (closed_at AT TIME ZONE timezone)::date AS day,
         coalesce(currency, '') AS currency, count(*) AS carts
@@ -269,7 +345,7 @@ COMMENT ON COLUMN shop_days.new_customers IS 'Those whose first order day in the
 COMMENT ON COLUMN shop_days.returning_customers IS 'Those who ordered on an earlier day.';
 COMMENT ON COLUMN shop_days.customers_of_unknown_history IS 'Those whose first order that we have was on this day, but not their whole history is known: new or returning.';
 COMMENT ON COLUMN shop_days.orders_without_customer IS 'Orders that name no customer: in none of these counts.';
-COMMENT ON COLUMN shop_days.carts_abandoned IS 'Carts whose latest abandonment was on this day, tests left out; null where the shop has no carts at all.';
+COMMENT ON COLUMN shop_days.carts_abandoned IS 'Carts whose latest abandonment was on this day, tests and carts merged into another left out; null where the shop has no carts at all.';
 COMMENT ON COLUMN shop_days.carts_recovered IS 'Abandoned carts closed on this day by an order that counts or is pending; null where the shop has no carts, or its orders name no cart and no customer.';
 
 CREATE VIEW refunds_by_day AS
@@ -487,3 +563,28 @@ COMMENT ON COLUMN cohort_value.cumulative_orders IS 'Counted orders from month 0
 COMMENT ON COLUMN cohort_value.cumulative_net IS 'Newest net of these orders; null from the first month on in which that of one cannot be known.';
 COMMENT ON COLUMN cohort_value.cumulative_net_per_customer IS 'cumulative_net / customers.';
 COMMENT ON COLUMN cohort_value.is_provisional IS 'True while the month goes on.';
+
+CREATE OR REPLACE VIEW carts_to_contact AS
+SELECT a.cart_key, a.generation, a.source, a.shop, a.native_cart_id, a.customer_key, a.person_key,
+    a.abandoned_at, a.item_count, a.items, a.cart_value, a.currency,
+    row_number() OVER (
+        PARTITION BY coalesce(a.person_key, a.customer_key, a.cart_key)
+        ORDER BY a.abandoned_at DESC, a.cart_key, a.generation
+    ) = 1 AS is_newest
+FROM abandoned_carts a
+WHERE a.status = 'ABANDONED' AND a.is_contactable AND NOT a.is_test
+    AND NOT EXISTS (
+        SELECT FROM customers c WHERE c.customer_key = a.customer_key AND c.is_deleted
+    )
+    AND NOT EXISTS (
+        SELECT FROM orders o WHERE o.customer_key = a.customer_key
+            AND o.placed_at >= coalesce(a.last_activity_at, a.first_seen_at)
+            AND o.standing IN ('COUNTED', 'PENDING') AND NOT o.is_renewal
+    )
+    AND NOT EXISTS (
+        SELECT FROM customers c JOIN orders o USING (customer_key)
+        WHERE c.person_key = a.person_key
+            AND o.placed_at >= coalesce(a.last_activity_at, a.first_seen_at)
+            AND o.standing IN ('COUNTED', 'PENDING') AND NOT o.is_renewal
+    );
+COMMENT ON COLUMN carts_to_contact.is_newest IS 'Whether it is the newest of the person''s carts in this view: who writes about it alone writes to nobody twice.';
