@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import json
 import random
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -17,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from hookline.local.stack import NAMES, choose_ports
-from tests.conftest import LiveStack, discard, prepare
+from tests.conftest import LiveStack, prepare
 from tests.faults import table
 from tests.faults.catalogue import FAULTS
 from tests.faults.storm import TWICE, Fault, Outcome, alone
@@ -75,13 +76,14 @@ def _run(
                     progress=lambda done: bar.update(task, completed=done),
                 )
             )  # fmt: skip
-        discard(settings)
     except TimeoutError as error:
         console.print(f"  [red]{error}[/]")
         return None
     finally:
         stack.recover()
         stack.stop()
+        for name in NAMES:  # the logs stay
+            shutil.rmtree(directory / name, ignore_errors=True)
     console.print(f"  {json.dumps(table.row(outcome), ensure_ascii=False)}")
     return outcome
 
