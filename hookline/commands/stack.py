@@ -3,6 +3,7 @@
 import os
 import shlex
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -225,7 +226,7 @@ def _print_status(status: Mapping[str, Any]) -> None:
             process["name"],
             process["state"],
             str(process["pid"]),
-            f"{process['uptime_seconds']:.0f} s",
+            str(timedelta(seconds=round(process["uptime_seconds"]))),
             str(process["restarts"]),
             f"{process['memory_bytes'] / 1e6:.0f} MB",
         )

@@ -46,7 +46,8 @@ def dead_letter_reason(source: str, name: str) -> str | None:
         expected = json.loads((folder() / source / f"{name}.expected.json").read_text())
     except FileNotFoundError:
         return None
-    return expected.get("reject", {}).get("reason")
+    reject: dict[str, str] = expected.get("reject", {})
+    return reject.get("reason")
 
 
 def _files(source: str) -> dict[str, Path]:

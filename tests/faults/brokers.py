@@ -20,18 +20,21 @@ NO_QUORUM = 90.0
 """Seconds for which two of three brokers are gone."""
 
 
-def three_brokers(rival: Group = Group.PROCESSORS) -> Callable[[Storm], Any]:
-    """Stages on three brokers: ``storm.cluster``. A plain client has the coordinator of a group."""
+def three_brokers(rival: Group = Group.PROCESSORS, *, spare: int = 0) -> Callable[[Storm], Any]:
+    """Stages on three brokers: ``storm.cluster``. A plain client has the coordinator of a group.
+
+    ``spare``: brokers that may join later.
+    """
 
     def around(storm: Storm) -> AbstractAsyncContextManager[None]:
-        return _three_brokers(storm, rival)
+        return _three_brokers(storm, rival, spare)
 
     return around
 
 
 @asynccontextmanager
-async def _three_brokers(storm: Storm, rival: Group) -> AsyncIterator[None]:
-    cluster = Cluster(storm.directory / "cluster", storm.directory / "logs")
+async def _three_brokers(storm: Storm, rival: Group, spare: int) -> AsyncIterator[None]:
+    cluster = Cluster(storm.directory / "cluster", storm.directory / "logs", spare)
     storm.stack.pause(storm.stack.kafka)  # nobody uses it now
     try:
         await away(cluster.start)
@@ -124,6 +127,18 @@ async def disk_emptied(storm: Storm) -> None:
     await away(cluster.wait_until_in_sync)
 
 
+async def partitions_moved(storm: Storm) -> None:
+    """A new broker joins, all partitions move off the first one, which is stopped for good."""
+    cluster = _cluster(storm)
+    await storm.accepted(LATE)
+    retired, *kept = (number + 1 for number in range(len(cluster.kafkas)))
+    new = len(cluster.kafkas) + 1
+    await away(cluster.broker(new).start)
+    await away(cluster.move, (*kept, new))
+    await away(cluster.wait_until_in_sync, (*kept, new))
+    await away(cluster.broker(retired).stop)
+
+
 ROWS = (
     Fault(
         23,
@@ -180,6 +195,14 @@ ROWS = (
         "3 brokers: the leader of most back with an empty disk",
         disk_emptied,
         around=three_brokers(),
+        exits=0,
+    ),
+    Fault(
+        30,
+        "moved-partitions",
+        "3 brokers: all partitions moved to a new broker, an old one retired",
+        partitions_moved,
+        around=three_brokers(spare=1),
         exits=0,
     ),
 )
