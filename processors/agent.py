@@ -9,6 +9,7 @@ outcomes first, offset second.
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -98,6 +99,7 @@ class Processors:
         self._open: dict[int, OpenIndex] = {}
         self._busy: set[int] = set()
         self._unknown_fields = UnknownFields()
+        self._opened = AsyncExitStack()
         metrics.INDEX_ENTRIES.set_function(self._entries)
 
     async def start(self, settings: Settings, health: Health) -> None:
@@ -108,7 +110,8 @@ class Processors:
         self._shops = ShopBook(settings.shops_file, health)
         self._shops.reload_at_hangup()
         self._shop_wait = ShopWait(settings.shop_wait, self._shops, health)
-        self._watching = asyncio.ensure_future(self._shops.watch())
+        watching = asyncio.ensure_future(self._shops.watch())
+        self._opened.callback(watching.cancel)
         codec = await load_codec(settings, health)
         self._budget = Budget(settings.record_budget)
         adapters = {
@@ -122,13 +125,17 @@ class Processors:
             cloudevents=settings.cloudevents,
             begin=self._budget.renew,
         )
-        self._producer: AIOKafkaProducer = await started_producer(settings, health)
-        self._sender = BatchSender(settings, health, self._producer)
+        producer: AIOKafkaProducer = await started_producer(settings, health)
+        self._opened.push_async_callback(producer.stop)
+        self._sender = BatchSender(settings, health, producer)
         ask = topics_admin.cluster_id
         self._cache = IndexCache(
             settings, await topics_admin.once_kafka_answers(settings, health, ask)
         )
         self._recovery = IndexRecovery(settings, health, self._cache)
+        self._opened.push_async_callback(self._recovery.stop)
+        self._opened.push_async_callback(self._cache.flush)
+        self._opened.callback(lambda: self._save(self._open))
         await self._recovery.start()
 
     def record_factory(self, partition: Partition) -> RecordFactory:
@@ -238,12 +245,11 @@ class Processors:
         self._health.met("shops")
 
     async def stop(self) -> None:
-        """Disconnect. Every send is answered by now, so the producer's flush repeats nothing."""
-        self._watching.cancel()
-        self._save(self._open)
-        await self._cache.flush()
-        await self._recovery.stop()
-        await self._producer.stop()
+        """Save the indexes and disconnect what was opened, last opened first.
+
+        Every send is answered by now, so the producer's flush repeats nothing.
+        """
+        await self._opened.aclose()
 
     def _entries(self) -> int:
         return sum(len(opened.index) for opened in self._open.values())

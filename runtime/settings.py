@@ -184,7 +184,8 @@ def misspelt(env: Mapping[str, str] = os.environ) -> list[str]:
         f"{name} is not a setting and is ignored: is {nearest} meant?"
         for name in sorted(env)
         if name.startswith("HOOKLINE") and name not in names
-        for nearest in difflib.get_close_matches(name, names, 1, 0.85)
+        for nearest in [longer for longer in names if longer.startswith(f"{name}_")][:1]
+        or difflib.get_close_matches(name, names, 1, 0.85)
     ]
 
 

@@ -6,6 +6,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 from aiokafka.errors import KafkaError
@@ -56,6 +57,7 @@ class Sinks:
         self._clock = clock
         self._in_background = in_background
         self._tasks: list[asyncio.Task[None]] = []
+        self._opened = AsyncExitStack()
         self._cluster_id: str | None = None
         self._mismatches: Mapping[Partition, str] = {}
         self._writer: Writer | None = None
@@ -64,6 +66,7 @@ class Sinks:
         """Connect, waiting for database and registry. Raises UnmigratedError or TopicsError."""
         self._settings, self._health = settings, health
         self._database = Database(settings, health, f"hookline-sinks-{uuid.uuid4().hex[:12]}")
+        self._opened.push_async_callback(self._database.close)
         await self._database.run(lambda connection: check(connection, settings.sql_schema))
         if self._codec is None:
             await topics_admin.check_topics(settings, health)
@@ -123,11 +126,11 @@ class Sinks:
         return self._writer
 
     async def stop(self) -> None:
-        """Cancel the background work and close the connections."""
+        """Cancel the background work and close the connections that were opened."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._database.close()
+        await self._opened.aclose()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)

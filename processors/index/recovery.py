@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from typing import TypeVar
 
 from aiokafka import TopicPartition
@@ -42,12 +43,14 @@ class IndexRecovery:
         self._health = health
         self._cache = cache
         self._one_at_a_time = asyncio.Lock()
+        self._opened = AsyncExitStack()
 
     async def start(self) -> None:
         """Connect; waits while Kafka is away. Raises DeniedError."""
         self._reader = await topics_admin.once_kafka_answers(
             self._settings, self._health, started_reader
         )
+        self._opened.push_async_callback(self._reader.stop)
         configs = await topics_admin.once_kafka_answers(
             self._settings, self._health, topics_admin.find_topics
         )
@@ -56,8 +59,8 @@ class IndexRecovery:
         }
 
     async def stop(self) -> None:
-        """Disconnect."""
-        await self._reader.stop()
+        """Disconnect, if connected."""
+        await self._opened.aclose()
 
     async def open(self, partition: int, due: int, window_ms: int) -> PartitionIndex:
         """Recover the index of a partition that is processed from raw offset ``due`` on.

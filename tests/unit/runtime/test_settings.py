@@ -72,6 +72,8 @@ def test_certificates_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         ("HOOKLINE_SHOP_FILE", "HOOKLINE_SHOPS_FILE"),
         ("HOOKLINE_COMIT_INTERVAL", "HOOKLINE_COMMIT_INTERVAL"),
         ("HOOKLINE_DATABASE_UR", "HOOKLINE_DATABASE_URL"),
+        ("HOOKLINE_SHOPS", "HOOKLINE_SHOPS_FILE"),
+        ("HOOKLINE_DATABASE", "HOOKLINE_DATABASE_URL"),
     ],
 )
 def test_a_misspelt_setting_is_named_with_the_nearest_one(name: str, nearest: str) -> None:
