@@ -13,6 +13,7 @@ from psycopg.types.json import set_json_loads
 from runtime import logs, metrics
 from runtime.health import Health
 from runtime.settings import Settings
+from sinks.postgres.answer_bound import AnswerBound
 from sinks.postgres.copy_rows import register_dumpers
 from sinks.postgres.migrate import lock_key
 
@@ -82,6 +83,7 @@ class Database:
         self._settings = settings
         self._schema = schema or settings.sql_schema
         self._session = {**_SESSION, **session}
+        self._bound = bound = AnswerBound.of(self._session["statement_timeout"])
         self._health = health
         self.name = name
         self._connection: AsyncConnection[Any] | None = None
@@ -93,6 +95,7 @@ class Database:
             async def execute(self, *args: Any, **options: Any) -> Self:
                 await super().execute(*args, **options)
                 health.answered()
+                bound.answered()
                 return self
 
         self._cursor = Cursor
@@ -122,15 +125,20 @@ class Database:
         while is_wanted():
             try:
                 connection = await self._open()
-                async with connection.transaction():
-                    result = await work(connection)
+                with self._bound.watching(connection):
+                    async with connection.transaction():
+                        result = await work(connection)
             except RETRYABLE as error:
                 metrics.TRANSACTIONS.labels("retried").inc()
                 _log.info("transaction repeated", session=self.name, sqlstate=error.sqlstate)
                 await asyncio.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - jitter
             except UNAVAILABLE as error:
-                self._health.waiting("database", _first_line(error))
-                _log.warning("database away", session=self.name, reason=_first_line(error))
+                reason = _first_line(error)
+                if self._bound.is_cut:
+                    reason = f"PostgreSQL gave no answer within {self._bound.seconds:.0f} s"
+                    self._bound.is_cut = False
+                self._health.waiting("database", reason)
+                _log.warning("database away", session=self.name, reason=reason)
                 await self.close()
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, longest)
@@ -155,10 +163,11 @@ class Database:
         )
         try:
             schema = sql.Identifier(self._schema)
-            # Only this schema: temporary tables are written as pg_temp.name.
-            await connection.execute(sql.SQL("SET search_path TO {}").format(schema))
-            for name, value in self._session.items():
-                await connection.execute("SELECT set_config(%s, %s, false)", [name, value])
+            with self._bound.watching(connection):
+                # Only this schema: temporary tables are written as pg_temp.name.
+                await connection.execute(sql.SQL("SET search_path TO {}").format(schema))
+                for name, value in self._session.items():
+                    await connection.execute("SELECT set_config(%s, %s, false)", [name, value])
         except BaseException:
             await connection.close()
             raise

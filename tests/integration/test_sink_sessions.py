@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from signal import SIGCONT
+from signal import SIGCONT, SIGSTOP
 from typing import Any
 
 import psutil
@@ -180,6 +180,49 @@ async def test_work_that_nobody_wants_any_more_is_given_up(settings: Settings) -
     async with sessions(settings, "one") as [one]:
         with pytest.raises(NoLongerWantedError):
             await one.run(lost, lambda: wanted)
+
+
+@pytest.mark.parametrize("when", ["statement", "commit"])
+async def test_a_session_whose_server_process_is_stopped_is_cut_off_and_begun_again(
+    settings: Settings, when: str
+) -> None:
+    """Its kernel goes on answering for it, so that no timeout of TCP or of the server fires."""
+    stopped: list[int] = []
+    async with sessions(settings, "one") as [one]:
+        one._bound.seconds = 1.0
+
+        async def work(connection: AsyncConnection[Any]) -> int:
+            pid = connection.info.backend_pid
+            await _keys(connection, f"{when}{len(stopped)}")
+            if not stopped:
+                stopped.append(pid)
+                os.kill(pid, SIGSTOP)
+                if when == "statement":
+                    await _keys(connection, "unanswered")
+            return pid
+
+        try:
+            async with asyncio.timeout(60):
+                pid = await one.run(work)
+            assert pid not in stopped
+            assert "database" not in one._health.unmet
+        finally:
+            os.kill(stopped[0], SIGCONT)
+
+
+async def test_a_session_that_gets_answers_is_never_cut_off(settings: Settings) -> None:
+    async with sessions(settings, "one") as [one]:
+        one._bound.seconds = 0.5
+        tried = 0
+
+        async def work(connection: AsyncConnection[Any]) -> int:
+            nonlocal tried
+            tried += 1
+            for _ in range(8):
+                await connection.execute("SELECT pg_sleep(0.2)")
+            return tried
+
+        assert await one.run(work) == 1
 
 
 async def test_a_transaction_ended_for_standing_still_begins_again(settings: Settings) -> None:
