@@ -45,23 +45,20 @@ class AnswerBound:
         if self.seconds is None:
             yield
             return
-        loop, bound = asyncio.get_running_loop(), self.seconds
         self.answered()
-
-        def look() -> None:
-            nonlocal timer
-            due = self._answered_at + bound
-            if due > loop.time():
-                timer = loop.call_at(due, look)
-            else:
-                self.is_cut = True
-                _cut(connection)
-
-        timer = loop.call_later(bound, look)
+        watching = asyncio.ensure_future(self._watch(connection, self.seconds))
         try:
             yield
         finally:
-            timer.cancel()
+            watching.cancel()
+
+    async def _watch(self, connection: AsyncConnection[Any], seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        # The deadline moves with each answer.
+        while (left := self._answered_at + seconds - loop.time()) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(left)
+        self.is_cut = True
+        _cut(connection)
 
 
 def _cut(connection: AsyncConnection[Any]) -> None:
