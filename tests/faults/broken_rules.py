@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from runtime.worker import EXIT_CRASHED
 from tests.faults.rule import Rule
 from tests.faults.rules import RULES
 
@@ -128,8 +129,13 @@ def try_rule(copy: Path, rule: Rule) -> Finding:
     with broken(copy, rule):
         said = run_tests(copy, rule.catchers)
     named = _NAMED.search(said.stdout)
-    caught = said.returncode == FAILED and named is not None
-    by = named[1] if caught and named else f"pytest ended with {said.returncode}, nothing failed"
+    if said.returncode == EXIT_CRASHED:  # a stage that cannot go on ends its process, here pytest's
+        caught, by = True, "the stage ended, and pytest with it"
+    else:
+        caught = said.returncode == FAILED and named is not None
+        by = f"pytest ended with {said.returncode}, nothing failed"
+    if caught and named:
+        by = named[1]
     return Finding(rule.name, rule.says, rule.path, by, caught, time.monotonic() - began)
 
 

@@ -131,7 +131,10 @@ async def own_shops_file(storm: Storm) -> AsyncIterator[None]:
     """The ingress reads a shops file of its own, as on another host."""
     file = storm.directory / INGRESS_SHOPS
     file.write_text(shops_toml())
-    variables = {"ingest": {"HOOKLINE_SHOPS_FILE": str(file)}}
+    variables = {
+        "ingest": {"HOOKLINE_SHOPS_FILE": str(file)},
+        "process": {"HOOKLINE_SHOP_WAIT": str(Settings().shop_wait)},  # not that of quick tests
+    }
     storm.shape = replace(storm.shape, variables=variables)
     yield
 
