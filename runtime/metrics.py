@@ -107,6 +107,11 @@ IN_FLIGHT = _gauge(
     "hookline_ingress_in_flight_bytes",
     "Bytes read or sent to Kafka and not yet acknowledged.",
 )
+UNPROVED = _gauge(
+    (INGEST,),
+    "hookline_ingress_unproved_bytes",
+    "Bytes of bodies that wait for the rest of them, and so for their signature to be checked.",
+)
 ACKNOWLEDGE_SECONDS = _histogram(
     (INGEST,),
     "hookline_ingress_acknowledge_seconds",

@@ -65,7 +65,7 @@ async def test_no_page_shows_what_a_sender_wrote(served: Served) -> None:
         for page in ("/metrics", "/readyz", "/healthz", f"/{mark}")
     ]
 
-    assert [status(answer) for answer in answers] == [200, 404, 200, 200, 200, 404]
+    assert [status(answer) for answer in answers] == [200, 404, 404, 404, 200, 404]
     assert not any(b"blink" in answer for answer in answers)
     assert not any(b"text/html" in answer for answer in answers)
 
