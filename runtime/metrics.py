@@ -142,6 +142,19 @@ VERDICTS = _counter(
 REJECTS = _counter(
     (PROCESSORS,), "hookline_rejects", "Dead letters by reason.", ["source", "reason"]
 )
+OTHER_TOPIC = _counter(
+    (PROCESSORS,),
+    "hookline_body_under_other_topic",
+    "Deliveries whose body was stored already under another topic, which the signature does not"
+    " cover.",
+    ["source", "shop"],
+)
+REPLAYED_STATES = _counter(
+    (PROCESSORS,),
+    "hookline_replayed_states",
+    "States without a time of their own, carts mostly, that equal an earlier state, not the latest.",
+    ["source", "shop"],
+)
 EVENTS = _counter(
     (PROCESSORS,), "hookline_events", "Outcomes acknowledged by Kafka, by topic.", ["topic"]
 )
