@@ -14,7 +14,7 @@ from schemas.platforms import PLATFORMS
 
 DIGEST_BYTES = 16
 BODY_BYTES = 8
-"""The first bytes of a digest; of the platforms of ``UNSIGNED_EVENTS`` they are the body's alone."""
+"""The first bytes of a digest; of platforms in ``UNSIGNED_EVENTS`` they are the body's alone."""
 UNSIGNED_EVENTS = frozenset(name for name, row in PLATFORMS.items() if row.has_unsigned_events)
 """Platforms whose signature covers the body and not the event: a body can be sent again as another
 event. Their digests begin alike for one body, so that the index finds it under any event."""

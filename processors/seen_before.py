@@ -2,10 +2,12 @@
 
 A platform may send one body under two topics, and a customer may put a cart back as it was, so
 these deliveries are applied and counted. Only where its shop is strict is a body under another
-topic held, unless it shows itself what the topic says.
+topic held, unless the body itself shows the change that the topic names.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
+from operator import attrgetter
 
 import msgspec
 
@@ -16,6 +18,7 @@ from processors.sources.contract import Parsed, Rule
 from schemas.envelopes import EVENT, Reason, Reject
 
 _STATE = Rule.STATE
+_OFFSET = attrgetter("raw_offset")
 
 
 class Kind(StrEnum):
@@ -43,10 +46,11 @@ def seen_before(position: int, record: ParsedRecord, lookup: BatchLookup) -> See
 
     As of its own offset, as all that the index answers; a replay of a dead letter is none.
     """
-    raw, parsed, delivery = record.raw, record.parsed, record.delivery
-    if delivery is None or not isinstance(parsed, Parsed) or raw.replay_of is not None:
+    raw, parsed = record.raw, record.parsed
+    if type(parsed) is not Parsed or raw.replay_of is not None:
         return None
-    if parsed.rule is _STATE:
+    is_state = parsed.rule is _STATE
+    if is_state:
         found = lookup.same_body_of_entity(position, raw.offset)
     elif raw.source in UNSIGNED_EVENTS:
         found = lookup.same_body(position, raw.offset)
@@ -54,23 +58,30 @@ def seen_before(position: int, record: ParsedRecord, lookup: BatchLookup) -> See
         return None
     if not found:
         return None  # the usual case
-    near = [prior for prior in found if within(prior, raw.appended_ms, delivery.shop.window)]
-    if not near:
-        return None
-    digest = record.origin.digest
-    latest = lookup.latest_state(position, raw.offset) if parsed.rule is _STATE else None
+    latest = lookup.latest_state(position, raw.offset) if is_state else None
+    return _classified(record, found, latest)
+
+
+def _classified(
+    record: ParsedRecord, found: Sequence[PriorOutcome], latest: PriorOutcome | None
+) -> SeenBefore | None:
+    """Of ``found``, the outcomes of the same body; ``latest``: of a state, its entity's latest."""
+    raw, digest = record.raw, record.origin.digest
+    assert record.delivery is not None  # noqa: S101 - there is one for all that parsed
+    window = record.delivery.shop.window
+    near = [prior for prior in found if within(prior, raw.appended_ms, window)]
+    kind = Kind.OTHER_TOPIC
     if latest is not None and latest.digest[:BODY_BYTES] != digest[:BODY_BYTES]:
-        return SeenBefore(Kind.STATE, raw.shop, _newest(near).raw_offset)
-    if latest is not None:
-        near = [latest]
-    others = [prior for prior in near if prior.digest != digest]
-    if not others:
-        return None
-    return SeenBefore(Kind.OTHER_TOPIC, raw.shop, _newest(others).raw_offset)
+        kind = Kind.STATE
+    else:
+        if latest is not None:  # the same state goes on, whatever it was before
+            near = [prior for prior in near if prior == latest]
+        near = [prior for prior in near if prior.digest != digest]
+    return SeenBefore(kind, raw.shop, max(map(_OFFSET, near))) if near else None
 
 
 def held_back(record: ParsedRecord, seen: SeenBefore) -> Reject | None:
-    """The reject of a body under another topic, where its shop is strict and it does not show it."""
+    """The reject of a body under another topic that it does not show, where its shop is strict."""
     parsed, delivery, adapter = record.parsed, record.delivery, record.adapter
     if seen.kind is not Kind.OTHER_TOPIC or delivery is None or adapter is None:
         return None
@@ -80,11 +91,7 @@ def held_back(record: ParsedRecord, seen: SeenBefore) -> Reject | None:
         return None
     detail = (
         f"this body was stored already under another topic than {parsed.event}, at raw offset"
-        f" {seen.raw_offset}, and does not show itself what {parsed.event} says: the signature"
-        " does not cover the topic; if the platform has sent it so, replay this letter"
+        f" {seen.raw_offset}, and does not itself show {parsed.event}: the signature does not"
+        " cover the topic; if the platform has sent it so, replay this letter"
     )
     return Reject(Reason.TOPIC_REPLAY, EVENT, detail, "dedupe")
-
-
-def _newest(priors: list[PriorOutcome]) -> PriorOutcome:
-    return max(priors, key=lambda prior: prior.raw_offset)

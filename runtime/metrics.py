@@ -152,7 +152,7 @@ OTHER_TOPIC = _counter(
 REPLAYED_STATES = _counter(
     (PROCESSORS,),
     "hookline_replayed_states",
-    "States without a time of their own, carts mostly, that equal an earlier state, not the latest.",
+    "States without a time of their own, mostly carts, that equal an earlier state but the latest.",
     ["source", "shop"],
 )
 EVENTS = _counter(

@@ -101,7 +101,7 @@ class WorkerPages:
         class Handler(BaseHTTPRequestHandler):
             timeout = TIMEOUT
 
-            def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+            def do_GET(self) -> None:
                 """Answer with a page, or 404."""
                 status, kind, text = pages.page(self.path)
                 self.send_response_only(status)
@@ -112,7 +112,7 @@ class WorkerPages:
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
-            address_family = socket.AF_INET6 if ":" in pages._host else socket.AF_INET  # noqa: SLF001
+            address_family = socket.AF_INET6 if ":" in pages._host else socket.AF_INET
 
             def handle_error(self, request: Any, client_address: Any) -> None:
                 """Do nothing: whoever asked has gone."""

@@ -1,4 +1,4 @@
-"""Whose connection it is: the peer's address, or what a trusted proxy says of it."""
+"""Whose connection it is: the peer's address, or the one that a trusted proxy forwards."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -21,7 +21,7 @@ class Addresses:
     def of(self, scope: Any) -> str | None:
         """Return the sender's address, an IPv6 one as its network of 64 bits.
 
-        None where it is not known: of a trusted proxy that does not say for whom it speaks.
+        None where it is not known: of a trusted proxy that forwards no address.
         """
         client = scope.get("client")
         if not client:

@@ -54,8 +54,8 @@ class Adapter:
 
     Bad input is a returned Reject; an exception is a bug and becomes ``internal-error``.
     ``version`` goes up with every change of the events. ``event_names``: the events that it
-    accepts (of an open family the usual ones); each has an example. ``body_shows_event``: whether the
-    body itself gives what its event's name says, asked where the same body came as another event.
+    accepts (of an open family the usual ones); each has an example. ``body_shows_event``: whether
+    the body itself shows the change that its event names, asked where it came as another event.
     """
 
     version: int

@@ -61,7 +61,7 @@ async def test_a_wrong_token_is_refused_before_the_body(patient: Served, path: s
 
 
 @case(SECTION, "more bodies from one address that wait for their signature than may",
-      "503 for the oldest of that address; a token's bodies are not counted", "the good senders'")  # fmt: skip
+      "503 for the oldest of that address; proved ones go on", "the good senders'")  # fmt: skip
 async def test_one_address_has_so_many_unproved_bodies(patient: Served) -> None:
     waiting = [
         await begun(patient, request(b"", signed(b""), path=SPIFFY, length=1000))

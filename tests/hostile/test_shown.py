@@ -12,7 +12,7 @@ from rich.console import Console
 
 from hookline.console import output
 from hookline.console.escaping import csv_cell
-from runtime import metrics_page, logs
+from runtime import logs, metrics_page
 from runtime.settings import Settings
 from schemas.events import CustomerRef, Event, LineItem
 from sinks.postgres.migrate import migrate

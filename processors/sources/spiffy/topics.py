@@ -1,11 +1,11 @@
-"""Spiffy Stores: whether a body shows itself what its topic says, which no signature covers."""
+"""Spiffy Stores: whether a body itself shows its topic, which no signature covers."""
 
 from typing import Any
 
 from processors.sources.contract import Parsed
 
 _STATES = frozenset({"create", "created", "update", "updated"})
-"""Verbs that say no more than that this is a state of the entity."""
+"""Verbs that name no change but a new state of the entity."""
 _FINANCIAL = {
     "paid": "paid",
     "partially_paid": "partially_paid",
@@ -18,7 +18,7 @@ _CUSTOMER = {"enable": "enabled", "disable": "disabled"}
 
 
 def body_shows_event(parsed: Parsed) -> bool:
-    """Whether the body alone implies the topic: a cancelled order has its time, a paid one says so.
+    """Whether the body alone implies the topic: a cancelled order has the time of it.
 
     No verb that is not listed is implied by any body.
     """

@@ -84,7 +84,10 @@ def test_where_the_event_is_unsigned_a_digest_begins_with_the_bodys_own_half() -
     assert one[:BODY_BYTES] == other[:BODY_BYTES]
     assert one[BODY_BYTES:] != other[BODY_BYTES:]
     assert len(one) == DIGEST_BYTES
-    for different in (digest("spiffy", "janes", "a", "", b"{}"), digest("spiffy", "johns", "a", "", b"")):
+    for different in (
+        digest("spiffy", "janes", "a", "", b"{}"),
+        digest("spiffy", "johns", "a", "", b""),
+    ):
         assert different[:BODY_BYTES] != one[:BODY_BYTES]
 
 

@@ -70,9 +70,7 @@ def test_one_that_gave_way_takes_no_more_and_leaves_once() -> None:
 
 
 @given(
-    st.lists(
-        st.tuples(st.sampled_from("etl"), st.integers(0, 5), st.integers(0, 60)), max_size=60
-    )
+    st.lists(st.tuples(st.sampled_from("etl"), st.integers(0, 5), st.integers(0, 60)), max_size=60)
 )
 def test_its_bounds_hold_whatever_comes(steps: Sequence[tuple[str, int, int]]) -> None:
     crowd = Crowd()
