@@ -11,9 +11,10 @@ import itertools
 import os
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field
 
+import psutil
 import uvloop
 
 from schemas.topics import MAX_BODY
@@ -23,6 +24,8 @@ from tests.served import request, status
 
 ONE = "127.0.0.2"
 PATIENCE = 5.0
+FIRST = 40
+"""Answers to strangers after which they count as at work."""
 _BODY = b"x" * MAX_BODY
 _WRONG = (
     request(_BODY, path="/hooks/gooten/prints/wrong-token"),
@@ -48,6 +51,8 @@ async def stranger(port: int, number: int, answers: "Counter[int]") -> None:
                 try:
                     writer.write(sent)
                     answers[status(await reader.readuntil(b"\r\n\r\n"))] += 1
+                    if answers.total() == FIRST:
+                        print("at work", flush=True)
                 finally:
                     writer.transport.abort()
         await asyncio.sleep(0.001)
@@ -120,15 +125,25 @@ async def good_senders(port: int) -> AsyncIterator[tuple[GoodSender, ...]]:
 
 
 @contextlib.asynccontextmanager
-async def strangers(port: int, connections: int) -> AsyncIterator[None]:
-    """So many strangers at work until the block ends. Raises RuntimeError if they ended before."""
+async def strangers(
+    port: int, connections: int, cores: Collection[int] = ()
+) -> AsyncIterator[None]:
+    """So many strangers at work, from the first answers on until the block ends.
+
+    ``cores``: where they run, if any are given.
+
+    Raises RuntimeError if they ended before.
+    """
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.hostile.crowd", str(port), str(connections),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert child.stdin is not None
     assert child.stdout is not None
+    if cores:
+        psutil.Process(child.pid).cpu_affinity(list(cores))
     try:
+        await child.stdout.readline()
         yield
     finally:
         child.stdin.close()
@@ -138,22 +153,38 @@ async def strangers(port: int, connections: int) -> AsyncIterator[None]:
             raise RuntimeError(f"the strangers ended with {code}")
 
 
-async def compared(port: int, connections: int, quiet: float, loud: float) -> list[GoodSender]:
-    """The good senders after some seconds without and with strangers; prints their p99."""
+@dataclass(slots=True)
+class Compared:
+    """A good sender, its p99 without strangers (ms), and how many answers it had until then."""
+
+    sender: GoodSender
+    quiet_ms: float
+    mark: int
+
+    @property
+    def loud_ms(self) -> float:
+        """Its p99 among the strangers, in ms."""
+        return self.sender.p99_ms(self.mark)
+
+    def __str__(self) -> str:
+        kind = "signed" if self.sender.is_signed else "token"
+        count = len(self.sender.seconds) - self.mark
+        return (
+            f"{kind}: {count} deliveries among strangers, p99 {self.loud_ms:.1f} ms, without them"
+            f" {self.quiet_ms:.1f} ms"
+        )
+
+
+async def compared(
+    port: int, connections: int, quiet: float, loud: float, cores: Collection[int] = ()
+) -> list[Compared]:
+    """The good senders after some seconds without strangers, and some with them."""
     async with good_senders(port) as senders:
         await asyncio.sleep(quiet)
-        marks = [len(sender.seconds) for sender in senders]
-        before = [sender.p99_ms() for sender in senders]
-        async with strangers(port, connections):
+        found = [Compared(each, each.p99_ms(), len(each.seconds)) for each in senders]
+        async with strangers(port, connections, cores):
             await asyncio.sleep(loud)
-        for sender, mark, quietly in zip(senders, marks, before, strict=True):
-            kind = "signed" if sender.is_signed else "token"
-            count = len(sender.seconds) - mark
-            print(
-                f"{kind}: {count} among {connections} strangers, p99 {sender.p99_ms(mark):.1f} ms,"
-                f" without them {quietly:.1f} ms"
-            )
-    return list(senders)
+    return found
 
 
 if __name__ == "__main__":
