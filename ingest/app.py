@@ -133,8 +133,8 @@ async def serve(
         await asyncio.gather(*background, return_exceptions=True)
     if not await publisher.close(settings.produce_timeout):
         exit_without_flush("deliveries were still unacknowledged when the ingress stopped")
-    if not page.cancelled() and isinstance(error := page.exception(), OSError):
-        raise error
+    if not page.cancelled() and isinstance(failure := page.exception(), OSError):
+        raise failure
 
 
 def _stop_after_failure(task: "asyncio.Task[None]", server: pages.Server) -> None:

@@ -145,7 +145,7 @@ class BoundedProtocol(TimedProtocol):
             (cycle, app), self._deferred = self._deferred, None
             self._start(cycle, app)
 
-    def eof_received(self) -> bool:
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio lets it return either
         """Stay open for the answers to requests that are complete: the sender only stopped sending.
 
         Returns False, which closes the connection, where no such request waits.

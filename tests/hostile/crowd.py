@@ -130,9 +130,7 @@ async def strangers(
 ) -> AsyncIterator[None]:
     """So many strangers at work, from the first answers on until the block ends.
 
-    ``cores``: where they run, if any are given.
-
-    Raises RuntimeError if they ended before.
+    ``cores``: where they run, if any are given. Raises RuntimeError if they ended before.
     """
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.hostile.crowd", str(port), str(connections),
