@@ -59,18 +59,11 @@ class BatchLookup:
         self._claimed_digests[digest] = row
         if raw.replay_of is not None:
             self._claimed_replays[raw.delivery_id] = row
-            self._claim_body((_NO_KEY, *row[1:]))
+            self._claimed_bodies.setdefault(digest[:BODY_BYTES], []).append((_NO_KEY, *row[1:]))
             return None
         self._claimed_states[key] = row
-        self._claim_body(row)
+        self._claimed_bodies.setdefault(digest[:BODY_BYTES], []).append(row)
         return row
-
-    def _claim_body(self, row: IndexRow) -> None:
-        half = row[2][:BODY_BYTES]
-        if half in self._claimed_bodies:
-            self._claimed_bodies[half].append(row)
-        else:
-            self._claimed_bodies[half] = [row]
 
     def same_digest(self, position: int, below: int) -> PriorOutcome | None:
         """The canonical outcome with the record's digest and the greatest raw offset below."""

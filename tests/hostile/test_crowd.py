@@ -32,6 +32,7 @@ async def test_good_senders_do_not_notice_a_crowd_of_strangers(tmp_path: Path) -
         assert len(sender.seconds) > 50
 
 
+@case(SECTION, "500 of them for a minute", "the same", "the good senders'")
 @pytest.mark.skipif("LONG" not in os.environ, reason="a minute of 500 strangers: LONG=1 make test")
 @pytest.mark.timeout(200)
 async def test_good_senders_do_not_notice_five_hundred_strangers_for_a_minute(

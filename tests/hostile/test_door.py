@@ -121,6 +121,7 @@ async def test_a_half_closed_sender_is_answered(served: Served, pause: float) ->
     assert served.bodies == [GOOD, b"2"]
 
 
+@case(SECTION, "a part of a request, then the end of sending", "nothing: closed")
 async def test_a_half_closed_sender_of_half_a_request_is_closed(served: Served) -> None:
     for sent in (b"", request(GOOD, path=GOOTEN)[:-3], b"POST / HTTP/1.1\r\nX"):
         reader, writer = await served.open()

@@ -259,6 +259,7 @@ async def test_what_proxies_read_in_other_ways_is_400(served: Served, name: str)
     assert served.bodies == []
 
 
+@case(SECTION, "HTTP/1.0 without a Host", "200, then closed", "as received")
 async def test_the_older_http_needs_no_host(served: Served) -> None:
     sent = framed("Content-Length: 2", body=b"{}", version="1.0").replace(b"Host: x\r\n", b"")
 
