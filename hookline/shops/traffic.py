@@ -24,6 +24,8 @@ NEWEST = 5_000
 """Raw records of each partition that are searched for the last deliveries."""
 NEWEST_EVENTS = 1_000
 """Events of each partition that are searched for bodies that came before."""
+SEEN_KINDS = ("other-topic", "state")
+"""What the header of such an event begins with."""
 
 
 @dataclass(slots=True)
@@ -96,17 +98,19 @@ async def read_traffic(settings: Settings, since_ms: int, progress: Progress) ->
         what = "newest events"
         async for batch in _since(client, events, since_ms, what, progress, NEWEST_EVENTS):
             for record in batch:
-                _count_seen_before(dict(record.headers), shops)
+                count_seen_before(dict(record.headers), shops)
     return shops
 
 
-def _count_seen_before(headers: Mapping[str, bytes | None], shops: TrafficByShop) -> None:
+def count_seen_before(headers: Mapping[str, bytes | None], shops: TrafficByShop) -> None:
+    """Count an event by its headers, if its body came before."""
     seen, entity = headers.get(envelopes.SEEN_BEFORE), headers.get(envelopes.ENTITY)
-    if seen is None or entity is None:
+    kind = (seen or b"").partition(b":")[0].decode(errors="replace")
+    if kind not in SEEN_KINDS or entity is None:
         return
     source, _, rest = entity.decode(errors="replace").partition("/")
     shop = f"{source}/{rest.partition('/')[0]}"
-    shops.setdefault(shop, Traffic()).seen_before[seen.partition(b":")[0].decode()] += 1
+    shops.setdefault(shop, Traffic()).seen_before[kind] += 1
 
 
 async def add_open_letters(settings: Settings, since_ms: int, shops: TrafficByShop) -> None:
