@@ -34,11 +34,11 @@ CONNECTIONS = 65_536
 
 
 class App:
-    """Routes ``/hooks/`` to the ingress, everything else to the health and metrics pages."""
+    """Routes ``/hooks/`` to the ingress; of the pages only /healthz is on the webhooks' port."""
 
-    def __init__(self, ingress: Ingress, health: Health, metrics_port: int = 0) -> None:
+    def __init__(self, ingress: Ingress) -> None:
         self.ingress = ingress
-        self._pages = Starlette(routes=pages.routes(health, metrics_port))
+        self._pages = Starlette(routes=[pages.ALIVE])
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer one ASGI request."""
@@ -64,7 +64,6 @@ def create_app(
 ) -> App:
     """Return the ASGI application. Keyword arguments that are None are created here."""
     in_flight = in_flight or InFlight(settings.max_in_flight)
-    metrics.IN_FLIGHT.set_function(lambda: in_flight.held)
     ingress = Ingress(
         settings,
         shops,
@@ -74,7 +73,9 @@ def create_app(
         quotas or Quotas(),
         access_log or AccessLog(),
     )
-    return App(ingress, health, settings.metrics_port)
+    metrics.IN_FLIGHT.set_function(lambda: in_flight.held)
+    metrics.UNPROVED.set_function(lambda: ingress.unproved.held)
+    return App(ingress)
 
 
 def server_of(app: App, settings: Settings) -> pages.Server:
@@ -99,8 +100,8 @@ async def serve(
 ) -> None:
     """Serve until ``should_exit`` of the server that ``started`` is called with.
 
-    Listens before Kafka is reached, and answers 503 until then. With a shared port the pages
-    are served on ``health_port`` too. Raises OSError if the port is taken.
+    Listens before Kafka is reached, and answers 503 until then. The pages are served on
+    ``health_port``. Raises OSError if one of the ports is taken.
     """
     taken = f"{settings.host}:{settings.port} is taken; set HOOKLINE_PORT"
     try:
@@ -118,8 +119,8 @@ async def serve(
             beat(settings, publisher, ingress.pulse, ingress.in_flight, ingress.access_log.counts)
         ),
     ]
-    if settings.share_port:
-        background.append(asyncio.create_task(pages.serve(settings, health)))
+    page = asyncio.create_task(pages.serve(settings, health))
+    background.append(page)
     for task in background:
         task.add_done_callback(lambda task: _stop_after_failure(task, server))
     try:
@@ -132,6 +133,8 @@ async def serve(
         await asyncio.gather(*background, return_exceptions=True)
     if not await publisher.close(settings.produce_timeout):
         exit_without_flush("deliveries were still unacknowledged when the ingress stopped")
+    if not page.cancelled() and isinstance(failure := page.exception(), OSError):
+        raise failure
 
 
 def _stop_after_failure(task: "asyncio.Task[None]", server: pages.Server) -> None:

@@ -1,7 +1,8 @@
 """The path of a delivery through the ingress, as one ASGI application for ``/hooks/``.
 
-Head and body are read first. ``_publish`` then checks proof of origin and quota, builds the raw
-record and sends it; the answer follows Kafka's acknowledgement.
+What the head proves is proved before the body is read; a body that waits for its signature is
+counted as unproved until it is whole. ``_publish`` then checks proof of origin and quota, builds
+the raw record and sends it; the answer follows Kafka's acknowledgement.
 """
 
 import asyncio
@@ -14,15 +15,17 @@ from ingest import sources
 from ingest.heartbeat import Pulse
 from ingest.http import responses
 from ingest.http.access_log import AccessLog
+from ingest.http.addresses import Addresses
 from ingest.http.body import Body, BusyError, GoneError, Receive
 from ingest.http.deadlines import Deadlines, within
 from ingest.http.limits import RECORD_OVERHEAD, InFlight, Quotas
 from ingest.http.request_head import Head, Scope, read_head, without_secrets
 from ingest.http.responses import Answer, RefusedError, Send
+from ingest.http.unproved import SHARE, Unproved
 from ingest.ids import new_delivery
 from ingest.publisher import NotSentError, Publisher, Record
 from ingest.secrets import SecretBook, SecretsError
-from ingest.signatures import SCHEMES, is_proved
+from ingest.signatures import SCHEMES, is_one_of, is_proved
 from runtime import metrics
 from runtime.bodies.gzip_body import BodyTooLargeError, MalformedGzipError, inflate
 from runtime.settings import Settings
@@ -33,6 +36,11 @@ from schemas.shops import Shop
 from schemas.topics import WEBHOOKS
 
 Respond = Callable[[Answer], object]
+Proved = tuple[Shop, tuple[bytes, ...]]
+"""The shop that a proof belongs to, and its secrets."""
+
+MAX_DRAINS = 64
+"""Refused senders whose bytes are read and dropped at a time, so that they see their answer."""
 
 _TRACEPARENT = re.compile(
     rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
@@ -66,13 +74,21 @@ class Ingress:
         self.in_flight = in_flight
         self._quotas = quotas
         self.access_log = access_log
+        # A single body always fits.
+        self.unproved = Unproved(max(in_flight.limit // SHARE, settings.max_body))
+        self._addresses = Addresses(settings.trusted_networks)
+        self._drains = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, unless its client has disconnected."""
         body = Body(self.in_flight)
         try:
             head = read_head(scope, self._max_body)
+            proved = self._prove_by_head(head)
+            if proved is None:
+                body.await_proof(self.unproved, self._addresses.of(scope))
             received = await self._read_body(receive, body)
+            body.proof_is_next()
             future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
             def respond(answer: Answer) -> None:
@@ -80,7 +96,7 @@ class Ingress:
                     future.set_result(answer)
 
             held, body.held = body.held, 0  # _publish gives these bytes back
-            self._publish(head, received, held, respond)
+            self._publish(head, received, held, respond, proved)
             answer = await future
         except RefusedError as refused:
             answer = refused.answer
@@ -91,8 +107,14 @@ class Ingress:
         self.access_log.answered(scope, answer.status)
         if body.whole:
             await responses.answer_whole(send, answer)
+        elif self._drains < MAX_DRAINS:
+            self._drains += 1
+            try:
+                await responses.answer_early(send, receive, answer)
+            finally:
+                self._drains -= 1
         else:
-            await responses.answer_early(send, receive, answer)
+            await responses.answer_and_close(send, answer)
 
     def fast_path(self, scope: Scope, received: bytes, respond: Respond) -> bool:
         """Answer a complete request without a task, by one call of ``respond``, now or later.
@@ -126,15 +148,27 @@ class Ingress:
             raise RefusedError(responses.TOO_LARGE) from None
         except BusyError:
             raise RefusedError(responses.BUSY) from None
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if body.gave_way and task is not None and task.uncancel() == 0:
+                raise RefusedError(responses.BUSY) from None
+            raise
 
-    def _publish(self, head: Head, received: bytes, held: int, respond: Respond) -> None:
+    def _publish(
+        self,
+        head: Head,
+        received: bytes,
+        held: int,
+        respond: Respond,
+        proved: Proved | None = None,
+    ) -> None:
         """Send the delivery to Kafka; call ``respond`` once it is acknowledged, failed or late.
 
-        ``held``: bytes in flight of the body, given back here in every case. Raises RefusedError,
-        without calling ``respond``, if nothing was sent.
+        ``held``: bytes in flight of the body, given back here in every case. ``proved``: what the
+        head has proved. Raises RefusedError, without calling ``respond``, if nothing was sent.
         """
         try:
-            shop, delivery, record = self._admit(head, received)
+            shop, delivery, record = self._admit(head, received, proved)
             held += RECORD_OVERHEAD
             started = time.perf_counter()
             acknowledged = self._publisher.send(record)
@@ -161,9 +195,11 @@ class Ingress:
 
         self._deadlines.watch(acknowledged, partial(self.in_flight.give, held), on_result)
 
-    def _admit(self, head: Head, received: bytes) -> tuple[Shop, bytes, Record]:
+    def _admit(
+        self, head: Head, received: bytes, proved: Proved | None
+    ) -> tuple[Shop, bytes, Record]:
         """Return shop, delivery id and record, and take RECORD_OVERHEAD. Raises RefusedError."""
-        shop, secrets = self._authenticate(head, received)
+        shop, secrets = proved or self._authenticate(head, received)
         if head.source.events_in_url and head.event not in head.source.events_in_url:
             raise RefusedError(responses.UNKNOWN_EVENT)
         if shop.quota and (wait := self._quotas.take((shop.source, shop.id), shop.quota)):
@@ -173,14 +209,37 @@ class Ingress:
             raise RefusedError(responses.BUSY)
         return shop, delivery, record
 
-    def _authenticate(self, head: Head, received: bytes) -> tuple[Shop, tuple[bytes, ...]]:
-        """Return the shop that the proof belongs to, and its secrets. Raises RefusedError.
+    def _prove_by_head(self, head: Head) -> Proved | None:
+        """Return what the head alone proves; None if the proof needs the body.
 
-        An unknown shop does the same work and gets the same answer as a wrong proof.
+        Only a token in the URL can be refused here, with RefusedError: which shop takes which
+        other proof is nobody's to find out, so those are refused with the body alike.
         """
+        if head.token is not None:
+            return self._authenticate(head, b"")
+        shop = self._shops.get(head.source.name, head.shop)
+        if shop is None or shop.proof != "header":
+            return None
+        try:
+            secrets = self._current_secrets().of(shop)
+        except SecretsError:
+            return None
+        given = head.only(sources.proof_headers(head.source, shop))
+        return (shop, secrets) if given is not None and is_one_of(secrets, given) else None
+
+    def _current_secrets(self) -> SecretBook:
         if self._secrets_version != self._shops.version:
             self._secrets.clear()
             self._secrets_version = self._shops.version
+        return self._secrets
+
+    def _authenticate(self, head: Head, received: bytes) -> Proved:
+        """Return the shop that the proof belongs to, and its secrets. Raises RefusedError.
+
+        An unknown shop does the same work and gets the same answer as a wrong proof. With a token
+        in the URL nothing else proves, so the body is not looked at.
+        """
+        book = self._current_secrets()
         shop = self._shops.get(head.source.name, head.shop)
         secrets: tuple[bytes, ...] = ()
         unresolved = False
@@ -189,9 +248,11 @@ class Ingress:
         if shop is not None:
             scheme = shop.proof
             try:
-                secrets = self._secrets.of(shop)
+                secrets = book.of(shop)
             except SecretsError:
                 unresolved = True
+        if proof is not None:
+            received = b""
         if scheme != "token" and shop is not None:
             names = sources.proof_headers(head.source, shop)
             proof = head.only(names) if head.token is None else None

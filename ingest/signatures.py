@@ -76,6 +76,12 @@ SCHEMES: dict[str, Scheme] = {
 }
 
 
+def is_one_of(secrets: Sequence[bytes], given: bytes) -> bool:
+    """Whether ``given`` is one of the secrets; each is compared in constant time."""
+    matches = [hmac.compare_digest(secret, given) for secret in secrets]  # all, whichever is right
+    return any(matches)
+
+
 def is_proved(scheme: Scheme, secrets: Sequence[bytes], body: bytes, proof: bytes | None) -> bool:
     """Whether ``proof`` is the proof of ``body`` with one of the secrets (at most two).
 

@@ -21,6 +21,7 @@ from processors.index.outcome_headers import parse_outcome_headers
 from processors.index.partition_index import PartitionIndex
 from processors.index.recovery import HORIZON_MARGIN_MS, IndexRecovery
 from processors.index.run_set import IndexRow
+from processors.seen_before import Kind
 from processors.sources import ADAPTERS
 from processors.sources.contract import Adapter
 from processors.unknown_fields import UnknownFields
@@ -41,6 +42,7 @@ from schemas.topics import WEBHOOKS, Group, Topic
 
 log = logs.get("hookline.processors")
 
+_SEEN = {Kind.OTHER_TOPIC: metrics.OTHER_TOPIC, Kind.STATE: metrics.REPLAYED_STATES}
 STALE = 0.8
 """Share of the session timeout without a heartbeat after which the group may have evicted us."""
 
@@ -67,13 +69,14 @@ class _ChunkOutcomes:
     """What the verdicts of a chunk add to the index and to the metrics.
 
     ``index_rows`` are added as they are, ``others`` by their headers. ``kinds`` and ``reasons``
-    count verdicts by source.
+    count verdicts by source, ``seen`` those whose body came before, by shop.
     """
 
     index_rows: list[IndexRow] = field(default_factory=list)
     others: list[Outcome] = field(default_factory=list)
     kinds: Counter[tuple[str, str]] = field(default_factory=Counter)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+    seen: Counter[tuple[Kind, str, str]] = field(default_factory=Counter)
 
     def collect(self, verdicts: Iterable[Verdict]) -> Iterator[Outcome]:
         """Yield the outcomes of the verdicts in order, and note each verdict."""
@@ -85,6 +88,8 @@ class _ChunkOutcomes:
             self.kinds[verdict.source, verdict.kind] += 1
             if verdict.reason:
                 self.reasons[verdict.source, verdict.reason] += 1
+            if verdict.seen is not None:
+                self.seen[verdict.seen.kind, verdict.source, verdict.seen.shop] += 1
             yield from verdict.outcomes
 
 
@@ -278,6 +283,8 @@ class Processors:
             metrics.VERDICTS.labels(source, kind).inc(count)
         for (source, reason), count in decided.reasons.items():
             metrics.REJECTS.labels(source, reason).inc(count)
+        for (kind, source, shop), count in decided.seen.items():
+            _SEEN[kind].labels(source, shop).inc(count)
         for group in appended:
             metrics.EVENTS.labels(group.topic).inc(group.count)
         for source, event, count in self._unknown_fields.take():

@@ -21,9 +21,10 @@ from processors.index.run_set import IndexRow
 from processors.outcomes import EncodedEvent
 from processors.parse import ParsedRecord, RecordParser, Shops, internal_error
 from processors.pending import pending_records
+from processors.seen_before import SeenBefore, held_back, seen_before
 from processors.sources.contract import Adapter, Parsed, Rule, Slots
 from schemas.codec import Codec
-from schemas.envelopes import Headers, Outcome, Reason, Reject
+from schemas.envelopes import SEEN_BEFORE, Headers, Outcome, Reason, Reject
 from schemas.events import TOPIC_OF
 from schemas.topics import BY_RECORD as TOPIC_OF_RECORD
 
@@ -48,6 +49,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     outcomes: tuple[Outcome, ...]
     reason: str = ""
     index_row: IndexRow | None = None  # all that the index keeps, if it need not keep more
+    seen: SeenBefore | None = None
 
 
 class Decider:
@@ -201,14 +203,19 @@ class Decider:
         """All slots become events, or the delivery becomes a dead letter."""
         if isinstance(built, Reject):
             return self._dead_letter(record, built)
+        seen = seen_before(position, record, lookup)
+        if seen is not None and (reject := held_back(record, seen)) is not None:
+            return structs.replace(self._dead_letter(record, reject), seen=seen)
         slots, events = tuple(built), []
         for slot, encoded in built.items():
             event = outcomes.event(record.origin, slot, encoded, slots)
             if isinstance(event, Reject):
                 return self._dead_letter(record, event)
             events.append(event)
+        if seen is not None:
+            events[0].headers.append((SEEN_BEFORE, seen.header))
         row = lookup.claim(position, record.raw, record.origin.digest)
-        return Verdict(record.raw.source, "canonical", tuple(events), "", row)
+        return Verdict(record.raw.source, "canonical", tuple(events), "", row, seen)
 
     def _complete(
         self, position: int, record: ParsedRecord, written: LoggedOutcomes, lookup: BatchLookup

@@ -20,9 +20,6 @@ log = logs.get("hookline.health")
 
 Result = TypeVar("Result")
 
-METRICS_TIMEOUT = 8.0
-"""Seconds to wait for the metrics of all workers; Prometheus waits 10."""
-
 
 @dataclass(slots=True)
 class Health:
@@ -112,14 +109,16 @@ async def wait_until(
             return result
 
 
-def routes(health: Health, metrics_port: int = 0) -> list[Route]:
-    """Build the three pages of a process; /readyz is 503 with the reasons while not ready.
+async def _healthz(_request: Request) -> Response:
+    return JSONResponse({"alive": True})
 
-    ``metrics_port``: a port of this host that gives the metrics of all workers; 0: only ours.
-    """
 
-    async def healthz(_request: Request) -> Response:
-        return JSONResponse({"alive": True})
+ALIVE = Route("/healthz", _healthz)
+"""The page that says nothing but that the process is alive."""
+
+
+def routes(health: Health) -> list[Route]:
+    """Build the three pages of a process; /readyz is 503 with the reasons while not ready."""
 
     async def readyz(_request: Request) -> Response:
         return JSONResponse(
@@ -133,26 +132,10 @@ def routes(health: Health, metrics_port: int = 0) -> list[Route]:
 
     async def metrics_of(_request: Request) -> Response:
         metrics.READY.set(health.is_ready)
-        if not metrics_port:
-            page = metrics_page.render(health.stage)
-        elif not (page := await _metrics_of_all(metrics_port)):
-            return Response("the parent of the workers does not answer\n", status_code=503)
+        page = metrics_page.render(health.stage)
         return Response(page, headers={"content-type": metrics_page.CONTENT_TYPE})
 
-    return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics_of)]
-
-
-async def _metrics_of_all(port: int) -> bytes:
-    """Return the page of all workers, empty while their parent does not answer."""
-    try:
-        async with asyncio.timeout(METRICS_TIMEOUT):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            try:
-                return await reader.read()
-            finally:
-                writer.close()
-    except (OSError, TimeoutError):
-        return b""
+    return [ALIVE, Route("/readyz", readyz), Route("/metrics", metrics_of)]
 
 
 class Server(uvicorn.Server):
@@ -183,12 +166,12 @@ class Server(uvicorn.Server):
 
 
 async def serve(settings: Settings, health: Health) -> None:
-    """Serve the pages on ``settings.host``:``health_port`` (0: a free one) until cancelled.
+    """Serve the pages on ``health_host``:``health_port`` (0: a free one) until cancelled.
 
     Runs in the caller's loop. Raises OSError where the port is taken.
     """
     app = Starlette(routes=routes(health))
-    server = Server(app, settings.host, settings.health_port, http="httptools")
+    server = Server(app, settings.health_host, settings.health_port, http="httptools")
     serving = asyncio.create_task(_served(server, settings))
     try:
         started = asyncio.create_task(server.wait_started())
@@ -198,7 +181,7 @@ async def serve(settings: Settings, health: Health) -> None:
             await serving
             return
         health.port = server.port
-        log.info("health pages", url=f"http://{settings.host}:{server.port}/readyz")
+        log.info("health pages", url=f"http://{settings.health_host}:{server.port}/readyz")
         await asyncio.shield(serving)
     finally:
         server.should_exit = True
@@ -212,5 +195,5 @@ async def _served(server: Server, settings: Settings) -> None:
         await server.serve()
     except SystemExit as exit_:  # uvicorn exits where it cannot bind
         raise OSError(
-            f"{settings.host}:{settings.health_port} is taken; set HOOKLINE_HEALTH_PORT"
+            f"{settings.health_host}:{settings.health_port} is taken; set HOOKLINE_HEALTH_PORT"
         ) from exit_

@@ -107,6 +107,11 @@ IN_FLIGHT = _gauge(
     "hookline_ingress_in_flight_bytes",
     "Bytes read or sent to Kafka and not yet acknowledged.",
 )
+UNPROVED = _gauge(
+    (INGEST,),
+    "hookline_ingress_unproved_bytes",
+    "Bytes of bodies that wait for the rest of them, and so for their signature to be checked.",
+)
 ACKNOWLEDGE_SECONDS = _histogram(
     (INGEST,),
     "hookline_ingress_acknowledge_seconds",
@@ -136,6 +141,19 @@ VERDICTS = _counter(
 )
 REJECTS = _counter(
     (PROCESSORS,), "hookline_rejects", "Dead letters by reason.", ["source", "reason"]
+)
+OTHER_TOPIC = _counter(
+    (PROCESSORS,),
+    "hookline_body_under_other_topic",
+    "Deliveries whose body was stored already under another topic, which the signature does not"
+    " cover.",
+    ["source", "shop"],
+)
+REPLAYED_STATES = _counter(
+    (PROCESSORS,),
+    "hookline_replayed_states",
+    "States without a time of their own, mostly carts, that equal an earlier state but the latest.",
+    ["source", "shop"],
 )
 EVENTS = _counter(
     (PROCESSORS,), "hookline_events", "Outcomes acknowledged by Kafka, by topic.", ["topic"]

@@ -1,6 +1,7 @@
 """Settings: read once from the ``HOOKLINE_*`` environment variables, then passed on."""
 
 import difflib
+import ipaddress
 import math
 import os
 import re
@@ -28,6 +29,9 @@ def _default_state_dir() -> str:
         return "/tmp/hookline"  # noqa: S108 - only ever a cache, read with care
 
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
 class SettingsError(ValueError):
     """A setting cannot be used; the message names the variable and the remedy."""
 
@@ -39,11 +43,12 @@ class Settings:
     Times are in seconds, sizes in bytes. ``prefix`` precedes the names of topics, groups,
     subjects and the SQL schema. ``contact_key`` keys the hash of e-mail addresses; it must be the
     same for all processors and never change (``runtime/contact_key.py`` holds it against the
-    log's). ``share_port``: other ingresses may listen on ``port`` too (SO_REUSEPORT), and
-    ``metrics_port`` of this host gives the metrics of all of them. ``cloudevents``: canonical
-    records carry the ``ce_`` headers of CloudEvents. ``keep_alive``: how long an idle
-    connection of the ingress stays open. ``shop_wait``: how long a delivery waits for
-    its shop to appear in a processor's shops file before it becomes a dead letter.
+    log's). ``health_host`` and ``health_port``: where a stage serves its pages, apart from the
+    webhooks. ``share_port``: other ingresses may listen on ``port`` too (SO_REUSEPORT).
+    ``trusted_proxies``: addresses and networks, with commas, whose X-Forwarded-For is believed.
+    ``cloudevents``: canonical records carry the ``ce_`` headers of CloudEvents. ``keep_alive``:
+    how long an idle connection of the ingress stays open. ``shop_wait``: how long a delivery
+    waits for its shop to appear in a processor's shops file before it becomes a dead letter.
     """
 
     brokers: str = "localhost:9092"
@@ -64,9 +69,10 @@ class Settings:
     replication_factor: int = 3
     host: str = "127.0.0.1"
     port: int = 8080
+    health_host: str = "127.0.0.1"
     health_port: int = 0
     share_port: bool = False
-    metrics_port: int = 0
+    trusted_proxies: str = ""
     max_body: int = MAX_BODY
     body_timeout: float = 10.0
     keep_alive: float = 75.0
@@ -106,6 +112,20 @@ class Settings:
                 " could be found from their hashes by trying keys; set random text, for example"
                 " of `openssl rand -hex 32`"
             )
+
+    @property
+    def trusted_networks(self) -> tuple[Network, ...]:
+        """The networks of ``trusted_proxies``. Raises SettingsError for what is none."""
+        try:
+            return tuple(
+                ipaddress.ip_network(each.strip(), strict=False)
+                for each in self.trusted_proxies.split(",")
+                if each.strip()
+            )
+        except ValueError as error:
+            raise SettingsError(
+                f"HOOKLINE_TRUSTED_PROXIES: {error}; write addresses and networks, with commas"
+            ) from error
 
     @property
     def sql_schema(self) -> str:
@@ -163,7 +183,7 @@ _PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
 """By type: the parser, and what an operator may write."""
 
 
-_MAY_BE_ZERO = frozenset({"port", "health_port", "metrics_port", "sender_grace", "shop_wait"})
+_MAY_BE_ZERO = frozenset({"port", "health_port", "sender_grace", "shop_wait"})
 _OTHER_NAMES = (
     "HOOKLINE_CACHE", "HOOKLINE_CONTACTS_READER_URL", "HOOKLINE_DATA", "HOOKLINE_DEBUG",
     "HOOKLINE_INGRESS_URL", "HOOKLINE_READER_URL",
@@ -236,6 +256,7 @@ def from_env(env: Mapping[str, str] = os.environ) -> Settings:
         _check_number(name, item.name, values[item.name])
     settings = Settings(**values)
     _check_kafka(settings)
+    _ = settings.trusted_networks  # raises where one is not usable
     if not re.fullmatch(r"([a-z][a-z0-9_]{0,30})?", settings.prefix):
         raise SettingsError("HOOKLINE_PREFIX: lower-case letters, digits and '_', or nothing")
     cafile = settings.ssl_cafile

@@ -38,6 +38,7 @@ SLOTS = "hookline-slots"  # all slots of this delivery, comma-separated
 ENTITY = "hookline-entity"
 DIGEST = "hookline-digest"  # 16 bytes of blake2b
 ADAPTER = "hookline-adapter"
+SEEN_BEFORE = "hookline-seen-before"  # of a repeated body: other-topic or state, ":", raw offset
 # Further headers of a dead letter, and the prefix of Kafka Connect's.
 STAGE = "hookline-stage"
 REASON = "hookline-reason"
@@ -67,6 +68,7 @@ class Reason(StrEnum):
     KILLED_WORKER = "killed-worker"
     FOREIGN_RECORD = "foreign-record"
     UNKNOWN_SHOP = "unknown-shop"
+    TOPIC_REPLAY = "topic-replay"
     INTERNAL_ERROR = "internal-error"
 
 

@@ -49,6 +49,11 @@ class Platform:
     carts_named_by: tuple[str, ...] = ("cart_id",)
     """How orders name carts: ``cart_id``, ``cart_token``, ``customer_id``, ``email_hash``."""
 
+    @property
+    def has_unsigned_events(self) -> bool:
+        """Whether a signature proves its bodies, and a header beside it names the event."""
+        return self.proof.startswith("hmac") and bool(self.event_headers)
+
 
 def _provides(kinds: str) -> frozenset[str]:
     return frozenset(kinds.split())

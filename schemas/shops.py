@@ -46,6 +46,7 @@ class Shop:
     taxes_included: bool | None = None
     counts_as_sale: bool = True
     is_test: bool = False
+    strict_topics: bool = False
     quota: int | None = None  # deliveries a second
 
 
@@ -127,9 +128,14 @@ def _shop(raw: dict[str, Any], where: str) -> Shop:
     for name in ("timezone", "naive_times_in"):
         if name in values:
             values[name] = _zone(values[name], f"{where}.{name}")
-    for name in ("taxes_included", "counts_as_sale", "is_test"):
+    for name in ("taxes_included", "counts_as_sale", "is_test", "strict_topics"):
         if name in values and not isinstance(values[name], bool):
             raise ShopsError(f"{where}.{name}: write true or false")
+    if values.get("strict_topics") and not platform.has_unsigned_events:
+        raise ShopsError(
+            f"{where}.strict_topics: {source} names its events where the proof covers them;"
+            " leave it out"
+        )
     quota = values.get("quota", 1)
     if not isinstance(quota, int) or isinstance(quota, bool) or quota < 1:
         raise ShopsError(f"{where}.quota: write whole deliveries a second, 1 or more")

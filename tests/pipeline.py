@@ -42,7 +42,7 @@ class Pipeline:
     """The stages, each process restarted when it dies.
 
     Children are called ``ingest-1`` …, ``process-1`` …, ``sink-1`` …; their logs stand in
-    ``logs``. Every ingress has a port of its own.
+    ``logs``. ``ports``: of their pages. Every ingress takes webhooks on a port of its own.
     """
 
     def __init__(self, settings: Settings, logs: Path, shape: Shape) -> None:
@@ -50,6 +50,7 @@ class Pipeline:
         self.logs = logs
         self.shape = shape
         self.ports: dict[str, int] = {}
+        self._hooks: dict[str, int] = {}
         self.children: dict[str, Child] = {}
         self._kept: dict[str, Supervisor] = {}
         self._numbers = dict.fromkeys(STAGES, 0)
@@ -63,8 +64,8 @@ class Pipeline:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("HOOKLINE_")}
         own = {
             **self.settings.environment(),
-            # The ingress's pages stand beside its routes.
-            "HOOKLINE_PORT" if stage == "ingest" else "HOOKLINE_HEALTH_PORT": str(self.ports[name]),
+            "HOOKLINE_HEALTH_PORT": str(self.ports[name]),
+            **({"HOOKLINE_PORT": str(self._hooks[name])} if name in self._hooks else {}),
             **self.shape.variables.get(stage, {}),
             **self.shape.variables.get(name, {}),
         }
@@ -90,7 +91,7 @@ class Pipeline:
 
     @property
     def urls(self) -> list[str]:
-        return [f"http://127.0.0.1:{self.ports[name]}" for name in self.names("ingest")]
+        return [f"http://127.0.0.1:{self._hooks[name]}" for name in self.names("ingest")]
 
     def start(self, *stages: str) -> None:
         """Start these stages, or all; return when they are ready."""
@@ -107,7 +108,9 @@ class Pipeline:
         name = f"{stage}-{self._numbers[stage]}"
         first = stage == "ingest" and self._numbers[stage] == 1
         with self._turn:
-            self.ports[name] = self.settings.port if first else free_port()
+            self.ports[name] = free_port()
+            if stage == "ingest":
+                self._hooks[name] = self.settings.port if first else free_port()
             self.children[name] = self._child(name)
             self._kept[name] = Supervisor()
             self._kept[name].add([self.children[name]])

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -107,7 +108,8 @@ def check(
     Exits with 1 if anything is wrong. A secret is wrong if it has less than 96 bits, is one of
     the example's, belongs to two shops, or cannot be resolved on this machine. Without Kafka,
     only the file is checked. Deliveries with a wrong proof are refused and stored nowhere:
-    /metrics counts them by platform, hookline_ingress_answers_total.
+    /metrics counts them by platform, hookline_ingress_answers_total. Of the newest events those
+    are counted whose body came before: under another topic, or as an earlier state.
 
     Examples:
       hookline shops check
@@ -178,19 +180,39 @@ def _as_dict(
         "last_delivery": None,
         "deliveries": None,
         "failures": {},
+        "seen_before": {},
     }
-    problems = list(checked.problems)
+    problems, notes = list(checked.problems), list(checked.notes)
     if traffic is not None:
         observed = traffic.get(name, Traffic())
         if observed.last_ms is not None:
             result["last_delivery"] = output.from_unix_ms(observed.last_ms)
         result["deliveries"] = observed.deliveries
         result["failures"] = dict(observed.failures)
+        result["seen_before"] = dict(observed.seen_before)
+        notes += seen_before_notes(observed.seen_before, is_strict=shop.strict_topics)
         if observed.failures:
             problems.append(
                 f"open dead letters: {observed.failures.total()} (hookline dead list --shop {name})"
             )
-    return {**result, "well": not problems, "problems": problems, "notes": checked.notes}
+    return {**result, "well": not problems, "problems": problems, "notes": notes}
+
+
+def seen_before_notes(seen: Mapping[str, int], *, is_strict: bool) -> list[str]:
+    """Return a sentence for each kind of body that came before."""
+    notes = []
+    if count := seen.get("other-topic"):
+        remedy = "" if is_strict else "; strict_topics = true holds those that do not show theirs"
+        notes.append(
+            f"bodies that were stored under another topic before: {count} of the newest events"
+            f" (the signature does not cover the topic{remedy})"
+        )
+    if count := seen.get("state"):
+        notes.append(
+            f"states that equal an earlier one, not the latest: {count} of the newest events"
+            " (a cart put back as it was, or a replay)"
+        )
+    return notes
 
 
 def _counts(failures: dict[str, int]) -> str:

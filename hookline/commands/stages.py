@@ -59,10 +59,10 @@ def ingest(
 ) -> None:  # fmt: skip
     """Run the ingress: webhooks in, the raw topic out.
 
-    Answers 200 only after Kafka has acknowledged. Settings come from HOOKLINE_*. /metrics of
-    the port shows all workers. Each has its own pages too: at HOOKLINE_HEALTH_PORT and the ports
-    after it, or at free ports, which are logged. Quotas and limits on bytes in flight are per
-    worker.
+    Answers 200 only after Kafka has acknowledged. Settings come from HOOKLINE_*. Metrics and
+    readiness are at HOOKLINE_HEALTH_PORT (a free port unless set, which is logged), with several
+    workers those of all; each has pages of its own at the ports after it. Quotas and limits on
+    bytes in flight are per worker.
 
     Examples:
       hookline ingest

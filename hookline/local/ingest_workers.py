@@ -1,21 +1,21 @@
 """Several ingress processes that share one port, restarted when they exit.
 
-``/metrics`` of the shared port shows all of them (``worker_metrics.py``).
+The pages at HOOKLINE_HEALTH_PORT are those of all of them (``worker_metrics.py``).
 """
 
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from hookline.console.errors import CommandError
 from hookline.local.process import Child, free_port
 from hookline.local.supervisor import State, Supervisor, stop_all
-from hookline.local.worker_metrics import WorkerMetrics
+from hookline.local.worker_metrics import WorkerPages
 from ingest.http.sockets import listening
 from runtime import logs
 from runtime.settings import Settings
@@ -29,15 +29,16 @@ OUTPUT = Path("/dev/stdout")
 def run(settings: Settings, count: int) -> None:
     """Keep ``count`` ingresses on ``settings.port`` running until SIGTERM or SIGINT.
 
-    SIGHUP is passed on. Raises CommandError if the port is taken.
+    SIGHUP is passed on. Raises CommandError if a port is taken.
     """
     _check_port(settings)
-    pages = {str(number + 1): health_port(settings, number) for number in range(count)}
+    ports = {str(number): health_port(settings, number) for number in range(1, count + 1)}
     with (
         _signals() as (stopping, hung_up),
-        WorkerMetrics(settings.host, pages) as metrics,
+        _pages(settings, ports) as pages,
     ):
-        children = [_child(settings, name, port, metrics.port) for name, port in pages.items()]
+        log.info("pages of all", url=f"http://{settings.health_host}:{pages.port}/readyz")
+        children = [_child(settings, name, port) for name, port in ports.items()]
         supervisor = Supervisor(_log_exits)
 
         def wait(seconds: float) -> bool:
@@ -56,8 +57,19 @@ def run(settings: Settings, count: int) -> None:
 
 
 def health_port(settings: Settings, number: int) -> int:
-    """The port of worker ``number``'s own pages: HOOKLINE_HEALTH_PORT and those after it."""
+    """The port of worker ``number``'s own pages: those after HOOKLINE_HEALTH_PORT."""
     return settings.health_port + number if settings.health_port else free_port(settings.port)
+
+
+@contextmanager
+def _pages(settings: Settings, ports: Mapping[str, int]) -> Iterator[WorkerPages]:
+    host, port = settings.health_host, settings.health_port
+    with ExitStack() as opened:
+        try:
+            pages = opened.enter_context(WorkerPages(host, port, ports))
+        except OSError as error:
+            raise CommandError(f"{host}:{port} is taken; set HOOKLINE_HEALTH_PORT") from error
+        yield pages
 
 
 def _check_port(settings: Settings) -> None:
@@ -73,8 +85,8 @@ def _check_port(settings: Settings) -> None:
         opened.close()
 
 
-def _child(settings: Settings, worker: str, port: int, metrics_port: int) -> Child:
-    log.info("worker", worker=worker, pages=f"http://{settings.host}:{port}/readyz")
+def _child(settings: Settings, worker: str, port: int) -> Child:
+    log.info("worker", worker=worker, pages=f"http://{settings.health_host}:{port}/readyz")
     return Child(
         f"ingest-{worker}",
         [sys.executable, "-P", "-m", "hookline", "ingest"],
@@ -83,7 +95,6 @@ def _child(settings: Settings, worker: str, port: int, metrics_port: int) -> Chi
             **os.environ,
             "HOOKLINE_SHARE_PORT": "1",
             "HOOKLINE_HEALTH_PORT": str(port),
-            "HOOKLINE_METRICS_PORT": str(metrics_port),
         },
         death_signal=signal.SIGTERM,  # finish accepted requests even if we are killed
     )

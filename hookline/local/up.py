@@ -23,6 +23,8 @@ from hookline.local.supervisor import State, Supervisor
 from runtime.settings import Settings
 from schemas import shops as shops_file
 
+PAGES_OF_INGEST = "ingest-pages"
+"""The port of the ingress's metrics and readiness; ``ingest`` is that of the webhooks."""
 _START_TIMEOUT = 60.0
 _STEP_EVERY = 3.0
 """Seconds between reports of what a start waits for."""
@@ -107,7 +109,7 @@ def run(options: UpOptions, report: Report, ready: Callable[[dict[str, Any]], No
 
 def _choose_ports(data: Path, brokers: int, options: UpOptions) -> dict[str, int]:
     workers = (f"process-{n + 1}" for n in range(options.workers))
-    names = [*port_names(brokers), "ingest", "sink", *workers]
+    names = [*port_names(brokers), "ingest", PAGES_OF_INGEST, "sink", *workers]
     given = dict(options.ports)
     if brokers > 1:
         given[cluster.server_names(brokers)[0]] = given.pop("kafka", 0)
@@ -174,7 +176,7 @@ def _stages(settings: Settings, ports: Mapping[str, int], data: Path) -> list[li
             environment={
                 **inherited,
                 **settings.environment(),
-                "HOOKLINE_HEALTH_PORT": str(ports[name]),
+                "HOOKLINE_HEALTH_PORT": str(ports[_pages_name(name)]),
             },
             directory=data,
         )
@@ -185,7 +187,15 @@ def _stages(settings: Settings, ports: Mapping[str, int], data: Path) -> list[li
 
 def health_url(name: str, ports: Mapping[str, int]) -> str | None:
     """The readiness URL of a stage; None for a server."""
-    return None if is_server(name) else f"http://127.0.0.1:{ports[name]}/readyz"
+    if is_server(name):
+        return None
+    port = ports.get(_pages_name(name), ports[name])  # an older stack has one port for both
+    return f"http://127.0.0.1:{port}/readyz"
+
+
+def _pages_name(stage: str) -> str:
+    """The name of the port of a stage's pages."""
+    return PAGES_OF_INGEST if stage == "ingest" else stage
 
 
 @dataclass(frozen=True, slots=True)

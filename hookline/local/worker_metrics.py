@@ -1,14 +1,16 @@
-"""The metrics of several workers on one page: counters as sums, gauges by worker.
+"""The pages of several workers as one: /metrics has counters as sums, gauges by worker.
 
 A worker that was restarted counts from 0 again. What its predecessor had counted at the last look
 stays in the sums: Prometheus would take a sum that falls for a reset of them all.
 """
 
 import http.client
-import socketserver
+import json
+import socket
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,6 +18,8 @@ from prometheus_client import generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
+
+from runtime.metrics_page import CONTENT_TYPE
 
 TIMEOUT = 2.0
 """Seconds that a worker has to give its page."""
@@ -79,32 +83,42 @@ def _add(sums: Counts, counts: Counts) -> None:
         sums[series] = sums.get(series, 0.0) + value
 
 
-class WorkerMetrics:
-    """Gives the page of all workers to whoever connects to ``port``, while entered.
+class WorkerPages:
+    """Serves /metrics, /readyz and /healthz of all workers on ``host``:``port``, while entered.
 
-    ``ports``: by worker, where it serves its own page on ``host``.
+    ``ports``: by worker, where it serves its own pages on ``host``. ``port`` 0: any free one.
+    Raises OSError, when entered, where the port is taken.
     """
 
-    def __init__(self, host: str, ports: Mapping[str, int]) -> None:
-        self._host, self._ports = host, ports
+    def __init__(self, host: str, port: int, ports: Mapping[str, int]) -> None:
+        self._host, self._port, self._ports = host, port, ports
         self._totals = Totals(ports)
         self._one_at_a_time = threading.Lock()
-        self._asking = ThreadPoolExecutor(len(ports), thread_name_prefix="metrics")
 
     def __enter__(self) -> Self:
-        metrics = self
+        pages = self
 
-        class Handler(socketserver.BaseRequestHandler):
-            def handle(self) -> None:
-                self.request.sendall(metrics.page())
+        class Handler(BaseHTTPRequestHandler):
+            timeout = TIMEOUT
 
-        class Server(socketserver.ThreadingTCPServer):
+            def do_GET(self) -> None:
+                """Answer with a page, or 404."""
+                status, kind, text = pages.page(self.path)
+                self.send_response_only(status)
+                self.send_header("content-type", kind)
+                self.send_header("content-length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+        class Server(ThreadingHTTPServer):
             daemon_threads = True
+            address_family = socket.AF_INET6 if ":" in pages._host else socket.AF_INET
 
             def handle_error(self, request: Any, client_address: Any) -> None:
                 """Do nothing: whoever asked has gone."""
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server((self._host, self._port), Handler)
+        self._asking = ThreadPoolExecutor(len(self._ports), thread_name_prefix="pages")
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self
 
@@ -120,27 +134,47 @@ class WorkerMetrics:
 
     @property
     def port(self) -> int:
-        """The port of 127.0.0.1 that gives the page, once entered."""
+        """The port of the pages, once entered."""
         return int(self._server.server_address[1])
 
-    def page(self) -> bytes:
-        """Ask every worker for its page and render the page of all."""
+    def page(self, path: str) -> tuple[int, str, bytes]:
+        """Return status, content type and text of a page."""
+        if path == "/metrics":
+            return 200, CONTENT_TYPE, self._metrics()
+        if path == "/readyz":
+            waiting = self._waiting()
+            text = json.dumps({"ready": not waiting, "waiting": waiting, "warnings": {}})
+            return 503 if waiting else 200, "application/json", text.encode()
+        if path == "/healthz":
+            return 200, "application/json", b'{"alive":true}'
+        return 404, "text/plain", b"Not Found"
+
+    def _metrics(self) -> bytes:
         with self._one_at_a_time:
-            for worker, page in zip(
-                self._ports, self._asking.map(self._ask, self._ports.values()), strict=True
-            ):
-                self._totals.update(worker, page)
+            for worker, answer in self._answers("/metrics"):
+                is_page = answer is not None and answer[0] == http.client.OK
+                self._totals.update(worker, answer[1] if answer and is_page else None)
             return generate_latest(self._totals)
 
-    def _ask(self, port: int) -> str | None:
+    def _waiting(self) -> dict[str, str]:
+        """What each worker waits for that is not ready."""
+        return {
+            f"worker {worker}": "does not answer" if answer is None else answer[1]
+            for worker, answer in self._answers("/readyz")
+            if answer is None or answer[0] != http.client.OK
+        }
+
+    def _answers(self, path: str) -> Iterator[tuple[str, tuple[int, str] | None]]:
+        asked = self._asking.map(lambda port: self._ask(port, path), self._ports.values())
+        return zip(self._ports, asked, strict=True)
+
+    def _ask(self, port: int, path: str) -> tuple[int, str] | None:
         connection = http.client.HTTPConnection(self._host, port, timeout=TIMEOUT)
         try:
-            connection.request("GET", "/metrics")
+            connection.request("GET", path)
             answer = connection.getresponse()
-            text = answer.read().decode()
+            return answer.status, answer.read().decode()
         except (OSError, http.client.HTTPException):
             return None
-        else:
-            return text if answer.status == http.client.OK else None
         finally:
             connection.close()

@@ -1,7 +1,7 @@
-"""What Kafka shows of each shop: its last delivery, recent deliveries, open dead letters.
+"""What Kafka shows of each shop: its last delivery, recent deliveries, bodies that came before.
 
 Bounded whatever the shops send: counts come from the ingresses' heartbeats, exact times from the
-newest records of the raw topic, and dead letters are few.
+newest records of the raw topic, repeated bodies from the newest events, and dead letters are few.
 """
 
 from collections import Counter
@@ -18,10 +18,14 @@ from runtime.kafka import log_reader
 from runtime.settings import Settings
 from schemas import envelopes, heartbeats
 from schemas.heartbeats import Heartbeat
-from schemas.topics import INGRESS, WEBHOOKS
+from schemas.topics import CANONICAL, INGRESS, WEBHOOKS
 
 NEWEST = 5_000
 """Raw records of each partition that are searched for the last deliveries."""
+NEWEST_EVENTS = 1_000
+"""Events of each partition that are searched for bodies that came before."""
+SEEN_KINDS = ("other-topic", "state")
+"""What the header of such an event begins with."""
 
 
 @dataclass(slots=True)
@@ -30,11 +34,14 @@ class Traffic:
 
     ``last_ms``: when its last delivery was appended (within a heartbeat if it is not among the
     newest), None for none. ``failures``: dead letters that are still open, by reason.
+    ``seen_before``: of its newest events those whose body came before, by kind: ``other-topic``,
+    or ``state`` for an earlier state that is not the latest.
     """
 
     deliveries: int = 0
     last_ms: int | None = None
     failures: Counter[str] = field(default_factory=Counter)
+    seen_before: Counter[str] = field(default_factory=Counter)
 
     def appended(self, at_ms: int) -> None:
         """Note that a delivery was appended at this time."""
@@ -87,7 +94,23 @@ async def read_traffic(settings: Settings, since_ms: int, progress: Progress) ->
                 shop = _shop(headers)
                 if shop is not None and envelopes.REPLAY_OF not in headers:
                     shops.setdefault(shop, Traffic()).appended(record.timestamp)
+        events = [tp for topic in CANONICAL for tp in partitions[topic]]
+        what = "newest events"
+        async for batch in _since(client, events, since_ms, what, progress, NEWEST_EVENTS):
+            for record in batch:
+                count_seen_before(dict(record.headers), shops)
     return shops
+
+
+def count_seen_before(headers: Mapping[str, bytes | None], shops: TrafficByShop) -> None:
+    """Count an event by its headers, if its body came before."""
+    seen, entity = headers.get(envelopes.SEEN_BEFORE), headers.get(envelopes.ENTITY)
+    kind = (seen or b"").partition(b":")[0].decode(errors="replace")
+    if kind not in SEEN_KINDS or entity is None:
+        return
+    source, _, rest = entity.decode(errors="replace").partition("/")
+    shop = f"{source}/{rest.partition('/')[0]}"
+    shops.setdefault(shop, Traffic()).seen_before[kind] += 1
 
 
 async def add_open_letters(settings: Settings, since_ms: int, shops: TrafficByShop) -> None:

@@ -4,7 +4,10 @@ uvicorn buffers a head without bound and waits for it without a deadline: here a
 MAX_HEAD is answered 431, a late one 408. It drops the body of a request that offers an upgrade
 (``Upgrade: h2c``, which some clients send with every first request): here the offer is declined
 and the body read. It treats trailers as headers: here they are dropped, and their size bounded.
-It queues any number of pipelined requests: here at most MAX_PIPELINED small ones.
+It queues any number of pipelined requests: here at most MAX_PIPELINED small ones. It drops what a
+half-closed sender asked for (``shutdown(SHUT_WR)`` after the request): here it is answered. It
+takes requests that proxies read in other ways, without a Host or with two of them, as HTTP/2.0,
+chunked in HTTP/1.0: here they are answered 400.
 
 A request that is complete when its head is parsed is offered to the application as a plain call
 (``FastPath``), which saves the task, ``receive`` and ``send`` of ASGI; all others go by ASGI.
@@ -58,6 +61,7 @@ class BoundedProtocol(TimedProtocol):
         self._head_bytes = 0
         self._kept_bytes = 0
         self._framing_bytes = 0
+        self._hosts = 0
         self._has_body = False
         self._offers_upgrade = False
         self._has_stopped = False
@@ -70,7 +74,7 @@ class BoundedProtocol(TimedProtocol):
         """Start counting a head; bytes of earlier requests in the same data are not its own."""
         self._in_head = True
         self._message_count += 1
-        self._head_bytes = self._kept_bytes = self._framing_bytes = 0
+        self._head_bytes = self._kept_bytes = self._framing_bytes = self._hosts = 0
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -87,15 +91,18 @@ class BoundedProtocol(TimedProtocol):
             if self._kept_bytes > _MAX_KEPT:
                 self._abort_parsing(431)
             name = name.lower()  # as uvicorn does: a call of super() would double the cost
-            if name == b"expect" and value.lower() == b"100-continue":
+            if name == b"host":
+                self._hosts += 1
+            elif name == b"expect" and value.lower() == b"100-continue":
                 self.expect_100_continue = True
             self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Start or queue the request. One that offers an upgrade is parsed again without it."""
         self._in_head = False
-        if self.parser.get_http_version() == "0.9":  # no headers, and no body that ends
-            self._abort_parsing(505)
+        version = self.parser.get_http_version()
+        if version != "1.1" or self._hosts != 1:
+            self._check_oddities(version)
         self._offers_upgrade = self.parser.should_upgrade()
         if self._offers_upgrade:
             return
@@ -104,6 +111,16 @@ class BoundedProtocol(TimedProtocol):
         previous = self.cycle
         super().on_headers_complete()
         self._previous_cycle = previous
+
+    def _check_oddities(self, version: str) -> None:
+        """Refuse what RFC 9112 refuses; HTTP/1.0 knows neither a needed Host nor chunks."""
+        if version == "0.9":  # no headers, and no body that ends
+            self._abort_parsing(505)
+        is_chunked = any(name == b"transfer-encoding" for name, _ in self.headers)
+        if version not in ("1.0", "1.1") or (version == "1.0" and is_chunked):
+            self._abort_parsing(400)
+        if self._hosts > 1 or (version == "1.1" and not self._hosts):
+            self._abort_parsing(400)
 
     def on_body(self, body: bytes) -> None:
         """Keep a part of the body; only a small one while the request waits in the pipeline."""
@@ -128,11 +145,31 @@ class BoundedProtocol(TimedProtocol):
             (cycle, app), self._deferred = self._deferred, None
             self._start(cycle, app)
 
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio lets it return either
+        """Stay open for the answers to requests that are complete: the sender only stopped sending.
+
+        Returns False, which closes the connection, where no such request waits.
+        """
+        if self._has_stopped:
+            return not self.transport.is_closing()
+        last = self.cycle
+        if last is None:
+            return False
+        if self.pipeline and last.more_body:  # queued, and will never be complete
+            self.pipeline.popleft()
+            last = self._previous_cycle
+        if last.response_complete or last.more_body:
+            return False
+        self._stop_head_timer()
+        self._has_stopped = True
+        last.keep_alive = False  # its answer closes the connection
+        return True
+
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         if self._is_parsing:  # wait for the end of this data: it may hold the whole body
             self._deferred = cycle, app
         else:
-            super()._start_asgi_task(cycle, app)
+            self._start(cycle, app)
 
     def _start(self, cycle: Any, app: Any) -> None:
         is_complete = not (cycle.more_body or cycle.waiting_for_100_continue)

@@ -14,6 +14,7 @@ DRAIN_BYTES = 16 << 20
 DRAIN_SECONDS = 2.0
 
 _JSON = (b"content-type", b"application/json")
+_CLOSE = (b"connection", b"close")
 _DELIVERY = b'{"delivery":"%s"}'
 _DELIVERY_HEADERS = [_JSON, (b"content-length", b"51")]
 
@@ -85,13 +86,20 @@ async def answer_whole(send: Send, answer: Answer) -> None:
     await send({"type": "http.response.body", "body": answer.body})
 
 
+async def answer_and_close(send: Send, answer: Answer) -> None:
+    """Answer a client that is still sending, and close at once: it may see a reset instead."""
+    headers = [*answer.headers, _CLOSE]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
 async def answer_early(send: Send, receive: Receive, answer: Answer) -> None:
     """Answer a client that is still sending, then close.
 
     What it sends meanwhile is read and dropped, within bounds: closing at once would reset
     the connection, and the client would never read the answer.
     """
-    headers = [*answer.headers, (b"connection", b"close")]
+    headers = [*answer.headers, _CLOSE]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body, "more_body": True})
     bytes_left = DRAIN_BYTES

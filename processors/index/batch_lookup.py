@@ -4,12 +4,14 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
 
-from processors.dedupe import PriorOutcome
+from processors.dedupe import BODY_BYTES, PriorOutcome
 from processors.index.outcome_headers import delivery_keys, entity_key
 from processors.index.run_set import IndexRow, RunSet, SpansByPosition, later
 from schemas.envelopes import RawDelivery
 
 _OFFSET = itemgetter(1)
+_NO_KEY = -1
+"""In place of the entity of a replay, whose state is never the entity's latest."""
 
 
 class BatchLookup:
@@ -38,6 +40,7 @@ class BatchLookup:
         self._claims: list[IndexRow] = []
         self._claimed_digests: dict[bytes, IndexRow] = {}
         self._claimed_states: dict[int, IndexRow] = {}
+        self._claimed_bodies: dict[bytes, list[IndexRow]] = {}
         self._claimed_replays: dict[str, IndexRow] = {}
 
     def add_digests(self, digests: Iterable[bytes]) -> None:
@@ -56,8 +59,10 @@ class BatchLookup:
         self._claimed_digests[digest] = row
         if raw.replay_of is not None:
             self._claimed_replays[raw.delivery_id] = row
+            self._claimed_bodies.setdefault(digest[:BODY_BYTES], []).append((_NO_KEY, *row[1:]))
             return None
         self._claimed_states[key] = row
+        self._claimed_bodies.setdefault(digest[:BODY_BYTES], []).append(row)
         return row
 
     def same_digest(self, position: int, below: int) -> PriorOutcome | None:
@@ -80,6 +85,36 @@ class BatchLookup:
         prior = self._entries.latest(key, self._key_spans.get(position, ()), below)
         claimed = self._claimed_states.get(key)
         return prior if claimed is None else later(prior, _below(claimed, below))
+
+    def same_body(self, position: int, below: int) -> Sequence[PriorOutcome]:
+        """All canonical outcomes below whose digest begins as the record's does."""
+        half = self._digests[position][:BODY_BYTES]
+        claimed = self._claimed_bodies.get(half)
+        spans = self._digest_spans.get(position, ())
+        again = self._replay_spans.get(position, ())
+        entries, replays = self._entries, self._replays[0]
+        waits = entries.waits_for_body(half) or replays.waits_for_body(half)
+        if not (claimed or spans or again or waits):
+            return ()  # the usual case
+        found = [*entries.of_body(half, spans, below), *replays.of_body(half, again, below)]
+        return [*found, *_all_below(claimed or (), below)]
+
+    def same_body_of_entity(self, position: int, below: int) -> Sequence[PriorOutcome]:
+        """Of these outcomes those of the record's entity, without replays.
+
+        Call it after ``latest_state``.
+        """
+        key = self._keys[position]
+        spans = (self._key_spans or {}).get(position, ())
+        claimed = key in self._claimed_states
+        if not (spans or claimed or self._entries.waits_for_key(key)):
+            return ()  # a new entity
+        half = self._digests[position][:BODY_BYTES]
+        rows = [row for row in self._claimed_bodies.get(half, ()) if row[0] == key]
+        return [
+            *self._entries.of_body_and_key(half, key, spans, below),
+            *_all_below(rows, below),
+        ]
 
     def same_delivery(
         self, position: int, delivery_id: str, first: int | None, below: int
@@ -123,6 +158,10 @@ class BatchLookup:
         digests: Sequence[bytes] = self._digests[first:]
         self._digest_spans |= self._entries.search_digests(digests, first)
         self._replay_spans |= self._replays[0].search_digests(digests, first)
+
+
+def _all_below(rows: Iterable[IndexRow], below: int) -> list[PriorOutcome]:
+    return [prior for row in rows if (prior := _below(row, below)) is not None]
 
 
 def _below(row: IndexRow, below: int) -> PriorOutcome | None:

@@ -11,7 +11,7 @@ from operator import itemgetter
 
 import numpy as np
 
-from processors.dedupe import PriorOutcome
+from processors.dedupe import BODY_BYTES, PriorOutcome
 from processors.index.sorted_run import Rows, SortedHashes, SortedRun, Spans
 
 SORT_AT = 256
@@ -52,7 +52,7 @@ class RunSet:
     """Index rows, found by digest and by key."""
 
     def __init__(self, runs: Sequence[SortedRun] = ()) -> None:
-        self._by_digest: dict[bytes, list[Entry]] = {}
+        self._by_body: dict[bytes, list[Entry]] = {}  # by the first half of the digest
         self._by_key: dict[int, list[Entry]] = {}
         self._waiting = 0
         self._runs = list(runs)
@@ -74,10 +74,11 @@ class RunSet:
                 return
             of_key.insert(at, entry)
         self._waiting += 1
-        if digest in self._by_digest:
-            insort(self._by_digest[digest], entry)
+        half = digest[:BODY_BYTES]
+        if half in self._by_body:
+            insort(self._by_body[half], entry)
         else:
-            self._by_digest[digest] = [entry]
+            self._by_body[half] = [entry]
 
     def extend(self, rows: Sequence[IndexRow]) -> None:
         """Add many rows, none of which is held yet. Spans that were searched become invalid."""
@@ -95,7 +96,7 @@ class RunSet:
         if self._waiting < max(SORT_AT if least is None else least, 1):
             return
         rows = [(key, *entry) for key, entries in self._by_key.items() for entry in entries]
-        self._by_digest, self._by_key, self._waiting = {}, {}, 0
+        self._by_body, self._by_key, self._waiting = {}, {}, 0
         self._append_run(rows)
 
     def _append_run(self, rows: Sequence[IndexRow]) -> None:
@@ -147,8 +148,10 @@ class RunSet:
 
         ``spans``: what ``search_digests`` found for the digest.
         """
-        entries = self._by_digest.get(digest)
-        prior = None if entries is None else latest_below(entries, below)
+        entries = self._by_body.get(digest[:BODY_BYTES])
+        prior = None
+        if entries is not None:
+            prior = latest_below([each for each in entries if each[1] == digest], below)
         for run, first, end in spans:
             prior = later(prior, run.same_digest(first, end, digest, below))
         return prior
@@ -165,6 +168,43 @@ class RunSet:
         for run, first, end in spans:
             prior = later(prior, run.latest(first, end, below))
         return prior
+
+    def of_body(
+        self, half: bytes, spans: Iterable[tuple[SortedRun, int, int]], below: int
+    ) -> list[PriorOutcome]:
+        """All entries whose digest begins with ``half``, their raw offsets below ``below``.
+
+        ``spans``: what ``search_digests`` found for a digest that begins so.
+        """
+        found = [
+            PriorOutcome(offset, time, digest)
+            for offset, digest, time in self._by_body.get(half, ())
+            if offset < below
+        ]
+        for run, first, end in spans:
+            found += run.of_span(first, end, below)
+        return found
+
+    def of_body_and_key(
+        self, half: bytes, key: int, spans: Iterable[tuple[SortedRun, int, int]], below: int
+    ) -> list[PriorOutcome]:
+        """The same of one key's entries; ``spans``: what ``search_keys`` found for the key."""
+        found = [
+            PriorOutcome(offset, time, digest)
+            for offset, digest, time in self._by_key.get(key, ())
+            if offset < below and digest.startswith(half)
+        ]
+        for run, first, end in spans:
+            found += run.of_body(first, end, int.from_bytes(half, "big"), below)
+        return found
+
+    def waits_for_key(self, key: int) -> bool:
+        """Whether an entry of the key is not in a run yet."""
+        return key in self._by_key
+
+    def waits_for_body(self, half: bytes) -> bool:
+        """Whether an entry whose digest begins so is not in a run yet."""
+        return half in self._by_body
 
 
 def _by_position(searched: Iterable[tuple[SortedRun, Spans]], first: int = 0) -> SpansByPosition:

@@ -275,6 +275,22 @@ class SortedRun:
                 return self._prior_outcome(row(rank))
         return None
 
+    def of_span(self, first: int, end: int, below: int) -> list[PriorOutcome]:
+        """In a span of digests, all rows with an offset below ``below``."""
+        offset, limit = self._offset.item, below - self._first_offset
+        return [self._prior_outcome(row) for row in range(first, end) if offset(row) < limit]
+
+    def of_body(self, first: int, end: int, half: int, below: int) -> list[PriorOutcome]:
+        """In a span of keys, the rows whose digest begins with ``half``, their offset below."""
+        row, high = self._row.item, self._high.item
+        if end - first > SCAN_ROWS:
+            span = self._row[first:end]
+            rows = span[self._high[span] == np.uint64(half)].tolist()
+        else:
+            rows = [at for at in map(row, range(first, end)) if high(at) == half]
+        limit = below - self._first_offset
+        return [self._prior_outcome(at) for at in rows if self._offset.item(at) < limit]
+
     def _prior_outcome(self, row: int) -> PriorOutcome:
         digest = self._high.item(row) << 64 | self._low.item(row)
         return PriorOutcome(

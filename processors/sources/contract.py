@@ -54,10 +54,12 @@ class Adapter:
 
     Bad input is a returned Reject; an exception is a bug and becomes ``internal-error``.
     ``version`` goes up with every change of the events. ``event_names``: the events that it
-    accepts (of an open family the usual ones); each has an example.
+    accepts (of an open family the usual ones); each has an example. ``body_shows_event``: whether
+    the body itself shows the change that its event names, asked where it came as another event.
     """
 
     version: int
     parse: Callable[[Delivery], Parsed | Reject]
     events: Callable[[Delivery, Parsed], Slots | Reject]
     event_names: frozenset[str] = frozenset()
+    body_shows_event: Callable[[Parsed], bool] = lambda _: True

@@ -1,12 +1,15 @@
 """The ingress: proof, key and awaited acks=all, 64 connections; the load and Kafka elsewhere."""
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from itertools import count as numbers_from
+from pathlib import Path
 
 import psutil
 
@@ -19,11 +22,16 @@ from tests.bench.measure import (
     pin,
     rates,
     ratio_at_least,
+    ratio_at_most,
     resident,
 )
 from tests.bench.real import ROOT, Bench, BenchError, Program, audit, baseline, stage
+from tests.hostile.crowd import compared
+from tests.hostile.server import started
 
 COUNT = 60_000
+STRANGERS = 500
+STRANGE_SECONDS = 20.0
 WORK = "deliveries of 765 B, proof, key, awaited acks=all"
 BINARY = "HOOKLINE_REDPANDA_CONNECT"
 
@@ -44,7 +52,38 @@ def run(bench: Bench) -> list[Row]:
             sides = [loaded(bench, program, amount) for program in programs]
             found = alternate(sides, bench.runs, told)
         verdict = audit(settings)
-    return _rows(found, verdict)
+    return [*_rows(found, verdict), _among_strangers(bench)]
+
+
+def _among_strangers(bench: Bench) -> Row:
+    """The good senders' p99 among strangers with full-size bodies, and without them.
+
+    The server keeps nothing and answers at once, so that Kafka is not what is measured.
+    """
+    seconds = max(1.0, STRANGE_SECONDS * bench.count(1000) / 1000)
+    with bench.bar("strangers") as told:
+        found = []
+        for turn in range(bench.runs):
+            told(turn, bench.runs)
+            found.append(asyncio.run(_p99s(bench, seconds)))
+    return Row(
+        "ingress", f"latency p99 among {STRANGERS} strangers with 1 MiB each", "ms",
+        [loud for _, loud in found],
+        "without them", [quiet for quiet, _ in found],
+        bar=ratio_at_most(2), note="every delivery of the good senders answered 200",
+    )  # fmt: skip
+
+
+async def _p99s(bench: Bench, seconds: float) -> tuple[float, float]:
+    """Milliseconds without and with strangers, the worse of both kinds of good senders."""
+    folder = Path(tempfile.mkdtemp(dir=bench.folder))
+    async with started(folder) as server:
+        pin(server.process.pid, bench.cores.stage)
+        found = await compared(server.port, STRANGERS, seconds, seconds, bench.cores.servers)
+    for each in found:
+        if set(each.sender.statuses) != {200}:
+            raise BenchError(f"a good sender was answered {dict(each.sender.statuses)}")
+    return max(each.quiet_ms for each in found), max(each.loud_ms for each in found)
 
 
 def _rows(found: Sequence[Sequence[Sample]], verdict: int) -> list[Row]:

@@ -145,13 +145,15 @@ class Program:
         command: Sequence[str],
         settings: Settings,
         cores: frozenset[int] | None = None,
+        pages_port: int | None = None,
     ) -> None:
         self.name, self.bench = name, bench
         self.is_paused = False
         self.port = free_port()
         self._cores = bench.cores.stage if cores is None else cores
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("HOOKLINE_")}
-        told = replace(settings, port=self.port, health_port=self.port).environment()
+        self._pages_port = self.port if pages_port is None else pages_port
+        told = replace(settings, port=self.port, health_port=self._pages_port).environment()
         Path(settings.state_dir).mkdir(parents=True, exist_ok=True)
         self.log = bench.folder / "logs" / f"{time.monotonic_ns()}-{name}.log"
         self._child = Child(
@@ -184,6 +186,10 @@ class Program:
         """Where it serves, if it does."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def _pages(self) -> str:
+        return f"http://127.0.0.1:{self._pages_port}"
+
     def wait_ready(self, seconds: float = READY) -> None:
         """Return once its ``ready_path`` says so. Raises BenchError."""
         deadline = time.monotonic() + seconds
@@ -191,7 +197,7 @@ class Program:
         while time.monotonic() < deadline:
             self.check()
             try:
-                answer = httpx.get(f"{self.url}{self.ready_path}", timeout=5, trust_env=False)
+                answer = httpx.get(f"{self._pages}{self.ready_path}", timeout=5, trust_env=False)
             except httpx.HTTPError as error:
                 said = repr(error)
             else:
@@ -203,7 +209,7 @@ class Program:
 
     def metric(self, family: str) -> float:
         """The value of a family without labels on its /metrics."""
-        text = httpx.get(f"{self.url}/metrics", timeout=5, trust_env=False).text
+        text = httpx.get(f"{self._pages}/metrics", timeout=5, trust_env=False).text
         values = [line.split()[1] for line in text.splitlines() if line.startswith(f"{family} ")]
         return float(values[0])
 
@@ -226,7 +232,8 @@ class Program:
 
 def stage(bench: Bench, name: str, settings: Settings, cores: Any = None) -> Program:
     """A stage as an operator starts it: ``ingest``, ``process`` or ``sink``."""
-    return Program(bench, name, ["-P", "-m", "hookline", name], settings, cores)
+    pages_port = free_port() if name == "ingest" else None
+    return Program(bench, name, ["-P", "-m", "hookline", name], settings, cores, pages_port)
 
 
 def baseline(bench: Bench, name: str, settings: Settings, *arguments: str) -> Program:

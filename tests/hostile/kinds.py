@@ -192,12 +192,12 @@ async def smuggled(port: int) -> None:
     await _send(port, b"\x16\x03\x01\0\0" * 100)
 
 
-@kind("pages asked for and never read", 16)
+@kind("answers asked for and never read", 16)
 async def unread(port: int) -> None:
     async with connected(port) as (_, writer):
         writer.transport.pause_reading()  # type: ignore[attr-defined]
         while True:
-            writer.write(request(path="/metrics", method="GET", length=-1))
+            writer.write(request(path="/hooks/gooten/prints/guess") * 8)
             await writer.drain()
             await asyncio.sleep(0.05)
 

@@ -139,18 +139,21 @@ async def test_a_large_body_does_not_wait_unread(served: Served) -> None:
     assert served.bodies == [b"1"]
 
 
-@case(SECTION, "requests for large pages by a sender that reads no answer", "closed after 10 s")
+@case(SECTION, "requests without end by a sender that reads no answer", "closed after 10 s")
 async def test_a_sender_that_reads_no_answer_is_cut_off(served: Served) -> None:
     (listening,) = served.server.servers[0].sockets
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)  # few answers fill it
     _, writer = await served.open()
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
     writer.transport.pause_reading()  # type: ignore[attr-defined]
-    ask = request(path="/metrics", method="GET", length=-1)
+    while not served.server.server_state.connections:  # noqa: ASYNC110 - no event tells of it
+        await asyncio.sleep(0.01)
+    for connection in served.server.server_state.connections:
+        connection.transport.set_write_buffer_limits(0)  # type: ignore[union-attr]
+    ask = request(path=GOOTEN + "x")
 
     async def ask_on() -> None:
         while True:
-            writer.write(ask * 4)
+            writer.write(ask * MAX_PIPELINED)
             await writer.drain()
             await asyncio.sleep(0.01)
 
@@ -228,6 +231,40 @@ async def test_what_is_no_body_is_bounded(served: Served, begin: bytes, chunk: b
 async def test_another_protocol_is_refused(served: Served, sent: bytes, expected: int) -> None:
     assert statuses(await served.exchange_all(sent)) == [expected]
     assert served.bodies == []
+
+
+GOOD_REQUEST = request(b"{}", path=GOOTEN)
+ODD = {
+    "no Host": GOOD_REQUEST.replace(b"Host: x\r\n", b""),
+    "two Hosts": GOOD_REQUEST.replace(b"Host: x\r\n", b"Host: x\r\nHost: y\r\n"),
+    "two Hosts alike": GOOD_REQUEST.replace(b"Host: x\r\n", b"Host: x\r\nhost: x\r\n"),
+    "two Hosts in HTTP/1.0": framed("Host: y", "Content-Length: 2", body=b"{}", version="1.0"),
+    "HTTP/2.0": framed("Content-Length: 2", body=b"{}", version="2.0"),
+    "HTTP/1.0 with chunks": framed("Transfer-Encoding: chunked", version="1.0"),
+    "HTTP/1.0 with chunks and a length": framed(
+        "Transfer-Encoding: chunked", "Content-Length: 12", version="1.0"
+    ),
+    "no Host and an offer": GOOD_REQUEST.replace(
+        b"Host: x\r\n", b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
+    ),
+    "two Hosts for a page": b"GET /healthz HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+}
+
+
+@case(SECTION, "no Host or two, HTTP/2.0 as a version, chunks in HTTP/1.0",
+      "400, and the connection is closed")  # fmt: skip
+@pytest.mark.parametrize("name", ODD)
+async def test_what_proxies_read_in_other_ways_is_400(served: Served, name: str) -> None:
+    assert statuses(await served.exchange_all(ODD[name] + INNER)) == [400]
+    assert served.bodies == []
+
+
+@case(SECTION, "HTTP/1.0 without a Host", "200, then closed", "as received")
+async def test_the_older_http_needs_no_host(served: Served) -> None:
+    sent = framed("Content-Length: 2", body=b"{}", version="1.0").replace(b"Host: x\r\n", b"")
+
+    assert statuses(await served.exchange_all(sent)) == [200]
+    assert served.bodies == [b"{}"]
 
 
 @case(SECTION, "HTTP/1.0", "200, then closed", "as received")

@@ -19,7 +19,7 @@ from runtime.kafka.producer import new_producer
 from runtime.settings import Settings
 from schemas import envelopes, heartbeats
 from schemas.heartbeats import Heartbeat
-from schemas.topics import INGRESS
+from schemas.topics import CARTS, INGRESS
 from tests.conftest import LiveStack, discard, prepare, run_apart
 from tests.pipeline import Shape, prepared
 from tests.raw import Raw, append
@@ -115,6 +115,29 @@ def test_a_check_tells_the_last_delivery_the_count_and_the_dead_letters(settings
     assert prints["problems"] == ["open dead letters: 1 (hookline dead list --shop gooten/prints)"]
     assert (lake["well"], lake["deliveries"], lake["failures"]) == (True, 7, {})
     assert lake["last_delivery"] is not None
+
+
+async def events_seen_before(settings: Settings, *kinds: str) -> None:
+    """Events of a shop, each with the header of a body that came before."""
+    producer = new_producer(settings)
+    await producer.start()
+    for kind in kinds:
+        headers = [
+            (envelopes.ENTITY, b"run-free/lake/cart:1"),
+            (envelopes.SEEN_BEFORE, f"{kind}:7".encode()),
+        ]
+        await producer.send_and_wait(settings.topic(CARTS), b"an event", headers=headers)
+    await producer.stop()
+
+
+def test_a_check_names_the_bodies_that_came_before(settings: Settings) -> None:
+    run_apart(events_seen_before(settings, "other-topic", "state", "state"))
+    prints, lake = said("check", "--since", "1h")["shops"]
+    assert (prints["seen_before"], prints["notes"]) == ({}, [])
+    assert (lake["well"], lake["seen_before"]) == (True, {"other-topic": 1, "state": 2})
+    assert ["another topic before: 1 " in lake["notes"][0], ": 2 " in lake["notes"][1]] == [
+        True
+    ] * 2
 
 
 def test_drift_tells_what_changed_since_and_shows_no_value(settings: Settings) -> None:

@@ -18,6 +18,7 @@ from processors.sources.readers.refusals import (
 from processors.sources.readers.xml import from_xml
 from processors.sources.spiffy import carts, customers, orders
 from processors.sources.spiffy.common import VERSION
+from processors.sources.spiffy.topics import body_shows_event
 from schemas.envelopes import Reason, Reject
 
 EVENTS = names(
@@ -81,4 +82,4 @@ def events(delivery: Delivery, parsed: Parsed) -> Slots:
     return customers.credit(delivery, parsed)
 
 
-ADAPTER = Adapter(VERSION, parse, events, event_names=EVENTS)
+ADAPTER = Adapter(VERSION, parse, events, event_names=EVENTS, body_shows_event=body_shows_event)

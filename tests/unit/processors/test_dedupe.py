@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.dedupe import DIGEST_BYTES, PriorOutcome, digest, repeats
+from processors.dedupe import (
+    BODY_BYTES,
+    DIGEST_BYTES,
+    UNSIGNED_EVENTS,
+    PriorOutcome,
+    digest,
+    repeats,
+)
 from processors.sources.contract import Rule
 
 HOUR = 3_600_000
@@ -65,13 +72,28 @@ def test_without_a_prior_outcome_a_delivery_is_new() -> None:
 
 
 def test_a_digest_is_sixteen_bytes_of_length_prefixed_parts() -> None:
-    parts = b"".join(len(p).to_bytes(4, "big") + p for p in (b"spiffy", b"johns", b"e", b"q=1"))
+    parts = b"".join(len(p).to_bytes(4, "big") + p for p in (b"ciklik", b"box", b"e", b"q=1"))
     expected = hashlib.blake2b(parts + b"{}", digest_size=16).digest()
-    assert digest("spiffy", "johns", "e", "q=1", b"{}") == expected
+    assert digest("ciklik", "box", "e", "q=1", b"{}") == expected
     assert len(expected) == DIGEST_BYTES
 
 
-PARTS = st.tuples(st.text(), st.text(), st.text(), st.text(), st.binary())
+def test_where_the_event_is_unsigned_a_digest_begins_with_the_bodys_own_half() -> None:
+    assert {"spiffy"} == UNSIGNED_EVENTS
+    one, other = (digest("spiffy", "johns", event, "", b"{}") for event in ("a", "b"))
+    assert one[:BODY_BYTES] == other[:BODY_BYTES]
+    assert one[BODY_BYTES:] != other[BODY_BYTES:]
+    assert len(one) == DIGEST_BYTES
+    for different in (
+        digest("spiffy", "janes", "a", "", b"{}"),
+        digest("spiffy", "johns", "a", "", b""),
+    ):
+        assert different[:BODY_BYTES] != one[:BODY_BYTES]
+
+
+PARTS = st.tuples(
+    st.one_of(st.just("spiffy"), st.text()), st.text(), st.text(), st.text(), st.binary()
+)
 
 
 @given(PARTS, PARTS)

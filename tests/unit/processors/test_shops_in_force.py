@@ -44,11 +44,13 @@ class Ingress:
         self.shops = folder / "shops.toml"
         self.shops.write_text(PRINTS)
         self.url = f"http://127.0.0.1:{(port := free_port())}"
+        self.pages = f"http://127.0.0.1:{(pages := free_port())}"
         kept = {k: v for k, v in os.environ.items() if not k.startswith("HOOKLINE_")}
         own = {
             "HOOKLINE_BROKERS": f"127.0.0.1:{free_port()}",
             "HOOKLINE_SHOPS_FILE": str(self.shops),
             "HOOKLINE_PORT": str(port),
+            "HOOKLINE_HEALTH_PORT": str(pages),
             "HOOKLINE_PRODUCE_TIMEOUT": "0.2",
             "HOOKLINE_LOG_FORMAT": "text",
         }
@@ -62,7 +64,7 @@ class Ingress:
             )
 
     def get(self, path: str) -> httpx.Response:
-        return httpx.get(f"{self.url}{path}", timeout=10, trust_env=False)
+        return httpx.get(f"{self.pages}{path}", timeout=10, trust_env=False)
 
     def answers(self, token: str) -> int:
         """To a delivery with this token."""

@@ -27,7 +27,7 @@ def test_the_defaults_that_the_reference_tells_are_the_defaults() -> None:
         (ROOT / "shops.reference.toml").read_text(),
         re.MULTILINE,
     )
-    assert len(told) == 9
+    assert len(told) == 10
     for name, value in told:
         expected = getattr(loaded, name) if value not in ("UTC", "true", "false") else value
         actual = defaults[name]

@@ -20,6 +20,7 @@ TAKEN = "a port that is taken"
         ("process", "HOOKLINE_CONTACT_KEY", ""),
         ("ingest", "HOOKLINE_SHOPS_FILE", "none.toml"),
         ("ingest", "HOOKLINE_PORT", TAKEN),
+        ("ingest", "HOOKLINE_HEALTH_PORT", TAKEN),
         ("sink", "HOOKLINE_HEALTH_PORT", TAKEN),
         ("process", "HOOKLINE_HEALTH_PORT", TAKEN),
     ],

@@ -33,10 +33,11 @@ PATIENCE = 60.0
 
 @dataclass(frozen=True)
 class Running:
-    """Workers on ``port``, with pages on ``pages``."""
+    """Workers on ``port``, with pages of all on ``all_pages`` and of each on ``pages``."""
 
     process: psutil.Process
     port: int
+    all_pages: int
     pages: tuple[int, ...]
 
     def answers(self, number: int) -> int:
@@ -66,10 +67,8 @@ def get(url: str) -> str:
 def running(folder: Path, count: int) -> Iterator[Running]:
     shops = folder / "shops.toml"
     shops.write_text(SHOPS)
-    port, pages = free_port(), consecutive(count)
-    settings = Settings(
-        brokers="127.0.0.1:1", port=port, health_port=pages[0], shops_file=str(shops)
-    )
+    port, (first, *pages) = free_port(), consecutive(count + 1)
+    settings = Settings(brokers="127.0.0.1:1", port=port, health_port=first, shops_file=str(shops))
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("HOOKLINE_")}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -79,7 +78,7 @@ def running(folder: Path, count: int) -> Iterator[Running]:
             stderr=log,
         )
     try:
-        made = Running(psutil.Process(process.pid), port, pages)
+        made = Running(psutil.Process(process.pid), port, first, tuple(pages))
         for each in pages:
             get(f"http://127.0.0.1:{each}/healthz")
         yield made
@@ -89,7 +88,7 @@ def running(folder: Path, count: int) -> Iterator[Running]:
 
 
 def both(port: int) -> tuple[int, set[str]]:
-    """Webhooks answered, and the workers with a gauge, on the page of the shared port."""
+    """Webhooks answered, and the workers with a gauge, on the page of all of them."""
     text = get(f"http://127.0.0.1:{port}/metrics")
     counts = re.findall(r"^hookline_ingress_answers_total\{.*\} (\S+)$", text, re.MULTILINE)
     workers = re.findall(r'^hookline_build_info\{.*worker="(\d)"\} 1.0$', text, re.MULTILINE)
@@ -117,8 +116,12 @@ def test_workers_share_the_port_and_one_that_dies_comes_back(tmp_path: Path) -> 
         counts = [ingress.answers(number) for number in range(2)]
         assert sum(counts) == 60
         assert min(counts) > 0
-        for _ in range(8):  # each asked of whichever worker the kernel chooses
-            assert both(ingress.port) == (60, {"1", "2"})
+        assert both(ingress.all_pages) == (60, {"1", "2"})
+        ready = httpx.get(f"http://127.0.0.1:{ingress.all_pages}/readyz", trust_env=False)
+        assert (ready.status_code, set(ready.json()["waiting"])) == (503, {"worker 1", "worker 2"})
+        for page in ("metrics", "readyz"):  # never on the webhooks' port
+            shown = httpx.get(f"http://127.0.0.1:{ingress.port}/{page}", trust_env=False)
+            assert shown.status_code == 404
         before = ingress.workers()
         assert len(before) == 2
         psutil.Process(min(before)).kill()
@@ -126,8 +129,8 @@ def test_workers_share_the_port_and_one_that_dies_comes_back(tmp_path: Path) -> 
         while len(ingress.workers()) < 2 or min(before) in ingress.workers():
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        assert both(ingress.port)[0] == 60  # what the killed one had counted stays
-        for port in ingress.pages:
+        assert both(ingress.all_pages)[0] == 60  # what the killed one had counted stays
+        for port in (ingress.all_pages, *ingress.pages):
             assert "alive" in get(f"http://127.0.0.1:{port}/healthz")
         last = ingress.workers()
     assert not any(psutil.pid_exists(pid) for pid in last)
@@ -153,8 +156,8 @@ def test_only_who_shares_a_port_can_have_it_beside_another() -> None:
     assert listening(Settings()) is None
 
 
-def test_pages_of_workers_stand_one_behind_the_other() -> None:
-    assert [ingest_workers.health_port(Settings(health_port=9100), n) for n in range(3)] == [
-        9100, 9101, 9102
+def test_pages_of_workers_stand_behind_those_of_all() -> None:
+    assert [ingest_workers.health_port(Settings(health_port=9100), n) for n in (1, 2, 3)] == [
+        9101, 9102, 9103
     ]  # fmt: skip
     assert ingest_workers.health_port(Settings(), 0) != ingest_workers.health_port(Settings(), 1)

@@ -3,12 +3,14 @@
 import socket
 from typing import Any
 
+import httpx
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import generate_latest
 
 from hookline.local.process import free_port
-from hookline.local.worker_metrics import Totals, WorkerMetrics
+from hookline.local.worker_metrics import Totals, WorkerPages
 
 
 def page(started: float = 1.0, **values: Any) -> str:
@@ -95,9 +97,24 @@ def test_a_sum_never_falls_and_misses_only_what_was_counted_after_the_last_look(
     assert sums == sorted(sums)
 
 
-def test_workers_that_cannot_be_reached_are_no_error() -> None:
+def test_workers_that_cannot_be_reached_are_no_error_and_not_ready() -> None:
+    ports = {"1": free_port(), "2": free_port()}
+    with WorkerPages("127.0.0.1", 0, ports) as served:
+        pages = f"http://127.0.0.1:{served.port}"
+        metrics = httpx.get(f"{pages}/metrics", trust_env=False)
+        ready = httpx.get(f"{pages}/readyz", trust_env=False)
+        alive = httpx.get(f"{pages}/healthz", trust_env=False)
+        other = httpx.get(f"{pages}/hooks/", trust_env=False)
+    assert (metrics.status_code, metrics.text) == (200, "")  # nothing is known of any of them
+    assert ready.status_code == 503
+    assert set(ready.json()["waiting"]) == {"worker 1", "worker 2"}
+    assert (alive.status_code, other.status_code) == (200, 404)
+
+
+def test_a_taken_port_of_the_pages_is_an_error() -> None:
     with (
-        WorkerMetrics("127.0.0.1", {"1": free_port(), "2": free_port()}) as served,
-        socket.create_connection(("127.0.0.1", served.port), 5) as asking,
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(OSError, match="in use"),
+        WorkerPages("127.0.0.1", taken.getsockname()[1], {"1": free_port()}),
     ):
-        assert asking.recv(1) == b""  # nothing is known of any of them
+        pass

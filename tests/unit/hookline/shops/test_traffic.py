@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline.shops.traffic import HeartbeatCounter, TrafficByShop
+from hookline.shops.traffic import HeartbeatCounter, TrafficByShop, count_seen_before
+from schemas import envelopes
 from schemas.heartbeats import Heartbeat
 
 SINCE = 1_000_000  # ms
@@ -52,3 +53,19 @@ def test_processes_side_by_side_add_up(steps: list[tuple[str, int]]) -> None:
         beats.append((SINCE + number, beat(ingress, SINCE, s=totals[ingress])))
     found = tallied(*beats)
     assert (found["s"].deliveries if found else 0) == sum(more for _, more in steps)
+
+
+def test_events_whose_body_came_before_are_counted_by_shop_and_kind() -> None:
+    found: TrafficByShop = {}
+    entity = b"spiffy/johns/order:5"
+    for headers in (
+        {envelopes.ENTITY: entity, envelopes.SEEN_BEFORE: b"other-topic:7"},
+        {envelopes.ENTITY: entity, envelopes.SEEN_BEFORE: b"state:9"},
+        {envelopes.ENTITY: entity},
+        {envelopes.SEEN_BEFORE: b"state:9"},  # of another producer
+        {envelopes.ENTITY: b"spiffy/janes/order:5", envelopes.SEEN_BEFORE: b"\xff"},
+    ):
+        count_seen_before(headers, found)
+    assert {shop: dict(each.seen_before) for shop, each in found.items()} == {
+        "spiffy/johns": {"other-topic": 1, "state": 1}
+    }

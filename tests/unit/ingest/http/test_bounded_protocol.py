@@ -231,7 +231,6 @@ def without_names(answer: bytes) -> list[bytes]:
         (200, request(b'{"Id":1}')),
         (200, request(b'{"Id":1}', "Connection: close")),
         (200, request(b'{"Id":1}').replace(b"HTTP/1.1", b"HTTP/1.0")),
-        (401, request(b"{}", path=PATH + "x")),
         (401, request(b"{}", "Connection: close", path=PATH + "x")),
         (404, request(b"{}", path="/hooks/x/y")),
         (405, request(b"{}", method="PUT")),
@@ -254,6 +253,19 @@ async def test_a_request_in_one_segment_is_answered_as_one_in_two(
     assert status(in_one) == wanted
     assert without_names(in_one) == without_names(in_two)
     assert len(served.bodies) == 2 * (wanted == 200)
+
+
+async def test_a_wrong_token_costs_the_connection_only_while_the_body_is_on_its_way(
+    served: Any,
+) -> None:
+    whole = request(b"{}", path=PATH + "x")
+    in_one = await served.exchange(whole)
+    in_two = await served.exchange(whole[:-1])
+
+    assert (status(in_one), status(in_two)) == (401, 401)
+    assert b"connection: close" not in in_one
+    assert b"connection: close" in in_two
+    assert served.bodies == []
 
 
 async def test_nobody_is_answered_200_before_kafka_has_acknowledged(served: Any) -> None:

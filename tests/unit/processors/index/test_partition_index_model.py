@@ -1,7 +1,7 @@
 """The index against a plain list of all outcomes: over growth, expiry, and the disk."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -64,6 +64,18 @@ class Model:
     def same(self, digest: bytes, below: int) -> PriorOutcome | None:
         return self._greatest(below, [each for each in self.outcomes if each.digest == digest])
 
+    def bodies(self, digest: bytes, entity: bytes | None, below: int) -> set[tuple[int, bytes]]:
+        """Raw offset and digest of all whose digest begins alike; of an entity without replays."""
+        return {
+            (each.raw_offset, each.digest)
+            for each in self.outcomes
+            if each.is_canonical
+            and each.digest[:8] == digest[:8]
+            and each.raw_offset < below
+            and (entity is None or (each.entity == entity and not each.is_replay))
+            and each.raw_time >= self.oldest_ms
+        }
+
     def latest(self, entity: bytes, below: int) -> PriorOutcome | None:
         mine = [each for each in self.outcomes if each.entity == entity and not each.is_replay]
         return self._greatest(below, mine)
@@ -117,6 +129,8 @@ def compared(index: PartitionIndex, model: Model, chosen: int) -> None:
             asked = Asked(lookup, position, below, model)
             assert model.same(digest, below) == asked.same()
             assert model.latest(entity, below) == asked.latest()
+            assert model.bodies(digest, None, below) == asked.bodies()
+            assert model.bodies(digest, entity, below) == asked.bodies_of_entity()
             for delivery in DELIVERIES:
                 first = (chosen * 7 + position) % MOST
                 assert model.own(digest, delivery, first, below) == asked.own(delivery, first)
@@ -139,6 +153,18 @@ class Asked:
 
     def latest(self) -> PriorOutcome | None:
         return self.model.reachable(self.lookup.latest_state(self.position, self.below))
+
+    def bodies(self) -> set[tuple[int, bytes]]:
+        return self._reachable(self.lookup.same_body(self.position, self.below))
+
+    def bodies_of_entity(self) -> set[tuple[int, bytes]]:
+        """After ``latest``."""
+        return self._reachable(self.lookup.same_body_of_entity(self.position, self.below))
+
+    def _reachable(self, found: Sequence[PriorOutcome]) -> set[tuple[int, bytes]]:
+        return {
+            (each.raw_offset, each.digest) for each in found if self.model.reachable(each) is each
+        }
 
     def own(self, delivery: str, first: int) -> PriorOutcome | None:
         prior = self.lookup.same_delivery(self.position, delivery, first, self.below)
