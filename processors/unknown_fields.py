@@ -7,7 +7,7 @@ from dataclasses import replace
 from processors.sources import notes
 from processors.sources.contract import Adapter, Delivery, Parsed, Slots
 from schemas.envelopes import Reject
-from schemas.events import Cart, Event, Order
+from schemas.events import Cart, CustomerContact, Event, Order
 from schemas.keys import slug
 
 _WITH_ITEMS = (Cart, Order)
@@ -60,6 +60,8 @@ def _taken(by_source: dict[str, dict[str, int]]) -> Iterator[tuple[str, str, int
 
 def count_attributes(event: Event) -> int:
     """Count the attributes of an event and its items; a shipment's only repeat its order's."""
+    if isinstance(event, CustomerContact):
+        return 0
     count = len(event.attributes)
     if isinstance(event, _WITH_ITEMS):
         for item in event.items or ():

@@ -10,7 +10,7 @@ from typing import Any
 from processors.sources.contract import Adapter, Delivery, Parsed, Rule, Slots
 from processors.sources.readers import meta, money, prices
 from processors.sources.readers.attributes import attributes, merged
-from processors.sources.readers.contact import contact, email_hash, reference
+from processors.sources.readers.contact import contact, email_hash, reference, with_contact
 from processors.sources.readers.document import from_json
 from processors.sources.readers.fields import (
     flag,
@@ -29,7 +29,7 @@ from processors.sources.readers.refusals import refusing_events, refusing_parse,
 from processors.sources.readers.times import Moment, moment
 from schemas.events import Cart, Change, Customer, CustomerRef, LineItem, Meta, Order, OrderStatus
 
-VERSION = 2
+VERSION = 3
 RULES = {
     "customer/created": Rule.CONTENT,
     "cart/change": Rule.STATE,
@@ -61,12 +61,12 @@ def parse(delivery: Delivery) -> Parsed:
 
 @refusing_events
 def events(delivery: Delivery, parsed: Parsed) -> Slots:
-    """Build one event: ``customer``, ``cart`` or ``order``."""
+    """Build ``customer`` with its ``contact``, ``cart`` or ``order``."""
     if parsed.event == "cart/change":
         return {"cart": _cart(delivery, parsed)}
     if parsed.event == "order/created":
         return {"order": _order(delivery, parsed)}
-    return {"customer": _customer(delivery, parsed)}
+    return _customer(delivery, parsed)
 
 
 def _meta(
@@ -77,25 +77,21 @@ def _meta(
     )
 
 
-def _customer(delivery: Delivery, parsed: Parsed) -> Customer:
+def _customer(delivery: Delivery, parsed: Parsed) -> Slots:
     data: dict[str, Any] = parsed.payload
     created = moment(data, "created", "data.", delivery.shop)
-    return Customer(
+    record = Customer(
         meta=_meta(delivery, parsed, "customer", Change.CREATED, created),
         customer_id=required_id(data, "id", "data."),
         email_hash=email_hash(text(data, "email", "data."), delivery.contact_key),
-        contact=contact(
-            data,
-            "data.",
-            first_name="firstName",
-            last_name="lastName",
-            email="email",
-            phone="phone",
-        ),
         accepts_marketing=flag(data, "newsletter", "data."),
         created_at=created.at if created else None,
         attributes=attributes(data, _CUSTOMER),
     )
+    given = contact(
+        data, "data.", first_name="firstName", last_name="lastName", email="email", phone="phone"
+    )
+    return with_contact(record, given)
 
 
 def _owner(delivery: Delivery, customer: dict[str, Any]) -> CustomerRef | None:

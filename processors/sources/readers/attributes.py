@@ -14,6 +14,7 @@ from msgspec import structs
 
 from processors.sources.contract import Slots
 from processors.sources.notes import ROUNDED
+from schemas.events import CustomerContact
 
 MAX_COUNT = 64
 MAX_LENGTH = 256
@@ -144,6 +145,7 @@ def merged(*parts: dict[str, str]) -> dict[str, str]:
 def with_notes(slots: Slots, notes: dict[str, Any]) -> Slots:
     """Return the events with these notes among the attributes of the primary one."""
     slot, event = next(iter(slots.items()))
+    assert not isinstance(event, CustomerContact)  # noqa: S101 - never the primary one
     texts = {name: _note(name, value) for name, value in notes.items()}
     noted = structs.replace(event, attributes=merged(texts, event.attributes))
     return {**slots, slot: noted}

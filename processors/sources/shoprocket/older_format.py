@@ -10,7 +10,7 @@ from typing import Any
 from processors.sources.contract import Delivery, Parsed, Rule, Slots
 from processors.sources.readers import meta, money
 from processors.sources.readers.attributes import attributes, merged
-from processors.sources.readers.contact import contact, email_hash, reference
+from processors.sources.readers.contact import contact, email_hash, reference, with_contact
 from processors.sources.readers.document import Document
 from processors.sources.readers.fields import (
     flag,
@@ -73,10 +73,10 @@ def parse(document: Document, event: str, shop: Shop) -> Parsed:
 
 
 def events(delivery: Delivery, parsed: Parsed, version: int) -> Slots:
-    """Build ``order`` or ``customer``."""
+    """Build ``order``, or ``customer`` with its ``contact``."""
     if parsed.event.startswith("order."):
         return {"order": _order(delivery, parsed, version)}
-    return {"customer": _customer(delivery, parsed, version)}
+    return _customer(delivery, parsed, version)
 
 
 def _is_test(document: Document, data: dict[str, Any]) -> bool:
@@ -194,30 +194,23 @@ def _line(line: dict[str, Any], path: str) -> LineItem:
     )
 
 
-def _customer(delivery: Delivery, parsed: Parsed, version: int) -> Customer:
-    """Build ``customer``. No sample is published: the fields are named as they are in orders."""
+def _customer(delivery: Delivery, parsed: Parsed, version: int) -> Slots:
+    """Build ``customer`` and ``contact``. No sample is published: fields are named as in orders."""
     data = required_mapping(parsed.payload, "data")
     shop = delivery.shop
     phone = next(
         (k for k in ("phone", "contact_number", "user_contact_number") if data.get(k)), "phone"
     )
     name = "name" if data.get("name") else "user_name"
-    return Customer(
+    record = Customer(
         meta=_head(delivery, parsed, data, version),
         customer_id=required_id(data, "id", "data."),
         email_hash=email_hash(text(data, "email", "data."), delivery.contact_key),
-        contact=contact(
-            data,
-            "data.",
-            first_name="first_name",
-            last_name="last_name",
-            name=name,
-            email="email",
-            phone=phone,
-        ),
         accepts_marketing=flag(data, "accepts_marketing", "data."),
         created_at=micros(data, "created_at", "data.", shop),
         updated_at=micros(data, "updated_at", "data.", shop),
         state_word=text(data, "status_raw", "data."),
         attributes=attributes(data, _CUSTOMER),
     )
+    given = contact(data, "data.", "first_name", "last_name", name=name, email="email", phone=phone)
+    return with_contact(record, given)
