@@ -1,10 +1,11 @@
-"""Notes on what a reader rounded or could not read: they become attributes of the event.
+"""Notes on what a reader rounded or could not read, which become attributes, and on unknown fields.
 
 The readers add notes while an adapter builds its events; ``refusals.refusing_events`` begins with
 none and attaches them to the primary event. Each thread has its own.
 """
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 ROUNDED, UNREAD = "rounded:", "unread:"
@@ -17,6 +18,7 @@ MAX_NOTES = 20
 class _Notes(threading.local):
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
+        self.unknown: list[tuple[str, Sequence[str]]] = []
 
 
 _notes = _Notes()
@@ -24,13 +26,26 @@ _notes = _Notes()
 
 def begin() -> None:
     """Forget the notes of the delivery before."""
-    if _notes.values:
-        _notes.values.clear()
+    noted = _notes
+    if noted.values:
+        noted.values.clear()
+    if noted.unknown:
+        noted.unknown.clear()
 
 
 def current() -> dict[str, Any]:
     """Return the notes since ``begin``: attribute name -> the value as given."""
     return _notes.values
+
+
+def unknown(path: str, names: Sequence[str]) -> None:
+    """Note fields of an object, whose ``path`` ends in a dot, that no adapter's list names."""
+    _notes.unknown.append((path, names))
+
+
+def unknown_fields() -> list[tuple[str, Sequence[str]]]:
+    """Return the unknown fields since ``begin``: (path of their object, their names)."""
+    return _notes.unknown
 
 
 def rounded(path: str, given: Any) -> None:

@@ -9,14 +9,13 @@ from typing import Any
 
 from processors.sources.contract import Adapter, Delivery, Parsed, Rule, Slots
 from processors.sources.readers import meta, money, prices
-from processors.sources.readers.attributes import attributes, merged
+from processors.sources.readers.attributes import KnownFields, attributes, merged
 from processors.sources.readers.contact import contact, email_hash, reference, with_contact
 from processors.sources.readers.document import from_json
 from processors.sources.readers.fields import (
     flag,
     identifier,
     mapping,
-    names,
     read_rows,
     required_id,
     required_mapping,
@@ -35,16 +34,26 @@ RULES = {
     "cart/change": Rule.STATE,
     "order/created": Rule.CONTENT,
 }
-_PERSON = frozenset({"id", "firstName", "lastName", "email", "phone"})
-_CUSTOMER = _PERSON | {"created", "newsletter", "billing", "shipping"}
-_CART = frozenset({"customer", "items"})
-_ORDER = names(
+_CUSTOMER = KnownFields(
+    "id firstName lastName email phone created newsletter billing shipping posId", path="data."
+)
+_OWNER = KnownFields(
+    "id firstName lastName email phone created newsletter posId", path="data.customer."
+)
+_CART = KnownFields("customer items", path="data.")
+_ORDER = KnownFields(
     """
     id customer ordered note subtotal shipping taxes discount giftCard giftCardNumber
     billing items
-    """
+    """,
+    kept="discountCode",
+    path="data.",
 )
-_LINE = names("id productId quantity cost sku name taxes")
+_LINE = KnownFields(
+    "id productId quantity cost sku name taxes",
+    kept="type size width color brand posId store",
+    path="data.items[].",
+)
 _CUSTOMER_PATH = "data.customer."
 
 
@@ -114,9 +123,7 @@ def _cart(delivery: Delivery, parsed: Parsed) -> Cart:
         items=read_rows(data, "items", "data.", partial(_line, Fit.UNKNOWN)),
         currency=currency,
         currency_source=source,
-        attributes=merged(
-            attributes(data, _CART), attributes(customer, _PERSON, prefix="customer.")
-        ),
+        attributes=merged(attributes(data, _CART), attributes(customer, _OWNER)),
     )
 
 
@@ -153,7 +160,7 @@ def _order(delivery: Delivery, parsed: Parsed) -> Order:
         attributes=merged(
             {"cost_fits": which.value} if items else {},
             attributes(data, _ORDER),
-            attributes(customer, _PERSON, prefix="customer."),
+            attributes(customer, _OWNER),
         ),
     )
 

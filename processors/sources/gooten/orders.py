@@ -8,12 +8,11 @@ from processors.sources.contract import Delivery, Parsed
 from processors.sources.gooten.shipments import Items
 from processors.sources.gooten.statuses import common_status, is_cancelled, is_test, is_unlisted
 from processors.sources.readers import meta, money, prices
-from processors.sources.readers.attributes import attributes, merged
+from processors.sources.readers.attributes import KnownFields, attributes, merged
 from processors.sources.readers.contact import email_hash, reference
 from processors.sources.readers.fields import (
     identifier,
     mapping,
-    names,
     required_id,
     text,
     units,
@@ -21,12 +20,16 @@ from processors.sources.readers.fields import (
 from processors.sources.readers.prices import Fit
 from schemas.events import Change, CurrencySource, CustomerRef, LineItem, Order, OrderStatus
 
-_ORDER = names("Id NiceId Items Total ShippingTotal ShippingAddress BillingAddress")
-_LINE = names(
+_ORDER = KnownFields(
+    "Id NiceId Items Total ShippingTotal ShippingAddress BillingAddress",
+)
+_LINE = KnownFields(
     """
     Sku ProductId Product Quantity Status TrackingNumber TrackingUrl Price DiscountAmount
-    Shipments
-    """
+    Shipments Meta
+    """,
+    kept="SourceId ShipCarrierName CarrierName Carrier",
+    path="Items[].",
 )
 
 

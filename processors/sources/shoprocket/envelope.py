@@ -8,10 +8,10 @@ from typing import Any
 
 from processors.sources.contract import Delivery, Parsed, Rule, Slots
 from processors.sources.readers import meta
-from processors.sources.readers.attributes import attributes, merged
+from processors.sources.readers.attributes import KnownFields, attributes, merged
 from processors.sources.readers.contact import contact, email_hash, with_contact
 from processors.sources.readers.document import Document
-from processors.sources.readers.fields import flag, names, required_id, required_mapping, text
+from processors.sources.readers.fields import flag, required_id, required_mapping, text
 from processors.sources.readers.refusals import unknown_event
 from processors.sources.readers.times import micros, moment
 from processors.sources.shoprocket import envelope_money, envelope_orders
@@ -31,11 +31,15 @@ CHANGES = {
     "customer.deleted": Change.DELETED,
 }
 EVENTS = frozenset(CHANGES)
-_ENVELOPE = names("type createdAt data livemode")
-_CUSTOMER = names(
+_ENVELOPE = KnownFields(
+    "type createdAt data livemode",
+    kept="id storeId",
+)
+_CUSTOMER = KnownFields(
     """
     id email firstName lastName name phone acceptsMarketing createdAt updatedAt
-    """
+    """,
+    path="data.",
 )
 
 

@@ -9,14 +9,13 @@ from typing import Any
 
 from processors.sources.contract import Delivery, Parsed, Rule, Slots
 from processors.sources.readers import meta, money
-from processors.sources.readers.attributes import attributes, merged
+from processors.sources.readers.attributes import KnownFields, attributes, merged
 from processors.sources.readers.contact import contact, email_hash, reference, with_contact
 from processors.sources.readers.document import Document
 from processors.sources.readers.fields import (
     flag,
     identifier,
     mapping,
-    names,
     required_id,
     required_mapping,
     rows,
@@ -38,26 +37,39 @@ CHANGES = {
 """Last part of the event name -> the change, and the field that dates it."""
 
 EVENTS = frozenset(f"{noun}.{verb}" for noun in ("order", "customer") for verb in CHANGES)
-_ORDER = names(
+_ORDER = KnownFields(
     """
     id order_id customer_id user_name email user_contact_number subtotal shipping_amount
     tax_amount discount_amount total_amount currency_paid_in billing_address
     shipping_address order_notes payment_payload fulfillment_status_raw is_draft
     customer_tax_id status_raw cart_session deleted_at cancelled_at created_at updated_at
-    order_items
-    """
+    order_items invoice_link source_url review_email_at
+    """,
+    kept="""
+    store_id store_environment raw_order_id is_unread automatic_discount shipping_name
+    discount_name currency_paid_in_symbol payment_transaction_id payment_method_id
+    payment_method_name raw_payment_method_name fulfillment_status status invoice_number
+    v1_ref
+    """,
+    path="data.",
 )
-_LINE = names(
+_METHOD = KnownFields("", kept="type", path="data.payment_payload.payment_method.")
+_LINE = KnownFields(
     """
     id order_id item_id item_name item_sku unit_price quantity discount_amount
-    item_license_key deleted_at created_at updated_at reviewed_at status_raw
-    """
+    item_license_key deleted_at created_at updated_at reviewed_at status_raw item_image
+    item_source_url item_sku_attachment item_options
+    """,
+    kept="item_sku_id weight discount_name status",
+    path="data.order_items[].",
 )
-_CUSTOMER = names(
+_CUSTOMER = KnownFields(
     """
     id email name user_name first_name last_name phone contact_number user_contact_number
     accepts_marketing created_at updated_at deleted_at status_raw
-    """
+    """,
+    kept="store_id",
+    path="data.",
 )
 
 
@@ -144,7 +156,7 @@ def _order(delivery: Delivery, parsed: Parsed, version: int) -> Order:
             goods_attributes,
             native.attributes,
             attributes(data, _ORDER),
-            attributes(method, frozenset(), prefix="payment_method."),
+            attributes(method, _METHOD, prefix="payment_method."),
         ),
     )
 

@@ -4,14 +4,13 @@ from typing import Any
 
 from processors.sources.contract import Delivery, Parsed, Slots
 from processors.sources.readers import money
-from processors.sources.readers.attributes import attributes
+from processors.sources.readers.attributes import KnownFields, attributes
 from processors.sources.readers.contact import contact, email_hash, reference, with_contact
 from processors.sources.readers.fields import (
     flag,
     identifier,
     integer,
     mapping,
-    names,
     required_id,
     required_mapping,
     text,
@@ -32,14 +31,18 @@ from schemas.events import (
 )
 from schemas.keys import native_id
 
-_CUSTOMER = names(
+_CUSTOMER = KnownFields(
     """
     id title first_name last_name name email phone accepts_marketing created_at updated_at
     note orders_count state total_spent credit current_sign_in_ip last_sign_in_ip addresses
-    default_address
-    """
+    default_address currency tags wholesale sign_in_count current_sign_in_at last_sign_in_at
+    """,
 )
-_CREDIT = names("id customer customer_id order order_id created_at updated_at amount currency")
+_CREDIT = KnownFields(
+    """
+    id customer customer_id order order_id created_at updated_at amount currency description
+    """,
+)
 
 
 def events(delivery: Delivery, parsed: Parsed) -> Slots:
