@@ -19,6 +19,7 @@ class _Notes(threading.local):
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
         self.unknown: list[tuple[str, Sequence[str]]] = []
+        self.has_personal_id = False
 
 
 _notes = _Notes()
@@ -31,11 +32,22 @@ def begin() -> None:
         noted.values.clear()
     if noted.unknown:
         noted.unknown.clear()
+    noted.has_personal_id = False
 
 
 def current() -> dict[str, Any]:
     """Return the notes since ``begin``: attribute name -> the value as given."""
     return _notes.values
+
+
+def personal_id() -> None:
+    """Note that an id is an e-mail address or a telephone number."""
+    _notes.has_personal_id = True
+
+
+def has_personal_id() -> bool:
+    """Return whether such an id was read since ``begin``."""
+    return _notes.has_personal_id
 
 
 def unknown(path: str, names: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from processors.sources.readers.contact import contact, email_hash, reference, w
 from processors.sources.readers.document import from_json
 from processors.sources.readers.fields import (
     flag,
+    goods_id,
     identifier,
     mapping,
     read_rows,
@@ -173,8 +174,8 @@ def _line(which: Fit, line: dict[str, Any], path: str) -> LineItem:
     if cost is not None and unit_price is None and line_total is None:
         kept = merged({"cost": str(cost)}, kept)
     return LineItem(
-        line_id=identifier(line, "id", path),
-        product_id=identifier(line, "productId", path),
+        line_id=goods_id(line, "id", path),
+        product_id=goods_id(line, "productId", path),
         sku=text(line, "sku", path),
         name=text(line, "name", path),
         quantity=quantity,

@@ -13,7 +13,7 @@ from processors.sources.readers import money
 from processors.sources.readers.attributes import KnownFields, attributes, merged
 from processors.sources.readers.document import Document
 from processors.sources.readers.fields import (
-    identifier,
+    goods_id,
     integer,
     mapping,
     read_rows,
@@ -157,8 +157,8 @@ def _line(line: dict[str, Any], path: str) -> LineItem:
     goods = money.times(price, quantity, f"{path}price")
     orderable = mapping(line, "orderable", path)
     return LineItem(
-        line_id=identifier(line, "id", path),
-        product_id=identifier(orderable, "id", f"{path}orderable."),
+        line_id=goods_id(line, "id", path),
+        product_id=goods_id(orderable, "id", f"{path}orderable."),
         name=text(line, "name", path),
         quantity=quantity,
         unit_price=price,

@@ -9,6 +9,7 @@ from processors.sources.readers.attributes import KnownFields, attributes, merge
 from processors.sources.readers.contact import email_hash, reference
 from processors.sources.readers.fields import (
     flag,
+    goods_id,
     identifier,
     mapping,
     names,
@@ -86,9 +87,9 @@ def _lines(data: dict[str, Any], path: str, code: str | None) -> tuple[LineItem,
 
 def _line(currency: str | None, line: dict[str, Any], path: str) -> LineItem:
     return LineItem(
-        line_id=identifier(line, "id", path),
-        product_id=identifier(line, "productId", path),
-        variant_id=identifier(line, "variantId", path),
+        line_id=goods_id(line, "id", path),
+        product_id=goods_id(line, "productId", path),
+        variant_id=goods_id(line, "variantId", path),
         sku=text(line, "sku", path),
         name=text(line, "productName", path),
         quantity=units(line, "quantity", path, signed=True),

@@ -14,6 +14,7 @@ from processors.sources.readers.contact import contact, email_hash, reference, w
 from processors.sources.readers.document import Document
 from processors.sources.readers.fields import (
     flag,
+    goods_id,
     identifier,
     mapping,
     required_id,
@@ -193,8 +194,8 @@ def _line(line: dict[str, Any], path: str) -> LineItem:
     price = money.amount(line, "unit_price", path, signed=True)
     quantity = units(line, "quantity", path, signed=True)
     return LineItem(
-        line_id=identifier(line, "id", path),
-        product_id=identifier(line, "item_id", path),
+        line_id=goods_id(line, "id", path),
+        product_id=goods_id(line, "item_id", path),
         sku=text(line, "item_sku", path),
         name=text(line, "item_name", path),
         quantity=quantity,

@@ -6,7 +6,7 @@ from typing import Any
 from processors.sources.contract import Delivery, Parsed, Slots
 from processors.sources.readers import meta, money
 from processors.sources.readers.attributes import KnownFields, attributes
-from processors.sources.readers.fields import flag, identifier, text, units
+from processors.sources.readers.fields import flag, goods_id, identifier, text, units
 from processors.sources.readers.refusals import invalid
 from processors.sources.spiffy.common import VERSION, given_lines
 from schemas.events import Cart, Change, LineItem
@@ -70,9 +70,9 @@ def _line(line: dict[str, Any], path: str) -> LineItem:
     unit_price = money.amount(line, "original_price", path, signed=True)
     line_total = money.amount(line, "original_line_price", path, signed=True)
     return LineItem(
-        line_id=identifier(line, "key", path) or identifier(line, "id", path),
-        product_id=identifier(line, "product_id", path),
-        variant_id=identifier(line, "variant_id", path),
+        line_id=goods_id(line, "key", path) or goods_id(line, "id", path),
+        product_id=goods_id(line, "product_id", path),
+        variant_id=goods_id(line, "variant_id", path),
         sku=text(line, "sku", path),
         name=text(line, "title", path),
         quantity=units(line, "quantity", path, signed=True),

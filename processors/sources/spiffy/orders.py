@@ -11,6 +11,7 @@ from processors.sources.readers import money
 from processors.sources.readers.attributes import MAX_LENGTH, KnownFields, attributes, merged
 from processors.sources.readers.fields import (
     flag,
+    goods_id,
     identifier,
     read_rows,
     required_id,
@@ -166,9 +167,9 @@ def _line(line: dict[str, Any], path: str) -> LineItem:
     price = money.amount(line, "price", path, signed=True)
     quantity = units(line, "quantity", path, signed=True)
     return LineItem(
-        line_id=identifier(line, "id", path),
-        product_id=identifier(line, "product_id", path),
-        variant_id=identifier(line, "variant_id", path),
+        line_id=goods_id(line, "id", path),
+        product_id=goods_id(line, "product_id", path),
+        variant_id=goods_id(line, "variant_id", path),
         sku=text(line, "sku", path),
         name=text(line, "title", path) or text(line, "name", path),
         quantity=quantity,
