@@ -14,12 +14,21 @@ ROUNDED, UNREAD = "rounded:", "unread:"
 MAX_NOTES = 20
 """Notes of one delivery; later ones are left out."""
 
+PERSONAL_ID = "personal-id"
+"""The note of ``personal_id``: it becomes no attribute."""
 
-class _Notes(threading.local):
+
+class _State:
+    __slots__ = ("unknown", "values")
+
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
         self.unknown: list[tuple[str, Sequence[str]]] = []
-        self.has_personal_id = False
+
+
+class _Notes(threading.local):
+    def __init__(self) -> None:
+        self.state = _State()  # looked up once for each delivery: a thread's attribute is slow
 
 
 _notes = _Notes()
@@ -27,37 +36,31 @@ _notes = _Notes()
 
 def begin() -> None:
     """Forget the notes of the delivery before."""
-    noted = _notes
-    if noted.values:
-        noted.values.clear()
-    if noted.unknown:
-        noted.unknown.clear()
-    noted.has_personal_id = False
+    state = _notes.state
+    if state.values:
+        state.values.clear()
+    if state.unknown:
+        state.unknown.clear()
 
 
 def current() -> dict[str, Any]:
     """Return the notes since ``begin``: attribute name -> the value as given."""
-    return _notes.values
+    return _notes.state.values
 
 
 def personal_id() -> None:
-    """Note that an id is an e-mail address or a telephone number."""
-    _notes.has_personal_id = True
-
-
-def has_personal_id() -> bool:
-    """Return whether such an id was read since ``begin``."""
-    return _notes.has_personal_id
+    """Note that an id is an e-mail address or a telephone number: ``PERSONAL_ID`` is noted."""
+    _notes.state.values[PERSONAL_ID] = True
 
 
 def unknown(path: str, names: Sequence[str]) -> None:
     """Note fields of an object, whose ``path`` ends in a dot, that no adapter's list names."""
-    _notes.unknown.append((path, names))
+    _notes.state.unknown.append((path, names))
 
 
 def unknown_fields() -> list[tuple[str, Sequence[str]]]:
     """Return the unknown fields since ``begin``: (path of their object, their names)."""
-    return _notes.unknown
+    return _notes.state.unknown
 
 
 def rounded(path: str, given: Any) -> None:
@@ -71,6 +74,6 @@ def unread(path: str, given: Any) -> None:
 
 
 def _add(name: str, given: Any) -> None:
-    values = _notes.values
+    values = _notes.state.values
     if len(values) < MAX_NOTES:
         values[name] = given

@@ -85,9 +85,11 @@ def refusing_events(
             slots = function(delivery, parsed)
         except Refused as refused:
             return refused.reject
-        if notes.has_personal_id():
-            slots = with_hashed_ids(slots, delivery.contact_key)
         noted = notes.current()
+        if not noted:
+            return slots
+        if noted.pop(notes.PERSONAL_ID, False):
+            slots = with_hashed_ids(slots, delivery.contact_key)
         return with_notes(slots, noted) if noted else slots
 
     return inner
