@@ -104,8 +104,8 @@ class Decider:
         verdict is taken. Raises RefusedError where the written outcomes are another delivery's.
         """
         pending, logged = pending_records(records, index.logged)
-        lookup = index.lookup(record.key or b"" for record in pending)
         parser = self._parser
+        lookup = index.lookup(parser.entity(record.key) for record in pending)
         parse = parser.condemn if is_condemned else partial(parser.parse, shops=shops)
         for first in range(0, len(pending), AT_ONCE):
             group = slice(first, first + AT_ONCE)

@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from processors import dedupe
 from processors.outcomes import DETAIL_BYTES, Origin
 from processors.sources.contract import Adapter, Delivery, Parsed
+from processors.sources.personal_ids import hashed_key
 from runtime.bodies.gzip_body import BodyTooLargeError, MalformedGzipError, inflate
 from schemas import envelopes
 from schemas.envelopes import RawDelivery, Reason, Reject
@@ -57,7 +59,7 @@ class RecordParser:
 
     def parse(self, records: Sequence[Any], shops: Shops) -> list[ParsedRecord]:
         """Parse all records in order, each step for all of them before the next step begins."""
-        raws = [raw_of(record) for record in records]
+        raws = [self._raw(record) for record in records]
         deliveries = [self._delivery(raw, shops) for raw in raws]
         parsed = [self._parse(delivery) for delivery in deliveries]
         return [self._record(*parts) for parts in zip(raws, deliveries, parsed, strict=True)]
@@ -66,8 +68,17 @@ class RecordParser:
         """Reject all records unparsed: they killed their worker."""
         detail = "its worker died each time that this delivery was built"
         reject = Reject(Reason.KILLED_WORKER, "", detail, "parse")
-        raws = [raw_of(record) for record in records]
+        raws = [self._raw(record) for record in records]
         return [self._rejected(raw, raw.body, reject) for raw in raws]
+
+    def entity(self, key: bytes | None) -> bytes:
+        """Return the entity of a raw key, under which its outcomes are found."""
+        return hashed_key(key or b"", self._contact_key)
+
+    def _raw(self, record: Any) -> RawDelivery:
+        raw = raw_of(record)
+        key = self.entity(raw.key)
+        return raw if key == raw.key or raw.is_foreign else structs.replace(raw, key=key)
 
     def _delivery(self, raw: RawDelivery, shops: Shops) -> Delivery | Reject:
         if raw.is_foreign:

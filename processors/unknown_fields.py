@@ -1,4 +1,4 @@
-"""Counts fields that no canonical field takes, and amounts that were rounded to four decimals."""
+"""Counts fields that an adapter does not know, and amounts that were rounded to four decimals."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -7,23 +7,21 @@ from dataclasses import replace
 from processors.sources import notes
 from processors.sources.contract import Adapter, Delivery, Parsed, Slots
 from schemas.envelopes import Reject
-from schemas.events import Cart, Event, Order
 from schemas.keys import slug
 
-_WITH_ITEMS = (Cart, Order)
 OTHER = "other"
 """Label of event names that an adapter takes without listing them."""
 
 
 class UnknownFields:
-    """Counts fields kept as attributes and rounded amounts, by source and event, until taken."""
+    """Counts unknown fields and rounded amounts, by source and event, until taken."""
 
     def __init__(self) -> None:
         self._counts: dict[str, dict[str, int]] = {}
         self._rounded: dict[str, dict[str, int]] = {}
 
     def counting(self, source: str, adapter: Adapter) -> Adapter:
-        """Wrap an adapter so that the fields it keeps as attributes and rounds are counted."""
+        """Wrap an adapter so that the fields it does not know or rounds are counted."""
         labels = {name: slug(name) for name in adapter.event_names}
         counts = self._counts[source] = defaultdict[str, int](int)
         rounded = self._rounded[source] = defaultdict[str, int](int)
@@ -33,10 +31,9 @@ class UnknownFields:
             slots = events(delivery, parsed)
             if type(slots) is dict:
                 label = labels.get(parsed.event, OTHER)
-                for event in slots.values():
-                    counts[label] += count_attributes(event)
+                if unknown := notes.unknown_fields():
+                    counts[label] += sum(len(names) for _, names in unknown)
                 if noted := notes.current():
-                    counts[label] -= len(noted)
                     rounded[label] += sum(name.startswith(notes.ROUNDED) for name in noted)
             return slots
 
@@ -56,12 +53,3 @@ def _taken(by_source: dict[str, dict[str, int]]) -> Iterator[tuple[str, str, int
         for label, count in counts.items():
             yield source, label, count
         counts.clear()
-
-
-def count_attributes(event: Event) -> int:
-    """Count the attributes of an event and its items; a shipment's only repeat its order's."""
-    count = len(event.attributes)
-    if isinstance(event, _WITH_ITEMS):
-        for item in event.items or ():
-            count += len(item.attributes)
-    return count

@@ -161,7 +161,7 @@ EVENTS = _counter(
 UNKNOWN_FIELDS = _counter(
     (PROCESSORS,),
     "hookline_unknown_fields",
-    "Fields without a canonical field, kept as attributes: a jump means that a platform changed.",
+    "Fields that no list names, so nothing keeps them: a jump means that a platform changed.",
     ["source", "event"],
 )
 ROUNDED_AMOUNTS = _counter(

@@ -299,6 +299,14 @@ class Customer(Record, frozen=True, kw_only=True):
     attributes: dict[str, str] = msgspec.field(default_factory=dict)
 
 
+class CustomerContact(Record, frozen=True, kw_only=True):
+    """A customer's contact data at one moment, as its platform gives it."""
+
+    meta: Meta
+    customer_id: str
+    contact: Contact
+
+
 class Subscription(Record, frozen=True, kw_only=True):
     """A subscription at one moment, as reported by its platform."""
 
@@ -402,7 +410,9 @@ class CartSignal(Record, frozen=True, kw_only=True):
     source_event_id: str
 
 
-Event = Cart | Order | Customer | Subscription | Payment | Shipment | Consent
+AttributedEvent = Cart | Order | Customer | Subscription | Payment | Shipment | Consent
+"""An event that keeps further fields of its payload as attributes."""
+Event = AttributedEvent | CustomerContact
 
 RECORDS: dict[str, type[Record]] = {
     "carts": Cart,
@@ -412,6 +422,7 @@ RECORDS: dict[str, type[Record]] = {
     "payments": Payment,
     "shipments": Shipment,
     "consents": Consent,
+    "contacts": CustomerContact,
     "cart-signals": CartSignal,
 }
 """Base name of a topic -> its record."""

@@ -11,9 +11,12 @@ MIB = 1 << 20
 MAX_BODY = MIB
 """Largest body that the ingress accepts, in bytes, also after decompression."""
 
-RAW_RETENTION = timedelta(days=30)
-OUTCOME_RETENTION = timedelta(days=34)
-"""Raw retention + the dedupe window + a day: an outcome outlives its delivery."""
+RAW_RETENTION = timedelta(days=24)
+OUTCOME_RETENTION = timedelta(days=28)
+"""Raw retention + the dedupe window + a day: an outcome outlives its delivery.
+
+With segments of a day nothing that holds personal data outlives a month.
+"""
 
 
 class Group(StrEnum):
@@ -29,6 +32,7 @@ class Topic:
 
     ``record`` is the base name of its Avro record under ``avro/``, None for raw bytes.
     ``retention`` None keeps records for ever. ``log_append_time``: the broker sets timestamps.
+    ``is_personal``: it holds contact data, so it keeps records no longer than declared.
     ``pipeline``: the topic has the pipeline's partition count, and an outcome has the partition
     of its raw record.
     """
@@ -43,6 +47,7 @@ class Topic:
     max_message_bytes: int = 4 * MIB
     log_append_time: bool = True
     pipeline: bool = True
+    is_personal: bool = False
 
     def named(self, prefix: str) -> str:
         """Return the topic's name on the broker."""
@@ -72,6 +77,7 @@ WEBHOOKS = Topic(
     readers="processors",
     retention=RAW_RETENTION,
     max_message_bytes=2 * MIB,
+    is_personal=True,
 )
 INGRESS = Topic(
     name="hookline.ingress",
@@ -99,6 +105,7 @@ DEAD_LETTERS = Topic(
     writer="processors",
     readers="sinks (counts), hookline dead, operators",
     retention=OUTCOME_RETENTION,
+    is_personal=True,
 )
 DUPLICATES = Topic(
     name="hookline.duplicates",
@@ -111,13 +118,23 @@ DUPLICATES = Topic(
 )
 CARTS = _canonical("carts", "Carts as reported by their platforms.")
 ORDERS = _canonical("orders", "Orders as reported by their platforms.")
-CUSTOMERS = _canonical("customers", "Customers; the one topic with contact data.")
+CUSTOMERS = _canonical("customers", "Customers: ids, keyed hash of the e-mail address, consent.")
 SUBSCRIPTIONS = _canonical("subscriptions", "Subscriptions as reported by their platforms.")
 PAYMENTS = _canonical(
     "payments", "Transactions, invoices, credits; secondary events order by version, not offset."
 )
 SHIPMENTS = _canonical("shipments", "Shipments; secondary events order by version, not offset.")
 CONSENTS = _canonical("consents", "Customers' consents to be contacted.")
+CONTACTS = Topic(
+    name="hookline.contacts",
+    description="Contact data by customer: names, e-mail addresses, telephone numbers.",
+    key="customer (source/shop/customer:id)",
+    writer="processors",
+    readers="sinks",
+    record="contacts",
+    retention=OUTCOME_RETENTION,
+    is_personal=True,
+)
 CART_SIGNALS = Topic(
     name="hookline.cart-signals",
     description="Carts abandoned, recovered, retracted, expired: found by the sinks, sent once.",
@@ -127,7 +144,10 @@ CART_SIGNALS = Topic(
     record="cart-signals",
 )
 
-CANONICAL = (CARTS, ORDERS, CUSTOMERS, SUBSCRIPTIONS, PAYMENTS, SHIPMENTS, CONSENTS)
+PERMANENT = (CARTS, ORDERS, CUSTOMERS, SUBSCRIPTIONS, PAYMENTS, SHIPMENTS, CONSENTS)
+"""Topics from which the tables can be built at any time: they keep every event."""
+
+CANONICAL = (*PERMANENT, CONTACTS)
 """Topics that processors write and sinks read."""
 
 OUTCOMES = (*CANONICAL, DUPLICATES, DEAD_LETTERS)

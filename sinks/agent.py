@@ -21,7 +21,7 @@ from runtime.stage import Batch, Partition
 from runtime.worker import EXIT_CRASHED, run_worker
 from schemas.codec import Codec
 from schemas.events import Micros
-from schemas.topics import CANONICAL, Group, Topic
+from schemas.topics import CANONICAL, CONTACTS, Group, Topic
 from sinks.dead_letters.counter import LetterCounter
 from sinks.log import Log
 from sinks.outbox.relay import Relay
@@ -85,9 +85,13 @@ class Sinks:
             lambda connection: stored_offsets.take_over(connection, order, self._database.name)
         )
 
+        trimmed: dict[Partition, int] = {}
+
         async def compare() -> None:
             async with Log(self._settings) as kafka:
                 self._cluster_id = await kafka.cluster_id()
+                starts = await kafka.starts(CONTACTS)
+                trimmed.update({p: starts[p] for p in partitions & starts.keys()})
                 self._mismatches = await log_identity.mismatches(kafka, stored, self._cluster_id)
 
         await wait_until(
@@ -97,7 +101,8 @@ class Sinks:
             (KafkaError, OSError),
             lambda error: f"the log cannot be compared: {error}",
         )
-        return {partition: offset.next_offset for partition, offset in stored.items()}
+        await self._database.run(lambda c: stored_offsets.skip_trimmed(c, trimmed))
+        return {p: max(offset.next_offset, trimmed.get(p, 0)) for p, offset in stored.items()}
 
     async def open(self, partition: Partition, due: int) -> None:  # noqa: ARG002 - already given
         """Raise LogMismatchError where the log is not the one that the tables were built from."""

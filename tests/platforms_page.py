@@ -78,7 +78,7 @@ def _events(delivery: Delivery) -> tuple[Any, Any] | None:
     attributes: list[Any] = []
     for event in events.values():
         for holder in (event, *(event.get("items") or ())):
-            attributes += [holder.pop("attributes")]
+            attributes += [holder.pop("attributes", None)]
     return events, attributes
 
 

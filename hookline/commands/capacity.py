@@ -28,7 +28,7 @@ def capacity(
         typer.Option(help="Bytes of a body. [default: as measured]"),
     ] = None,
     window: Annotated[str, typer.Option(help="The shops' dedupe window.")] = "3d",
-    retention: Annotated[str, typer.Option(help="How long raw deliveries are kept.")] = "30d",
+    retention: Annotated[str, typer.Option(help="How long raw deliveries are kept.")] = "24d",
     orders: Annotated[float, typer.Option(help="New orders a delivery.")] = 0.5,
     carts: Annotated[float, typer.Option(help="New carts a delivery.")] = 0.125,
     customers: Annotated[float, typer.Option(help="New customers a delivery.")] = 0.125,

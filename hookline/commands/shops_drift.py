@@ -13,6 +13,7 @@ from hookline.stack_address import find_stack
 if TYPE_CHECKING:
     from hookline.shops.payload_drift import Drift
 
+_UNKNOWN = ("shop", "event", "path", "deliveries")
 _COLUMNS = ("shop", "event", "what", "path", "kinds", "when", "before", "after", "sure")
 
 
@@ -36,7 +37,8 @@ def drift(
     Compares the raw deliveries of two periods, from --against to --since and from then until now;
     without options, the two halves of everything retained. Shows paths and types, never values. A
     change is sure if at least five deliveries would be expected to have the field where none
-    does; a rare field may be absent by chance.
+    does; a rare field may be absent by chance. Fields that Hookline does not know are listed apart:
+    they are counted by name, and nothing of them is kept.
 
     Examples:
       hookline shops drift
@@ -82,13 +84,19 @@ def _show_drift(found: "Drift", *, as_json: bool) -> None:
                     "sure": change.is_sure,
                 }
             )
+    unknown = [
+        {**dict(zip(_UNKNOWN, key, strict=False)), "deliveries": count}
+        for key, count in sorted(found.unknown.deliveries.items())
+    ]
     span = {
         "from": output.from_unix_ms(found.first_ms),
         "since": output.from_unix_ms(found.split_ms),
     }
     if as_json:
-        more = {"unread": found.unread, "omitted": found.omitted}
-        output.print_json({**span, "events": events, "changes": changed, **more})
+        more = {"unread": found.unread, "omitted": found.omitted + found.unknown.omitted}
+        output.print_json(
+            {**span, "events": events, "changes": changed, "unknown": unknown, **more}
+        )
         return
     since, first = output.display_text(span["since"]), output.display_text(span["from"])
     span_text = f"since {since} (from {first})"
@@ -99,6 +107,8 @@ def _show_drift(found: "Drift", *, as_json: bool) -> None:
             output.print_line(
                 f"{one['shop']} {one['event'] or '(no event)'}: deliveries only {when}"
             )
+    if unknown:
+        output.print_records(_UNKNOWN, unknown, "unknown fields, not kept", "")
     if not events:
         output.out.print("no delivery of that shop is retained from that time")
     if found.unread:

@@ -149,10 +149,11 @@ class _StopSignals:
 def prepare(settings: Settings, report: Report = lambda _: None) -> None:
     """Create missing topics, schemas and tables."""
     # Slow to import, and `hookline.local.up` is also imported for its other functions.
-    from runtime.kafka import topics_admin
+    from runtime.kafka import declared_settings, topics_admin
     from runtime.registry import schema_ids
     from sinks.postgres.migrate import migrate
 
+    asyncio.run(declared_settings.configure(settings))  # of topics that an older version created
     topics = asyncio.run(topics_admin.create_topics(settings))
     asyncio.run(schema_ids.register(settings))
     applied = migrate(settings)

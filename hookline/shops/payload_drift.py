@@ -9,6 +9,7 @@ from hookline.console.errors import CommandError
 from hookline.console.output import Progress
 from hookline.shops import document_shape
 from hookline.shops.document_shape import Shape
+from hookline.shops.unknown_fields import UnknownFields
 from hookline.topics.records import scan
 from processors.parse import inflated_body, raw_of
 from processors.sources.readers.document import Document, from_json
@@ -35,13 +36,14 @@ class EventShapes:
 class Drift:
     """Compares deliveries from ``first_ms`` up to ``split_ms`` with those since.
 
-    ``events``: (source/shop, event) -> its shapes. ``unread``: deliveries whose body is not a
-    readable document.
+    ``events``: (source/shop, event) -> its shapes. ``unknown``: fields that no adapter knows.
+    ``unread``: deliveries whose body is not a readable document.
     """
 
     first_ms: int
     split_ms: int
     events: dict[tuple[str, str], EventShapes] = field(default_factory=dict)
+    unknown: UnknownFields = field(default_factory=UnknownFields)
     unread: int = 0
     omitted: int = 0
 
@@ -56,18 +58,17 @@ class Drift:
                 self.omitted += 1
                 return
             shapes = self.events[key] = EventShapes()
-        document = _document(raw)
-        if document is None:
+        body = inflated_body(raw)
+        document = None if isinstance(body, Reject) else _document(body)
+        if document is None or isinstance(body, Reject):
             self.unread += 1
             return
+        self.unknown.add(raw, body)
         side = shapes.before if raw.appended_ms < self.split_ms else shapes.after
         side.add(document_shape.fields(document), raw.appended_ms)
 
 
-def _document(raw: RawDelivery) -> Document | None:
-    body = inflated_body(raw)
-    if isinstance(body, Reject):
-        return None
+def _document(body: bytes) -> Document | None:
     try:
         return from_xml(body) if body.lstrip()[:1] == b"<" else from_json(body)
     except Refused:

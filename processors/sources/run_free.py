@@ -9,14 +9,14 @@ from typing import Any
 
 from processors.sources.contract import Adapter, Delivery, Parsed, Rule, Slots
 from processors.sources.readers import meta, money, prices
-from processors.sources.readers.attributes import attributes, merged
-from processors.sources.readers.contact import contact, email_hash, reference
+from processors.sources.readers.attributes import KnownFields, attributes, merged
+from processors.sources.readers.contact import contact, email_hash, reference, with_contact
 from processors.sources.readers.document import from_json
 from processors.sources.readers.fields import (
     flag,
+    goods_id,
     identifier,
     mapping,
-    names,
     read_rows,
     required_id,
     required_mapping,
@@ -29,22 +29,32 @@ from processors.sources.readers.refusals import refusing_events, refusing_parse,
 from processors.sources.readers.times import Moment, moment
 from schemas.events import Cart, Change, Customer, CustomerRef, LineItem, Meta, Order, OrderStatus
 
-VERSION = 2
+VERSION = 3
 RULES = {
     "customer/created": Rule.CONTENT,
     "cart/change": Rule.STATE,
     "order/created": Rule.CONTENT,
 }
-_PERSON = frozenset({"id", "firstName", "lastName", "email", "phone"})
-_CUSTOMER = _PERSON | {"created", "newsletter", "billing", "shipping"}
-_CART = frozenset({"customer", "items"})
-_ORDER = names(
+_CUSTOMER = KnownFields(
+    "id firstName lastName email phone created newsletter billing shipping posId", path="data."
+)
+_OWNER = KnownFields(
+    "id firstName lastName email phone created newsletter posId", path="data.customer."
+)
+_CART = KnownFields("customer items", path="data.")
+_ORDER = KnownFields(
     """
     id customer ordered note subtotal shipping taxes discount giftCard giftCardNumber
     billing items
-    """
+    """,
+    kept="discountCode",
+    path="data.",
 )
-_LINE = names("id productId quantity cost sku name taxes")
+_LINE = KnownFields(
+    "id productId quantity cost sku name taxes",
+    kept="type size width color brand posId store",
+    path="data.items[].",
+)
 _CUSTOMER_PATH = "data.customer."
 
 
@@ -61,12 +71,12 @@ def parse(delivery: Delivery) -> Parsed:
 
 @refusing_events
 def events(delivery: Delivery, parsed: Parsed) -> Slots:
-    """Build one event: ``customer``, ``cart`` or ``order``."""
+    """Build ``customer`` with its ``contact``, ``cart`` or ``order``."""
     if parsed.event == "cart/change":
         return {"cart": _cart(delivery, parsed)}
     if parsed.event == "order/created":
         return {"order": _order(delivery, parsed)}
-    return {"customer": _customer(delivery, parsed)}
+    return _customer(delivery, parsed)
 
 
 def _meta(
@@ -77,25 +87,21 @@ def _meta(
     )
 
 
-def _customer(delivery: Delivery, parsed: Parsed) -> Customer:
+def _customer(delivery: Delivery, parsed: Parsed) -> Slots:
     data: dict[str, Any] = parsed.payload
     created = moment(data, "created", "data.", delivery.shop)
-    return Customer(
+    record = Customer(
         meta=_meta(delivery, parsed, "customer", Change.CREATED, created),
         customer_id=required_id(data, "id", "data."),
         email_hash=email_hash(text(data, "email", "data."), delivery.contact_key),
-        contact=contact(
-            data,
-            "data.",
-            first_name="firstName",
-            last_name="lastName",
-            email="email",
-            phone="phone",
-        ),
         accepts_marketing=flag(data, "newsletter", "data."),
         created_at=created.at if created else None,
         attributes=attributes(data, _CUSTOMER),
     )
+    given = contact(
+        data, "data.", first_name="firstName", last_name="lastName", email="email", phone="phone"
+    )
+    return with_contact(record, given)
 
 
 def _owner(delivery: Delivery, customer: dict[str, Any]) -> CustomerRef | None:
@@ -118,9 +124,7 @@ def _cart(delivery: Delivery, parsed: Parsed) -> Cart:
         items=read_rows(data, "items", "data.", partial(_line, Fit.UNKNOWN)),
         currency=currency,
         currency_source=source,
-        attributes=merged(
-            attributes(data, _CART), attributes(customer, _PERSON, prefix="customer.")
-        ),
+        attributes=merged(attributes(data, _CART), attributes(customer, _OWNER)),
     )
 
 
@@ -157,7 +161,7 @@ def _order(delivery: Delivery, parsed: Parsed) -> Order:
         attributes=merged(
             {"cost_fits": which.value} if items else {},
             attributes(data, _ORDER),
-            attributes(customer, _PERSON, prefix="customer."),
+            attributes(customer, _OWNER),
         ),
     )
 
@@ -170,8 +174,8 @@ def _line(which: Fit, line: dict[str, Any], path: str) -> LineItem:
     if cost is not None and unit_price is None and line_total is None:
         kept = merged({"cost": str(cost)}, kept)
     return LineItem(
-        line_id=identifier(line, "id", path),
-        product_id=identifier(line, "productId", path),
+        line_id=goods_id(line, "id", path),
+        product_id=goods_id(line, "productId", path),
         sku=text(line, "sku", path),
         name=text(line, "name", path),
         quantity=quantity,

@@ -14,10 +14,10 @@ from aiokafka.errors import for_code
 from runtime.kafka.topic_checks import BrokerTopic, topic_configs
 from runtime.kafka.topics_admin import TopicsError, admin_client, find_topics
 from runtime.settings import Settings
-from schemas.topics import ALL
+from schemas.topics import ALL, Topic
 
 _AT_LEAST = frozenset({"retention.ms", "max.message.bytes", "min.insync.replicas"})
-"""Settings that may exceed the declared value."""
+"""Settings that may exceed the declared value; personal data is kept no longer than declared."""
 _UNLIMITED = "-1"
 _DYNAMIC = 1
 """The source of a setting of the topic itself, in Kafka's numbers."""
@@ -44,12 +44,14 @@ def differences(existing: Mapping[str, BrokerTopic], settings: Settings) -> list
         if (name := settings.topic(topic)) in existing
         for setting, declared in topic_configs(topic, settings).items()
         for found in [existing[name].configs.get(setting) or ""]
-        if not _is_enough(setting, found, declared, existing[name].replicas)
+        if not _is_enough(topic, setting, found, declared, existing[name].replicas)
     ]
 
 
-def _is_enough(setting: str, found: str, declared: str, replicas: int) -> bool:
+def _is_enough(topic: Topic, setting: str, found: str, declared: str, replicas: int) -> bool:
     if setting not in _AT_LEAST or not found:
+        return found == declared
+    if setting == "retention.ms" and topic.is_personal:
         return found == declared
     if setting == "min.insync.replicas" and found != declared and int(found) >= replicas:
         return False  # one broker away would be enough to end all appends

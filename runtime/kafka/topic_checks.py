@@ -136,7 +136,8 @@ def _compare_retention(existing: dict[str, BrokerTopic], settings: Settings) -> 
             value = "-1" if needed == float("inf") else str(int(needed))
             problems.append(
                 f"{name} keeps records {retention_ms(outcome) / 3.6e6:.0f} h, but raw records and "
-                f"the window need {needed / 3.6e6:.0f} h: set its retention.ms to {value}"
+                f"the window need {needed / 3.6e6:.0f} h: `hookline topics configure` sets what is"
+                f" declared, or set its retention.ms to {value}"
             )
         if int(outcome.configs.get("retention.bytes") or -1) >= 0:
             problems.append(

@@ -18,7 +18,7 @@ from runtime.settings import Settings
 from runtime.stage import Partition
 from schemas.codec import Codec
 from schemas.events import Micros
-from schemas.topics import CANONICAL
+from schemas.topics import CANONICAL, PERMANENT
 from sinks.log import Log
 from sinks.postgres.migrate import check, lock_key
 from sinks.postgres.session import Database
@@ -116,7 +116,7 @@ class Rebuild:
         log other than the one that the live tables were built from. Raises RebuildError,
         SwapError or LogMismatchError before anything is stored.
         """
-        for partition, start in (await self._kafka.starts(*CANONICAL)).items():
+        for partition, start in (await self._kafka.starts(*PERMANENT)).items():
             if start > 0:
                 raise RebuildError(
                     f"{partition.topic}-{partition.number} starts at {start}, earlier records are"
@@ -168,6 +168,7 @@ class Rebuild:
             _, watermark = await self._live.run(swap.read_progress)
             await self._shadow.apply_watermark(watermark)
             await self._shadow.copy_unlogged()
+            await self._shadow.take_over_contacts()
             try:
                 return await self._live.run(lambda c: self._locked(c, work))
             except _TooFarBehindError:
@@ -190,6 +191,7 @@ class Rebuild:
             raise _TooFarBehindError
         await self._shadow.store({**built, **wanted})
         await self._shadow.apply_watermark(watermark)
+        await self._shadow.take_over_contacts()
         return await work(connection)
 
     async def _exchange(self, connection: Connection) -> int:

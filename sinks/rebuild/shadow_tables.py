@@ -11,10 +11,11 @@ from runtime.settings import Settings
 from runtime.stage import Batch, MovedError, Partition
 from schemas.codec import Codec
 from schemas.events import Micros
+from schemas.topics import CONTACTS
 from sinks.log import Log
 from sinks.postgres.migrate import migrate
 from sinks.postgres.session import Database
-from sinks.rebuild import swap
+from sinks.rebuild import contacts, swap
 from sinks.rebuild.swap import SchemaNames
 from sinks.store import log_identity, stored_offsets
 from sinks.store.batch_writer import Writer
@@ -83,7 +84,10 @@ class ShadowTables:
             lambda c: stored_offsets.take_over(c, list(ends), self._main.name)
         )
         self._cluster_id = await log_identity.check_log(self._kafka, held)
-        self.next_offsets = {partition: stored.next_offset for partition, stored in held.items()}
+        starts = await self._kafka.starts(CONTACTS)
+        await self._main.run(lambda c: stored_offsets.skip_trimmed(c, starts))
+        stored = await self._main.run(stored_offsets.next_offsets)
+        self.next_offsets = {partition: stored[partition] for partition in held}
 
     async def store(self, ends: Mapping[Partition, int]) -> None:
         """Store the log's records below ``ends``. Raises ConcurrentWriterError."""
@@ -107,6 +111,10 @@ class ShadowTables:
     async def copy_unlogged(self) -> None:
         """Copy what the log does not hold from the live tables."""
         await self._main.run(lambda c: swap.copy_unlogged(c, self._names))
+
+    async def take_over_contacts(self) -> None:
+        """Lay the log's contact data over that of the live tables, which are its record."""
+        await self._main.run(lambda c: contacts.take_over(c, self._names))
 
     async def close(self) -> None:
         """Close the sessions."""

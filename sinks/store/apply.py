@@ -79,7 +79,7 @@ async def apply(
     for name in ENTITIES:
         if name not in ("orders", "payments") and name in batch.contributions:
             customers |= await _store(connection, name, batch.contributions[name], locked)
-    await _store_contacts(connection, batch)
+    await store_contacts(connection, batch.contributions.get(CONTACTS.name))
     await _store_totals(connection, batch)
     await _store_activities(connection, batch)
 
@@ -144,9 +144,10 @@ async def _store_totals(connection: Connection, batch: WritePlan) -> None:
         await TOTALS.replace(connection, merged.before, rows)
 
 
-async def _store_contacts(connection: Connection, batch: WritePlan) -> None:
+async def store_contacts(
+    connection: Connection, contributions: Mapping[str, Sequence[Contribution]] | None
+) -> None:
     """Write contact data, without what is as old as the customer's deletion; after customers."""
-    contributions = batch.contributions.get(CONTACTS.name)
     if not contributions:
         return
     merged = await _merged(connection, CONTACTS, contributions)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from runtime.stage import Partition, RefusedError
-from schemas.topics import CANONICAL
+from schemas.topics import CANONICAL, CONTACTS
 from sinks.log import Log
 from sinks.store.stored_offsets import StoredOffset
 
@@ -34,7 +34,7 @@ async def mismatches(
 ) -> dict[Partition, str]:
     """Describe, by partition, how the log differs from the one that was stored."""
     found: dict[Partition, str] = {}
-    ends = await kafka.ends(*CANONICAL)
+    ends, trimmed = await kafka.ends(*CANONICAL), await kafka.starts(CONTACTS)
     for partition, offset in stored.items():
         name, end = f"{partition.topic}-{partition.number}", ends.get(partition, 0)
         if offset.cluster_id not in (None, cluster_id):
@@ -45,6 +45,8 @@ async def mismatches(
             found[partition] = f"{name}: stored up to {offset.next_offset}, the log ends at {end}"
         elif offset.last_event_id is not None:
             last = offset.next_offset - 1
+            if last < trimmed.get(partition, 0):
+                continue  # its retention has passed: there is nothing left to compare
             event_id = await kafka.event_id(partition, last)
             if event_id != offset.last_event_id:
                 found[partition] = (

@@ -3,7 +3,7 @@
 They decide where the sinks continue; Kafka's commits only show the lag.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,13 @@ _MOVE = """
     FROM unnest(%b::text[], %s::int[], %s::bigint[], %s::bigint[], %b::text[])
         AS move (topic, number, start, past, event)
     WHERE fences.topic = move.topic AND partition = move.number AND next_offset = move.start
+"""
+_SKIP = """
+    UPDATE fences AS old SET next_offset = log.start, last_event_id = NULL, updated_at = now()
+    FROM unnest(%b::text[], %s::int[], %s::bigint[]) AS log (topic, number, start)
+    JOIN fences AS kept ON kept.topic = log.topic AND kept.partition = log.number
+    WHERE old.topic = log.topic AND old.partition = log.number AND old.next_offset < log.start
+    RETURNING old.topic, old.partition, log.start - kept.next_offset
 """
 _log = logs.get("hookline.sinks.fences")
 
@@ -85,6 +92,24 @@ async def move(
         ],
     )
     return cursor.rowcount
+
+
+async def skip_trimmed(
+    connection: AsyncConnection[Any], starts: Mapping[Partition, int]
+) -> dict[Partition, int]:
+    """Move stored offsets to where these logs begin; return how many records each has lost.
+
+    Only for logs with a retention, whose trimming is what was asked for.
+    """
+    order = sorted(starts, key=lambda p: (p.topic, p.number))
+    cursor = await connection.execute(
+        _SKIP,
+        [[p.topic for p in order], [p.number for p in order], [starts[p] for p in order]],
+    )
+    lost = {Partition(topic, number): count async for topic, number, count in cursor}
+    for partition, count in lost.items():
+        _log.warning("records were trimmed before they were stored", log=partition, records=count)
+    return lost
 
 
 async def take_over(

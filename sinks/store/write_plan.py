@@ -11,6 +11,7 @@ from schemas.events import (
     Cart,
     Consent,
     Customer,
+    CustomerContact,
     Event,
     Meta,
     Micros,
@@ -68,6 +69,9 @@ def customer_lock_key(customer: str) -> str:
 
 def add_event(plan: WritePlan, event: Event) -> None:
     """Add what one event writes to a plan."""
+    if isinstance(event, CustomerContact):
+        _add_contact(plan, event)
+        return
     meta, kind = event.meta, type(event)
     source, shop, event_id = meta.source, meta.shop, meta.event_id
     at, fields = version(meta), event_fields(event)
@@ -99,9 +103,23 @@ def add_event(plan: WritePlan, event: Event) -> None:
         _add_totals(plan, event, owner)
 
     _add_locks(plan, event, fields, entity, subscription)
-    first = plan.shops.get((source, shop))
+    _add_shop(plan, meta)
+
+
+def _add_contact(plan: WritePlan, event: CustomerContact) -> None:
+    """Add contact data. The customer itself is an event of the same delivery."""
+    meta, fields = event.meta, event_fields(event)
+    customer = entity_key(meta.source, meta.shop, "customer", event.customer_id)
+    contribution = (version(meta), meta.event_id, fields["contact"])
+    plan.contributions[CONTACTS][customer].append(contribution)
+    plan.locks.setdefault(customer, False)
+    _add_shop(plan, meta)
+
+
+def _add_shop(plan: WritePlan, meta: Meta) -> None:
+    first = plan.shops.get((meta.source, meta.shop))
     if first is None or meta.received_at < first:
-        plan.shops[source, shop] = meta.received_at
+        plan.shops[meta.source, meta.shop] = meta.received_at
 
 
 def _add_locks(

@@ -10,7 +10,7 @@ from processors.sources.readers.fields import mapping, parent_id, text
 from processors.sources.readers.times import Moment, moment
 from schemas.events import Change, CustomerRef, Meta, ReportedTotals, Scope
 
-VERSION = 2
+VERSION = 3
 
 
 def change_of(event: str) -> Change:

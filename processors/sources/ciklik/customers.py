@@ -5,35 +5,36 @@ Profile answers (gender, age, size) and addresses are dropped.
 
 from processors.sources.ciklik.common import head, owner, totals
 from processors.sources.contract import Delivery, Parsed, Slots
-from processors.sources.readers.attributes import attributes
-from processors.sources.readers.contact import contact, email_hash
+from processors.sources.readers.attributes import KnownFields, attributes
+from processors.sources.readers.contact import contact, email_hash, with_contact
 from processors.sources.readers.document import Document
-from processors.sources.readers.fields import flag, names, parent_id, required_id, text
+from processors.sources.readers.fields import flag, parent_id, required_id, text
 from processors.sources.readers.times import micros, moment
 from schemas.events import Change, Consent, Customer
 
-_USER = names(
+_USER = KnownFields(
     """
     id email first_name last_name name phone addresses profiles declinaison
-    has_active_subscription customerRevenue customerRefund created_at created updated_at info refp
-    """
+    has_active_subscription customerRevenue customerRefund created_at created updated_at
+    info refp uuid can_void_with_coupon totalTransactionsSuccess
+    """,
 )
-_ADDRESS = names(
+_ADDRESS = KnownFields(
     """
     user_id user email address address1 address2 postcode city phone first_name last_name
-    country created created_at updated_at
-    """
+    country created created_at updated_at id
+    """,
 )
-_CONSENT = names(
+_CONSENT = KnownFields(
     """
     id user_id user email optin granted accepted channel type status created created_at
     updated_at
-    """
+    """,
 )
 
 
 def customer(delivery: Delivery, parsed: Parsed) -> Slots:
-    """Build ``customer``, of a user event or of an updated_subscription that holds a user."""
+    """Build ``customer`` and ``contact``, of a user event or an updated_subscription of a user."""
     data: Document = parsed.payload
     created = moment(data, "created_at", "", delivery.shop) or moment(
         data, "created", "", delivery.shop
@@ -45,14 +46,14 @@ def customer(delivery: Delivery, parsed: Parsed) -> Slots:
         meta=head(delivery, parsed, "customer", created, change),
         customer_id=customer_id,
         email_hash=email_hash(text(data, "email"), delivery.contact_key),
-        contact=contact(data, "", "first_name", "last_name", "name", "email", "phone"),
         created_at=created.at if created else None,
         updated_at=micros(data, "updated_at", "", delivery.shop),
         has_active_subscription=flag(data, "has_active_subscription"),
         reported=totals(delivery, data, user=customer_id),
         attributes=attributes(data, _USER),
     )
-    return {"customer": record}
+    given = contact(data, "", "first_name", "last_name", "name", "email", "phone")
+    return with_contact(record, given)
 
 
 def address(delivery: Delivery, parsed: Parsed) -> Slots:
@@ -65,7 +66,7 @@ def address(delivery: Delivery, parsed: Parsed) -> Slots:
     record = Customer(
         meta=head(delivery, parsed, "customer", change=Change.REPORTED),
         customer_id=parent_id(data, "user") or "",
-        attributes=attributes(data, _ADDRESS, prefix="address."),
+        attributes=attributes(data, _ADDRESS),
     )
     return {"customer": record}
 

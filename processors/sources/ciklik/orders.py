@@ -10,13 +10,12 @@ from processors.sources.ciklik.common import creation, head, owner, subscription
 from processors.sources.ciklik.statuses import order_status
 from processors.sources.contract import Delivery, Parsed, Slots
 from processors.sources.readers import money
-from processors.sources.readers.attributes import attributes, merged
+from processors.sources.readers.attributes import KnownFields, attributes, merged
 from processors.sources.readers.document import Document
 from processors.sources.readers.fields import (
-    identifier,
+    goods_id,
     integer,
     mapping,
-    names,
     read_rows,
     required_id,
     text,
@@ -25,16 +24,36 @@ from processors.sources.readers.fields import (
 from processors.sources.readers.times import micros
 from schemas.events import Cart, LineItem, Order
 
-_CART = names("cart_id id user_id first_name last_name phone email created")
-_ORDER = names(
+_CART = KnownFields(
+    "cart_id id user_id first_name last_name phone email created",
+    kept="item",
+)
+_ORDER = KnownFields(
     """
     order_id user_id first_name last_name phone email status created created_at items
     total_tax_paid total_discount_inc total_paid total_shipping_paid subscription_uuid
     comments revenue refunded customerRevenue customerRefund subTransactionsSuccess
-    next_billing updated_at cancelled_at
-    """
+    next_billing updated_at cancelled_at user address
+    """,
+    kept="""
+    shipping count countTransactions totalTransactionsSuccess changed.refunded
+    changed.status coupon.id coupon.uuid coupon.display_amount coupon.duration coupon.price
+    coupon.redeem_by
+    """,
 )
-_LINE = names("id price quantity name")
+_LINE = KnownFields(
+    "id price quantity name",
+    kept="""
+    type tax affilae orderable.id orderable.uuid orderable.short_name orderable.more
+    orderable.interval orderable.interval_count orderable.active orderable.tenant_id
+    orderable.category_id orderable.created_at orderable.updated_at orderable.deleted_at
+    orderable.start_date orderable.shipped_count orderable.best_value orderable.alert
+    orderable.need_auto_pause orderable.mass_shipping orderable.engaged
+    orderable.engaged_interval orderable.affilae orderable.fixed_period
+    orderable.advanced_mod orderable.position orderable.tax orderable.price
+    """,
+    path="items[].",
+)
 
 
 def cart(delivery: Delivery, parsed: Parsed) -> Slots:
@@ -138,8 +157,8 @@ def _line(line: dict[str, Any], path: str) -> LineItem:
     goods = money.times(price, quantity, f"{path}price")
     orderable = mapping(line, "orderable", path)
     return LineItem(
-        line_id=identifier(line, "id", path),
-        product_id=identifier(orderable, "id", f"{path}orderable."),
+        line_id=goods_id(line, "id", path),
+        product_id=goods_id(orderable, "id", f"{path}orderable."),
         name=text(line, "name", path),
         quantity=quantity,
         unit_price=price,

@@ -14,14 +14,13 @@ from processors.sources.ciklik.common import (
 from processors.sources.ciklik.statuses import box_status, transaction_status
 from processors.sources.contract import Delivery, Parsed, Slots
 from processors.sources.readers import money
-from processors.sources.readers.attributes import attributes, merged
+from processors.sources.readers.attributes import KnownFields, attributes, merged
 from processors.sources.readers.document import Document
 from processors.sources.readers.fields import (
     flag,
     identifier,
     integer,
     mapping,
-    names,
     parent_id,
     required_id,
     text,
@@ -37,25 +36,40 @@ from schemas.events import (
     SubscriptionStatus,
 )
 
-_SUBSCRIPTION = names(
+_SUBSCRIPTION = KnownFields(
     """
     id uuid plan address declinaison user_id user created_at end_date start_date active
     paused next_billing revenue refunded customerRevenue customerRefund
-    subTransactionsSuccess email updated_at
-    """
+    subTransactionsSuccess email updated_at has_active_subscription addresses profiles
+    """,
+    kept="""
+    engaged_date auto_pause_at is_auto totalTransactionsSuccess can_void_with_coupon
+    changed.field changed.paused changed.active transporter.id transporter.name
+    transporter.description transporter.price transporter.gift transporter.active
+    transporter.shipped_count transporter.type
+    """,
 )
-_PLAN = names("id name price interval interval_count")
-_PAYMENT = names(
+_PLAN = KnownFields(
+    "id name price interval interval_count image",
+    kept="""
+    uuid short_name more start_at category tax shipped_count advanced_mod position engaged
+    engaged_interval
+    """,
+    path="plan.",
+)
+_PAYMENT = KnownFields(
     """
     id order_id order user_id user email subscription_uuid subscription status amount
-    currency payment_method gateway paid refunded amount_refunded created created_at updated_at
-    """
+    currency payment_method gateway paid refunded amount_refunded created created_at
+    updated_at
+    """,
+    kept="number",
 )
-_BOX = names(
+_BOX = KnownFields(
     """
     id order_id order user_id user email subscription_uuid subscription status
     tracking_number created created_at updated_at address transporter
-    """
+    """,
 )
 
 
@@ -94,7 +108,7 @@ def subscription(delivery: Delivery, parsed: Parsed) -> Slots:
         reported=totals(delivery, data, uuid),
         attributes=merged(
             attributes(data, _SUBSCRIPTION),
-            attributes(plan, _PLAN, prefix="plan.", inside="plan"),
+            attributes(plan, _PLAN, prefix="plan."),
         ),
     )
     return {"subscription": record}

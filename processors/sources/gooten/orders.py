@@ -8,12 +8,11 @@ from processors.sources.contract import Delivery, Parsed
 from processors.sources.gooten.shipments import Items
 from processors.sources.gooten.statuses import common_status, is_cancelled, is_test, is_unlisted
 from processors.sources.readers import meta, money, prices
-from processors.sources.readers.attributes import attributes, merged
+from processors.sources.readers.attributes import KnownFields, attributes, merged
 from processors.sources.readers.contact import email_hash, reference
 from processors.sources.readers.fields import (
-    identifier,
+    goods_id,
     mapping,
-    names,
     required_id,
     text,
     units,
@@ -21,12 +20,16 @@ from processors.sources.readers.fields import (
 from processors.sources.readers.prices import Fit
 from schemas.events import Change, CurrencySource, CustomerRef, LineItem, Order, OrderStatus
 
-_ORDER = names("Id NiceId Items Total ShippingTotal ShippingAddress BillingAddress")
-_LINE = names(
+_ORDER = KnownFields(
+    "Id NiceId Items Total ShippingTotal ShippingAddress BillingAddress",
+)
+_LINE = KnownFields(
     """
     Sku ProductId Product Quantity Status TrackingNumber TrackingUrl Price DiscountAmount
-    Shipments
-    """
+    Shipments Meta
+    """,
+    kept="SourceId ShipCarrierName CarrierName Carrier",
+    path="Items[].",
 )
 
 
@@ -99,7 +102,7 @@ def order(
             {"price_fits": which.value} if lines else {},
             {"items_cancelled": str(len(lines) - len(goods))} if len(goods) < len(lines) else {},
             {"query.orderid": parsed.query_identifiers.removeprefix("orderid=")}
-            if parsed.query_identifiers
+            if parsed.query_identifiers and "@" not in parsed.query_identifiers
             else {},
             attributes(data, _ORDER),
         ),
@@ -178,7 +181,7 @@ def _line(which: Fit, line: dict[str, Any], path: str, code: str | None) -> Line
     if price is not None and line_total is None and unit_price is None:
         kept = merged({"price": str(price)}, kept)
     return LineItem(
-        product_id=identifier(line, "ProductId", path),
+        product_id=goods_id(line, "ProductId", path),
         sku=text(line, "Sku", path),
         name=text(line, "Product", path),
         quantity=quantity,

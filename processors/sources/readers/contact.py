@@ -1,12 +1,19 @@
-"""Contact data, and the keyed hash that replaces an e-mail address everywhere else."""
+"""Contact data in an event of its own, and the keyed hash that replaces an e-mail address."""
 
 import unicodedata
 from hashlib import blake2b
 from typing import Any
 
-from processors.sources.readers.fields import text
-from schemas.events import Contact, CustomerRef
+from msgspec import structs
 
+from processors.sources.contract import Slots
+from processors.sources.readers.fields import text
+from schemas.envelopes import event_id
+from schemas.events import Change, Contact, Customer, CustomerContact, CustomerRef
+from schemas.keys import entity_key
+
+CUSTOMER, CONTACT = "customer", "contact"
+"""The slots of a customer and of its contact data."""
 _MAX_KEY = 64  # of blake2b
 
 
@@ -44,3 +51,21 @@ def contact(values: dict[str, Any], path: str, *names: str, **renamed: str) -> C
     fields = {name: text(values, name, path) for name in names}
     fields |= {name: text(values, key, path) for name, key in renamed.items()}
     return Contact(**fields) if any(value is not None for value in fields.values()) else None
+
+
+def with_contact(customer: Customer, given: Contact | None) -> Slots:
+    """Return ``customer``, and ``contact`` where contact data is given.
+
+    A deletion gives none: what it still shows of a person is what the platform asks to erase.
+    """
+    meta = customer.meta
+    if given is None or meta.change is Change.DELETED:
+        return {CUSTOMER: customer}
+    own = structs.replace(
+        meta,
+        event_id=event_id(meta.delivery_id, CONTACT),
+        entity=entity_key(meta.source, meta.shop, "customer", customer.customer_id),
+        slot=CONTACT,
+    )
+    record = CustomerContact(meta=own, customer_id=customer.customer_id, contact=given)
+    return {CUSTOMER: customer, CONTACT: record}

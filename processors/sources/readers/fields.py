@@ -13,7 +13,9 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NoReturn, TypeVar
 
+from processors.sources import notes
 from processors.sources.notes import unread
+from processors.sources.personal_ids import is_personal_id
 from processors.sources.readers.refusals import invalid, out_of_range
 from schemas.keys import id_in_text, whole_number
 
@@ -54,7 +56,21 @@ def text(values: dict[str, Any], key: str, path: str = "") -> str | None:
 
 
 def identifier(values: dict[str, Any], key: str, path: str = "") -> str | None:
-    """Return an id: text of at most 200 characters, or a whole number of 64 bits.
+    """Return an id that may become a key or name one, as ``goods_id`` reads it.
+
+    An e-mail address or a telephone number is noted, and hashed in the finished events.
+    """
+    value: Any = values.get(key)
+    if type(value) is str and value.isalnum() and len(value) <= MAX_ID:
+        return value  # nearly all
+    native = goods_id(values, key, path)
+    if native is not None and not native.isalnum() and is_personal_id(native):
+        notes.personal_id()
+    return native
+
+
+def goods_id(values: dict[str, Any], key: str, path: str = "") -> str | None:
+    """Return the id of goods or a line: text of at most 200 characters, or a number of 64 bits.
 
     ``716.0`` is the id 716. Any other value counts as not given.
     """

@@ -6,12 +6,12 @@ from functools import wraps
 from typing import NoReturn, TypeVar
 
 from processors.sources import notes
-from processors.sources.contract import Slots
+from processors.sources.contract import Delivery, Parsed, Slots
+from processors.sources.personal_ids import with_hashed_ids
 from processors.sources.readers.attributes import with_notes
 from schemas.envelopes import Reason, Reject
 
 A = TypeVar("A")
-B = TypeVar("B")
 T = TypeVar("T")
 
 ROOT = "$"
@@ -72,18 +72,24 @@ def refusing_parse(function: Callable[[A], T]) -> Callable[[A], T | Reject]:
     return inner
 
 
-def refusing_events(function: Callable[[A, B], Slots]) -> Callable[[A, B], Slots | Reject]:
+def refusing_events(
+    function: Callable[[Delivery, Parsed], Slots],
+) -> Callable[[Delivery, Parsed], Slots | Reject]:
     """Decorate an adapter's ``events`` likewise; the readers' notes become attributes."""
     # Two decorators, not one with *args: packing arguments costs time for every delivery.
 
     @wraps(function)
-    def inner(delivery: A, parsed: B) -> Slots | Reject:
+    def inner(delivery: Delivery, parsed: Parsed) -> Slots | Reject:
         notes.begin()
         try:
             slots = function(delivery, parsed)
         except Refused as refused:
             return refused.reject
         noted = notes.current()
+        if not noted:
+            return slots
+        if noted.pop(notes.PERSONAL_ID, False):
+            slots = with_hashed_ids(slots, delivery.contact_key)
         return with_notes(slots, noted) if noted else slots
 
     return inner

@@ -6,7 +6,7 @@ from processors.sources.readers.fields import text
 from processors.sources.readers.refusals import refusing_events, refusing_parse
 from processors.sources.shoprocket import envelope, older_format
 
-VERSION = 4
+VERSION = 5
 
 
 @refusing_parse

@@ -8,10 +8,10 @@ from typing import Any
 
 from processors.sources.contract import Delivery, Parsed, Rule, Slots
 from processors.sources.readers import meta
-from processors.sources.readers.attributes import attributes, merged
-from processors.sources.readers.contact import contact, email_hash
+from processors.sources.readers.attributes import KnownFields, attributes, merged
+from processors.sources.readers.contact import contact, email_hash, with_contact
 from processors.sources.readers.document import Document
-from processors.sources.readers.fields import flag, names, required_id, required_mapping, text
+from processors.sources.readers.fields import flag, required_id, required_mapping, text
 from processors.sources.readers.refusals import unknown_event
 from processors.sources.readers.times import micros, moment
 from processors.sources.shoprocket import envelope_money, envelope_orders
@@ -31,11 +31,15 @@ CHANGES = {
     "customer.deleted": Change.DELETED,
 }
 EVENTS = frozenset(CHANGES)
-_ENVELOPE = names("type createdAt data livemode")
-_CUSTOMER = names(
+_ENVELOPE = KnownFields(
+    "type createdAt data livemode",
+    kept="id storeId",
+)
+_CUSTOMER = KnownFields(
     """
     id email firstName lastName name phone acceptsMarketing createdAt updatedAt
-    """
+    """,
+    path="data.",
 )
 
 
@@ -54,7 +58,7 @@ def parse(document: Document, event: str) -> Parsed:
 
 
 def events(delivery: Delivery, parsed: Parsed, version: int) -> Slots:
-    """Build ``order``, with a ``payment`` for each one given; ``cart``; or ``customer``."""
+    """Build ``order``, and a ``payment`` for each given; ``cart``; ``customer`` and ``contact``."""
     document: Document = parsed.payload
     noun = parsed.event.partition(".")[0]
     data, path = _object(document, noun)
@@ -75,7 +79,7 @@ def events(delivery: Delivery, parsed: Parsed, version: int) -> Slots:
     if noun == "cart":
         return {noun: envelope_orders.cart(delivery, head, data, path, kept)}
     if noun == "customer":
-        return {noun: _customer(delivery, head, data, path, kept)}
+        return _customer(delivery, head, data, path, kept)
     order = envelope_orders.order(delivery, head, data, path, kept)
     return {noun: order, **envelope_money.payments(delivery, order, data, path, when)}
 
@@ -92,22 +96,17 @@ def _object(document: Document, noun: str) -> tuple[dict[str, Any], str]:
 
 def _customer(
     delivery: Delivery, head: Meta, data: dict[str, Any], path: str, kept: dict[str, str]
-) -> Customer:
-    return Customer(
+) -> Slots:
+    record = Customer(
         meta=head,
         customer_id=required_id(data, "id", path),
         email_hash=email_hash(text(data, "email", path), delivery.contact_key),
-        contact=contact(
-            data,
-            path,
-            first_name="firstName",
-            last_name="lastName",
-            name="name",
-            email="email",
-            phone="phone",
-        ),
         accepts_marketing=flag(data, "acceptsMarketing", path),
         created_at=micros(data, "createdAt", path, delivery.shop),
         updated_at=micros(data, "updatedAt", path, delivery.shop),
         attributes=merged(kept, attributes(data, _CUSTOMER)),
     )
+    given = contact(
+        data, path, "name", "email", "phone", first_name="firstName", last_name="lastName"
+    )
+    return with_contact(record, given)

@@ -6,8 +6,8 @@ from typing import Any
 
 from processors.sources.contract import Delivery
 from processors.sources.readers import meta, money
-from processors.sources.readers.attributes import attributes
-from processors.sources.readers.fields import identifier, mapping, names, text, units
+from processors.sources.readers.attributes import KnownFields, attributes
+from processors.sources.readers.fields import identifier, mapping, text, units
 from processors.sources.readers.times import Moment, micros
 from processors.sources.shoprocket.statuses import refund_status
 from schemas.events import (
@@ -25,7 +25,10 @@ from schemas.shops import Shop
 Objects = list[tuple[dict[str, Any], str]]
 """Objects of the payload, each with the prefix of its fields' paths."""
 
-_PAYMENT = names("id amount status method currency lines items createdAt")
+_PAYMENT = KnownFields(
+    "id amount status method currency lines items createdAt",
+    path="data.payment.",
+)
 _SETTLING = ("order.paid", "order.refunded")
 """Events after which a payment without a status was made."""
 

@@ -5,10 +5,11 @@ from typing import Any
 
 from processors.sources.contract import Delivery
 from processors.sources.readers import money
-from processors.sources.readers.attributes import attributes, merged
+from processors.sources.readers.attributes import KnownFields, attributes, merged
 from processors.sources.readers.contact import email_hash, reference
 from processors.sources.readers.fields import (
     flag,
+    goods_id,
     identifier,
     mapping,
     names,
@@ -45,14 +46,25 @@ SETTLED = {
 MONEY_VERBS = names("paid refunded cancelled deleted")
 """Last parts of event names that serve as the status of an order that gives none."""
 
-_ORDER = names(
+_ORDER = KnownFields(
     """
-    id orderNumber currency totals customer customerId items status fulfillmentStatus createdAt
-    updatedAt cancelledAt deletedAt cartId refund refunds payment email
-    """
+    id orderNumber currency totals customer customerId items status fulfillmentStatus
+    createdAt updatedAt cancelledAt deletedAt cartId refund refunds payment email livemode
+    """,
+    path="data.",
 )
-_CART = names("id currency totals customer customerId items createdAt updatedAt email")
-_LINE = names("id productId variantId sku productName quantity price subtotal deletedAt")
+_CART = KnownFields(
+    """
+    id currency totals customer customerId items createdAt updatedAt email
+    """,
+    path="data.",
+)
+_LINE = KnownFields(
+    """
+    id productId variantId sku productName quantity price subtotal deletedAt
+    """,
+    path="data.items[].",
+)
 
 
 def _owner(delivery: Delivery, data: dict[str, Any], path: str) -> CustomerRef | None:
@@ -75,9 +87,9 @@ def _lines(data: dict[str, Any], path: str, code: str | None) -> tuple[LineItem,
 
 def _line(currency: str | None, line: dict[str, Any], path: str) -> LineItem:
     return LineItem(
-        line_id=identifier(line, "id", path),
-        product_id=identifier(line, "productId", path),
-        variant_id=identifier(line, "variantId", path),
+        line_id=goods_id(line, "id", path),
+        product_id=goods_id(line, "productId", path),
+        variant_id=goods_id(line, "variantId", path),
         sku=text(line, "sku", path),
         name=text(line, "productName", path),
         quantity=units(line, "quantity", path, signed=True),

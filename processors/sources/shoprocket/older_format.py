@@ -9,14 +9,14 @@ from typing import Any
 
 from processors.sources.contract import Delivery, Parsed, Rule, Slots
 from processors.sources.readers import meta, money
-from processors.sources.readers.attributes import attributes, merged
-from processors.sources.readers.contact import contact, email_hash, reference
+from processors.sources.readers.attributes import KnownFields, attributes, merged
+from processors.sources.readers.contact import contact, email_hash, reference, with_contact
 from processors.sources.readers.document import Document
 from processors.sources.readers.fields import (
     flag,
+    goods_id,
     identifier,
     mapping,
-    names,
     required_id,
     required_mapping,
     rows,
@@ -38,26 +38,39 @@ CHANGES = {
 """Last part of the event name -> the change, and the field that dates it."""
 
 EVENTS = frozenset(f"{noun}.{verb}" for noun in ("order", "customer") for verb in CHANGES)
-_ORDER = names(
+_ORDER = KnownFields(
     """
     id order_id customer_id user_name email user_contact_number subtotal shipping_amount
     tax_amount discount_amount total_amount currency_paid_in billing_address
     shipping_address order_notes payment_payload fulfillment_status_raw is_draft
     customer_tax_id status_raw cart_session deleted_at cancelled_at created_at updated_at
-    order_items
-    """
+    order_items invoice_link source_url review_email_at
+    """,
+    kept="""
+    store_id store_environment raw_order_id is_unread automatic_discount shipping_name
+    discount_name currency_paid_in_symbol payment_transaction_id payment_method_id
+    payment_method_name raw_payment_method_name fulfillment_status status invoice_number
+    v1_ref
+    """,
+    path="data.",
 )
-_LINE = names(
+_METHOD = KnownFields("", kept="type", path="data.payment_payload.payment_method.")
+_LINE = KnownFields(
     """
     id order_id item_id item_name item_sku unit_price quantity discount_amount
-    item_license_key deleted_at created_at updated_at reviewed_at status_raw
-    """
+    item_license_key deleted_at created_at updated_at reviewed_at status_raw item_image
+    item_source_url item_sku_attachment item_options
+    """,
+    kept="item_sku_id weight discount_name status",
+    path="data.order_items[].",
 )
-_CUSTOMER = names(
+_CUSTOMER = KnownFields(
     """
     id email name user_name first_name last_name phone contact_number user_contact_number
     accepts_marketing created_at updated_at deleted_at status_raw
-    """
+    """,
+    kept="store_id",
+    path="data.",
 )
 
 
@@ -73,10 +86,10 @@ def parse(document: Document, event: str, shop: Shop) -> Parsed:
 
 
 def events(delivery: Delivery, parsed: Parsed, version: int) -> Slots:
-    """Build ``order`` or ``customer``."""
+    """Build ``order``, or ``customer`` with its ``contact``."""
     if parsed.event.startswith("order."):
         return {"order": _order(delivery, parsed, version)}
-    return {"customer": _customer(delivery, parsed, version)}
+    return _customer(delivery, parsed, version)
 
 
 def _is_test(document: Document, data: dict[str, Any]) -> bool:
@@ -144,7 +157,7 @@ def _order(delivery: Delivery, parsed: Parsed, version: int) -> Order:
             goods_attributes,
             native.attributes,
             attributes(data, _ORDER),
-            attributes(method, frozenset(), prefix="payment_method."),
+            attributes(method, _METHOD, prefix="payment_method."),
         ),
     )
 
@@ -181,8 +194,8 @@ def _line(line: dict[str, Any], path: str) -> LineItem:
     price = money.amount(line, "unit_price", path, signed=True)
     quantity = units(line, "quantity", path, signed=True)
     return LineItem(
-        line_id=identifier(line, "id", path),
-        product_id=identifier(line, "item_id", path),
+        line_id=goods_id(line, "id", path),
+        product_id=goods_id(line, "item_id", path),
         sku=text(line, "item_sku", path),
         name=text(line, "item_name", path),
         quantity=quantity,
@@ -194,30 +207,23 @@ def _line(line: dict[str, Any], path: str) -> LineItem:
     )
 
 
-def _customer(delivery: Delivery, parsed: Parsed, version: int) -> Customer:
-    """Build ``customer``. No sample is published: the fields are named as they are in orders."""
+def _customer(delivery: Delivery, parsed: Parsed, version: int) -> Slots:
+    """Build ``customer`` and ``contact``. No sample is published: fields are named as in orders."""
     data = required_mapping(parsed.payload, "data")
     shop = delivery.shop
     phone = next(
         (k for k in ("phone", "contact_number", "user_contact_number") if data.get(k)), "phone"
     )
     name = "name" if data.get("name") else "user_name"
-    return Customer(
+    record = Customer(
         meta=_head(delivery, parsed, data, version),
         customer_id=required_id(data, "id", "data."),
         email_hash=email_hash(text(data, "email", "data."), delivery.contact_key),
-        contact=contact(
-            data,
-            "data.",
-            first_name="first_name",
-            last_name="last_name",
-            name=name,
-            email="email",
-            phone=phone,
-        ),
         accepts_marketing=flag(data, "accepts_marketing", "data."),
         created_at=micros(data, "created_at", "data.", shop),
         updated_at=micros(data, "updated_at", "data.", shop),
         state_word=text(data, "status_raw", "data."),
         attributes=attributes(data, _CUSTOMER),
     )
+    given = contact(data, "data.", "first_name", "last_name", name=name, email="email", phone=phone)
+    return with_contact(record, given)

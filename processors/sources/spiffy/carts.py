@@ -5,19 +5,23 @@ from typing import Any
 
 from processors.sources.contract import Delivery, Parsed, Slots
 from processors.sources.readers import meta, money
-from processors.sources.readers.attributes import attributes
-from processors.sources.readers.fields import flag, identifier, names, text, units
+from processors.sources.readers.attributes import KnownFields, attributes
+from processors.sources.readers.fields import flag, goods_id, identifier, text, units
 from processors.sources.readers.refusals import invalid
 from processors.sources.spiffy.common import VERSION, given_lines
 from schemas.events import Cart, Change, LineItem
 
 CHANGES = {"carts/create": Change.CREATED, "carts/update": Change.UPDATED}
-_CART = names("id token line_items note attributes")
-_LINE = names(
+_CART = KnownFields(
+    "id token line_items note attributes currency",
+)
+_LINE = KnownFields(
     """
     id key product_id variant_id sku title quantity price original_price line_price
     original_line_price total_discount gift_card properties discounts discounted_price
-    """
+    """,
+    kept="grams vendor",
+    path="line_items[].",
 )
 
 
@@ -66,9 +70,9 @@ def _line(line: dict[str, Any], path: str) -> LineItem:
     unit_price = money.amount(line, "original_price", path, signed=True)
     line_total = money.amount(line, "original_line_price", path, signed=True)
     return LineItem(
-        line_id=identifier(line, "key", path) or identifier(line, "id", path),
-        product_id=identifier(line, "product_id", path),
-        variant_id=identifier(line, "variant_id", path),
+        line_id=goods_id(line, "key", path) or goods_id(line, "id", path),
+        product_id=goods_id(line, "product_id", path),
+        variant_id=goods_id(line, "variant_id", path),
         sku=text(line, "sku", path),
         name=text(line, "title", path),
         quantity=units(line, "quantity", path, signed=True),

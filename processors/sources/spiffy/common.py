@@ -8,7 +8,7 @@ from processors.sources.readers.fields import flag, row_paths, rows
 from processors.sources.readers.times import Moment, moment
 from schemas.events import Change, Meta
 
-VERSION = 4
+VERSION = 5
 _DELETIONS = frozenset({"delete", "deleted", "destroy"})
 _REMOVED_AT = ("deleted_at", "removed_at")
 _REMOVED = ("deleted", "removed", "is_deleted", "is_removed")

@@ -4,14 +4,13 @@ from typing import Any
 
 from processors.sources.contract import Delivery, Parsed, Slots
 from processors.sources.readers import money
-from processors.sources.readers.attributes import attributes
-from processors.sources.readers.contact import contact, email_hash, reference
+from processors.sources.readers.attributes import KnownFields, attributes
+from processors.sources.readers.contact import contact, email_hash, reference, with_contact
 from processors.sources.readers.fields import (
     flag,
     identifier,
     integer,
     mapping,
-    names,
     required_id,
     required_mapping,
     text,
@@ -32,18 +31,22 @@ from schemas.events import (
 )
 from schemas.keys import native_id
 
-_CUSTOMER = names(
+_CUSTOMER = KnownFields(
     """
     id title first_name last_name name email phone accepts_marketing created_at updated_at
     note orders_count state total_spent credit current_sign_in_ip last_sign_in_ip addresses
-    default_address
-    """
+    default_address currency tags wholesale sign_in_count current_sign_in_at last_sign_in_at
+    """,
 )
-_CREDIT = names("id customer customer_id order order_id created_at updated_at amount currency")
+_CREDIT = KnownFields(
+    """
+    id customer customer_id order order_id created_at updated_at amount currency description
+    """,
+)
 
 
 def events(delivery: Delivery, parsed: Parsed) -> Slots:
-    """Build ``customer``."""
+    """Build ``customer`` with its ``contact``."""
     data: dict[str, Any] = parsed.payload
     change = change_of(parsed.event.partition("/")[2])
     meta = head(
@@ -56,13 +59,13 @@ def events(delivery: Delivery, parsed: Parsed) -> Slots:
         if change is Change.DELETED
         else micros(data, "updated_at", "", delivery.shop),
     )
-    return {"customer": customer(delivery, meta, data, "")}
+    return customer(delivery, meta, data, "")
 
 
 def embedded(
     delivery: Delivery, parsed: Parsed, data: dict[str, Any], *, is_test: bool = False
 ) -> Slots:
-    """Build ``customer`` if an embedded one has an id and its own updated_at, else nothing."""
+    """Build ``customer`` and ``contact`` of an embedded one with an id and its own updated_at."""
     fields = mapping(data, "customer")
     updated = moment(fields, "updated_at", "customer.", delivery.shop)
     customer_id = identifier(fields, "id", "customer.")
@@ -72,7 +75,7 @@ def embedded(
     meta = head(
         delivery, parsed.event, "customer", Change.UPDATED, updated, entity=entity, is_test=is_test
     )
-    return {"customer": customer(delivery, meta, fields, "customer.")}
+    return customer(delivery, meta, fields, "customer.")
 
 
 def owner(delivery: Delivery, data: dict[str, Any]) -> CustomerRef | None:
@@ -89,8 +92,8 @@ def owner(delivery: Delivery, data: dict[str, Any]) -> CustomerRef | None:
     )
 
 
-def customer(delivery: Delivery, meta: Meta, data: dict[str, Any], path: str) -> Customer:
-    """Build a customer's record; ``total_spent`` and ``orders_count`` are running totals."""
+def customer(delivery: Delivery, meta: Meta, data: dict[str, Any], path: str) -> Slots:
+    """Build ``customer`` and ``contact``; ``total_spent``, ``orders_count``: running totals."""
     shop = delivery.shop
     customer_id = required_id(data, "id", path)
     currency, source = money.currency(data, "currency", path, shop)
@@ -104,11 +107,10 @@ def customer(delivery: Delivery, meta: Meta, data: dict[str, Any], path: str) ->
         currency=currency,
         currency_source=source,
     )
-    return Customer(
+    record = Customer(
         meta=meta,
         customer_id=customer_id,
         email_hash=email_hash(text(data, "email", path), delivery.contact_key),
-        contact=contact(data, path, "title", "first_name", "last_name", "name", "email", "phone"),
         accepts_marketing=flag(data, "accepts_marketing", path),
         created_at=micros(data, "created_at", path, shop),
         updated_at=micros(data, "updated_at", path, shop),
@@ -119,6 +121,8 @@ def customer(delivery: Delivery, meta: Meta, data: dict[str, Any], path: str) ->
         reported=() if spent is None and count is None else (reported,),
         attributes=attributes(data, _CUSTOMER),
     )
+    given = contact(data, path, "title", "first_name", "last_name", "name", "email", "phone")
+    return with_contact(record, given)
 
 
 def credit(delivery: Delivery, parsed: Parsed) -> Slots:

@@ -8,11 +8,11 @@ from typing import Any
 
 from processors.sources.contract import Delivery, Parsed, Slots
 from processors.sources.readers import money
-from processors.sources.readers.attributes import MAX_LENGTH, attributes, merged
+from processors.sources.readers.attributes import MAX_LENGTH, KnownFields, attributes, merged
 from processors.sources.readers.fields import (
     flag,
+    goods_id,
     identifier,
-    names,
     read_rows,
     required_id,
     rows,
@@ -33,7 +33,8 @@ CLEARED = {"cancelled_at": "cancelled_at", "fulfillment_status": "fulfillment_wo
 ``cart_token`` is none of them: an order does not lose the cart that it came from.
 """
 _FIRST = frozenset({"discount_codes", "gateway"})
-_ORDER = names(
+_GATEWAY = KnownFields("", kept="gateway")
+_ORDER = KnownFields(
     """
     id name number order_number email contact_email phone customer buyer_accepts_marketing
     cart_token token checkout_token financial_status fulfillment_status created_at
@@ -41,20 +42,26 @@ _ORDER = names(
     total_price subtotal_price total_tax total_discounts total_line_items_price
     taxes_included currency test billing_address shipping_address note note_attributes
     browser_ip client_details tax_lines landing_site referring_site discount_applications
-    payment_details
-    """
+    payment_details tags
+    """,
+    kept="""
+    discount_codes.code discount_codes.amount discount_codes.type gateway cancel_reason
+    """,
 )
-_LINE = names(
+_LINE = KnownFields(
     """
     id product_id variant_id sku title name quantity price total_discount gift_card
     properties tax_lines fulfillment_status discount_allocations
-    """
+    """,
+    kept="grams vendor",
+    path="line_items[].",
 )
-_PARCEL = names(
+_PARCEL = KnownFields(
     """
     id order_id status shipment_status tracking_number tracking_numbers tracking_url
     tracking_urls tracking_company line_items created_at updated_at receipt destination
-    """
+    """,
+    path="fulfillments[].",
 )
 
 
@@ -148,7 +155,7 @@ def _kept(data: dict[str, Any]) -> dict[str, str]:
     codes = [item.get("code") if type(item) is dict else item for item in items]
     listed = ",".join([code for code in codes if type(code) is str and code and "@" not in code])
     kept = {"discount_codes": listed[:MAX_LENGTH]} if listed else {}
-    return kept | attributes({"gateway": data.get("gateway")}, frozenset())
+    return kept | attributes({"gateway": data.get("gateway")}, _GATEWAY)
 
 
 def _lines(values: dict[str, Any], path: str = "") -> tuple[LineItem, ...] | None:
@@ -160,9 +167,9 @@ def _line(line: dict[str, Any], path: str) -> LineItem:
     price = money.amount(line, "price", path, signed=True)
     quantity = units(line, "quantity", path, signed=True)
     return LineItem(
-        line_id=identifier(line, "id", path),
-        product_id=identifier(line, "product_id", path),
-        variant_id=identifier(line, "variant_id", path),
+        line_id=goods_id(line, "id", path),
+        product_id=goods_id(line, "product_id", path),
+        variant_id=goods_id(line, "variant_id", path),
         sku=text(line, "sku", path),
         name=text(line, "title", path) or text(line, "name", path),
         quantity=quantity,

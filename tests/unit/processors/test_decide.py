@@ -88,6 +88,22 @@ def test_a_cart_that_goes_a_b_a_says_three_things_and_a_retry_of_the_last_none()
     assert kinds(found) == ["canonical", "canonical", "canonical", "duplicate"]
 
 
+def test_an_address_in_place_of_an_id_is_in_no_key_and_no_header_and_repeats_are_found() -> None:
+    index = PartitionIndex()
+    bodies = [b"state a", b"state a", b"?"]
+    given = [
+        replace(record(at, body), key=b"spiffy/johns/cart:anna@example.com")
+        for at, body in enumerate(bodies)
+    ]
+    first = decide(given[:1], index)
+    write(index, first[0].outcomes)
+    found = [*first, *decide(given[1:], index)]
+    assert kinds(found) == ["canonical", "duplicate", "dead-letter"]
+    for outcome in (outcome for verdict in found for outcome in verdict.outcomes):
+        assert b"anna" not in outcome.key
+        assert b"anna" not in header(outcome, envelopes.ENTITY)
+
+
 def test_a_dead_letter_is_no_prior_outcome() -> None:
     index = PartitionIndex()
     first = decide([record(0, b"content boom")], index)

@@ -93,7 +93,7 @@ def test_one_load_calculated_manually() -> None:
     # 20,000 x (1000 raw + 500 canonical) x 3 copies = 90 MB/s: two brokers would do, at least 3.
     assert made.kafka.written == pytest.approx(90e6)
     assert (made.kafka.brokers, made.kafka.bound) == (3, "copies")
-    assert made.kafka.raw == pytest.approx(10_000 * 30 * 86_400 * 1000 * 3)
+    assert made.kafka.raw == pytest.approx(10_000 * 24 * 86_400 * 1000 * 3)
     assert made.postgres.day == pytest.approx(10_000 * 86_400 * (1000 + 375 + 125))
 
 

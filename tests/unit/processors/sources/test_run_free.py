@@ -245,10 +245,8 @@ def test_a_till_knows_one_customer_under_two_numbers_and_neither_is_the_key() ->
     assert bought.customer is not None
     assert filled.customer is not None
     assert bought.customer.customer_id == filled.customer.customer_id == "1"
-    assert (
-        bought.attributes["customer.posId"],
-        filled.attributes["customer.posId"],
-    ) == ("110252", "100005")
+    for made in (bought, filled):  # a till's number is the person's: nothing keeps it
+        assert not {"110252", "100005"} & set(made.attributes.values())
 
 
 @pytest.mark.parametrize(

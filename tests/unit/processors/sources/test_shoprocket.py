@@ -11,6 +11,7 @@ from schemas.events import (
     Cart,
     Change,
     Customer,
+    CustomerContact,
     Order,
     OrderStatus,
     Payment,
@@ -173,11 +174,20 @@ def test_the_newer_format_has_customers_too() -> None:
         "createdAt": "2026-02-20T12:00:00Z",
         "data": {"customer": {"id": "cus_1", "email": "Sam@example.com", "firstName": "Sam"}},
     }
-    made = run("shoprocket", "", body)["customer"]
+    slots = run("shoprocket", "", body)
+    made, contact = slots["customer"], slots["contact"]
     assert isinstance(made, Customer)
     assert (made.meta.entity, made.customer_id) == ("shoprocket/demo/customer:cus_1", "cus_1")
-    assert made.contact is not None
-    assert made.contact.first_name == "Sam"
+    assert made.contact is None
+    assert isinstance(contact, CustomerContact)
+    assert contact.contact.first_name == "Sam"
+
+
+@pytest.mark.parametrize("form", [{"id": "evt_9"}, {}])
+def test_a_customer_that_is_deleted_leaves_no_contact_data(form: dict[str, str]) -> None:
+    data = {"id": "cus_1", "email": "sam@example.com", "firstName": "Sam", "first_name": "Sam"}
+    body = {**form, "type": "customer.deleted", "data": data}
+    assert list(run("shoprocket", "", body)) == ["customer"]
 
 
 def test_a_cart_reported_abandoned_is_dated_by_the_event() -> None:

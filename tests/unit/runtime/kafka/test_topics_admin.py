@@ -8,7 +8,7 @@ import pytest
 from runtime.kafka.declared_settings import differences
 from runtime.kafka.topic_checks import BrokerTopic, compare, partition_count, topic_configs
 from runtime.settings import Settings
-from schemas.topics import ALL, DEAD_LETTERS, DUPLICATES, INGRESS, ORDERS, WEBHOOKS, Topic
+from schemas.topics import ALL, CONTACTS, DEAD_LETTERS, DUPLICATES, INGRESS, ORDERS, WEBHOOKS, Topic
 
 SETTINGS = Settings(prefix="x_", partitions=4, replication_factor=1)
 DAY = 86_400_000
@@ -38,7 +38,7 @@ def test_topics_as_declared_are_right() -> None:
 def test_the_declared_sizes_and_retentions_are_the_documented_ones() -> None:
     assert topic_configs(WEBHOOKS, SETTINGS) == {
         "cleanup.policy": "delete",
-        "retention.ms": str(30 * DAY),
+        "retention.ms": str(24 * DAY),
         "retention.bytes": "-1",
         "max.message.bytes": str(2 << 20),
         "message.timestamp.type": "LogAppendTime",
@@ -48,7 +48,7 @@ def test_the_declared_sizes_and_retentions_are_the_documented_ones() -> None:
         "unclean.leader.election.enable": "false",
     }
     assert topic_configs(ORDERS, SETTINGS)["retention.ms"] == "-1"
-    assert topic_configs(DEAD_LETTERS, SETTINGS)["retention.ms"] == str(34 * DAY)
+    assert topic_configs(DEAD_LETTERS, SETTINGS)["retention.ms"] == str(28 * DAY)
 
 
 def test_a_missing_topic_is_named_with_the_command_that_creates_it() -> None:
@@ -77,8 +77,9 @@ def test_a_changed_setting_of_partitions_is_refused_for_the_whole_pipeline() -> 
         (ORDERS, {"max_message_bytes": "1048588"}, "max.message.bytes=4194304"),
         (ORDERS, {"cleanup_policy": "compact"}, "cleanup.policy=delete"),
         (ORDERS, {"cleanup_policy": "compact,delete"}, "cleanup.policy=delete"),
-        (DUPLICATES, {"retention_ms": str(32 * DAY)}, "set its retention.ms to"),
-        (DEAD_LETTERS, {"retention_ms": str(33 * DAY - 1)}, "set its retention.ms to"),
+        (DUPLICATES, {"retention_ms": str(26 * DAY)}, "set its retention.ms to"),
+        (CONTACTS, {"retention_ms": str(26 * DAY)}, "hookline topics configure"),
+        (DEAD_LETTERS, {"retention_ms": str(27 * DAY - 1)}, "set its retention.ms to"),
         (ORDERS, {"retention_ms": str(7 * DAY)}, "set its retention.ms to"),
         (ORDERS, {"retention_bytes": "1000000"}, "set its retention.bytes to -1"),
     ],
@@ -95,7 +96,7 @@ def test_a_setting_that_would_lose_or_misjudge_records_is_refused(
     ("topic", "configs"),
     [
         (WEBHOOKS, {"retention_ms": str(7 * DAY)}),
-        (DUPLICATES, {"retention_ms": str(33 * DAY)}),
+        (DUPLICATES, {"retention_ms": str(27 * DAY)}),
         (DUPLICATES, {"retention_ms": "-1"}),
         (ORDERS, {"max_message_bytes": str(16 << 20)}),
         (INGRESS, {"message_timestamp_type": "LogAppendTime"}),
@@ -108,6 +109,7 @@ def test_a_setting_that_harms_nothing_is_accepted(topic: Topic, configs: dict[st
 def test_raw_records_kept_for_ever_need_outcomes_kept_for_ever() -> None:
     problems = compare(changed(WEBHOOKS, retention_ms="-1"), SETTINGS)
     assert [problem.partition(" ")[0] for problem in problems] == [
+        "x_hookline.contacts",
         "x_hookline.duplicates",
         "x_hookline.dead-letters",
     ]
@@ -143,8 +145,8 @@ def test_each_setting_that_somebody_changed_is_named_with_its_declared_value(
 @pytest.mark.parametrize(
     ("topic", "setting", "value"),
     [
-        (WEBHOOKS, "retention_ms", "-1"),
-        (WEBHOOKS, "retention_ms", str(400 * DAY)),
+        (INGRESS, "retention_ms", "-1"),
+        (INGRESS, "retention_ms", str(400 * DAY)),
         (WEBHOOKS, "max_message_bytes", str(10 << 20)),
     ],
 )
@@ -152,6 +154,19 @@ def test_more_than_what_is_declared_is_no_difference(
     topic: Topic, setting: str, value: str
 ) -> None:
     assert differences(changed(topic, **{setting: value}), SETTINGS) == []
+
+
+@pytest.mark.parametrize("topic", [WEBHOOKS, DEAD_LETTERS, CONTACTS])
+def test_personal_data_that_is_kept_longer_than_declared_is_named(topic: Topic) -> None:
+    days = 30 if topic == WEBHOOKS else 34
+    (found,) = differences(changed(topic, retention_ms=str(days * DAY)), SETTINGS)
+    assert (found.topic, found.setting) == (SETTINGS.topic(topic), "retention.ms")
+
+
+def test_nothing_that_holds_personal_data_outlives_a_month() -> None:
+    for topic in (topic for topic in ALL if topic.is_personal):
+        configs = topic_configs(topic, SETTINGS)
+        assert int(configs["retention.ms"]) + int(configs["segment.ms"]) <= 30 * DAY
 
 
 def test_three_replicas_are_declared_to_acknowledge_by_two() -> None:
