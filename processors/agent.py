@@ -107,7 +107,7 @@ class Processors:
         settings.require_contact_key()
         self._settings, self._health = settings, health
         await contact_key.claim(settings, health)
-        self._shops = ShopBook(settings.shops_file, health)
+        self._shops = ShopBook(settings.shops_file, health, with_secrets=False)
         self._shops.reload_at_hangup()
         self._shop_wait = ShopWait(settings.shop_wait, self._shops, health)
         watching = asyncio.ensure_future(self._shops.watch())

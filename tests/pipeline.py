@@ -14,6 +14,7 @@ import httpx
 
 from hookline.local.process import Child, free_port
 from hookline.local.supervisor import Supervisor, stop_all
+from runtime.process.own_secrets import child_environment
 from runtime.settings import Settings
 
 
@@ -38,6 +39,13 @@ class Shape:
 STAGES = ("ingest", "process", "sink")
 
 
+def command_environment(settings: Settings, command: str) -> dict[str, str]:
+    """The environment of ``hookline command``: a stage has its own secrets, others have all."""
+    if command in STAGES:
+        return child_environment(command, settings)
+    return {**os.environ, **settings.environment()}
+
+
 class Pipeline:
     """The stages, each process restarted when it dies.
 
@@ -60,9 +68,8 @@ class Pipeline:
 
     def _child(self, name: str) -> Child:
         stage = name.partition("-")[0]
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("HOOKLINE_")}
         own = {
-            **self.settings.environment(),
+            **child_environment(stage, self.settings),
             # The ingress's pages stand beside its routes.
             "HOOKLINE_PORT" if stage == "ingest" else "HOOKLINE_HEALTH_PORT": str(self.ports[name]),
             **self.shape.variables.get(stage, {}),
@@ -74,7 +81,7 @@ class Pipeline:
             name,
             [sys.executable, "-P", *entry],
             self.logs / f"{name}.log",
-            environment={**inherited, **own},
+            environment=own,
             directory=self.logs,
         )
 

@@ -120,10 +120,11 @@ def test_a_stack_lives_through_kills_and_goes_on_with_its_data(data: Path) -> No
 
 
 def exported(data: Path) -> dict[str, str]:
-    """The environment of a shell after `eval "$(hookline status --env)"`."""
+    """The environment of a shell after `eval "$(hookline status --env --stage process)"`."""
+    status = f"{sys.executable} -m hookline status --env --stage process"
     ended = subprocess.run(
-        ["bash", "--norc", "-c", f'eval "$({sys.executable} -m hookline status --env)"; env -0'],
-        env={**environment(), "HOOKLINE_DATA": str(data)},
+        ["bash", "--norc", "-c", f'eval "$({status})"; env -0'],
+        env={**environment(), "HOOKLINE_DATA": str(data), "HOOKLINE_READER_URL": "of before"},
         capture_output=True,
         text=True,
         check=True,
