@@ -37,7 +37,7 @@ from runtime.shop_book import ShopBook
 from runtime.stage import Batch, MovedError, Partition, RecordFactory
 from runtime.worker import run_worker
 from schemas.envelopes import Outcome, RawDelivery
-from schemas.topics import WEBHOOKS, Group, Topic
+from schemas.topics import DECISIONS, OUTCOMES, WEBHOOKS, Group, Topic
 
 log = logs.get("hookline.processors")
 
@@ -92,6 +92,7 @@ class Processors:
     """The stage that ``runtime.worker`` runs. Tests pass other ``adapters``."""
 
     topics: tuple[Topic, ...] = (WEBHOOKS,)
+    used: Mapping[Topic, str] = dict.fromkeys((WEBHOOKS, DECISIONS, *OUTCOMES), "Read")
     group = Group.PROCESSORS
 
     def __init__(self, adapters: Mapping[str, Adapter] = ADAPTERS) -> None:

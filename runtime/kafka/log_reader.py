@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -11,7 +11,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
     GroupLoadInProgressError,
+    KafkaTimeoutError,
     NotCoordinatorForGroupError,
+    TopicAuthorizationFailedError,
 )
 
 from runtime.kafka.reasons import explained, unseen
@@ -77,14 +79,27 @@ async def end_offsets(
     client: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
 ) -> dict[TopicPartition, int]:
     """Ask for the offset after the last record of each partition."""
-    return dict(await client.end_offsets(list(partitions)))
+    with _naming_denied(client):
+        return dict(await client.end_offsets(list(partitions)))
 
 
 async def beginning_offsets(
     client: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
 ) -> dict[TopicPartition, int]:
     """Ask for the offset of the first record that each partition still holds."""
-    return dict(await client.beginning_offsets(list(partitions)))
+    with _naming_denied(client):
+        return dict(await client.beginning_offsets(list(partitions)))
+
+
+@contextmanager
+def _naming_denied(client: AIOKafkaConsumer) -> Iterator[None]:
+    """Raise what the block may not see as such: aiokafka only runs out of time."""
+    try:
+        yield
+    except KafkaTimeoutError as error:
+        if names := client._client.cluster.unauthorized_topics:  # noqa: SLF001
+            raise TopicAuthorizationFailedError(sorted(names)) from error
+        raise
 
 
 async def offsets_since(
