@@ -98,7 +98,7 @@ class Rights:
     """What a user may do on a broker."""
 
     def __init__(self, brokers: str, user: str = USER) -> None:
-        self._admin = AdminClient({"bootstrap.servers": brokers})
+        self._admin = AdminClient({"bootstrap.servers": brokers, "log_level": 0})
         self.user = user
 
     def allow(

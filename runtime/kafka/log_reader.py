@@ -9,6 +9,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
+    GroupAuthorizationFailedError,
     GroupCoordinatorNotAvailableError,
     GroupLoadInProgressError,
     KafkaTimeoutError,
@@ -227,7 +228,11 @@ async def group_offsets(
     admin: AIOKafkaAdminClient, settings: Settings, group: Group
 ) -> dict[TopicPartition, int]:
     """Ask for a group's committed offsets; partitions without a commit are left out."""
-    offsets = await admin.list_consumer_group_offsets(f"{settings.prefix}{group}")
+    name = f"{settings.prefix}{group}"
+    try:
+        offsets = await admin.list_consumer_group_offsets(name)
+    except GroupAuthorizationFailedError as error:
+        raise GroupAuthorizationFailedError(name) from error  # aiokafka's is a whole sentence
     return {tp: commit.offset for tp, commit in offsets.items() if commit.offset >= 0}
 
 
