@@ -39,6 +39,7 @@ class SecuredRegistry(Registry):
         config = self.directory / "config"
         config.mkdir(exist_ok=True)
         lines = (
+            "quarkus.http.auth.basic=true",
             f"{_EMBEDDED}.enabled=true",
             f"{_EMBEDDED}.plain-text=true",
             f"{_EMBEDDED}.users.{USER}={PASSWORD}",

@@ -190,9 +190,12 @@ def _why(error: BaseException, settings: Settings, broker: str) -> str:
     if isinstance(error, ssl.SSLError):
         return _why_no_tls(error, broker)
     if isinstance(error, KafkaConnectionError | ConnectionResetError):
+        wants, also = "TLS or a user", ""
+        if "SSL" in protocol:  # of TLS 1.3 the refusal of a certificate is only a closed connection
+            wants, also = "a user, or a certificate other than ours", " and HOOKLINE_SSL_CERTFILE"
         return (
-            f"Kafka closes the connection at {broker}: its listener may want TLS or a user; check"
-            f" HOOKLINE_SECURITY_PROTOCOL ({protocol} now)"
+            f"Kafka closes the connection at {broker}: its listener may want {wants}; check"
+            f" HOOKLINE_SECURITY_PROTOCOL ({protocol} now){also}"
         )
     reason = "no answer in time" if isinstance(error, TimeoutError) else _plain(error)
     return (

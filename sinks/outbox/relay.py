@@ -13,7 +13,11 @@ from uuid import UUID
 
 import msgspec
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+)
 from aiokafka.partitioner import murmur2
 from psycopg import AsyncConnection
 
@@ -155,11 +159,18 @@ class Relay:
         producer = new_producer(self._settings)
         try:
             async with explained(self._settings, "Write"):
-                await producer.start()
+                await self._start(producer)
         except (KafkaError, OSError):
             await producer.stop()
             raise
         return producer
+
+    async def _start(self, producer: AIOKafkaProducer) -> None:
+        try:
+            await producer.start()
+        except ClusterAuthorizationFailedError as error:
+            # Asked of who may write to no topic: this is the only one of the sinks'.
+            raise TopicAuthorizationFailedError(self._topic) from error
 
     async def _send(self, producer: AIOKafkaProducer, signal: CartSignal) -> "asyncio.Future[Any]":
         """Queue a signal, in its turn; waits where the topic has no leader or the queue is full."""
