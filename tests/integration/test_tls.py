@@ -16,7 +16,6 @@ from runtime.settings import Settings
 from schemas.topics import WEBHOOKS
 from tests import secured_registry
 from tests.certificates import Authority
-from tests.conftest import LiveStack
 from tests.secured_kafka import SecuredKafka
 from tests.secured_registry import SecuredRegistry
 
@@ -73,9 +72,9 @@ async def test_a_broker_that_another_authority_signed_is_named(
 
 
 async def test_a_right_that_a_certificate_lacks_is_named_with_its_file(
-    broker: SecuredKafka, stack: LiveStack
+    broker: SecuredKafka,
 ) -> None:
-    admin = replace(stack.settings(), brokers=broker.brokers)
+    admin = Settings(brokers=broker.brokers, partitions=1, replication_factor=1)
     await topics_admin.create_topics(admin)
     settings = broker.certified(admin, "visitor")
     with pytest.raises(topics_admin.TopicsError) as refused:
