@@ -40,9 +40,9 @@ from tests.pipeline import STAGES, Pipeline, Shape, prepared
 from tests.raw import records
 from tests.secured_kafka import PASSWORDS, Rights, SecuredKafka
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(290)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
-SECONDS = 60
+SECONDS = 150
 KEY_PASSWORD = "the password of a key"
 TOKEN = "a-token-of-the-rights-tests"
 SHOPS = f'[[shops]]\nsource = "ciklik"\nid = "demo"\nsecrets = ["{TOKEN}"]\ncurrency = "EUR"\n'

@@ -19,7 +19,7 @@ from tests.certificates import Authority
 from tests.secured_kafka import SecuredKafka
 from tests.secured_registry import SecuredRegistry
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(290)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
