@@ -75,13 +75,14 @@ async def test_a_right_that_a_certificate_lacks_is_named_with_its_file(
     broker: SecuredKafka,
 ) -> None:
     admin = Settings(brokers=broker.brokers, partitions=1, replication_factor=1)
-    await topics_admin.create_topics(admin)
+    health = Health()
+    await topics_admin.once_kafka_answers(admin, health, topics_admin.create_topics)
     settings = broker.certified(admin, "visitor")
     with pytest.raises(topics_admin.TopicsError) as refused:
-        await topics_admin.check_topics(settings, topics={WEBHOOKS: "Read"})
+        await topics_admin.check_topics(settings, health, topics={WEBHOOKS: "Read"})
     assert f"User:<subject of {settings.ssl_certfile}> Read on it" in str(refused.value)
     with pytest.raises((DeniedError, topics_admin.TopicsError), match=r"visitor\.pem"):
-        await topics_admin.create_topics(settings)
+        await topics_admin.once_kafka_answers(settings, health, topics_admin.create_topics)
 
 
 async def test_schemas_are_registered_over_tls_with_a_user(secured: Settings) -> None:
