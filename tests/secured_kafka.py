@@ -111,8 +111,12 @@ class Rights:
         )
 
     def grant(self, *rights: Right) -> None:
-        """Grant rights of the table."""
-        self._create(self._of_table(right, AclBinding) for right in rights)
+        """Grant rights of the table; of several stages, what they share once."""
+        once = {
+            (right.operation, right.resource, right.name, right.is_prefix): right
+            for right in rights
+        }
+        self._create(self._of_table(right, AclBinding) for right in once.values())
 
     def take(self, right: Right) -> None:
         """Take away a right of the table that was granted."""
