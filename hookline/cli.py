@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from hookline.commands import (
+    acls,
     audit,
     capacity,
     completion,
@@ -72,7 +73,7 @@ for command in (
     *(demo.demo, stack.up, stack.down, stack.status, stack.doctor, send.send, what_if.what_if),
     *(predict.predict, audit.audit, capacity.capacity, audit.accept_loss),
     audit.accept_horizon,
-    *(contact_key.accept_key, rebuild.rebuild),
+    *(contact_key.accept_key, rebuild.rebuild, acls.acls),
     *(stages.ingest, stages.process, stages.sink, stages.migrate, completion.completion),
 ):
     app.command()(command)

@@ -28,12 +28,12 @@ from aiokafka.errors import (
 
 from ingest.partitioner import partition_of
 from runtime import logs
-from runtime.kafka.producer import new_producer
+from runtime.kafka.producer import new_producer, require_visible
 from runtime.kafka.reasons import explained, explanation
 from runtime.kafka.topic_checks import partition_count
 from runtime.settings import Settings
 from schemas.envelopes import Headers
-from schemas.topics import ALL
+from schemas.topics import ALL, INGRESS, WEBHOOKS
 
 log = logs.get("hookline.publisher")
 
@@ -127,6 +127,7 @@ class KafkaPublisher:
             try:
                 async with explained(self._settings, "Write"):
                     await producer.start()
+                    await require_visible(producer, map(self._settings.topic, (WEBHOOKS, INGRESS)))
             except (KafkaError, OSError) as error:
                 await producer.stop()  # nothing was sent through it
                 if self.obstacle != (obstacle := f"{_NOT_YET}: {error}"):

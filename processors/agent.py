@@ -38,7 +38,7 @@ from runtime.shop_book import ShopBook
 from runtime.stage import Batch, MovedError, Partition, RecordFactory
 from runtime.worker import run_worker
 from schemas.envelopes import Outcome, RawDelivery
-from schemas.topics import WEBHOOKS, Group, Topic
+from schemas.topics import DECISIONS, OUTCOMES, WEBHOOKS, Group, Topic
 
 log = logs.get("hookline.processors")
 
@@ -97,6 +97,7 @@ class Processors:
     """The stage that ``runtime.worker`` runs. Tests pass other ``adapters``."""
 
     topics: tuple[Topic, ...] = (WEBHOOKS,)
+    used: Mapping[Topic, str] = dict.fromkeys((WEBHOOKS, DECISIONS, *OUTCOMES), "Read")
     group = Group.PROCESSORS
 
     def __init__(self, adapters: Mapping[str, Adapter] = ADAPTERS) -> None:
@@ -112,7 +113,7 @@ class Processors:
         settings.require_contact_key()
         self._settings, self._health = settings, health
         await contact_key.claim(settings, health)
-        self._shops = ShopBook(settings.shops_file, health)
+        self._shops = ShopBook(settings.shops_file, health, with_secrets=False)
         self._shops.reload_at_hangup()
         self._shop_wait = ShopWait(settings.shop_wait, self._shops, health)
         watching = asyncio.ensure_future(self._shops.watch())

@@ -5,6 +5,7 @@ import ipaddress
 import math
 import os
 import re
+import ssl
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -46,9 +47,11 @@ class Settings:
     log's). ``health_host`` and ``health_port``: where a stage serves its pages, apart from the
     webhooks. ``share_port``: other ingresses may listen on ``port`` too (SO_REUSEPORT).
     ``trusted_proxies``: addresses and networks, with commas, whose X-Forwarded-For is believed.
-    ``cloudevents``: canonical records carry the ``ce_`` headers of CloudEvents. ``keep_alive``:
-    how long an idle connection of the ingress stays open. ``shop_wait``: how long a delivery
-    waits for its shop to appear in a processor's shops file before it becomes a dead letter.
+    ``cloudevents``: canonical records carry the ``ce_`` headers of CloudEvents. ``ssl_certfile``:
+    the certificate that shows Kafka who we are, with its key there or in ``ssl_keyfile``.
+    ``keep_alive``: how long an idle connection of the ingress stays open. ``shop_wait``: how long
+    a delivery waits for its shop to appear in a processor's shops file before it becomes a dead
+    letter.
     """
 
     brokers: str = "localhost:9092"
@@ -57,9 +60,13 @@ class Settings:
     sasl_username: str | None = None
     sasl_password: str | None = field(default=None, repr=False)
     ssl_cafile: str | None = None
+    ssl_certfile: str | None = None
+    ssl_keyfile: str | None = None
+    ssl_key_password: str | None = field(default=None, repr=False)
     registry_url: str = "http://localhost:8081"
     registry_username: str | None = None
     registry_password: str | None = field(default=None, repr=False)
+    registry_cafile: str | None = None
     database_url: str = field(default="postgresql://localhost:5432/hookline", repr=False)
     prefix: str = ""
     shops_file: str = "shops.toml"
@@ -140,17 +147,12 @@ class Settings:
         }
         if self.security_protocol == "PLAINTEXT":
             return arguments
-        import ssl  # noqa: PLC0415 - most processes need none
-
         arguments["security_protocol"] = self.security_protocol
         if "SSL" in self.security_protocol:
-            try:
-                arguments["ssl_context"] = ssl.create_default_context(cafile=self.ssl_cafile)
-            except OSError as error:  # ssl.SSLError is one too
-                raise SettingsError(
-                    f"HOOKLINE_SSL_CAFILE={self.ssl_cafile}: no certificates can be read from it:"
-                    f" {error.strerror or error}"
-                ) from error
+            context = trusting(self.ssl_cafile, "HOOKLINE_SSL_CAFILE")
+            if self.ssl_certfile:
+                self._load_certificate(context, self.ssl_certfile)
+            arguments["ssl_context"] = context
         if self.security_protocol.startswith("SASL"):
             arguments |= {
                 "sasl_mechanism": self.sasl_mechanism,
@@ -159,6 +161,18 @@ class Settings:
             }
         return arguments
 
+    def _load_certificate(self, context: ssl.SSLContext, certfile: str) -> None:
+        # Never None: OpenSSL would ask for the password of an encrypted key at the terminal.
+        password = self.ssl_key_password or ""
+        try:
+            context.load_cert_chain(certfile, self.ssl_keyfile or None, lambda: password)
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            raise SettingsError(
+                f"HOOKLINE_SSL_CERTFILE={certfile}: no certificate with its key can be read from it"
+                " and HOOKLINE_SSL_KEYFILE: check both, and HOOKLINE_SSL_KEY_PASSWORD for a key"
+                " that is encrypted"
+            ) from error
+
     def environment(self) -> dict[str, str]:
         """Return the settings as environment variables, for a child process."""
         return {
@@ -166,6 +180,19 @@ class Settings:
             for item in fields(self)
             if getattr(self, item.name) is not None
         }
+
+
+def trusting(cafile: str | None, name: str) -> ssl.SSLContext:
+    """Return a context for TLS that trusts the authorities of a file, else the system's.
+
+    Raises SettingsError with ``name``, the variable that gave the file.
+    """
+    try:
+        return ssl.create_default_context(cafile=cafile or None)
+    except OSError as error:  # ssl.SSLError is one too
+        raise SettingsError(
+            f"{name}={cafile}: no certificates can be read from it: {error.strerror or error}"
+        ) from error
 
 
 def _parse_bool(text: str) -> bool:
@@ -240,6 +267,23 @@ def _check_kafka(settings: Settings) -> None:
         )
 
 
+def _check_tls(settings: Settings) -> None:
+    """Raise SettingsError for files that do not exist, and for a certificate that is not used."""
+    if "SSL" not in settings.security_protocol and settings.ssl_certfile:
+        raise SettingsError(
+            f"HOOKLINE_SSL_CERTFILE={settings.ssl_certfile} is not used:"
+            f" HOOKLINE_SECURITY_PROTOCOL={settings.security_protocol} has no TLS; write SSL"
+        )
+    if settings.ssl_keyfile and not settings.ssl_certfile:
+        raise SettingsError("HOOKLINE_SSL_CERTFILE is not set: HOOKLINE_SSL_KEYFILE needs it")
+    names = ["registry_cafile"]
+    if "SSL" in settings.security_protocol:
+        names += ["ssl_cafile", "ssl_certfile", "ssl_keyfile"]
+    for name in names:
+        if (path := getattr(settings, name)) and not Path(path).is_file():
+            raise SettingsError(f"HOOKLINE_{name.upper()}={path}: there is no such file")
+
+
 def from_env(env: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings. Raises SettingsError for a value that cannot be used."""
     values: dict[str, Any] = {}
@@ -259,9 +303,7 @@ def from_env(env: Mapping[str, str] = os.environ) -> Settings:
     _ = settings.trusted_networks  # raises where one is not usable
     if not re.fullmatch(r"([a-z][a-z0-9_]{0,30})?", settings.prefix):
         raise SettingsError("HOOKLINE_PREFIX: lower-case letters, digits and '_', or nothing")
-    cafile = settings.ssl_cafile
-    if "SSL" in settings.security_protocol and cafile and not Path(cafile).is_file():
-        raise SettingsError(f"HOOKLINE_SSL_CAFILE={cafile}: there is no such file")
+    _check_tls(settings)
     if settings.session_timeout > LONGEST_SESSION:
         raise SettingsError(f"HOOKLINE_SESSION_TIMEOUT: at most {LONGEST_SESSION:.0f} seconds")
     if settings.max_body > MAX_BODY:

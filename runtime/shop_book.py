@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -25,16 +26,24 @@ class ShopBook:
     The first load raises ShopsError where the file cannot be used. A reload that fails keeps the
     current shops and reports it in the log, on ``hookline_shops_file_broken`` and, where
     ``health`` is given, on /readyz. ``shops`` is an immutable view, replaced on reload; ``version``
-    increases with every load that succeeds.
+    increases with every load that succeeds. ``with_secrets``: for who checks proofs; others keep
+    no references to secrets, and take a file that has none.
     """
 
-    def __init__(self, path: str | os.PathLike[str], health: Health | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        health: Health | None = None,
+        *,
+        with_secrets: bool = True,
+    ) -> None:
         self.path = Path(path)
+        self._with_secrets = with_secrets
         self._health = health or Health()
         self.version = 0
         self.shops: Mapping[tuple[str, str], Shop] = {}
         self._stamp = self._current_stamp()
-        self._replace(shops.load(self.path))
+        self._replace(self._load())
 
     def get(self, source: str, shop: str) -> Shop | None:
         """Return the shop; None where it is not configured."""
@@ -48,7 +57,7 @@ class ShopBook:
         """Read the file. True if shops were replaced; False keeps the current ones."""
         self._stamp = self._current_stamp()
         try:
-            loaded = shops.load(self.path)
+            loaded = self._load()
         except ShopsError as error:
             self._keep(str(error))
             return False
@@ -65,6 +74,12 @@ class ShopBook:
     def reload_at_hangup(self) -> None:
         """Reload on SIGHUP. Call it in the main thread's loop."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload)
+
+    def _load(self) -> dict[tuple[str, str], Shop]:
+        loaded = shops.load(self.path, needs_secrets=self._with_secrets)
+        if self._with_secrets:
+            return loaded
+        return {key: replace(shop, secrets=()) for key, shop in loaded.items()}
 
     def _replace(self, loaded: dict[tuple[str, str], Shop]) -> None:
         self.shops = MappingProxyType(loaded)

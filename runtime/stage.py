@@ -93,9 +93,13 @@ class Stage(Protocol):
     raises ``MovedError`` to continue at another offset and ``RefusedError`` to stop the
     partition, and may return early, unacknowledged, once the batch is no longer current. Any
     other exception ends the process.
+
+    ``topics`` are consumed in ``group``. ``used``: every topic that the stage does something with,
+    and the right for that, as Kafka calls it; they are checked before it starts.
     """
 
     topics: tuple[Topic, ...]
+    used: Mapping[Topic, str]
     group: Group
 
     async def start(self, settings: Settings, health: Health) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -128,7 +129,7 @@ class Worker(faust.App):  # type: ignore[misc]
         self._spawn(health_server.serve(self.settings, self.health))
         try:
             await wait_for_kafka(self.settings, self.health)
-            await topics_admin.check_topics(self.settings, self.health)
+            await topics_admin.check_topics(self.settings, self.health, self.stage.used)
             await self.stage.start(self.settings, self.health)
             await super().on_start()
             self._spawn(self._watch())
@@ -146,9 +147,8 @@ class Worker(faust.App):  # type: ignore[misc]
             task.cancel()
 
     async def _watch(self) -> None:
-        topics = await topics_admin.once_kafka_answers(
-            self.settings, self.health, topics_admin.find_topics
-        )
+        find = partial(topics_admin.find_topics, topics=self.stage.topics)
+        topics = await topics_admin.once_kafka_answers(self.settings, self.health, find)
         names = [self.settings.topic(topic) for topic in self.stage.topics]
         retentions = {name: retention_ms(topics[name]) / 1000 for name in names}
         limits = self.settings.stall_timeout, self.conf.broker_rebalance_timeout

@@ -1,7 +1,7 @@
 """The shops and their settings (shops.toml).
 
 Secrets are references here (``env:NAME``, ``file:PATH`` or the value itself): only the ingress
-resolves them.
+needs and resolves them.
 """
 
 import re
@@ -87,9 +87,11 @@ def _check_source(raw: dict[str, Any], where: str) -> str:
     return str(source)
 
 
-def _check_proof(values: dict[str, Any], where: str) -> None:
+def _check_proof(values: dict[str, Any], where: str, *, needs_secrets: bool) -> None:
     secrets = values.get("secrets", ())
-    if not isinstance(secrets, list | tuple) or not 1 <= len(secrets) <= 2:  # noqa: PLR2004
+    is_left_out = "secrets" not in values and not needs_secrets
+    is_list = isinstance(secrets, list | tuple)
+    if not is_left_out and not (is_list and 1 <= len(secrets) <= 2):  # noqa: PLR2004
         raise ShopsError(f"{where}.secrets: give one secret, or two while you rotate")
     if not all(isinstance(secret, str) and secret for secret in secrets):
         raise ShopsError(f'{where}.secrets: each is text, "env:NAME" or "file:PATH"')
@@ -114,7 +116,7 @@ def _check_currency(values: dict[str, Any], where: str) -> None:
         raise ShopsError(f'{where}.currency: write the ISO 4217 code, e.g. "USD"')
 
 
-def _shop(raw: dict[str, Any], where: str) -> Shop:
+def _shop(raw: dict[str, Any], where: str, *, needs_secrets: bool) -> Shop:
     source = _check_source(raw, where)
     platform = PLATFORMS[source]
     values: dict[str, Any] = {
@@ -139,15 +141,18 @@ def _shop(raw: dict[str, Any], where: str) -> Shop:
     quota = values.get("quota", 1)
     if not isinstance(quota, int) or isinstance(quota, bool) or quota < 1:
         raise ShopsError(f"{where}.quota: write whole deliveries a second, 1 or more")
-    _check_proof(values, where)
+    _check_proof(values, where, needs_secrets=needs_secrets)
     _check_currency(values, where)
-    return Shop(**{**values, "secrets": tuple(values["secrets"])})
+    return Shop(**{**values, "secrets": tuple(values.get("secrets", ()))})
 
 
-def survey(text: str) -> tuple[dict[tuple[str, str], Shop], list[ShopsError]]:
+def survey(
+    text: str, *, needs_secrets: bool = True
+) -> tuple[dict[tuple[str, str], Shop], list[ShopsError]]:
     """Return the valid shops, and the problem of each invalid one.
 
-    Raises ShopsError if the text as a whole cannot be parsed.
+    ``needs_secrets``: a shop without ``secrets`` is invalid, as it is to the ingress. Raises
+    ShopsError if the text as a whole cannot be parsed.
     """
     try:
         raw = tomllib.loads(text)
@@ -164,7 +169,7 @@ def survey(text: str) -> tuple[dict[tuple[str, str], Shop], list[ShopsError]]:
     problems = []
     for number, entry in enumerate(entries, start=1):
         try:
-            shop = _shop(entry, f"shops[{number}]")
+            shop = _shop(entry, f"shops[{number}]", needs_secrets=needs_secrets)
         except ShopsError as error:
             problems.append(error)
             continue
@@ -176,19 +181,19 @@ def survey(text: str) -> tuple[dict[tuple[str, str], Shop], list[ShopsError]]:
     return shops, problems
 
 
-def parse(text: str) -> dict[tuple[str, str], Shop]:
+def parse(text: str, *, needs_secrets: bool = True) -> dict[tuple[str, str], Shop]:
     """Return the shops by (source, id). Raises ShopsError for the first problem."""
-    shops, problems = survey(text)
+    shops, problems = survey(text, needs_secrets=needs_secrets)
     if problems:
         raise problems[0]
     return shops
 
 
-def load(path: Path) -> dict[tuple[str, str], Shop]:
+def load(path: Path, *, needs_secrets: bool = True) -> dict[tuple[str, str], Shop]:
     """Return the shops of a file. Raises ShopsError, also if the file cannot be read."""
     text = read(path)
     try:
-        return parse(text)
+        return parse(text, needs_secrets=needs_secrets)
     except ShopsError as error:
         raise ShopsError(f"{path}: {error}") from error
 

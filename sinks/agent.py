@@ -21,7 +21,16 @@ from runtime.stage import Batch, Partition
 from runtime.worker import EXIT_CRASHED, run_worker
 from schemas.codec import Codec
 from schemas.events import Micros
-from schemas.topics import CANONICAL, CONTACTS, Group, Topic
+from schemas.topics import (
+    CANONICAL,
+    CART_SIGNALS,
+    CONTACTS,
+    DEAD_LETTERS,
+    INGRESS,
+    WEBHOOKS,
+    Group,
+    Topic,
+)
 from sinks.dead_letters.counter import LetterCounter
 from sinks.log import Log
 from sinks.outbox.relay import Relay
@@ -44,6 +53,10 @@ class Sinks:
     """The stage that writes the tables. Tests pass ``codec`` and ``clock``."""
 
     topics: tuple[Topic, ...] = CANONICAL
+    used: Mapping[Topic, str] = {
+        **dict.fromkeys((*CANONICAL, INGRESS, DEAD_LETTERS, CART_SIGNALS), "Read"),
+        WEBHOOKS: "Describe",
+    }
     group = Group.SINKS
 
     def __init__(
@@ -69,7 +82,7 @@ class Sinks:
         self._opened.push_async_callback(self._database.close)
         await self._database.run(lambda connection: check(connection, settings.sql_schema))
         if self._codec is None:
-            await topics_admin.check_topics(settings, health)
+            await topics_admin.check_topics(settings, health, self.used)
             self._codec = await load_codec(settings, health)
         learn = NewerSchemas(settings, health, self._codec).learn
         self._writer = Writer(self._database, self._codec, self._clock, learn=learn)

@@ -8,6 +8,7 @@ from aiokafka import TopicPartition
 
 from runtime import logs
 from runtime.kafka import log_reader
+from runtime.kafka.reasons import explained
 from runtime.kafka.topic_checks import partition_count
 from runtime.kafka.topics_admin import admin_client
 from runtime.settings import Settings
@@ -26,7 +27,8 @@ _READ = (WEBHOOKS, INGRESS, CART_SIGNALS, *CANONICAL)
 class Log:
     """Reads ``topics`` without a consumer group. Use as an async context manager.
 
-    Every method may raise KafkaError or OSError while Kafka is away.
+    Every method may raise KafkaError or OSError while Kafka is away, DeniedError where a right is
+    missing.
     """
 
     def __init__(self, settings: Settings, topics: Iterable[Topic] = _READ) -> None:
@@ -64,25 +66,31 @@ class Log:
 
     async def starts(self, *topics: Topic) -> dict[Partition, int]:
         """Ask for the first offset that each partition still holds."""
-        return _by_partition(
-            await log_reader.beginning_offsets(self._consumer, self._partitions(*topics))
-        )
+        async with explained(self._settings, "Describe"):
+            return _by_partition(
+                await log_reader.beginning_offsets(self._consumer, self._partitions(*topics))
+            )
 
     async def ends(self, *topics: Topic) -> dict[Partition, int]:
         """Ask for the offset after the last record of each partition."""
-        return _by_partition(
-            await log_reader.end_offsets(self._consumer, self._partitions(*topics))
-        )
+        async with explained(self._settings, "Describe"):
+            return _by_partition(
+                await log_reader.end_offsets(self._consumer, self._partitions(*topics))
+            )
 
     async def since(self, topic: Topic, milliseconds: int) -> dict[Partition, int]:
         """Find the first offset appended at or after a broker time; the end where there is none."""
-        return _by_partition(
-            await log_reader.offsets_since(self._consumer, self._partitions(topic), milliseconds)
-        )
+        async with explained(self._settings, "Describe"):
+            return _by_partition(
+                await log_reader.offsets_since(
+                    self._consumer, self._partitions(topic), milliseconds
+                )
+            )
 
     async def commits(self, group: Group) -> dict[Partition, int]:
         """Ask for the group's commits; partitions without one are left out."""
-        return _by_partition(await log_reader.group_offsets(self._admin, self._settings, group))
+        async with explained(self._settings, "Describe", of_group="Describe"):
+            return _by_partition(await log_reader.group_offsets(self._admin, self._settings, group))
 
     async def heartbeats(
         self, offsets: Mapping[int, int]
@@ -113,13 +121,15 @@ class Log:
         came for ``stalled_after`` seconds.
         """
         offsets = _by_tp(start), _by_tp(end)
-        async for fetched in log_reader.batches(self._consumer, *offsets, stalled_after):
-            yield {Partition(*tp): list(records) for tp, records in fetched.items()}
+        async with explained(self._settings, "Read"):
+            async for fetched in log_reader.batches(self._consumer, *offsets, stalled_after):
+                yield {Partition(*tp): list(records) for tp, records in fetched.items()}
 
     async def event_id(self, partition: Partition, offset: int) -> str | None:
         """Return the event id of one record; None where it was trimmed or has no event id."""
         tp = TopicPartition(partition.topic, partition.number)
-        record = await log_reader.first_record(self._consumer, tp, offset)
+        async with explained(self._settings, "Read"):
+            record = await log_reader.first_record(self._consumer, tp, offset)
         if record is None or record.offset != offset:
             return None
         return event_id(record.headers)

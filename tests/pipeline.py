@@ -14,6 +14,7 @@ import httpx
 
 from hookline.local.process import Child, free_port
 from hookline.local.supervisor import Supervisor, stop_all
+from runtime.process.own_secrets import child_environment
 from runtime.settings import Settings
 
 
@@ -36,6 +37,13 @@ class Shape:
 
 
 STAGES = ("ingest", "process", "sink")
+
+
+def command_environment(settings: Settings, command: str) -> dict[str, str]:
+    """The environment of ``hookline command``: a stage has its own secrets, others have all."""
+    if command in STAGES:
+        return child_environment(command, settings)
+    return {**os.environ, **settings.environment()}
 
 
 class Pipeline:
@@ -61,9 +69,8 @@ class Pipeline:
 
     def _child(self, name: str) -> Child:
         stage = name.partition("-")[0]
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("HOOKLINE_")}
         own = {
-            **self.settings.environment(),
+            **child_environment(stage, self.settings),
             "HOOKLINE_HEALTH_PORT": str(self.ports[name]),
             **({"HOOKLINE_PORT": str(self._hooks[name])} if name in self._hooks else {}),
             **self.shape.variables.get(stage, {}),
@@ -75,7 +82,7 @@ class Pipeline:
             name,
             [sys.executable, "-P", *entry],
             self.logs / f"{name}.log",
-            environment={**inherited, **own},
+            environment=own,
             directory=self.logs,
         )
 

@@ -56,7 +56,7 @@ async def repair(settings: Settings, missing: Mapping[int, Sequence[int]]) -> Re
         partitions = await log_reader.topic_partitions(settings)
         codec, key = await load_codec(settings), settings.contact_key.encode()
         decider = Decider(codec, ADAPTERS, key, cloudevents=settings.cloudevents)
-        shops = ShopBook(settings.shops_file)
+        shops = ShopBook(settings.shops_file, with_secrets=False)
         producer = new_producer(settings)
         await producer.start()
         sender = BatchSender(settings, Health(), producer)

@@ -4,6 +4,7 @@ import os
 import shlex
 from collections.abc import Mapping
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,15 @@ from hookline.stack_address import data_folder, find_stack
 if TYPE_CHECKING:
     from hookline.local.doctor.finding import Finding
     from hookline.local.up import UpOptions
+
+
+class Stage(StrEnum):
+    """A stage that can be added to the stack."""
+
+    INGEST = "ingest"
+    PROCESS = "process"
+    SINK = "sink"
+
 
 _PORT = "Port of the {}. [default: the previous one, else a free one]"
 
@@ -102,6 +112,10 @@ def status(
     env: Annotated[
         bool, typer.Option("--env", help="Print the stack's settings, with passwords, for a shell.")
     ] = False,
+    stage: Annotated[
+        Stage | None,
+        typer.Option(help="With --env: only what this stage needs; it refuses others' secrets."),
+    ] = None,
 ) -> None:
     """Show the processes, restarts, memory and addresses of `hookline up`.
 
@@ -111,7 +125,7 @@ def status(
     Examples:
       hookline status
       hookline status --json
-      eval "$(hookline status --env)"; hookline process
+      eval "$(hookline status --env --stage process)"; hookline process
     """
     from hookline.local.folder import Folder
 
@@ -127,7 +141,7 @@ def status(
             output.print_line(f"nothing runs in {folder.path}: `hookline up` starts a stack")
         raise typer.Exit(1)
     if env:
-        _print_environment(run)
+        _print_environment(run, None if stage is None else stage.value)
         return
     from hookline.local.status import status_of
 
@@ -209,14 +223,19 @@ def _describe_memory(run: Mapping[str, Any]) -> str:
     return f"{sum(used.values()):.0f} MB, of these {sum(kafkas):.0f} MB for the {brokers}"
 
 
-def _print_environment(run: Mapping[str, Any]) -> None:
-    """Print what `hookline process` and others need to join the stack, as shell commands."""
+def _print_environment(run: Mapping[str, Any], stage: str | None) -> None:
+    """Print what a program or a stage needs to join the stack, as shell commands."""
+    from runtime.process.own_secrets import OWNERS
+
     urls = {
         f"HOOKLINE_{name.upper()}": run[name]
         for name in ("ingress_url", "reader_url", "contacts_reader_url")
     }
     for name, value in {**run["environment"], **urls}.items():
-        print(f"export {name}={shlex.quote(value)}")
+        if stage is None or stage in OWNERS.get(name, (stage,)):
+            print(f"export {name}={shlex.quote(value)}")
+        else:
+            print(f"unset {name}")
 
 
 def _print_status(status: Mapping[str, Any]) -> None:

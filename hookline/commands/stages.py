@@ -3,8 +3,9 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -12,16 +13,22 @@ from hookline.console import output
 from hookline.console.errors import CommandError
 from runtime.settings import Settings, SettingsError, from_env, misspelt
 
+if TYPE_CHECKING:
+    from schemas.shops import Shop
+
 MAX_WORKERS = 64
 
 
 def _settings(stage: str) -> Settings:
     from runtime import logs
+    from runtime.process import own_secrets
 
     settings = from_env()
     logs.configure(settings, stage)
     for sentence in misspelt():
         logs.get("hookline.settings").warning(sentence)
+    if stage in own_secrets.STAGES:
+        own_secrets.refuse_foreign(stage)
     return settings
 
 
@@ -41,12 +48,12 @@ def error_log(stage: str, print_error: Callable[[str], None]) -> Callable[[str],
     return lambda message: logs.get("hookline").critical(message)
 
 
-def _check_shops(settings: Settings) -> None:
+def _read_shops(settings: Settings, *, needs_secrets: bool = True) -> "Collection[Shop]":
     """Read the shops file once, so that a broken one is one line and not a traceback."""
     from schemas.shops import ShopsError, load
 
     try:
-        load(Path(settings.shops_file))
+        return load(Path(settings.shops_file), needs_secrets=needs_secrets).values()
     except ShopsError as error:
         raise SettingsError(f"HOOKLINE_SHOPS_FILE: {error}") from error
 
@@ -70,7 +77,7 @@ def ingest(
       HOOKLINE_HEALTH_PORT=9100 hookline ingest --workers 4
     """
     settings = _settings("ingest")
-    _check_shops(settings)
+    _read_shops(settings)
     if workers > 1:
         from hookline.local import ingest_workers
 
@@ -92,10 +99,11 @@ def process() -> None:
       HOOKLINE_HEALTH_PORT=9101 hookline process
     """
     from processors.agent import run
+    from runtime.process.own_secrets import refuse_shop_secrets
 
     settings = _settings("process")
     settings.require_contact_key()
-    _check_shops(settings)
+    refuse_shop_secrets(_read_shops(settings, needs_secrets=False))
     run(settings)
 
 

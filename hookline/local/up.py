@@ -20,6 +20,7 @@ from hookline.local.servers import cluster
 from hookline.local.servers.server import LocalError
 from hookline.local.stack import Stack, choose_ports, is_server, port_names
 from hookline.local.supervisor import State, Supervisor
+from runtime.process.own_secrets import child_environment
 from runtime.settings import Settings
 from schemas import shops as shops_file
 
@@ -164,9 +165,6 @@ def prepare(settings: Settings, report: Report = lambda _: None) -> None:
 
 def _stages(settings: Settings, ports: Mapping[str, int], data: Path) -> list[list[Child]]:
     """Tiers in start order: the ingress starts last, and so is stopped first."""
-    inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith("HOOKLINE_")
-    }
 
     def child(name: str, command: str) -> Child:
         return Child(
@@ -175,8 +173,7 @@ def _stages(settings: Settings, ports: Mapping[str, int], data: Path) -> list[li
             [sys.executable, "-P", "-m", "hookline", command],
             data / "logs" / f"{name}.log",
             environment={
-                **inherited,
-                **settings.environment(),
+                **child_environment(command, settings),
                 "HOOKLINE_HEALTH_PORT": str(ports[_pages_name(name)]),
             },
             directory=data,

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TypeVar
 
 from aiokafka import TopicPartition
@@ -51,9 +52,8 @@ class IndexRecovery:
             self._settings, self._health, started_reader
         )
         self._opened.push_async_callback(self._reader.stop)
-        configs = await topics_admin.once_kafka_answers(
-            self._settings, self._health, topics_admin.find_topics
-        )
+        find = partial(topics_admin.find_topics, topics=OUTCOMES)
+        configs = await topics_admin.once_kafka_answers(self._settings, self._health, find)
         self._retention_ms = {
             topic.name: retention_ms(configs[self._settings.topic(topic)]) for topic in OUTCOMES
         }

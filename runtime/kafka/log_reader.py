@@ -2,16 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
+    GroupAuthorizationFailedError,
     GroupCoordinatorNotAvailableError,
     GroupLoadInProgressError,
+    KafkaTimeoutError,
     NotCoordinatorForGroupError,
+    TopicAuthorizationFailedError,
 )
 
 from runtime.kafka.reasons import explained, unseen
@@ -77,14 +80,27 @@ async def end_offsets(
     client: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
 ) -> dict[TopicPartition, int]:
     """Ask for the offset after the last record of each partition."""
-    return dict(await client.end_offsets(list(partitions)))
+    with _naming_denied(client):
+        return dict(await client.end_offsets(list(partitions)))
 
 
 async def beginning_offsets(
     client: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
 ) -> dict[TopicPartition, int]:
     """Ask for the offset of the first record that each partition still holds."""
-    return dict(await client.beginning_offsets(list(partitions)))
+    with _naming_denied(client):
+        return dict(await client.beginning_offsets(list(partitions)))
+
+
+@contextmanager
+def _naming_denied(client: AIOKafkaConsumer) -> Iterator[None]:
+    """Raise what the block may not see as such: aiokafka only runs out of time."""
+    try:
+        yield
+    except KafkaTimeoutError as error:
+        if names := client._client.cluster.unauthorized_topics:  # noqa: SLF001
+            raise TopicAuthorizationFailedError(sorted(names)) from error
+        raise
 
 
 async def offsets_since(
@@ -212,7 +228,11 @@ async def group_offsets(
     admin: AIOKafkaAdminClient, settings: Settings, group: Group
 ) -> dict[TopicPartition, int]:
     """Ask for a group's committed offsets; partitions without a commit are left out."""
-    offsets = await admin.list_consumer_group_offsets(f"{settings.prefix}{group}")
+    name = f"{settings.prefix}{group}"
+    try:
+        offsets = await admin.list_consumer_group_offsets(name)
+    except GroupAuthorizationFailedError as error:
+        raise GroupAuthorizationFailedError(name) from error  # aiokafka's is a whole sentence
     return {tp: commit.offset for tp, commit in offsets.items() if commit.offset >= 0}
 
 

@@ -6,6 +6,7 @@ append the batch again.
 """
 
 import asyncio
+import contextlib
 import math
 import os
 from collections.abc import Callable, Iterable
@@ -18,6 +19,7 @@ from aiokafka.errors import (
     KafkaTimeoutError,
     MessageSizeTooLargeError,
     TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
 )
 
 from runtime import logs
@@ -40,6 +42,10 @@ QUEUE_MS = 40_000
 acknowledgements of its replicas. An answer of a connection has ``settings.ANSWER_MS``."""
 PATIENCE = 5.0
 """Seconds without an answer between two warnings."""
+_LOOK_UP = 2.0
+"""Seconds to look up a topic before the first record."""
+SHOWN = 5.0
+"""Seconds for which a missing right is shown on /readyz before the process exits."""
 EXIT_UNANSWERED = 71
 
 
@@ -80,6 +86,17 @@ async def started_producer(settings: Settings, health: Health) -> AIOKafkaProduc
     return await wait_until(
         health, "kafka", start, (KafkaError, OSError), str, final=DeniedError, longest_pause=2.0
     )
+
+
+async def require_visible(producer: AIOKafkaProducer, names: Iterable[str]) -> None:
+    """Raise TopicAuthorizationFailedError for a topic that we may not even see.
+
+    Write implies Describe, so it lacks both. Topics that do not exist yet are left to the sends.
+    """
+    for name in names:
+        with contextlib.suppress(TimeoutError, UnknownTopicOrPartitionError):
+            async with asyncio.timeout(_LOOK_UP):
+                await producer.partitions_for(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +186,7 @@ class BatchSender:
             except KafkaTimeoutError as error:  # not queued, so nothing of it was sent
                 self._report_waiting(error)
             except KafkaError as error:
-                self._give_up(name, error)
+                await self._give_up(name, error)
             else:
                 return future
         return None
@@ -189,16 +206,20 @@ class BatchSender:
             except MessageSizeTooLargeError:
                 return None
             except KafkaError as error:
-                self._give_up(f"{self._settings.prefix}{batch.topic}", error)
+                await self._give_up(f"{self._settings.prefix}{batch.topic}", error)
             else:
                 self._health.met("produce")
                 return answer
 
-    def _give_up(self, topic: str, error: KafkaError) -> NoReturn:
-        if isinstance(error, TopicAuthorizationFailedError):
+    async def _give_up(self, topic: str, error: KafkaError) -> NoReturn:
+        is_denied = isinstance(error, TopicAuthorizationFailedError)
+        if is_denied:
             error = TopicAuthorizationFailedError(topic)  # aiokafka's does not always name it
-        why = explanation(error, self._settings, "Write")
-        log.critical("fatal producer error; exiting", error=why or repr(error))
+        why = explanation(error, self._settings, "Write") or repr(error)
+        log.critical("fatal producer error; exiting", error=why)
+        if is_denied:  # the next start would meet the same: whoever looks shall see why
+            self._health.waiting("produce", why)
+            await asyncio.sleep(SHOWN)
         os._exit(EXIT_UNANSWERED)
 
     def _report_waiting(self, error: BaseException) -> None:

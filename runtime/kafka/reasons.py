@@ -7,6 +7,7 @@ refusal names the principal, the right and the resource.
 
 import asyncio
 import os
+import shlex
 import ssl
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -31,6 +32,8 @@ from runtime.settings import Settings
 
 _TRY_MS = 3000
 _AWAY = "does not answer"
+_OUR_CERTIFICATE = ("CERTIFICATE", "UNKNOWN_CA", "UNKNOWN CA", "HANDSHAKE_FAILURE")
+"""What the alerts are called with which a broker refuses ours, or that there is none."""
 _CREDENTIALS = (AuthenticationFailedError, SaslAuthenticationFailed)
 _MECHANISM = (UnsupportedSaslMechanismError, IllegalSaslStateError)
 DENIED = (
@@ -55,17 +58,20 @@ class DeniedError(KafkaError):  # type: ignore[misc]
 
 
 @asynccontextmanager
-async def explained(settings: Settings, operation: str) -> AsyncIterator[None]:
+async def explained(
+    settings: Settings, operation: str, of_group: str = "Read"
+) -> AsyncIterator[None]:
     """Raise Kafka's refusals in the block as UnreachableError or DeniedError.
 
-    ``operation``: what the block does to a topic, as Kafka's rights are called (``Read``).
+    ``operation``: what the block does to a topic, as Kafka's rights are called (``Read``);
+    ``of_group``: what it does to a group.
     """
     try:
         yield
     except (UnreachableError, DeniedError):
         raise
     except DENIED as error:
-        raise DeniedError(denied(error, settings, operation)) from error
+        raise DeniedError(denied(error, settings, operation, of_group)) from error
     except (KafkaConnectionError, NodeNotReadyError) as error:
         raise UnreachableError(await why_unreachable(settings)) from error
 
@@ -77,23 +83,26 @@ def explanation(error: BaseException, settings: Settings, operation: str = "Read
     return sentence(error)
 
 
-def unseen(settings: Settings) -> str:
+def unseen(settings: Settings, right: str = "Describe") -> str:
     """Return what else may be meant by a topic that is not listed, where users have rights."""
     if settings.security_protocol == "PLAINTEXT":
         return ""
-    return f" (or grant {principal(settings)} Describe on it: what it may not see is not listed)"
+    return f" (or grant {principal(settings)} {right} on it: what it may not see is not listed)"
 
 
 def principal(settings: Settings) -> str:
     """Return who we are to the brokers, as rights are granted to it."""
-    is_known = settings.security_protocol.startswith("SASL") and settings.sasl_username
-    return f"User:{settings.sasl_username}" if is_known else "User:ANONYMOUS"
+    if settings.security_protocol.startswith("SASL") and settings.sasl_username:
+        return f"User:{settings.sasl_username}"
+    if settings.security_protocol == "SSL" and settings.ssl_certfile:
+        return f"User:<subject of {settings.ssl_certfile}>"  # as the brokers map it
+    return "User:ANONYMOUS"
 
 
-def denied(error: BaseException, settings: Settings, operation: str) -> str:
+def denied(error: BaseException, settings: Settings, operation: str, of_group: str = "Read") -> str:
     """Return the sentence for a missing right. ``operation``: of a topic, where one is named."""
     if isinstance(error, GroupAuthorizationFailedError):
-        return _lacks(settings, "Read", "group", _names(error.args))
+        return _lacks(settings, of_group, "group", _names(error.args))
     if isinstance(error, TopicAuthorizationFailedError):
         return _lacks(settings, operation, "topic", _names(error.args))
     if operation == "Write":
@@ -104,14 +113,15 @@ def denied(error: BaseException, settings: Settings, operation: str) -> str:
     return _lacks(settings, operation, "cluster", "")
 
 
-_RIGHTS = "docs/operating.md lists the rights of each stage"
+_RIGHTS = "`hookline acls` prints the rights of each stage"
 
 
 def _lacks(settings: Settings, operation: str, kind: str, names: str) -> str:
     who, resource = principal(settings), f"{kind} {names}".strip()
     return (
         f"Kafka refuses {who}: it lacks the right {operation} on the {resource}; grant it with"
-        f" `kafka-acls --add --allow-principal {who} --operation {operation} --{resource}`;"
+        f" `kafka-acls --add --allow-principal {shlex.quote(who)} --operation {operation}"
+        f" --{resource}`;"
         f" {_RIGHTS}"
     )
 
@@ -177,22 +187,34 @@ def _why(error: BaseException, settings: Settings, broker: str) -> str:
             f"Kafka at {broker} does not offer {protocol} with {settings.sasl_mechanism}: check"
             " HOOKLINE_SASL_MECHANISM and HOOKLINE_SECURITY_PROTOCOL"
         )
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return (
-            f"Kafka's certificate at {broker} is not trusted ({error.verify_message}): set"
-            " HOOKLINE_SSL_CAFILE to the authority that signed it"
-        )
     if isinstance(error, ssl.SSLError):
-        return f"Kafka at {broker} does not speak TLS there: check HOOKLINE_SECURITY_PROTOCOL"
+        return _why_no_tls(error, broker)
     if isinstance(error, KafkaConnectionError | ConnectionResetError):
+        wants, also = "TLS or a user", ""
+        if "SSL" in protocol:  # of TLS 1.3 the refusal of a certificate is only a closed connection
+            wants, also = "a user, or a certificate other than ours", " and HOOKLINE_SSL_CERTFILE"
         return (
-            f"Kafka closes the connection at {broker}: its listener may want TLS or a user; check"
-            f" HOOKLINE_SECURITY_PROTOCOL ({protocol} now)"
+            f"Kafka closes the connection at {broker}: its listener may want {wants}; check"
+            f" HOOKLINE_SECURITY_PROTOCOL ({protocol} now){also}"
         )
     reason = "no answer in time" if isinstance(error, TimeoutError) else _plain(error)
     return (
         f"Kafka does not answer at {broker} ({reason}): is it running, is HOOKLINE_BROKERS right?"
     )
+
+
+def _why_no_tls(error: ssl.SSLError, broker: str) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"Kafka's certificate at {broker} is not trusted ({error.verify_message}): set"
+            " HOOKLINE_SSL_CAFILE to the authority that signed it"
+        )
+    if any(word in str(error).upper() for word in _OUR_CERTIFICATE):
+        return (
+            f"Kafka at {broker} does not take our certificate: set HOOKLINE_SSL_CERTFILE and"
+            " HOOKLINE_SSL_KEYFILE to one that an authority of the broker's has signed"
+        )
+    return f"Kafka at {broker} does not speak TLS there: check HOOKLINE_SECURITY_PROTOCOL"
 
 
 def _plain(error: BaseException) -> str:

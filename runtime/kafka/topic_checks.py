@@ -1,5 +1,6 @@
 """Requirements on topics, as pure functions: every refusal is tested without a broker."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runtime.kafka.reasons import unseen
@@ -11,6 +12,9 @@ MIN_IN_SYNC = 2
 _DAY_MS = 24 * 3600 * 1000
 WINDOW_MS = 72 * 3600 * 1000
 """The dedupe window, by which outcomes must outlive raw records, in milliseconds."""
+
+ANY: Mapping[Topic, str] = dict.fromkeys(ALL, "Describe")
+"""All topics, for who only looks at them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,12 @@ def partition_count(topic: Topic, settings: Settings) -> int:
     return settings.partitions if topic.pipeline else 1
 
 
-def compare(existing: dict[str, BrokerTopic], settings: Settings) -> list[str]:
-    """List the problems of topics (by name on the broker), each with its remedy.
+def compare(
+    existing: dict[str, BrokerTopic], settings: Settings, topics: Mapping[Topic, str] = ANY
+) -> list[str]:
+    """List the problems of these topics (by name on the broker), each with its remedy.
+
+    ``topics``: with the right that we need on each, to be named where it is not to be seen.
 
     Partitions that somebody added to a topic are none: ``partition_counts.py`` leaves them out.
     The setting itself is wrong where no topic of the pipeline has as many.
@@ -61,13 +69,13 @@ def compare(existing: dict[str, BrokerTopic], settings: Settings) -> list[str]:
     problems = []
     is_setting_right = any(
         existing[name].partitions == settings.partitions
-        for topic in ALL
+        for topic in topics
         if topic.pipeline and (name := settings.topic(topic)) in existing
     )
-    for topic in ALL:
+    for topic, right in topics.items():
         name = settings.topic(topic)
         if name not in existing:
-            hint = unseen(settings)
+            hint = unseen(settings, right)
             problems.append(f"{name} is missing: run `hookline topics create`{hint}")
             continue
         may_have_more = is_setting_right or not topic.pipeline

@@ -1,7 +1,7 @@
 """Topics on the broker: created as declared, checked before a stage starts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -18,7 +18,13 @@ from aiokafka.errors import (
 from runtime.health import Health, wait_until
 from runtime.kafka.reasons import DeniedError, explained, explanation
 from runtime.kafka.silent_brokers import avoid_silent_brokers
-from runtime.kafka.topic_checks import BrokerTopic, compare, partition_count, topic_configs
+from runtime.kafka.topic_checks import (
+    ANY,
+    BrokerTopic,
+    compare,
+    partition_count,
+    topic_configs,
+)
 from runtime.settings import Settings
 from schemas.topics import ALL, Topic
 
@@ -52,7 +58,7 @@ async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]
     """Connect an admin client. Raises UnreachableError where no broker can be used, DeniedError."""
     client = AIOKafkaAdminClient(**settings.kafka())
     avoid_silent_brokers(client._client)  # noqa: SLF001
-    async with explained(settings, "Describe"):
+    async with explained(settings, "Describe", of_group="Describe"):
         try:
             await client.start()
             yield client
@@ -151,35 +157,37 @@ async def _wait_for_leaders(client: AIOKafkaAdminClient, settings: Settings) -> 
         await asyncio.sleep(0.1)
 
 
-async def check_topics(settings: Settings, health: Health | None = None) -> None:
-    """Raise TopicsError unless every topic is as the pipeline needs it.
+async def check_topics(
+    settings: Settings, health: Health | None = None, topics: Mapping[Topic, str] = ANY
+) -> None:
+    """Raise TopicsError unless each of these topics is as the pipeline needs it.
 
     With ``health`` Kafka is waited for and shown there; without it KafkaError or OSError is
-    raised. DeniedError in both cases.
+    raised. DeniedError in both cases. ``topics``: with the right that is needed on each.
     """
+
+    async def known(settings: Settings) -> dict[str, BrokerTopic]:
+        async with admin_client(settings) as client:
+            return await _once_known(client, settings, _KNOWN_WITHIN, tuple(topics))
+
     if health is None:
-        existing = await _known_topics(settings)
+        existing = await known(settings)
     else:
-        existing = await once_kafka_answers(settings, health, _known_topics)
-    if problems := compare(existing, settings):
+        existing = await once_kafka_answers(settings, health, known)
+    if problems := compare(existing, settings, topics):
         raise TopicsError(problems)
 
 
-async def find_topics(settings: Settings) -> dict[str, BrokerTopic]:
-    """Look up our topics that exist on the broker, by their names there."""
+async def find_topics(settings: Settings, topics: Iterable[Topic] = ALL) -> dict[str, BrokerTopic]:
+    """Look up those of these topics that exist on the broker, by their names there."""
     async with admin_client(settings) as client:
-        return await _find(client, settings)
-
-
-async def _known_topics(settings: Settings) -> dict[str, BrokerTopic]:
-    async with admin_client(settings) as client:
-        return await _once_known(client, settings, _KNOWN_WITHIN)
+        return await _find(client, settings, topics)
 
 
 async def _once_known(
-    client: AIOKafkaAdminClient, settings: Settings, within: float
+    client: AIOKafkaAdminClient, settings: Settings, within: float, topics: Sequence[Topic] = ALL
 ) -> dict[str, BrokerTopic]:
-    """Look up our topics until all are found: the brokers learn of new ones one after another.
+    """Look up topics until all are found: the brokers learn of new ones one after another.
 
     After ``within`` seconds some may be missing.
     """
@@ -187,12 +195,12 @@ async def _once_known(
     deadline = clock() + within
     while True:
         try:
-            existing = await _find(client, settings)
+            existing = await _find(client, settings, topics)
         except UnknownTopicOrPartitionError:  # listed by one broker, not yet known to the next
             if clock() > deadline:
                 raise
         else:
-            if clock() > deadline or all(settings.topic(topic) in existing for topic in ALL):
+            if clock() > deadline or all(settings.topic(topic) in existing for topic in topics):
                 return existing
         await asyncio.sleep(0.1)
 
@@ -208,9 +216,11 @@ async def _partitions(client: AIOKafkaAdminClient) -> dict[str, list[dict[str, A
     return {topic["topic"]: topic["partitions"] for topic in await client.describe_topics()}
 
 
-async def _find(client: AIOKafkaAdminClient, settings: Settings) -> dict[str, BrokerTopic]:
+async def _find(
+    client: AIOKafkaAdminClient, settings: Settings, topics: Iterable[Topic]
+) -> dict[str, BrokerTopic]:
     existing = await _partitions(client)
-    names = [settings.topic(topic) for topic in ALL if settings.topic(topic) in existing]
+    names = [settings.topic(topic) for topic in topics if settings.topic(topic) in existing]
     if not names:
         return {}
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]

@@ -8,9 +8,10 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from runtime.settings import Settings
+from runtime.settings import Settings, trusting
 
 _TIMEOUT = 5.0
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -26,6 +27,13 @@ class SchemaMissingError(RegistryError):
     """The registry does not have a schema or a subject."""
 
 
+def shown(url: str) -> str:
+    """Return a URL without the user and password that it may hold."""
+    scheme, separator, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
+
+
 class RegistryClient:
     """The registry's HTTP API, as far as it is used. Use as an async context manager.
 
@@ -36,6 +44,7 @@ class RegistryClient:
     def __init__(self, settings: Settings) -> None:
         self._url = settings.registry_url.rstrip("/")
         host = urlsplit(self._url)
+        self._shown = shown(self._url)
         auth = None
         if settings.registry_username is not None:
             auth = (settings.registry_username, settings.registry_password or "")
@@ -44,7 +53,7 @@ class RegistryClient:
             auth=auth,
             timeout=_TIMEOUT,
             trust_env=host.hostname not in _LOOPBACK,  # proxies do not apply to this machine
-            verify=ssl.create_default_context(cafile=settings.ssl_cafile) if secure else True,
+            verify=_trusting(settings) if secure else True,
             headers={"Accept": "application/vnd.schemaregistry.v1+json, application/json"},
         )
 
@@ -60,8 +69,13 @@ class RegistryClient:
             async with asyncio.timeout(2 * _TIMEOUT):
                 response = await self._http.request(method, f"{self._url}{path}", json=body)
         except (httpx.TransportError, TimeoutError) as error:
+            if _UNTRUSTED in str(error):
+                raise RegistryAwayError(
+                    f"the registry's certificate at {self._shown} is not trusted: set"
+                    " HOOKLINE_REGISTRY_CAFILE to the authority that signed it"
+                ) from error
             raise RegistryAwayError(
-                f"no registry answers at {self._url} ({type(error).__name__}): "
+                f"no registry answers at {self._shown} ({type(error).__name__}): "
                 "is it running, is HOOKLINE_REGISTRY_URL right?"
             ) from error
         status = response.status_code
@@ -82,7 +96,7 @@ class RegistryClient:
             return response.json() if response.content else None
         except json.JSONDecodeError as error:
             raise RegistryError(
-                f"{self._url} is not the Confluent API: set HOOKLINE_REGISTRY_URL to its "
+                f"{self._shown} is not the Confluent API: set HOOKLINE_REGISTRY_URL to its "
                 "base (Apicurio: http://host:port/apis/ccompat/v7)"
             ) from error
 
@@ -107,3 +121,9 @@ class RegistryClient:
         """Set the level at which the registry checks new versions of a subject."""
         path = f"/config/{quote(subject, safe='')}"
         await self._request("PUT", path, {"compatibility": compatibility_level})
+
+
+def _trusting(settings: Settings) -> ssl.SSLContext:
+    if settings.registry_cafile:
+        return trusting(settings.registry_cafile, "HOOKLINE_REGISTRY_CAFILE")
+    return trusting(settings.ssl_cafile, "HOOKLINE_SSL_CAFILE")

@@ -1,7 +1,8 @@
 """Counts the dead letters in the log: every letter once, through kills and restarts.
 
 The letters stay in their topic for a month, the counts in the tables for good. Nothing waits for
-the counter: while Kafka is away, the counts are late.
+the counter: while Kafka is away, the counts are late. Only a right that is missing is shown as a
+condition of the sink: no waiting ends it.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from aiokafka.errors import KafkaError
 
 from runtime import logs
 from runtime.health import Health
+from runtime.kafka.reasons import DeniedError
 from runtime.settings import Settings
 from runtime.stage import Partition
 from schemas.topics import DEAD_LETTERS
@@ -47,9 +49,12 @@ class LetterCounter:
                 except (KafkaError, OSError, psycopg.Error) as error:
                     # Never the end of the process: the tables do not depend on these counts.
                     self._warn(str(error) or type(error).__name__)
+                    if isinstance(error, DeniedError):
+                        self._health.waiting(_WARNING, str(error))
                     await self._close_log()
                 else:
                     self._health.clear_warning(_WARNING)
+                    self._health.met(_WARNING)
                 await asyncio.sleep(self._settings.sweep_interval)
         finally:
             await self._close_log()

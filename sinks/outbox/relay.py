@@ -13,13 +13,18 @@ from uuid import UUID
 
 import msgspec
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+)
 from aiokafka.partitioner import murmur2
 from psycopg import AsyncConnection
 
 from runtime import logs, metrics
 from runtime.health import Health
 from runtime.kafka.producer import new_producer
+from runtime.kafka.reasons import explained, explanation
 from runtime.settings import Settings
 from schemas.codec import Codec
 from schemas.events import CartSignal
@@ -75,6 +80,7 @@ class Relay:
         self._leader = Leader(settings, health, "signals")
         self._producer: AIOKafkaProducer | None = None
         self._term = 0  # the leader's term in which the topic was last read back
+        self._is_denied = False  # until a signal is acknowledged
 
     async def run(self) -> None:
         """Relay until cancelled."""
@@ -96,13 +102,18 @@ class Relay:
             self._term = term
             unsent = await self._leader.run(_unsent)
         if not unsent:
+            self._allowed()
             if unsent is None:
                 metrics.unset(metrics.SIGNALS_WAITING)  # the leader counts them
             return 0
         producer = await self._ready_producer()
         sending = [await self._send(producer, row.signal) for row in unsent]
-        for acknowledged in sending:
-            await self._acknowledged(acknowledged)
+        try:
+            for acknowledged in sending:
+                await self._acknowledged(acknowledged)
+        except TopicAuthorizationFailedError as error:
+            await self._start_over(sending, error)
+            return 0
         if await self._leader.run(partial(_mark, unsent)) is None:
             return 0  # another relay leads now, and reads back what was not marked
         for row in unsent:
@@ -147,11 +158,19 @@ class Relay:
     async def _start_producer(self) -> AIOKafkaProducer:
         producer = new_producer(self._settings)
         try:
-            await producer.start()
+            async with explained(self._settings, "Write"):
+                await self._start(producer)
         except (KafkaError, OSError):
             await producer.stop()
             raise
         return producer
+
+    async def _start(self, producer: AIOKafkaProducer) -> None:
+        try:
+            await producer.start()
+        except ClusterAuthorizationFailedError as error:
+            # Asked of who may write to no topic: this is the only one of the sinks'.
+            raise TopicAuthorizationFailedError(self._topic) from error
 
     async def _send(self, producer: AIOKafkaProducer, signal: CartSignal) -> "asyncio.Future[Any]":
         """Queue a signal, in its turn; waits where the topic has no leader or the queue is full."""
@@ -165,7 +184,18 @@ class Relay:
             if not acknowledged.done():
                 await self._wait("a signal is not acknowledged yet")
         acknowledged.result()
-        self._health.met(_CONDITION)
+        self._allowed()
+
+    async def _start_over(self, sending: "list[asyncio.Future[Any]]", error: KafkaError) -> None:
+        """Show the missing right, and read back before the next attempt what was appended.
+
+        The sequence numbers of what was refused are used up: this producer can send no more.
+        """
+        await asyncio.wait(sending)
+        if self._producer is not None:
+            await self._producer.stop()  # every send is answered: nothing is flushed
+        self._producer, self._term, self._is_denied = None, 0, True
+        await self._wait(explanation(error, self._settings, "Write") or repr(error))
 
     async def _retry(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
         """Repeat an attempt until Kafka is available; return its result."""
@@ -173,10 +203,16 @@ class Relay:
             try:
                 result = await attempt()
             except (KafkaError, OSError) as error:
-                await self._wait(str(error) or repr(error))
+                why = explanation(error, self._settings, "Write") or str(error) or repr(error)
+                await self._wait(why)
             else:
-                self._health.met(_CONDITION)
+                if not self._is_denied:
+                    self._health.met(_CONDITION)
                 return result
+
+    def _allowed(self) -> None:
+        self._is_denied = False
+        self._health.met(_CONDITION)
 
     async def _wait(self, reason: str) -> None:
         if self._health.unmet.get(_CONDITION) != reason:  # once, not in every attempt

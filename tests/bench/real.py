@@ -21,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from hookline.local.process import Child, free_port, tail
 from hookline.local.stack import NAMES, choose_ports
 from runtime.kafka.producer import new_producer
+from runtime.process.own_secrets import STAGES, child_environment
 from runtime.settings import Settings
 from schemas.topics import WEBHOOKS, Group, Topic
 from tests.bench.bodies import SHOPS_TOML, Record
@@ -151,16 +152,15 @@ class Program:
         self.is_paused = False
         self.port = free_port()
         self._cores = bench.cores.stage if cores is None else cores
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("HOOKLINE_")}
         self._pages_port = self.port if pages_port is None else pages_port
-        told = replace(settings, port=self.port, health_port=self._pages_port).environment()
+        told = replace(settings, port=self.port, health_port=self._pages_port)
         Path(settings.state_dir).mkdir(parents=True, exist_ok=True)
         self.log = bench.folder / "logs" / f"{time.monotonic_ns()}-{name}.log"
         self._child = Child(
             name,
             [sys.executable, *command],
             self.log,
-            environment={**inherited, **told, "PYTHONPATH": str(ROOT)},
+            environment={**_environment(name, told), "PYTHONPATH": str(ROOT)},
             directory=bench.folder,
         )
 
@@ -228,6 +228,13 @@ class Program:
         """Go on."""
         self._child.signal(signal.SIGCONT)
         self.is_paused = False
+
+
+def _environment(name: str, settings: Settings) -> dict[str, str]:
+    if name in STAGES:
+        return child_environment(name, settings)
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("HOOKLINE_")}
+    return {**inherited, **settings.environment()}
 
 
 def stage(bench: Bench, name: str, settings: Settings, cores: Any = None) -> Program:

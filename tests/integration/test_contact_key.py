@@ -1,7 +1,6 @@
 """The key of e-mail hashes belongs to the log: a processor of another one does not start."""
 
 import asyncio
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from runtime.registry import schema_ids
 from runtime.settings import Settings
 from tests import senders
 from tests.conftest import LiveStack, discard, run_apart
-from tests.pipeline import Pipeline, Shape, prepared
+from tests.pipeline import Pipeline, Shape, command_environment, prepared
 from tests.raw import Raw, append, outcomes, wait_for_outcomes
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
@@ -60,7 +59,7 @@ def on_a_new_machine(settings: Settings, key: str, folder: Path) -> Settings:
 def hookline(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-P", "-m", "hookline", *arguments],
-        env={**os.environ, **settings.environment()},
+        env=command_environment(settings, arguments[0]),
         capture_output=True,
         text=True,
         timeout=120,

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import time
@@ -24,7 +23,7 @@ from schemas import envelopes
 from schemas.topics import WEBHOOKS
 from tests import senders
 from tests.conftest import LiveStack
-from tests.pipeline import Pipeline, Shape, prepared
+from tests.pipeline import Pipeline, Shape, command_environment, prepared
 from tests.raw import Raw, append, outcomes, wait_for_outcomes
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
@@ -101,7 +100,7 @@ def said(pipeline: Pipeline, word: str) -> str:
 def hookline(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-P", "-m", "hookline", *arguments],
-        env={**os.environ, **settings.environment()},
+        env=command_environment(settings, arguments[0]),
         capture_output=True,
         text=True,
         timeout=120,

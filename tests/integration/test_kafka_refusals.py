@@ -1,6 +1,6 @@
 """What Kafka refuses, said in one sentence: users, listeners and rights, on a broker that has them.
 
-The rights granted here are those of docs/operating.md; each test takes one away.
+The rights granted here are those of `hookline acls`; each test takes one away.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from hookline.acls.rights import rights as table
 from hookline.local.process import free_port
 from ingest.publisher import KafkaPublisher, NotSentError, Record
 from runtime import contact_key
@@ -23,12 +24,9 @@ from runtime.registry import schema_ids
 from runtime.settings import Settings
 from schemas.topics import (
     CANONICAL,
-    CART_SIGNALS,
-    DEAD_LETTERS,
     DECISIONS,
     INGRESS,
     ORDERS,
-    OUTCOMES,
     WEBHOOKS,
     Group,
 )
@@ -83,25 +81,8 @@ def user(admin: Settings, broker: SecuredKafka) -> Settings:
 
 
 def grant(rights: Rights, settings: Settings, *stages: str) -> None:
-    """Grant what docs/operating.md lists for these stages, and no more."""
-    group = f"{settings.prefix}{{}}".format
-    if "ingest" in stages:
-        for topic in (WEBHOOKS, INGRESS):
-            rights.allow(TOPIC, settings.topic(topic), "WRITE")
-    if "process" in stages or "sink" in stages:
-        every = f"{settings.prefix}hookline."
-        rights.allow(TOPIC, every, "DESCRIBE", "DESCRIBE_CONFIGS", prefixed=True)
-    if "process" in stages:
-        rights.allow(TOPIC, settings.topic(WEBHOOKS), "READ")
-        rights.allow(GROUP, group(Group.PROCESSORS), "READ")
-        for topic in (*OUTCOMES, DECISIONS):
-            rights.allow(TOPIC, settings.topic(topic), "READ", "WRITE")
-    if "sink" in stages:
-        for topic in (*CANONICAL, INGRESS, WEBHOOKS, DEAD_LETTERS):
-            rights.allow(TOPIC, settings.topic(topic), "READ")
-        rights.allow(TOPIC, settings.topic(CART_SIGNALS), "READ", "WRITE")
-        rights.allow(GROUP, group(Group.SINKS), "READ")
-        rights.allow(GROUP, group(Group.PROCESSORS), "DESCRIBE")
+    """Grant what the table has for these stages, and no more."""
+    rights.grant(*(right for stage in stages for right in table(stage, settings.prefix)))
 
 
 @pytest.fixture

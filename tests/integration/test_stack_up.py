@@ -69,6 +69,25 @@ def pids(shown: dict[str, Any]) -> dict[str, int]:
     return {process["name"]: process["pid"] for process in shown["processes"]}
 
 
+def secrets_are_where_they_belong(data: Path, shown: dict[str, Any], key: str) -> None:
+    """Each stage has its own; none is in a command line, a log or what the commands print."""
+    run = json.loads((data / "run.json").read_text())
+    assert run["environment"]["HOOKLINE_CONTACT_KEY"] == key
+    database = run["environment"]["HOOKLINE_DATABASE_URL"]
+    holders: dict[str, set[str]] = {key: set(), database: set()}
+    for name, pid in pids(shown).items():
+        process = psutil.Process(pid)
+        assert key not in " ".join(process.cmdline())
+        for secret, names in holders.items():
+            if secret in process.environ().values():
+                names.add(name)
+    assert holders == {key: {"process-1", "process-2"}, database: {"sink"}}
+    said = hookline("status", "--json", "--data", str(data)).stdout
+    said += hookline("doctor", "--json", "--data", str(data)).stdout
+    said += "".join(log.read_text(errors="replace") for log in (data / "logs").glob("*.log"))
+    assert key not in said
+
+
 def test_a_stack_lives_through_kills_and_goes_on_with_its_data(data: Path) -> None:
     shown = up(data)
     assert [process["name"] for process in shown["processes"]] == [
@@ -80,6 +99,7 @@ def test_a_stack_lives_through_kills_and_goes_on_with_its_data(data: Path) -> No
     assert (data / "run.json").stat().st_mode & 0o077 == 0
     assert (data / "contact_key").stat().st_mode & 0o077 == 0
     key = (data / "contact_key").read_text()
+    secrets_are_where_they_belong(data, shown, key)
 
     second = hookline("up", "--data", str(data))
     assert second.returncode == 1
@@ -120,10 +140,11 @@ def test_a_stack_lives_through_kills_and_goes_on_with_its_data(data: Path) -> No
 
 
 def exported(data: Path) -> dict[str, str]:
-    """The environment of a shell after `eval "$(hookline status --env)"`."""
+    """The environment of a shell after `eval "$(hookline status --env --stage process)"`."""
+    status = f"{sys.executable} -m hookline status --env --stage process"
     ended = subprocess.run(
-        ["bash", "--norc", "-c", f'eval "$({sys.executable} -m hookline status --env)"; env -0'],
-        env={**environment(), "HOOKLINE_DATA": str(data)},
+        ["bash", "--norc", "-c", f'eval "$({status})"; env -0'],
+        env={**environment(), "HOOKLINE_DATA": str(data), "HOOKLINE_READER_URL": "of before"},
         capture_output=True,
         text=True,
         check=True,

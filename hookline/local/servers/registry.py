@@ -19,6 +19,10 @@ class Registry(Server):
         """The base URL of the Confluent-compatible API."""
         return f"http://127.0.0.1:{self.port}/apis/ccompat/v7"
 
+    def options(self) -> list[str]:
+        """Return the options that say how it listens."""
+        return [f"-Dquarkus.http.port={self.port}"]
+
     def prepare(self) -> Child:
         """Describe the process; it creates its database file."""
         home = fetch.ensure(fetch.REGISTRY)
@@ -29,7 +33,6 @@ class Registry(Server):
             self.directory / "tmp",
             [
                 "-Dquarkus.http.host=127.0.0.1",
-                f"-Dquarkus.http.port={self.port}",
                 # Any port for its management pages, which are not used.
                 "-Dquarkus.management.host=127.0.0.1",
                 "-Dquarkus.management.port=0",
@@ -39,6 +42,7 @@ class Registry(Server):
                 "-Dquarkus.log.console.color=false",
                 "-Dapicurio.storage.sql.kind=h2",
                 f"-Dapicurio.datasource.url={database}",
+                *self.options(),
                 "-jar",
                 str(home / "quarkus-run.jar"),
             ],

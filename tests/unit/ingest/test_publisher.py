@@ -11,6 +11,7 @@ from aiokafka.errors import (
     KafkaTimeoutError,
     MessageSizeTooLargeError,
     OutOfOrderSequenceNumber,
+    TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
 )
 from msgspec.structs import replace
@@ -33,7 +34,8 @@ class Producer:
         self.refuses_send: Exception | None = None
         self.batches: list[tuple[str, int, list[dict[str, Any]]]] = []
         self.futures: list[asyncio.Future[Any]] = []
-        self.asked = 0
+        self.asked: list[str] = []
+        self.unseen: list[str] = []
         self.partitions = 12
         self.stopped = 0
 
@@ -44,8 +46,11 @@ class Producer:
     async def stop(self) -> None:
         self.stopped += 1
 
-    async def partitions_for(self, _topic: str) -> set[int]:
-        self.asked += 1
+    async def partitions_for(self, topic: str) -> set[int]:
+        self.asked.append(topic)
+        if topic in self.unseen:
+            self.unseen.remove(topic)
+            raise TopicAuthorizationFailedError(topic)
         return set(range(self.partitions))
 
     def create_batch(self) -> Batch:
@@ -91,6 +96,7 @@ async def connected(producer: Producer, fatal: list[str]) -> KafkaPublisher:
     made = KafkaPublisher(Settings(), fatal.append)
     await made.connect()
     assert made._producer is producer
+    producer.asked.clear()
     return made
 
 
@@ -109,6 +115,24 @@ async def test_kafka_is_waited_for_as_long_as_it_takes(
     made = KafkaPublisher(Settings(), fatal.append)
     await made.connect()
     assert (producer.refuses_start, producer.stopped, fatal) == ([], 3, [])
+
+
+@pytest.mark.parametrize("topic", [WEBHOOKS.name, INGRESS.name])
+async def test_a_right_to_write_that_is_missing_from_the_start_is_waited_for(
+    producer: Producer, fatal: list[str], monkeypatch: pytest.MonkeyPatch, topic: str
+) -> None:
+    seen: list[str] = []
+    producer.unseen = [topic, topic]
+    made = KafkaPublisher(Settings(), fatal.append)
+
+    async def paused(_seconds: float) -> None:
+        seen.append(made.obstacle)
+
+    monkeypatch.setattr(module.asyncio, "sleep", paused)
+    await made.connect()
+    assert len(seen) == 2
+    assert all(f"the right Write on the topic {topic};" in obstacle for obstacle in seen)
+    assert (producer.stopped, producer.batches, fatal) == (2, [], [])
 
 
 async def test_an_attempt_that_is_given_up_leaves_no_producer_behind(producer: Producer) -> None:
@@ -134,7 +158,7 @@ async def test_a_record_goes_to_the_partition_of_its_key_as_it_is(
     assert (topic, sent) == (
         RECORD.topic, {"value": b"{}", "headers": [("a", b"b")], "timestamp": None}
     )  # fmt: skip
-    assert producer.asked == 1
+    assert producer.asked == [RECORD.topic]
 
 
 @pytest.mark.parametrize(("topic", "kept"), [(WEBHOOKS, 12), (INGRESS, 1)])

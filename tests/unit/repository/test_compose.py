@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from hookline.cli import app
+from runtime.process.own_secrets import OWNERS, foreign
 from runtime.settings import Settings
 from schemas.shops import load
 from tests import ROOT
@@ -186,11 +187,27 @@ def test_no_health_check_starts_a_jvm() -> None:
 
 def test_the_shops_are_mounted_as_a_folder_that_must_exist_and_stages_only_read() -> None:
     from_dockerfile = re.findall(r"HOOKLINE_SHOPS_FILE=(\S+)", (ROOT / "Dockerfile").read_text())
-    for service in [*STAGES, "shops"]:
+    for service in ("ingest", "processors", "shops"):
         (mount,) = [each for each in SERVICES[service]["volumes"] if isinstance(each, dict)]
         assert [f"{mount['target']}/shops.toml"] == from_dockerfile
         assert mount["bind"] == {"create_host_path": False}
         assert mount["read_only"] is (service in STAGES)
+
+
+@pytest.mark.parametrize(("service", "stage"), STAGES.items())
+def test_each_stage_is_given_its_own_secrets_and_no_others(service: str, stage: str) -> None:
+    env = SERVICES[service]["environment"]
+    assert foreign(stage, env) == []
+    wanted = {
+        "ingest": set(),
+        "process": {"HOOKLINE_CONTACT_KEY"},
+        "sink": {"HOOKLINE_DATABASE_URL"},
+    }
+    assert {name for name in OWNERS if name in env} == wanted[stage]
+
+
+def test_the_sinks_see_no_shops() -> None:
+    assert SERVICES["sinks"]["volumes"] == ["state:/var/lib/hookline"]
 
 
 def test_the_state_folder_of_the_stages_outlives_their_containers() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.settings import LONGEST_SESSION, Settings, SettingsError, from_env, misspelt
+from tests.certificates import Authority
 
 
 @pytest.mark.parametrize(
@@ -146,3 +147,49 @@ def test_what_no_client_can_do_is_refused_at_the_start(env: dict[str, str], said
     with pytest.raises(SettingsError) as refused:
         from_env(env)
     assert str(refused.value).startswith(said)
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> dict[str, str]:
+    """The settings of a client with a certificate and an encrypted key."""
+    authority = Authority(tmp_path).create()
+    certificate, key = authority.sign("client", "the key's password")
+    return {
+        "HOOKLINE_SECURITY_PROTOCOL": "SSL",
+        "HOOKLINE_SSL_CAFILE": str(authority.cafile),
+        "HOOKLINE_SSL_CERTFILE": str(certificate),
+        "HOOKLINE_SSL_KEYFILE": str(key),
+        "HOOKLINE_SSL_KEY_PASSWORD": "the key's password",
+    }
+
+
+def test_a_client_certificate_is_loaded_with_its_key(tls: dict[str, str]) -> None:
+    arguments = from_env(tls).kafka()
+    assert arguments["security_protocol"] == "SSL"
+    assert arguments["ssl_context"].get_ca_certs()
+    assert arguments["ssl_context"].check_hostname
+
+
+@pytest.mark.parametrize("password", ["", "a wrong password"])
+def test_a_key_that_cannot_be_opened_is_named_and_no_password_is_asked_for(
+    tls: dict[str, str], password: str
+) -> None:
+    settings = from_env(tls | {"HOOKLINE_SSL_KEY_PASSWORD": password})
+    with pytest.raises(SettingsError, match="HOOKLINE_SSL_KEY_PASSWORD") as refused:
+        settings.kafka()
+    assert "a wrong password" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["SSL_CAFILE", "SSL_CERTFILE", "SSL_KEYFILE", "REGISTRY_CAFILE"])
+def test_a_file_of_tls_that_is_not_there_is_named(tls: dict[str, str], name: str) -> None:
+    with pytest.raises(SettingsError, match=f"^HOOKLINE_{name}=/nowhere.pem: there is no such"):
+        from_env(tls | {f"HOOKLINE_{name}": "/nowhere.pem"})
+
+
+def test_a_certificate_that_nothing_would_show_is_refused(tls: dict[str, str]) -> None:
+    plain = tls | {"HOOKLINE_SECURITY_PROTOCOL": "PLAINTEXT"}
+    with pytest.raises(SettingsError, match=r"HOOKLINE_SSL_CERTFILE=.* is not used: .*PLAINTEXT"):
+        from_env(plain)
+    del tls["HOOKLINE_SSL_CERTFILE"]
+    with pytest.raises(SettingsError, match="HOOKLINE_SSL_CERTFILE is not set"):
+        from_env(tls)

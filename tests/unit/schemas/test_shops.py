@@ -3,6 +3,7 @@ import os
 import signal
 import tomllib
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -196,3 +197,21 @@ async def test_a_hangup_reads_the_file_again(file: Any) -> None:
             await asyncio.sleep(0.01)
     asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
     assert book.version == 2
+
+
+def test_a_file_without_secrets_is_enough_for_who_checks_no_proof() -> None:
+    text = '[[shops]]\nsource = "gooten"\nid = "prints"\n'
+    (shop,) = parse(text, needs_secrets=False).values()
+    assert shop.secrets == ()
+    with pytest.raises(ShopsError, match=r"shops\[1\].secrets: give one secret"):
+        parse(text)
+    for secrets in ("[]", '["a", "b", "c"]', '[""]', '"text"'):
+        with pytest.raises(ShopsError, match=r"shops\[1\].secrets"):
+            parse(f"{text}secrets = {secrets}\n", needs_secrets=False)
+
+
+def test_a_processor_keeps_no_reference_to_a_secret(tmp_path: Path) -> None:
+    file = tmp_path / "shops.toml"
+    file.write_text('[[shops]]\nsource = "gooten"\nid = "prints"\nsecrets = ["a token"]\n')
+    assert [shop.secrets for shop in ShopBook(file).shops.values()] == [("a token",)]
+    assert [shop.secrets for shop in ShopBook(file, with_secrets=False).shops.values()] == [()]

@@ -1,6 +1,5 @@
 """``hookline ingest --workers``: processes that share a port, and are kept running."""
 
-import os
 import re
 import signal
 import socket
@@ -20,6 +19,7 @@ from hookline.console.errors import CommandError
 from hookline.local import ingest_workers
 from hookline.local.process import free_port
 from ingest.http.sockets import listening
+from runtime.process.own_secrets import child_environment
 from runtime.settings import Settings
 
 SHOPS = """
@@ -69,11 +69,10 @@ def running(folder: Path, count: int) -> Iterator[Running]:
     shops.write_text(SHOPS)
     port, (first, *pages) = free_port(), consecutive(count + 1)
     settings = Settings(brokers="127.0.0.1:1", port=port, health_port=first, shops_file=str(shops))
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("HOOKLINE_")}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "hookline", "ingest", "--workers", str(count)],
-            env={**inherited, **settings.environment()},
+            env=child_environment("ingest", settings),
             stdout=log,
             stderr=log,
         )

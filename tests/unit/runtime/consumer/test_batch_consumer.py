@@ -78,6 +78,7 @@ class Stage:
     """A stage that does with each batch what a test wants."""
 
     topics: tuple[Topic, ...] = (WEBHOOKS,)
+    used: Mapping[Topic, str] = {WEBHOOKS: "Read"}
     group = Group.PROCESSORS
 
     def __init__(self) -> None:

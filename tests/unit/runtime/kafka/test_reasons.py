@@ -21,6 +21,7 @@ from runtime.kafka.reasons import (
     explained,
     explanation,
     principal,
+    unseen,
     why_unreachable,
 )
 from runtime.settings import Settings, SettingsError
@@ -118,3 +119,16 @@ async def test_a_host_without_an_address_is_named() -> None:
     why = await why_unreachable(Settings(brokers="no-such-host.invalid:9092"))
     assert "no-such-host.invalid:9092" in why
     assert "HOOKLINE_BROKERS" in why
+
+
+def test_what_is_done_to_a_group_is_named_where_it_is_not_reading() -> None:
+    error = GroupAuthorizationFailedError("processors")
+    assert "Describe on the group processors;" in denied(error, USER, "Describe", "Describe")
+
+
+def test_a_user_of_a_certificate_goes_by_its_file() -> None:
+    certified = Settings(security_protocol="SSL", ssl_certfile="/run/sink.pem")
+    assert principal(certified) == "User:<subject of /run/sink.pem>"
+    sentence = denied(TopicAuthorizationFailedError("carts"), certified, "Read")
+    assert "--allow-principal 'User:<subject of /run/sink.pem>' --operation Read" in sentence
+    assert "grant User:<subject of /run/sink.pem> Read on it" in unseen(certified, "Read")

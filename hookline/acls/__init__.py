@@ -1,0 +1,1 @@
+"""Who may do what in Kafka: one table, printed for the tools that grant it."""
