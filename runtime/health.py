@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from runtime import logs, metrics, metrics_page
+from runtime.escaping import json_text
 from runtime.sentences import sentence
 from runtime.settings import Settings
 
@@ -112,6 +113,13 @@ async def wait_until(
             return result
 
 
+class _Page(JSONResponse):
+    """JSON that steers no terminal: reasons may hold what others wrote."""
+
+    def render(self, content: Any) -> bytes:
+        return json_text(super().render(content).decode()).encode()
+
+
 def routes(health: Health, metrics_port: int = 0) -> list[Route]:
     """Build the three pages of a process; /readyz is 503 with the reasons while not ready.
 
@@ -122,7 +130,7 @@ def routes(health: Health, metrics_port: int = 0) -> list[Route]:
         return JSONResponse({"alive": True})
 
     async def readyz(_request: Request) -> Response:
-        return JSONResponse(
+        return _Page(
             {
                 "ready": health.is_ready,
                 "waiting": {**health.unmet, **health.stopped},

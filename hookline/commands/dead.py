@@ -226,10 +226,12 @@ async def _list(
     from hookline.dead_letters.letters import read_letters
 
     page, count = list[dict[str, Any]](), 0
+    if as_json:  # one array, a letter a line, printed while it is read
+        output.print_items_start()
     async for letter, mark in read_letters(settings, choice, settled=settled):
         row = _as_dict(letter, mark)
-        if as_json:  # one array, a letter a line, printed while it is read
-            print(",\n" if count else "[", output.to_json(row), sep="", end="")
+        if as_json:
+            output.print_item(row, is_first=not count)
         else:
             # The last line of a traceback names the error.
             page.append({**row, "detail": letter.detail.strip().rpartition("\n")[2]})
@@ -239,7 +241,7 @@ async def _list(
                 page.clear()
         count += 1
     if as_json:
-        print("]" if count else "[]")
+        output.print_items_end()
     elif page or not count:
         output.print_records(_COLUMNS, page, empty=_NONE)
 

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from hookline.console import output
-from hookline.console.escaping import csv_cell
+from hookline.console.csv_cells import csv_cell
 from runtime import logs
 from runtime.settings import Settings
 from schemas.events import CustomerRef, Event, LineItem

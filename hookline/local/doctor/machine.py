@@ -13,6 +13,7 @@ from hookline.local.process import tail
 from hookline.local.servers import fetch, java, postgres
 from hookline.local.servers.server import LocalError
 from hookline.local.up import health_url, readiness
+from runtime.process.private_files import create_folder
 from runtime.settings import Settings, SettingsError
 from schemas import shops
 
@@ -115,7 +116,7 @@ def state_folder(settings: Settings) -> Finding:
     """Write to the folder of the caches, as a processor does."""
     subject, path = "state folder", Path(settings.state_dir)
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        create_folder(path)
         with tempfile.TemporaryFile(dir=path) as file:
             file.write(bytes(_PROBE_BYTES))
             file.flush()

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from hookline.console import output
 from hookline.local.servers.server import LocalError
 
 KAFKA_VERSION = "4.3.1"
@@ -62,7 +62,7 @@ def cache_dir() -> Path:
 @contextmanager
 def _progress(title: str) -> Iterator[FileProgress]:
     """Report a download on stderr: bars on a terminal, else a line before and after."""
-    console = Console(stderr=True, highlight=False)
+    console = output.err
     received = 0
     bar = Progress(
         TextColumn("{task.description}"),
