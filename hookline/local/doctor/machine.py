@@ -28,7 +28,9 @@ def machine(data: Path, shops_given: Path | None) -> Iterator[Finding]:
     yield _checked("java", lambda: str(java.java()))
     yield _checked("postgresql", lambda: str(postgres.binaries()))
     for part in fetch.PARTS:
-        if part.is_cached:
+        if part.is_cached and (why := fetch.problem(part, part.path)) is not None:
+            yield Finding("cache", "wrong", why)
+        elif part.is_cached:
             yield Finding("cache", "ok", f"{part.title} in {part.path}")
         else:
             message = f"{part.title} is not in {fetch.cache_dir()}: `hookline up` downloads it once"
