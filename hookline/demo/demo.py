@@ -129,7 +129,7 @@ class Demo:
         self._accepted += answer.is_accepted
         colour = "green" if answer.is_accepted else "yellow"
         self._lines.append(
-            Text.from_markup(f"[{colour}]{answer.status}[/]  {step.source:<11}{step.description}")
+            Text.assemble((str(answer.status), colour), f"  {step.source:<11}{step.description}")
         )
         if answer.status != step.status:
             self._check(f"{step.description}: answered", step.status, answer.status)

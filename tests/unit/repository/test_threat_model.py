@@ -14,12 +14,7 @@ from tests.named_commands import missing
 PAGE = (ROOT / "docs" / "security.md").read_text()
 POLICY = (ROOT / "SECURITY.md").read_text()
 MODEL = PAGE[PAGE.index("## Threat model") : PAGE.index("## Protections")]
-SECTIONS = {
-    name: body
-    for name, body in re.findall(
-        r"^### ([^\n]+)\n(.*?)(?=^### |\Z)", MODEL, re.DOTALL | re.MULTILINE
-    )
-}
+SECTIONS = dict(re.findall(r"^### ([^\n]+)\n(.*?)(?=^### |\Z)", MODEL, re.DOTALL | re.MULTILINE))
 SECRET = re.compile(r"password|secret|contact_key|database_url")
 KNOWN = {f"HOOKLINE_{each.name.upper()}" for each in fields(Settings)} | {*settings._OTHER_NAMES}
 

@@ -42,7 +42,7 @@ def test_what_is_created_is_the_owners_alone(tmp_path: Path) -> None:
     assert [mode(each) for each in (folder.parent, folder)] == ["0o700", "0o700"]
     assert [mode(folder / name) for name in ("log", "run.json")] == ["0o600", "0o600"]
     assert (folder / "run.json").read_text() == "[]"
-    assert sorted(os.listdir(folder)) == ["log", "run.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["log", "run.json"]
 
 
 def test_what_others_could_read_is_closed_and_links_are_not_followed(tmp_path: Path) -> None:
