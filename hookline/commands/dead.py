@@ -226,11 +226,9 @@ async def _list(
     from hookline.dead_letters.letters import read_letters
 
     page, count = list[dict[str, Any]](), 0
-    if as_json:  # one array, a letter a line, printed while it is read
-        output.print_items_start()
     async for letter, mark in read_letters(settings, choice, settled=settled):
         row = _as_dict(letter, mark)
-        if as_json:
+        if as_json:  # one array, a letter a line, printed while it is read
             output.print_item(row, is_first=not count)
         else:
             # The last line of a traceback names the error.
@@ -241,7 +239,7 @@ async def _list(
                 page.clear()
         count += 1
     if as_json:
-        output.print_items_end()
+        output.print_items_end(is_empty=not count)
     elif page or not count:
         output.print_records(_COLUMNS, page, empty=_NONE)
 

@@ -86,19 +86,14 @@ def print_json(value: Any) -> None:
     print(to_json(value))
 
 
-def print_items_start() -> None:
-    """Begin a JSON array that is printed while its items are read."""
-    print("[", end="")
-
-
 def print_item(value: Any, *, is_first: bool) -> None:
-    """Print one item of the array on a line."""
-    print("" if is_first else ",\n", to_json(value), sep="", end="")
+    """Print one item of a JSON array that is printed while it is read, on a line."""
+    print("[" if is_first else ",\n", to_json(value), sep="", end="")
 
 
-def print_items_end() -> None:
+def print_items_end(*, is_empty: bool) -> None:
     """End the array."""
-    print("]")
+    print("[]" if is_empty else "]")
 
 
 def print_document(value: Any) -> None:

@@ -17,9 +17,9 @@ from runtime import logs
 from runtime.settings import Settings
 from schemas.events import CustomerRef, Event, LineItem
 from sinks.postgres.migrate import migrate
+from tests import screens
 from tests.hostile.cases import case
 from tests.hostile.house import GOOD, GOOTEN, signed, spiffy
-from tests.screens import STEERING, steers
 from tests.served import Served, request, status
 from tests.sink_events import NOON, Tables, order
 
@@ -57,7 +57,7 @@ def test_markup_in_a_name_is_text_in_a_terminal(name: str) -> None:
 
 @case(SECTION, "C1, DEL, directions of writing, characters without width, line separators", 200,
       "as received; a terminal, a log and JSON show escapes, and JSON means the same")  # fmt: skip
-@pytest.mark.parametrize("each", STEERING)
+@pytest.mark.parametrize("each", screens.STEERING)
 def test_no_character_of_a_sender_steers_a_terminal(each: str, written: io.StringIO) -> None:
     console = output.Screen(file=io.StringIO(), width=300)
     console.print(f"<{each}>", output.table(None, ("name",), [(f"<{each}>",)]))
@@ -65,7 +65,7 @@ def test_no_character_of_a_sender_steers_a_terminal(each: str, written: io.Strin
     document = output.to_json({"name": f"<{each}>"})
     drawn = console.file.getvalue()  # type: ignore[attr-defined]
 
-    assert not any(steers(shown) for shown in (drawn, written.getvalue(), document))
+    assert not any(screens.steers(shown) for shown in (drawn, written.getvalue(), document))
     assert json.loads(document) == {"name": f"<{each}>"}
     assert json.loads(written.getvalue())["name"] == f"<{each}>"
 

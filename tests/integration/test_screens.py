@@ -32,7 +32,7 @@ from tests.screens import steers
 from tests.sink_events import DAY, HOUR, NOON, Tables, cart, meta, order
 from tests.unit.hookline.test_cli import commands
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 
 TEXT = "a\x1b[2J\x9b1m\x7f\u202eb\u200b\u2066c\u2028d\ufeff[bold]e[/]"
 """What PostgreSQL takes of it: no U+0000, no surrogates."""
@@ -45,7 +45,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "tables coverage": (),
     "tables list": (),
     "tables export": ("--out", "{folder}"),
-    "why carts": ("{cart}", "--records"),
+    "why carts": ("{cart}",),
     "why customers": ("{customer}", "--records"),
     "topics tail": ("{topic}", "--from-start", "--no-follow"),
     "dead list": (),
@@ -53,12 +53,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "dead replay": ("--all", "--dry-run"),
     "dead discard": ("{letter}", "--because", TEXT),
     "shops list": ("--file", "{shops}"),
-    "shops check": (),
     "shops drift": (),
-    "audit": ("--no-tables",),
-    "doctor": (),
-    "what-if": (),
-    "predict": ("--dry-run",),
 }
 """Command -> its arguments here."""
 MORE = (
@@ -74,6 +69,9 @@ MORE = (
     ("tables", "--sql", f"select '{TEXT}'::int"),
 )
 NOT_SHOWN = {
+    "audit": "names of shops, counts and offsets", "shops check": "names of shops and counts",
+    "doctor": "sentences of ours, names of shops and topics", "predict": "shops and figures",
+    "what-if": "figures by currency",
     "accept-horizon": "offsets", "accept-key": "fingerprints", "accept-loss": "offsets",
     "capacity": "figures", "completion": "a script", "demo": "our own examples",
     "down": "a path", "ingest": "logs, which test_logs.py covers", "migrate": "our own names",
@@ -189,7 +187,7 @@ def test_no_command_lets_a_stored_text_steer_the_screen(
     monkeypatch.setenv("HOOKLINE_CONTACTS_READER_URL", stack.postgres.contacts_reader_url)
     named = keys(settings, folder)
     runs = [(*name.split(), *arguments) for name, arguments in SHOWN.items()]
-    topics: tuple[Topic, ...] = (WEBHOOKS, DEAD_LETTERS, ORDERS, CARTS, CUSTOMERS)
+    topics: tuple[Topic, ...] = (WEBHOOKS, DEAD_LETTERS, ORDERS)
     wrong, with_text = [], set()
     for arguments in (*runs, *MORE):
         for topic in topics if "{topic}" in arguments else topics[:1]:

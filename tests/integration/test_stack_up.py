@@ -72,9 +72,11 @@ def pids(shown: dict[str, Any]) -> dict[str, int]:
 
 
 def open_to_others(folder: Path) -> list[str]:
-    """What another account may read, write or enter; a folder of Java's own sets its mode itself."""
+    """What another account may read, write or enter; Java sets the mode of one folder itself."""
     everything = (path for path in (folder, *folder.rglob("*")) if "vertx-cache" not in path.parts)
-    return [str(path) for path in everything if path.lstat().st_mode & 0o077]
+    return [
+        str(path) for path in everything if not path.is_symlink() and path.stat().st_mode & 0o077
+    ]
 
 
 def test_a_stack_lives_through_kills_and_goes_on_with_its_data(data: Path) -> None:

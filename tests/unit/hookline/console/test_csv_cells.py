@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hookline.console.csv_cells import csv_cell
 
 TEXTS = st.text() | st.text(
-    "=+-@\t\r\n\0\x1b\x9b\u00ad\u200b\u202e '\"0123456789.eE ＝＋－＠a;,", max_size=8
+    "=+-@\t\r\n\0\x1b\x9b\u00ad\u200b\u202e '\"0123456789.eE ＝＋－＠a;,",  # noqa: RUF001
+    max_size=8,
 )
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001
 NUMBERS = st.integers().map(str) | st.decimals(

@@ -119,6 +119,6 @@ def test_an_archive_is_compared_before_anything_is_taken_out_of_it(
     monkeypatch.setattr(fetch, "REGISTRY", Part("registry-1", "Registry 1", fetch._fetch_registry))
     target = tmp_path / "target"
     target.mkdir()
-    with pytest.raises(LocalError, match="Registry 1 is refused: all.tar.gz has the hash"):
+    with pytest.raises(LocalError, match=r"Registry 1 is refused: all\.tar\.gz has the hash"):
         fetch._fetch_registry(target, tmp_path, lambda *_: None)  # type: ignore[arg-type,return-value]
     assert list(target.iterdir()) == []
