@@ -156,6 +156,8 @@ def _fetch(part: Part, cache: Path) -> None:
             truststore.extract_from_ssl()
         if (why := hashes.problem_of_folder(part.name, target)) is not None:
             raise LocalError(_refused(part.title, why))
+        for path in (target, *target.rglob("*")):  # programs, for all users of a shared cache
+            path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
         target.rename(part.path)
 
 

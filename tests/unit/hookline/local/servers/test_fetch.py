@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import tarfile
 from collections.abc import Iterator
@@ -52,6 +53,17 @@ def part(**files: bytes) -> Part:
 def test_a_download_with_the_known_hashes_is_kept_and_used(cache: Path) -> None:
     assert fetch.ensure(part(a=JAR, b=JAR)) == cache / "broker-1"
     assert (cache / "broker-1" / "a.jar").read_bytes() == JAR
+
+
+def test_a_cache_can_be_shared_whatever_the_umask_of_who_fills_it(cache: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        found = fetch.ensure(part(a=JAR, b=JAR))
+    finally:
+        os.umask(before)
+    assert (found.stat().st_mode & 0o777, (found / "a.jar").stat().st_mode & 0o777) == (
+        0o755, 0o644,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
