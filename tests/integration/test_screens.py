@@ -59,7 +59,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
 MORE = (
     ("tables", "--sql", "select * from orders"),
     ("tables", "--sql", "select * from customers"),
-    ("tables", "--sql", "select items, attributes from order_items, orders"),
+    ("tables", "--sql", "select name, sku from order_items"),
     ("tables",),
     ("topics",),
     ("dead", "list", "--group"),
