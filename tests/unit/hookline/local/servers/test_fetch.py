@@ -55,7 +55,7 @@ def test_a_download_with_the_known_hashes_is_kept_and_used(cache: Path) -> None:
     assert (cache / "broker-1" / "a.jar").read_bytes() == JAR
 
 
-def test_a_cache_can_be_shared_whatever_the_umask_of_who_fills_it(cache: Path) -> None:
+def test_a_cache_can_be_shared_whatever_the_umask_of_who_fills_it() -> None:
     before = os.umask(0o077)
     try:
         found = fetch.ensure(part(a=JAR, b=JAR))
