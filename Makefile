@@ -1,6 +1,6 @@
 # Every target creates the environment if it is missing: only Python and make must be installed.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check dbt format bench bench-compare profile faults fuzz coverage mutants soak lock clean compose-env
+.PHONY: help demo up test check dbt format bench bench-compare profile faults fuzz coverage mutants soak lock clean compose-env sbom pin-images
 SHELL := /bin/bash
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -14,6 +14,8 @@ BENCH := .venv-bench
 BENCH_READY := $(BENCH)/.ready-for-hookline
 DBT := .venv-dbt
 DBT_READY := $(DBT)/.ready-for-hookline
+SBOM := .venv-sbom
+SBOM_READY := $(SBOM)/.ready-for-hookline
 PACKAGES := schemas runtime ingest processors sinks hookline
 
 help: ## List the targets
@@ -37,7 +39,7 @@ compose-env: ## Write .env and shops/shops.toml for docker compose; existing fil
 	@mkdir -p shops; if [ ! -e shops/shops.toml ]; then cp shops.example.toml shops/shops.toml \
 		&& echo 'wrote shops/shops.toml with the secrets of the example: replace them'; fi
 
-test: check $(DBT_READY) ## Check, then run every test (ARGS="-k cart": some; JOBS=0: one after the other)
+test: check $(DBT_READY) $(SBOM_READY) ## Check, then run every test (ARGS="-k cart": some; JOBS=0: one after the other)
 	@$(BIN)/python -m pytest --ignore=tests/bench -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY) ## Lint, format, types, layers, vocabulary
@@ -82,6 +84,12 @@ fuzz: $(READY) ## A million mutated bodies through readers and adapters (BODIES=
 soak: $(READY) ## An hour of steady deliveries: memory stays flat (MINUTES=10: shorter)
 	@$(BIN)/python -m tests.faults.soak $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
+sbom: $(SBOM_READY) ## Write sbom.cdx.json: every package of the lock and every download of `up` (CycloneDX)
+	@$(SBOM)/bin/python -m tests.sbom
+
+pin-images: $(READY) ## Add to every image the digest that its registry has for its tag (needs docker)
+	@$(BIN)/python -m tests.pin_images $(ARGS)
+
 lock: $(READY) ## Lock the newest versions that pyproject.toml allows
 	@$(BIN)/pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --system-certs --upgrade --universal --generate-hashes --no-header --no-annotate \
@@ -90,9 +98,11 @@ lock: $(READY) ## Lock the newest versions that pyproject.toml allows
 		--python-version 3.11 --group bench --output-file requirements-bench.lock pyproject.toml
 	@$(BIN)/uv pip compile --quiet --system-certs --upgrade --universal --generate-hashes --no-header --no-annotate \
 		--python-version 3.11 --no-strip-extras --group dbt --output-file requirements-dbt.lock
+	@$(BIN)/uv pip compile --quiet --system-certs --upgrade --universal --generate-hashes --no-header --no-annotate \
+		--python-version 3.11 --no-strip-extras --group sbom --output-file requirements-sbom.lock
 
 clean: ## Remove the environment, caches and this folder's data (downloads outside it stay)
-	@rm -rf $(VENV) $(BENCH) $(DBT) docs/dbt/target docs/dbt/logs .hookline .make build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	@rm -rf $(VENV) $(BENCH) $(DBT) $(SBOM) sbom.cdx.json docs/dbt/target docs/dbt/logs .hookline .make build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache
 	@find $(PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -119,4 +129,11 @@ $(DBT_READY): requirements-dbt.lock | $(READY)
 	@echo 'Installing dbt in $(DBT) ...'
 	@test -x $(DBT)/bin/python || '$(PYTHON)' -m venv $(DBT)
 	@$(DBT)/bin/python -m pip install --quiet --require-hashes -r requirements-dbt.lock
+	@touch $@
+
+# Alone as well: what makes the list of our packages is none of them.
+$(SBOM_READY): requirements-sbom.lock | $(READY)
+	@echo 'Installing the maker of the SBOM in $(SBOM) ...'
+	@test -x $(SBOM)/bin/python || '$(PYTHON)' -m venv $(SBOM)
+	@$(SBOM)/bin/python -m pip install --quiet --require-hashes -r requirements-sbom.lock
 	@touch $@

@@ -31,6 +31,7 @@ from hookline.commands import (
 )
 from hookline.console import output
 from hookline.console.errors import guarded
+from runtime.process import private_files
 from runtime.settings import misspelt
 
 _STAGES = ("ingest", "process", "sink")
@@ -49,7 +50,7 @@ app = typer.Typer(
 
 def _print_version(*, wanted: bool) -> None:
     if wanted:
-        print(f"hookline {metadata.version('hookline')}")
+        output.print_line(f"hookline {metadata.version('hookline')}")
         raise typer.Exit
 
 
@@ -103,6 +104,8 @@ def main() -> None:
     """Run the ``hookline`` command: an error is one line; with --debug, a traceback."""
     if completion.VARIABLE in os.environ:
         app(prog_name="hookline")
+    sys.excepthook = output.print_traceback
+    os.umask(private_files.OTHERS)  # also of the JVMs and PostgreSQL that this starts
     debug = "--debug" in sys.argv or bool(os.environ.get("HOOKLINE_DEBUG"))
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     report: Callable[[str], None] = _print_error
@@ -116,4 +119,6 @@ def main() -> None:
 
 
 def _print_error(message: str) -> None:
-    output.err.print(f"hookline: {message}", markup=False, soft_wrap=True)
+    from runtime.logs import without_passwords
+
+    output.print_message(f"hookline: {without_passwords(message)}")

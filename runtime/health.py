@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from runtime import logs, metrics, metrics_page
+from runtime.escaping import json_text
 from runtime.sentences import sentence
 from runtime.settings import Settings
 
@@ -109,6 +110,13 @@ async def wait_until(
             return result
 
 
+class _Page(JSONResponse):
+    """JSON that steers no terminal: reasons may hold what others wrote."""
+
+    def render(self, content: Any) -> bytes:
+        return json_text(super().render(content).decode()).encode()
+
+
 async def _healthz(_request: Request) -> Response:
     return JSONResponse({"alive": True})
 
@@ -121,7 +129,7 @@ def routes(health: Health) -> list[Route]:
     """Build the three pages of a process; /readyz is 503 with the reasons while not ready."""
 
     async def readyz(_request: Request) -> Response:
-        return JSONResponse(
+        return _Page(
             {
                 "ready": health.is_ready,
                 "waiting": {**health.unmet, **health.stopped},

@@ -2,7 +2,7 @@
 
 ``configure`` is called once per process; the logs of libraries pass through the same processors,
 warnings and errors only unless debug is asked for. Values that look like a secret, a token in a
-URL or an e-mail address are redacted.
+URL or an e-mail address are redacted, and characters that steer a terminal are escaped.
 """
 
 import logging
@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 import structlog
 
+from runtime.escaping import json_text, one_line, terminal_text
 from runtime.settings import Settings, SettingsError
 
 # Processes that never call ``configure``: the stdout of a command is its output, perhaps JSON.
@@ -28,9 +29,14 @@ _SECRET_KEYS = re.compile(
     r"|e_?mail|phone|address_?line|first_?name|last_?name|body\b",
     re.IGNORECASE,
 )
+_PASSWORD_OF_URL = re.compile(r"(\w+://[^:/@\s]*):[^@/\s]*@")
+_PASSWORD = re.compile(r"(\bpassword\s*=\s*)(?:'[^']*'|[^&\s\"']+)", re.IGNORECASE)
 _SCRUBS = (
     (re.compile(r"(/hooks/[^/\s?\"']+/[^/\s?\"']+)/[^\s\"']+"), r"\1/" + REDACTED),
-    (re.compile(r"(\w+://[^:/@\s]*):[^@/\s]+@"), rf"\1:{REDACTED}@"),
+    (_PASSWORD_OF_URL, rf"\1:{REDACTED}@"),
+    (_PASSWORD, r"\1" + REDACTED),
+    # PostgreSQL puts the values of the row there.
+    (re.compile(r"(DETAIL:).*?(?=\n|\\n|$)"), r"\1 " + REDACTED),
     (re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+"), REDACTED),
     (
         re.compile(
@@ -53,9 +59,14 @@ _MINIMUM_LEVELS = {
 }
 
 
+def without_passwords(text: str) -> str:
+    """Remove the passwords of URLs and of a database's connection string."""
+    return _PASSWORD.sub(rf"\1{REDACTED}", _PASSWORD_OF_URL.sub(r"\1@", text))
+
+
 def scrubbed(text: str) -> str:
-    """Redact tokens in URLs, passwords in connection strings and e-mail addresses."""
-    if "/" not in text and "@" not in text and "=" not in text:
+    """Redact tokens in URLs, passwords in connection strings, e-mail addresses, values of rows."""
+    if not any(mark in text for mark in ("/", "@", "=", "DETAIL")):
         return text
     for pattern, replacement in _SCRUBS:
         text = pattern.sub(replacement, text)
@@ -81,6 +92,18 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> dict[
     """Redact secrets and personal data, by key and by pattern: a structlog processor."""
     own = {key: value for key, value in event.items() if key.startswith("_")}  # structlog's record
     return {**_clean(dict(event)), **own}
+
+
+_OF_LINES = ("exception", "stack")
+"""Fields that have several lines; elsewhere a newline would look like another entry."""
+
+
+def _readable(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Any:
+    """Escape texts before the renderer colours them: a structlog processor."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = terminal_text(value) if key in _OF_LINES else one_line(value)
+    return event
 
 
 def is_for_people(log_format: str, stream: TextIO) -> bool:
@@ -126,16 +149,19 @@ def configure(settings: Settings, stage: str, stream: TextIO | None = None) -> N
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    renderer: Any = (
-        structlog.dev.ConsoleRenderer(colors=stream.isatty())
+    renderers: list[Any] = (
+        [_readable, structlog.dev.ConsoleRenderer(colors=stream.isatty())]
         if is_text
-        else structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
+        else [
+            structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+            lambda _logger, _method, line: json_text(line),
+        ]
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
     root = logging.getLogger()

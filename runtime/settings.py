@@ -25,9 +25,9 @@ ANSWER_MS = 10_000
 def _default_state_dir() -> str:
     """Return a folder in the system's for temporary files, also where that takes no file now."""
     try:
-        return str(Path(tempfile.gettempdir()) / "hookline")
+        return str(Path(tempfile.gettempdir()) / f"hookline-{os.getuid()}")
     except OSError:  # a full or read-only disk: there is no cache then
-        return "/tmp/hookline"  # noqa: S108 - only ever a cache, read with care
+        return f"/tmp/hookline-{os.getuid()}"  # noqa: S108 - only ever a cache, read with care
 
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

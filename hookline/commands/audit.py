@@ -185,7 +185,7 @@ def _repair(settings: "Settings", missing_at: list[str]) -> None:
         partition, offset = map(int, position.split(":"))
         offsets.setdefault(partition, []).append(offset)
     done = asyncio.run(repair(settings, offsets))
-    output.err.print(
+    output.print_message(
         f"repaired: {done.deliveries} of {len(missing_at)} deliveries,"
         f" {done.outcomes} outcomes written"
     )
@@ -200,9 +200,9 @@ def _show(report: "Report") -> None:
     columns = ("shop", *(name.replace("_", " ") for name in _COLUMNS))
     output.out.print(output.table(None, columns, rows))
     colour = "green" if report.is_balanced else "red"
-    output.out.print(f"[bold {colour}]{report.line()}[/]")
-    for line in _remarks(report):
-        output.out.print(line)
+    output.print_parts((report.line(), f"bold {colour}"))
+    for label, style, text in _remarks(report):
+        output.print_parts((label, style), text)
     if report.sinks is not None:
         output.out.print(
             f"events not yet in the tables: {report.sinks.behind}; "
@@ -210,30 +210,30 @@ def _show(report: "Report") -> None:
         )
 
 
-def _remarks(report: "Report") -> "Iterator[str]":
-    """Lines for what the balance does not show, worst last."""
+def _remarks(report: "Report") -> "Iterator[tuple[str, str, str]]":
+    """Lines for what the balance does not show, worst last: a label, its style, the rest."""
     numbers = {
-        "of these trimmed by retention, counted from the ledger": report.trimmed,
-        "replays of dead letters, not counted above": report.total.replays,
-        "late copies, of which only the first is counted": report.late_copies,
-        "[yellow]records of other producers in the raw topic, not counted above[/]": (
+        ("of these trimmed by retention, counted from the ledger", ""): report.trimmed,
+        ("replays of dead letters, not counted above", ""): report.total.replays,
+        ("late copies, of which only the first is counted", ""): report.late_copies,
+        ("records of other producers in the raw topic, not counted above", "yellow"): (
             report.total.foreign
         ),
-        "[yellow]records of other producers in the outcome topics[/]": report.foreign_outcomes,
-        "[yellow]outcomes of raw offsets that hold no record[/]": report.strangers,
+        ("records of other producers in the outcome topics", "yellow"): report.foreign_outcomes,
+        ("outcomes of raw offsets that hold no record", "yellow"): report.strangers,
     }
-    yield from (f"{label}: {number}" for label, number in numbers.items() if number)
+    yield from ((*label, f": {number}") for label, number in numbers.items() if number)
     positions = {
-        "[yellow]trimmed before an audit: raw partition:offsets[/]": report.unknown,
-        "[yellow]lost, and accepted by an operator: raw partition:offsets[/]": report.given_up,
-        "[red]partitions were added:[/]": report.added,
-        "[red]missing: raw partition:offset[/]": report.missing_at,
-        "[red]in two classes: raw partition:offset[/]": report.conflicting_at,
-        "[red]ledger ahead of its log, was the topic recreated?[/]": report.recreated,
-        "[red]stored offset ahead of its log, was the topic recreated?[/]": (
+        ("trimmed before an audit: raw partition:offsets", "yellow"): report.unknown,
+        ("lost, and accepted by an operator: raw partition:offsets", "yellow"): report.given_up,
+        ("partitions were added:", "red"): report.added,
+        ("missing: raw partition:offset", "red"): report.missing_at,
+        ("in two classes: raw partition:offset", "red"): report.conflicting_at,
+        ("ledger ahead of its log, was the topic recreated?", "red"): report.recreated,
+        ("stored offset ahead of its log, was the topic recreated?", "red"): (
             report.sinks.beyond if report.sinks else []
         ),
     }
-    yield from (f"{label} {text}" for label, texts in positions.items() for text in texts)
+    yield from ((*label, f" {text}") for label, texts in positions.items() for text in texts)
     if report.missing_at:
-        yield "`hookline audit --repair` processes missing deliveries again"
+        yield "`hookline audit --repair` processes missing deliveries again", "", ""

@@ -102,14 +102,14 @@ def capacity(
     title = f"{rate:,.0f} deliveries/s, {rate * peak:,.0f} at the peak"
     output.out.print(output.table(title, report.COLUMNS, report.rows(result)))
     limits = report.find_limits(result, measured)
-    output.out.print(report.first_limit(result, limits), markup=False)
+    output.out.print(report.first_limit(result, limits))
     rows = [
         (f"{limit.at:,.0f}/s" if limit.at is not None else report.UNKNOWN, limit.what, limit.remedy)
         for limit in limits
     ]
     output.out.print(output.table("how far one goes", ("up to", "what ends", "then"), rows))
     for line in report.caveats(measured):
-        output.out.print(line, markup=False)
+        output.out.print(line)
 
 
 def _as_dict(result: "Plan", measured: "Figures") -> dict[str, Any]:

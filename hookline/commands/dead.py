@@ -229,7 +229,7 @@ async def _list(
     async for letter, mark in read_letters(settings, choice, settled=settled):
         row = _as_dict(letter, mark)
         if as_json:  # one array, a letter a line, printed while it is read
-            print(",\n" if count else "[", output.to_json(row), sep="", end="")
+            output.print_item(row, is_first=not count)
         else:
             # The last line of a traceback names the error.
             page.append({**row, "detail": letter.detail.strip().rpartition("\n")[2]})
@@ -239,7 +239,7 @@ async def _list(
                 page.clear()
         count += 1
     if as_json:
-        print("]" if count else "[]")
+        output.print_items_end(is_empty=not count)
     elif page or not count:
         output.print_records(_COLUMNS, page, empty=_NONE)
 

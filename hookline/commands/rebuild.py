@@ -129,10 +129,10 @@ def _show_digests(digests: dict[str, str], *, as_json: bool) -> None:
 
 def _show_check(result: dict[str, Any]) -> None:
     if not result["differing"]:
-        output.out.print("[bold green]every table equals what the log gives[/]")
+        output.print_line("every table equals what the log gives", style="bold green")
         return
     names = ", ".join(result["differing"])
-    output.out.print(f"[bold red]these tables differ from the log: {names}[/]")
+    output.print_line(f"these tables differ from the log: {names}", style="bold red")
     output.out.print(
         f"the rebuilt tables stay in schema {result['schema']} until the next rebuild;"
         f" `hookline rebuild --resume` replaces the live tables by them"
@@ -140,9 +140,9 @@ def _show_check(result: dict[str, Any]) -> None:
 
 
 def _show_swap(result: dict[str, Any]) -> None:
-    output.out.print(
-        f"[bold green]rebuilt from {result['records']:,} records in {result['seconds']} s[/];"
-        f" carts whose state changed: {result['retold']:,}"
+    output.print_parts(
+        (f"rebuilt from {result['records']:,} records in {result['seconds']} s", "bold green"),
+        f"; carts whose state changed: {result['retold']:,}",
     )
     if result["left"]:
-        output.out.print(f"[yellow]{result['left']}[/]")
+        output.print_line(result["left"], style="yellow")

@@ -81,7 +81,7 @@ def send(
     if event is None:
         for name in examples.names(platform):
             reason = examples.dead_letter_reason(platform, name)
-            print(f"{name}  (becomes a dead letter: {reason})" if reason else name)
+            output.print_line(f"{name}  (becomes a dead letter: {reason})" if reason else name)
         return
     example = examples.load(platform, event, file)
     stack = find_stack(data)
@@ -123,4 +123,5 @@ def _show(answer: "Answer", *, as_json: bool) -> None:
         return
     colour = "green" if answer.is_accepted else "yellow"
     result = f"delivery {answer.delivery}" if answer.delivery else "nothing stored"
-    output.out.print(f"[{colour}]{answer.status}[/] {result}  ({answer.seconds * 1000:.0f} ms)")
+    seconds = f"({answer.seconds * 1000:.0f} ms)"
+    output.print_parts((str(answer.status), colour), f" {result}  {seconds}")

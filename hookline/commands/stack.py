@@ -3,6 +3,7 @@
 import os
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -117,7 +118,7 @@ def status(
         typer.Option(help="With --env: only what this stage needs; it refuses others' secrets."),
     ] = None,
 ) -> None:
-    """Show the processes, restarts, memory and addresses of `hookline up`.
+    """Show the processes, restarts, memory and addresses of `hookline up`, without passwords.
 
     Workers that were added on this machine are listed too. Exits with 1 if nothing is
     up.
@@ -178,7 +179,7 @@ def doctor(
 
 
 def _report(line: str) -> None:
-    output.err.print(line, markup=False)
+    output.print_message(line)
 
 
 def _arguments(options: "UpOptions") -> list[str]:
@@ -194,6 +195,8 @@ def _arguments(options: "UpOptions") -> list[str]:
 
 
 def _print_up(run: Mapping[str, Any], *, is_detached: bool) -> None:
+    from runtime.logs import without_passwords
+
     addresses = {
         "ingress": run["ingress_url"],
         "bootstrap servers": run["brokers"],
@@ -204,7 +207,7 @@ def _print_up(run: Mapping[str, Any], *, is_detached: bool) -> None:
         "memory": _describe_memory(run),
     }
     for name, value in addresses.items():
-        output.print_line(f"{name:<23}{value}")
+        output.print_line(f"{name:<23}{without_passwords(value)}")
     hookline = command_path()
     named = "" if Path(run["data"]) == data_folder(None).resolve() else f" --data {run['data']}"
     stop = f"`{hookline} down{named}` stops it" if is_detached else "Ctrl-C stops it"
@@ -268,6 +271,7 @@ def _print_status(status: Mapping[str, Any]) -> None:
 def _findings(data: Path | None, shops: Path | None) -> "list[Finding]":
     from hookline.local.doctor import machine, services
     from hookline.local.folder import Folder
+    from runtime.logs import without_passwords
 
     folder = data_folder(data)
     run = Folder(folder).read()
@@ -278,13 +282,12 @@ def _findings(data: Path | None, shops: Path | None) -> "list[Finding]":
     findings = [*machine.machine(folder, shops), *machine.processes(folder)]
     if "HOOKLINE_BROKERS" in os.environ or run is not None:
         findings += services.services(find_stack(data).settings)
-    return findings
+    return [replace(each, message=without_passwords(each.message)) for each in findings]
 
 
 def _print_findings(findings: "list[Finding]") -> None:
-    marks = {"ok": "[green]ok[/]   ", "note": "[yellow]note[/] ", "wrong": "[red]WRONG[/]"}
+    marks = {"ok": ("ok   ", "green"), "note": ("note ", "yellow"), "wrong": ("WRONG", "red")}
     for finding in findings:
-        output.out.print(marks[finding.level], end=" ")
-        output.print_line(f"{finding.subject}: {finding.message}")
+        output.print_parts(marks[finding.level], f" {finding.subject}: {finding.message}")
     wrong = sum(finding.level == "wrong" for finding in findings)
     output.out.print("nothing is wrong" if not wrong else f"{wrong} to fix")

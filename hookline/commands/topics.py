@@ -5,12 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from hookline.commands.completion import starting_with, topic_names
 from hookline.commands.options import DataOption, JsonLinesOption, JsonOption
 from hookline.commands.stages import create_topics
-from hookline.console import escaping, output
+from hookline.console import output
 from hookline.stack_address import find_stack
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -92,9 +91,7 @@ def _show(record: dict[str, Any], *, as_json: bool) -> None:
         output.print_json(record)
         return
     position = f"{record['partition']}:{record['offset']}"
-    output.out.print(
-        Text.assemble((position, "bold"), "  ", escaping.terminal_text(str(record["key"])))
-    )
+    output.print_parts((position, "bold"), f"  {record['key']}")
     value = record.get("value", record.get("value_base64", record.get("unreadable")))
     if isinstance(value, dict):
         output.print_document(_with_times(value))

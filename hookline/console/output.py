@@ -1,22 +1,28 @@
-"""Terminal output: results on stdout, messages and progress bars on stderr."""
+"""Terminal output: results on stdout, messages and progress bars on stderr.
+
+All output goes through here: whatever it shows of texts that others wrote, it escapes.
+"""
 
 import json
 import logging
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from types import TracebackType
 from typing import Any
 from uuid import UUID
 
 from rich import progress as rich_progress
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.highlighter import JSONHighlighter
+from rich.segment import Segment
 from rich.text import Text
 
-from hookline.console import escaping
 from hookline.console.result_table import ResultTable
+from runtime.escaping import json_text, terminal_text
 
 # A command prints a client's error once, as its own line.
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
@@ -24,8 +30,29 @@ logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 _WIDTH = None if sys.stdout.isatty() else 150
 """Columns of a file or a pipe, which has no width of its own."""
 
-out = Console(highlight=False, width=_WIDTH)
-err = Console(stderr=True, highlight=False)
+
+class Screen(Console):
+    """A terminal, file or pipe that shows plain text: no markup, nothing that steers a terminal.
+
+    Escapes here are the last resort, since they lengthen lines that have been laid out.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, highlight=False, markup=False, emoji=False)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        """Yield the segments of ``renderable``, those of text escaped."""
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield Segment(terminal_text(segment.text), segment.style)
+
+
+out = Screen(width=_WIDTH)
+err = Screen(stderr=True)
 
 Progress = Callable[[str, int, int], None]
 """Reports progress: (activity, done, total)."""
@@ -51,12 +78,22 @@ def json_default(value: Any) -> Any:
 
 def to_json(value: Any) -> str:
     """Encode ``value`` as JSON on one line, without characters that control a terminal."""
-    return escaping.json_text(json.dumps(value, default=json_default, ensure_ascii=False))
+    return json_text(json.dumps(value, default=json_default, ensure_ascii=False))
 
 
 def print_json(value: Any) -> None:
     """Print ``value`` as JSON on one line."""
     print(to_json(value))
+
+
+def print_item(value: Any, *, is_first: bool) -> None:
+    """Print one item of a JSON array that is printed while it is read, on a line."""
+    print("[" if is_first else ",\n", to_json(value), sep="", end="")
+
+
+def print_items_end(*, is_empty: bool) -> None:
+    """End the array."""
+    print("[]" if is_empty else "]")
 
 
 def print_document(value: Any) -> None:
@@ -66,12 +103,31 @@ def print_document(value: Any) -> None:
 
 def print_indented(text: str) -> None:
     """Print a JSON document that is indented already, coloured on a terminal."""
-    out.print(JSONHighlighter()(escaping.json_text(text)), soft_wrap=True)
+    out.print(JSONHighlighter()(json_text(text)), soft_wrap=True)
 
 
 def print_line(text: str, style: str = "") -> None:
     """Print text of any origin: no markup, no wrapping, control characters escaped."""
-    out.print(escaping.terminal_text(text), markup=False, style=style, soft_wrap=True)
+    out.print(terminal_text(text), style=style, soft_wrap=True)
+
+
+def print_parts(*parts: str | tuple[str, str]) -> None:
+    """Print a line of texts of any origin, each alone or with its style."""
+    texts = ((part, "") if isinstance(part, str) else part for part in parts)
+    line = Text.assemble(*((terminal_text(text), style) for text, style in texts))
+    out.print(line, soft_wrap=True)
+
+
+def print_message(text: str) -> None:
+    """Print a line to stderr."""
+    err.print(terminal_text(text), soft_wrap=True)
+
+
+def print_traceback(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Print the traceback of a bug, as ``sys.excepthook`` does; its message may be a sender's."""
+    print_message("".join(traceback.format_exception(kind, error, trace)).rstrip("\n"))
 
 
 def display_text(value: Any) -> str:
@@ -117,7 +173,7 @@ def table(
         any(isinstance(row[index], int | float | Decimal) for row in all_rows)
         for index in range(len(columns))
     ]
-    cells = [[escaping.terminal_text(display_text(value)) for value in row] for row in all_rows]
+    cells = [[terminal_text(display_text(value)) for value in row] for row in all_rows]
     return ResultTable(title, columns, cells, numeric, caption)
 
 

@@ -29,6 +29,7 @@ from hookline.send.sender import Sender
 from hookline.stack_address import StackAddress
 from hookline.tables.queries import VIEWS, Reader
 from hookline.topics import records
+from runtime.logs import without_passwords
 from schemas import envelopes
 from schemas.shops import Shop, load
 from schemas.topics import DEAD_LETTERS
@@ -128,7 +129,7 @@ class Demo:
         self._accepted += answer.is_accepted
         colour = "green" if answer.is_accepted else "yellow"
         self._lines.append(
-            Text.from_markup(f"[{colour}]{answer.status}[/]  {step.source:<11}{step.description}")
+            Text.assemble((str(answer.status), colour), f"  {step.source:<11}{step.description}")
         )
         if answer.status != step.status:
             self._check(f"{step.description}: answered", step.status, answer.status)
@@ -165,7 +166,7 @@ class Demo:
             letters,
         )
         colour = "green" if report.is_balanced else "red"
-        output.out.print(f"\naudit: [bold {colour}]{report.line()}[/]")
+        output.print_parts("\naudit: ", (report.line(), f"bold {colour}"))
         self._check("the audit balances", True, report.is_balanced)
 
     def _audit(self, stack: StackAddress) -> report.Report:
@@ -199,8 +200,8 @@ class Demo:
     def _summary(self) -> bool:
         if self.once or not all(holds for _, holds, _ in self._results):
             for description, holds, difference in self._results:
-                mark = "[green]pass[/]" if holds else "[bold red]FAIL[/]"
-                output.out.print(f"{mark}  {description}")
+                mark = ("pass", "green") if holds else ("FAIL", "bold red")
+                output.print_parts(mark, f"  {description}")
                 if not holds:
                     output.print_line(f"      {difference}")
         for reason in self._late:
@@ -234,20 +235,19 @@ Everything keeps running until Ctrl-C. In another terminal:
 webhooks to   {stack.ingress_url}
 Kafka at      {stack.settings.brokers}
 registry at   {stack.settings.registry_url}
-SQL at        {stack.reader_url}
+SQL at        {without_passwords(stack.reader_url)}, passwords by `{hookline} status --env`
 
 Try next, with a stack that keeps its data:
 
   {hookline} up                # another folder, other ports
   {hookline} shops add         # a shop of yours
   {hookline} --help
-""",
-            markup=False,
+"""
         )
         try:
             process.wait()
         except KeyboardInterrupt:
-            output.err.print("stopping ...")
+            output.print_message("stopping ...")
 
 
 def _text(value: object) -> str:

@@ -11,6 +11,7 @@ from hookline.local.folder import Folder
 from hookline.local.process import tail
 from hookline.local.servers.server import LocalError
 from hookline.local.up import Report
+from runtime.process.private_files import OTHERS, create_folder, open_private
 
 
 def start_detached(data: Path, arguments: Sequence[str], report: Report) -> dict[str, Any]:
@@ -23,14 +24,15 @@ def start_detached(data: Path, arguments: Sequence[str], report: Report) -> dict
         raise LocalError(f"a stack already runs in {folder.path} (process {owner})")
     log = folder.path / "logs" / "up.log"
     folder.create()
-    log.parent.mkdir(exist_ok=True)
-    with log.open("wb") as out:
+    create_folder(log.parent)
+    with open_private(log, "wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "hookline", "up", "--data", str(folder.path), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            umask=OTHERS,
         )
     report(f"starting; it logs to {log}")
     reported = None

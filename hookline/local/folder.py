@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import secrets
 import signal
 from collections.abc import Iterator, Mapping
@@ -11,10 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hookline.local.process import wait_until, write_private
+from hookline.local.process import wait_until
 from hookline.local.servers import cluster
 from hookline.local.servers.server import LocalError
 from hookline.local.stack import Stack
+from runtime.process.private_files import (
+    close_to_others,
+    create_folder,
+    open_private,
+    write_private,
+)
 from runtime.settings import Settings, from_env
 
 EXAMPLE_SHOPS = "shops.example.toml"
@@ -23,6 +30,13 @@ _LOCAL: dict[str, Any] = {"partitions": 4, "sender_grace": 0.0}
 """Defaults that differ from production; environment variables override them."""
 _SERVERS = ("BROKERS", "SECURITY_PROTOCOL", "SASL_", "SSL_", "REGISTRY_", "DATABASE_", "SHOPS_")
 """Variables of external servers, ignored for those that we start."""
+
+
+_OURS = re.compile(
+    r"(run|starting|ports|cluster)\.(json|new)|lock|contact_key(\.new)?|logs|state"
+    r"|kafka(-\d+)?|registry|postgres"
+)
+"""What a stack writes into its folder."""
 
 
 class Folder:
@@ -39,10 +53,18 @@ class Folder:
         self._starting = self.path / "starting.json"
 
     def create(self) -> None:
-        """Create the folder and its lock. Raises LocalError if this user cannot write there."""
+        """Create the folder and its lock. Raises LocalError if this user cannot write there.
+
+        Only its owner may read what is in it, also where an earlier version wrote it. A folder
+        that holds other files too keeps its own mode.
+        """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock.open("a+").close()
+            create_folder(self.path)
+            open_private(self._lock, "a+").close()
+            ours = [path for path in self.path.iterdir() if _OURS.fullmatch(path.name)]
+            is_all_ours = len(ours) == len(list(self.path.iterdir()))
+            for path in [self.path] if is_all_ours else ours:
+                close_to_others(path)
         except OSError as error:
             raise LocalError(
                 f"{self.path} cannot hold the data: {error.strerror}; choose another --data"

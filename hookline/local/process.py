@@ -1,4 +1,4 @@
-"""Child processes that end with their parent, free TCP ports, waiting, private files."""
+"""Child processes that end with their parent, free TCP ports, waiting."""
 
 import fcntl
 import functools
@@ -15,6 +15,8 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from signal import Signals
 from typing import TypeVar
+
+from runtime.process.private_files import OTHERS, create_folder, open_private
 
 T = TypeVar("T")
 
@@ -107,15 +109,6 @@ def tail(path: Path, lines: int = 15) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
-def write_private(path: Path, text: str) -> None:
-    """Replace a file atomically. Only its owner may read it: the text holds secrets."""
-    fresh = path.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    fresh.touch(mode=0o600)
-    fresh.write_text(text)
-    fresh.replace(path)
-
-
 @dataclass(eq=False)
 class Child:
     """A program that runs as at most one process at a time, its output in a file.
@@ -140,13 +133,13 @@ class Child:
         """Start it, unless it is running."""
         if self.is_running:
             return
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        create_folder(self.log.parent)
         self._process = _SPAWNER.submit(self._spawn).result()
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         tether = [sys.executable, "-I", "-S", str(TETHER)]
         arguments = [str(int(self.death_signal)), str(os.getpid()), self.user]
-        with self.log.open("ab") as log:
+        with open_private(self.log, "ab") as log:
             return subprocess.Popen(
                 [*tether, *arguments, *self.command],
                 env=self.environment,
@@ -156,6 +149,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 # Ctrl-C must reach only the parent, which stops its children in order.
                 start_new_session=True,
+                umask=OTHERS,
             )
 
     @property

@@ -13,6 +13,7 @@ from hookline.local.servers.kafka import Kafka
 from hookline.local.servers.postgres import Postgres
 from hookline.local.servers.registry import Registry
 from hookline.local.servers.server import LocalError, Server
+from runtime.process.private_files import create_folder, write_private
 
 _MAX_PORT = 65_535
 NAMES = ("kafka", "registry", "postgres")
@@ -38,8 +39,8 @@ def choose_ports(directory: Path, given: dict[str, int]) -> dict[str, int]:
             port = free_port()
         reserve(port)  # where another holds it, it is the one who gave the port to this process
         chosen[name] = port
-    directory.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**previous, **chosen}))
+    create_folder(directory)
+    write_private(path, json.dumps({**previous, **chosen}))
     return chosen
 
 

@@ -9,10 +9,11 @@ import psutil
 from hookline.local import added_workers
 from hookline.local.stack import memory, resident_memory
 from hookline.local.up import Readiness, health_url, is_ready, readiness
+from runtime.logs import without_passwords
 
 
 def status_of(run: Mapping[str, Any]) -> dict[str, Any]:
-    """Check the processes of a run.json. Times in seconds, memory in bytes."""
+    """Check the processes of a run.json. Times in seconds, memory in bytes, no passwords."""
     now = time.time()
     processes = [
         {
@@ -50,7 +51,7 @@ def status_of(run: Mapping[str, Any]) -> dict[str, Any]:
         "running": True,
         "processes": processes,
         "memory_bytes": sum(process["memory_bytes"] for process in processes),
-        **{name: run[name] for name in addresses},
+        **{name: without_passwords(run[name]) for name in addresses},
     }
 
 

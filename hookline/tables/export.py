@@ -14,8 +14,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from hookline.console import escaping, output
+from hookline.console import csv_cells, output
 from hookline.console.errors import CommandError
+from runtime.process.private_files import create_folder
 
 CONTACTS = "customer_contacts"
 _RAW_RECORDS = frozenset({"sink_rejects", "cart_activity"})
@@ -102,7 +103,7 @@ def export(
         connection.read_only = True
         connection.execute("SET LOCAL TimeZone TO 'UTC'")
         selected = _selected(relations(connection, schema, contacts=contacts), wanted)
-        folder.mkdir(parents=True, exist_ok=True)
+        create_folder(folder)
         for relation in selected:
             path = folder / f"{relation.name}.{extension}"
             with _atomic(path) as temporary, open_file(temporary, relation) as write:
@@ -159,7 +160,7 @@ def csv_text(value: Any) -> str:
     if value is None:
         return ""
     convert = _TEXT.get(type(value))
-    return escaping.csv_cell(str(value)) if convert is None else convert(value)
+    return csv_cells.csv_cell(str(value)) if convert is None else convert(value)
 
 
 def seconds(value: timedelta) -> Decimal:
@@ -182,8 +183,8 @@ _TEXT: dict[type, Callable[[Any], str]] = {
     datetime: _instant,
     date: date.isoformat,
     timedelta: lambda value: f"{seconds(value):f}",
-    dict: lambda value: escaping.csv_cell(json_text(value)),
-    list: lambda value: escaping.csv_cell(json_text(value)),
+    dict: lambda value: csv_cells.csv_cell(json_text(value)),
+    list: lambda value: csv_cells.csv_cell(json_text(value)),
 }
 """Type -> conversion. Other types are numbers, or text from a sender, which is escaped."""
 

@@ -27,6 +27,7 @@ import numpy as np
 from processors.index.partition_index import IndexSnapshot, PartitionIndex
 from processors.index.sorted_run import Rows, SortedRun
 from runtime import logs
+from runtime.process.private_files import create_folder, open_private
 from runtime.settings import Settings
 
 log = logs.get("hookline.index")
@@ -103,10 +104,10 @@ class IndexCache:
     def write(self, partition: int, snapshot: IndexSnapshot) -> None:
         """Replace the file of a partition. Blocks. Raises OSError."""
         path = self.path(partition)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        create_folder(path.parent)
         temporary = path.with_suffix(".new")  # always the same, so that crashes leave one at most
         mac = self._new_mac()
-        with temporary.open("wb") as file:
+        with open_private(temporary, "wb") as file:
             file.write(bytes(MAC_BYTES))
             for part in self._parts(partition, snapshot):
                 mac.update(part)

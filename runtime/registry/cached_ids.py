@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from runtime import logs
+from runtime.process.private_files import create_folder, is_strangers, open_private
 from runtime.settings import Settings
 from schemas import codec
 from schemas.topics import BY_RECORD
@@ -62,11 +63,12 @@ def write(settings: Settings, ids: SchemaIds) -> None:
     target = path(settings)
     content = _File(settings.registry_url, _digest(), ids.current, ids.older)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        create_folder(target.parent)
         # Several workers may share the folder: each renames a file of its own.
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".registry-") as folder:
             file = Path(folder) / target.name
-            file.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=1))
+            with open_private(file, "wb") as opened:
+                opened.write(msgspec.json.format(msgspec.json.encode(content), indent=1))
             file.replace(target)
     except OSError as error:
         log.warning("the schema ids are not saved to disk", file=str(target), error=repr(error))
@@ -78,6 +80,8 @@ def read(settings: Settings, *, any_registry: bool = False) -> SchemaIds | None:
     ``any_registry``: those of a registry at another address too.
     """
     try:
+        if is_strangers(Path(settings.state_dir)):
+            return None
         cached = msgspec.json.decode(path(settings).read_bytes(), type=_File)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None

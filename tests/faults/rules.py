@@ -1,5 +1,6 @@
 """The rules that can be broken: each one line of code, its swap, and the tests that guard it."""
 
+from tests.faults.disclosure_rules import DISCLOSURE_RULES
 from tests.faults.rule import Rule
 from tests.faults.stranger_rules import STRANGER_RULES
 
@@ -11,6 +12,7 @@ KILLS = "tests/unit/processors/test_prefix_kill.py"
 
 RULES = (
     *STRANGER_RULES,
+    *DISCLOSURE_RULES,
     Rule(
         "as-of",
         "a replay is compared with outcomes after it",

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import logging
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
@@ -11,11 +12,12 @@ import pytest
 from rich.console import Console
 
 from hookline.console import output
-from hookline.console.escaping import csv_cell
+from hookline.console.csv_cells import csv_cell
 from runtime import logs, metrics_page
 from runtime.settings import Settings
 from schemas.events import CustomerRef, Event, LineItem
 from sinks.postgres.migrate import migrate
+from tests import screens
 from tests.hostile.cases import case
 from tests.hostile.house import GOOD, GOOTEN, signed, spiffy
 from tests.served import Served, request, status
@@ -28,7 +30,9 @@ STEERING = "\x1b[2J\x1b]8;;http://evil.example\x07paid\u202e"
 
 
 @case(SECTION, "a formula as a name", 200, "as received; a CSV cell begins with a quote instead")
-@pytest.mark.parametrize("name", [FORMULA, "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize(
+    "name", [FORMULA, "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", " =1", "\u200b=1", "\x1b=1"]
+)
 def test_a_formula_in_a_name_is_a_text_in_a_csv_file(name: str) -> None:
     file = io.StringIO(newline="")
     csv.writer(file).writerow([csv_cell(name), csv_cell("-5.00")])
@@ -49,6 +53,21 @@ def test_markup_in_a_name_is_text_in_a_terminal(name: str) -> None:
     assert "\u202e" not in drawn
     assert name.partition("\x1b")[0] in drawn
     assert "paid" in drawn
+
+
+@case(SECTION, "C1, DEL, directions of writing, characters without width, line separators", 200,
+      "as received; a terminal, a log and JSON show escapes, and JSON means the same")  # fmt: skip
+@pytest.mark.parametrize("each", screens.STEERING)
+def test_no_character_of_a_sender_steers_a_terminal(each: str, written: io.StringIO) -> None:
+    console = output.Screen(file=io.StringIO(), width=300)
+    console.print(f"<{each}>", output.table(None, ("name",), [(f"<{each}>",)]))
+    logs.get("hookline.test").warning(f"<{each}>", name=f"<{each}>", error=ValueError(each))
+    document = output.to_json({"name": f"<{each}>"})
+    drawn = console.file.getvalue()  # type: ignore[attr-defined]
+
+    assert not any(screens.steers(shown) for shown in (drawn, written.getvalue(), document))
+    assert json.loads(document) == {"name": f"<{each}>"}
+    assert json.loads(written.getvalue())["name"] == f"<{each}>"
 
 
 @case(SECTION, "HTML as id, event, header and query of a delivery", 200,

@@ -15,6 +15,7 @@ import pytest
 
 from hookline.local.folder import Folder
 from schemas.topics import ALL
+from tests.log_search import leaks, secrets_of
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(290)]
 
@@ -30,8 +31,9 @@ def environment() -> dict[str, str]:
 def hookline(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "hookline", *arguments]
     return subprocess.run(
-        command, env=environment(), capture_output=True, text=True, timeout=200, check=False
-    )
+        command, env=environment(), capture_output=True, text=True, timeout=200, check=False,
+        umask=0,  # the widest: nothing may rely on it
+    )  # fmt: skip
 
 
 def wait_for(holds: Callable[[], bool], what: str) -> None:
@@ -88,6 +90,14 @@ def secrets_are_where_they_belong(data: Path, shown: dict[str, Any], key: str) -
     assert key not in said
 
 
+def open_to_others(folder: Path) -> list[str]:
+    """What another account may read, write or enter; Java sets the mode of one folder itself."""
+    everything = (path for path in (folder, *folder.rglob("*")) if "vertx-cache" not in path.parts)
+    return [
+        str(path) for path in everything if not path.is_symlink() and path.stat().st_mode & 0o077
+    ]
+
+
 def test_a_stack_lives_through_kills_and_goes_on_with_its_data(data: Path) -> None:
     shown = up(data)
     assert [process["name"] for process in shown["processes"]] == [
@@ -96,8 +106,10 @@ def test_a_stack_lives_through_kills_and_goes_on_with_its_data(data: Path) -> No
     ]
     assert {process["state"] for process in shown["processes"]} == {"up"}
     assert shown["memory_bytes"] < 1.5e9
-    assert (data / "run.json").stat().st_mode & 0o077 == 0
-    assert (data / "contact_key").stat().st_mode & 0o077 == 0
+    assert open_to_others(data) == []
+    assert leaks(data, secrets_of(data)) == []
+    shows = (json.dumps(shown), hookline("status", "--data", str(data)).stdout)
+    assert [word for word in secrets_of(data) for text in shows if word in text] == []
     key = (data / "contact_key").read_text()
     secrets_are_where_they_belong(data, shown, key)
 

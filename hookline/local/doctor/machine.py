@@ -13,6 +13,7 @@ from hookline.local.process import tail
 from hookline.local.servers import fetch, java, postgres
 from hookline.local.servers.server import LocalError
 from hookline.local.up import health_url, readiness
+from runtime.process.private_files import create_folder
 from runtime.settings import Settings, SettingsError
 from schemas import shops
 
@@ -27,7 +28,9 @@ def machine(data: Path, shops_given: Path | None) -> Iterator[Finding]:
     yield _checked("java", lambda: str(java.java()))
     yield _checked("postgresql", lambda: str(postgres.binaries()))
     for part in fetch.PARTS:
-        if part.is_cached:
+        if part.is_cached and (why := fetch.problem(part, part.path)) is not None:
+            yield Finding("cache", "wrong", why)
+        elif part.is_cached:
             yield Finding("cache", "ok", f"{part.title} in {part.path}")
         else:
             message = f"{part.title} is not in {fetch.cache_dir()}: `hookline up` downloads it once"
@@ -115,7 +118,7 @@ def state_folder(settings: Settings) -> Finding:
     """Write to the folder of the caches, as a processor does."""
     subject, path = "state folder", Path(settings.state_dir)
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        create_folder(path)
         with tempfile.TemporaryFile(dir=path) as file:
             file.write(bytes(_PROBE_BYTES))
             file.flush()

@@ -7,6 +7,7 @@ from pathlib import Path
 from hookline.local.process import Child
 from hookline.local.servers.kafka import Kafka, new_cluster_id
 from hookline.local.servers.server import LocalError, Server
+from runtime.process.private_files import create_folder, write_private
 
 REPLICAS, IN_SYNC = 3, 2
 """Copies of every record, and how many of them acknowledge it."""
@@ -119,6 +120,6 @@ def create(
         return (Kafka(directory / "kafka", ports["kafka"], logs),)
     path = directory / "cluster.json"
     if not path.exists():
-        directory.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"id": new_cluster_id()}))
+        create_folder(directory)
+        write_private(path, json.dumps({"id": new_cluster_id()}))
     return tuple(ClusterBroker(directory, n + 1, ports, logs) for n in range(brokers))

@@ -1,10 +1,11 @@
 """Programs of the local servers: downloaded once from Maven Central, then used offline.
 
 They are kept in the user's cache folder, or in ``HOOKLINE_CACHE``. A part appears there only when
-it is complete.
+it is complete, and is used only if it has the hashes of ``downloads.json``.
 """
 
 import fcntl
+import functools
 import os
 import shutil
 import tarfile
@@ -16,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from hookline.console import output
+from hookline.local.servers import hashes
 from hookline.local.servers.server import LocalError
 
 KAFKA_VERSION = "4.3.1"
@@ -62,7 +64,7 @@ def cache_dir() -> Path:
 @contextmanager
 def _progress(title: str) -> Iterator[FileProgress]:
     """Report a download on stderr: bars on a terminal, else a line before and after."""
-    console = Console(stderr=True, highlight=False)
+    console = output.err
     received = 0
     bar = Progress(
         TextColumn("{task.description}"),
@@ -94,7 +96,31 @@ def _progress(title: str) -> Iterator[FileProgress]:
 
 
 def ensure(part: Part) -> Path:
-    """The folder of a part, downloaded if it is missing. Raises LocalError with the remedy."""
+    """The folder of a part, downloaded if it is missing. Raises LocalError with the remedy.
+
+    Its files have been held against the hashes of this version, once for each process.
+    """
+    _require_known(part, _download(part))
+    return part.path
+
+
+@functools.cache
+def _require_known(part: Part, folder: Path) -> None:
+    if (why := problem(part, folder)) is not None:
+        raise LocalError(why)
+
+
+def problem(part: Part, folder: Path) -> str | None:
+    """Return why the files of a folder must not be used, with the remedy; else None."""
+    if (why := hashes.problem_of_folder(part.name, folder)) is None:
+        return None
+    return (
+        f"{part.title} in {folder} is not what this version of Hookline was tested with: {why}."
+        " Find out who changed it, then remove the folder: the next start downloads it again"
+    )
+
+
+def _download(part: Part) -> Path:
     if part.is_cached:
         return part.path
     cache = cache_dir()
@@ -128,7 +154,18 @@ def _fetch(part: Part, cache: Path) -> None:
             raise OSError(str(error)) from error
         finally:
             truststore.extract_from_ssl()
+        if (why := hashes.problem_of_folder(part.name, target)) is not None:
+            raise LocalError(_refused(part.title, why))
+        for path in (target, *target.rglob("*")):  # programs, for all users of a shared cache
+            path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
         target.rename(part.path)
+
+
+def _refused(title: str, why: str) -> str:
+    return (
+        f"the download of {title} is refused: {why}. Nothing of it was kept; is there something"
+        " between this machine and Maven Central that changes files?"
+    )
 
 
 def _maven(scratch: Path, progress: FileProgress) -> Any:
@@ -156,7 +193,10 @@ def _fetch_kafka(target: Path, scratch: Path, progress: FileProgress) -> None:
 def _fetch_registry(target: Path, scratch: Path, progress: FileProgress) -> None:
     project = _maven(scratch, progress).project("io.apicurio", "apicurio-registry-app")
     artifact = project.at_version(REGISTRY_VERSION).artifact(classifier="all", packaging="tar.gz")
-    with tarfile.open(artifact.resolve()) as archive:
+    path = Path(artifact.resolve())
+    if (why := hashes.problem_of_file(REGISTRY.name, path)) is not None:
+        raise LocalError(_refused(REGISTRY.title, why))
+    with tarfile.open(path) as archive:
         archive.extractall(target, filter="data")
 
 

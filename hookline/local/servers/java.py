@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hookline.local.servers.server import LocalError
+from runtime.process.private_files import create_folder
 
 
 def java() -> Path:
@@ -21,7 +22,7 @@ def java() -> Path:
 
 def command(heap: str, scratch: Path, options: Sequence[str]) -> list[str]:
     """The command line of a small JVM. ``heap`` as in ``256m``; ``scratch``: temporary files."""
-    scratch.mkdir(parents=True, exist_ok=True)
+    create_folder(scratch)
     return [
         str(java()),
         f"-Xmx{heap}",

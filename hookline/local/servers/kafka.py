@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from hookline.local.process import Child, free_port, is_free
 from hookline.local.servers import fetch, java
 from hookline.local.servers.server import LocalError, Server
+from runtime.process.private_files import OTHERS, open_private, write_private
 from schemas.topics import MIB, RAW_RETENTION
 
 HEAP = "384m"
@@ -89,10 +90,10 @@ class Kafka(Server):
         )
         path = self.directory / "server.properties"
         lines = (f"{name}={value}\n" for name, value in self.properties().items())
-        path.write_text("".join(lines))
+        write_private(path, "".join(lines))
         if not (self.directory / "log" / "meta.properties").exists():
             tool = ["kafka.tools.StorageTool", "format", "-t", self.cluster_id(), "-c", str(path)]
-            with self.log.open("ab") as log:
+            with open_private(self.log, "ab") as log:
                 done = subprocess.run(
                     [*base, *tool],
                     env=java.environment(),
@@ -100,6 +101,7 @@ class Kafka(Server):
                     stderr=log,
                     check=False,
                     timeout=60,
+                    umask=OTHERS,
                 )
             if done.returncode != 0:
                 raise LocalError(f"Kafka's log folder cannot be formatted: see {self.log}")

@@ -20,8 +20,9 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from hookline.local.process import TETHER, Child, tail, write_private
+from hookline.local.process import TETHER, Child, tail
 from hookline.local.servers.server import LocalError, Server
+from runtime.process.private_files import create_folder, write_private
 
 OWNER = "hookline"
 READER = "hookline_reader"
@@ -45,6 +46,8 @@ _SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_min_messages": "warning",
+    # Else the log has the values of rows that are refused, and whom they are about.
+    "log_error_verbosity": "terse",
 }
 
 
@@ -95,7 +98,7 @@ class Postgres(Server):
         missing = [role for role in (OWNER, READER, CONTACTS_READER) if role not in passwords]
         if missing:  # also in a folder of an earlier version, which had fewer roles
             passwords |= {role: secrets.token_urlsafe(18) for role in missing}
-            self.directory.mkdir(parents=True, exist_ok=True)
+            create_folder(self.directory)
             write_private(self._secrets, json.dumps(passwords))
         return passwords
 
@@ -190,7 +193,9 @@ class Postgres(Server):
 
     def _create_missing(self, connection: psycopg.Connection) -> None:
         for name in (READER, CONTACTS_READER):
-            role, password = sql.Identifier(name), sql.Literal(self._passwords()[name])
+            role = sql.Identifier(name)
+            # A statement that fails is logged: by the hash nobody logs in.
+            password = sql.Literal(_scram(connection, name, self._passwords()[name]))
             found = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (name,))
             if found.fetchone() is None:
                 create = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, password)
@@ -201,6 +206,12 @@ class Postgres(Server):
         if found.fetchone() is None:
             create = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE))
             connection.execute(create)
+
+
+def _scram(connection: psycopg.Connection, role: str, password: str) -> str:
+    """Return what the server stores of a password."""
+    pgconn = connection.pgconn
+    return pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
 
 
 def _environment() -> dict[str, str]:

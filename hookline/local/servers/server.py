@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from hookline.local.process import Child, tail, wait_until
+from runtime.process.private_files import create_folder
 
 
 class LocalError(RuntimeError):
@@ -36,8 +37,8 @@ class Server:
     def launch(self) -> None:
         """Start the process without waiting."""
         if self.child is None:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            self.log.parent.mkdir(parents=True, exist_ok=True)
+            create_folder(self.directory)
+            create_folder(self.log.parent)
             self.child = self.prepare()
         if not self._is_wanted:
             raise LocalError(f"{self.name} was stopped while it started")

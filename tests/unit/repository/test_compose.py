@@ -51,6 +51,12 @@ SCHEMA: dict[str, Any] = {
                     "command": {"type": "array", "items": {"type": "string"}},
                     "entrypoint": {"type": "array", "items": {"type": "string"}},
                     "mem_limit": {"type": "string", "pattern": r"^\d+[mg]$"},
+                    "user": {"type": "string"},
+                    "read_only": {"type": "boolean"},
+                    "cap_drop": {"type": "array", "items": {"type": "string"}},
+                    "security_opt": {"type": "array", "items": {"type": "string"}},
+                    "pids_limit": {"type": "integer"},
+                    "tmpfs": {"type": "array", "items": {"type": "string", "pattern": "^/"}},
                     "profiles": {"type": "array", "items": {"type": "string"}},
                     "volumes": {
                         "type": "array",
@@ -172,6 +178,24 @@ def test_every_service_has_a_limit_of_memory_above_the_heap_of_its_jvm() -> None
     assert mebibytes(re.findall(r"-Xmx(\w+)", heap)[0]) <= (
         mebibytes(SERVICES["broker"]["mem_limit"]) / 2
     )
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_writes_to_its_volumes_only_and_can_get_no_rights(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert 0 < service["pids_limit"] <= 512
+    assert service["user"] not in ("root", "0")
+    assert "/tmp" in service["tmpfs"]  # noqa: S108 - of the container
+    assert not {"privileged", "cap_add", "devices", "network_mode", "pid"} & set(service)
+    assert "docker.sock" not in str(service)
+
+
+def test_the_stages_run_as_the_account_of_the_image() -> None:
+    (uid,) = re.findall(r"useradd .*--uid (\d+)", (ROOT / "Dockerfile").read_text())
+    assert {SERVICES[name]["user"] for name in [*STAGES, "init", "shops"]} == {uid}
 
 
 def mebibytes(text: str) -> int:

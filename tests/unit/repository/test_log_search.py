@@ -37,6 +37,19 @@ def test_a_secret_an_address_or_a_name_in_a_log_is_found(log: Path, text: str) -
     assert leaks(log.parent, secrets_of(log.parents[1])) == [f"{log}:2"]
 
 
+def test_a_password_of_the_database_in_the_output_of_up_is_found(log: Path) -> None:
+    passwords = log.parents[1] / "postgres" / "passwords.json"
+    passwords.parent.mkdir()
+    passwords.write_text('{"hookline_reader": "a-password-of-18-bytes"}')
+    output = log.with_name("up.log")
+    output.write_text(
+        "PostgreSQL postgresql://hookline_reader:a-password-of-18-bytes@127.0.0.1/x\n"
+    )
+
+    assert leaks(log.parent, secrets_of(log.parents[1])) == [f"{output}:1"]
+    output.unlink()
+
+
 def test_a_log_without_them_is_clean(log: Path) -> None:
     log.write_text("refused route=/hooks/gooten/{shop}/{token} status=401\n")
 

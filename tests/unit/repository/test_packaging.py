@@ -67,6 +67,7 @@ def test_the_makefile_writes_and_installs_every_lock() -> None:
         "requirements.lock",
         "requirements-bench.lock",
         "requirements-dbt.lock",
+        "requirements-sbom.lock",
     }
     for path in LOCKS:
         assert f"--output-file {path.name}" in makefile
@@ -101,6 +102,7 @@ def test_the_wheel_holds_our_packages_the_examples_and_nothing_else(tmp_path: Pa
         "hookline/shops.example.toml",
         "schemas/avro/orders.avsc",
         "hookline/capacity/measurements.json",
+        "hookline/local/servers/downloads.json",
         "sinks/migrations/0001_delivery.sql",
     ):
         assert wanted in names

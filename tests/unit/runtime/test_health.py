@@ -9,6 +9,7 @@ import pytest
 from runtime import logs
 from runtime.health import Health, serve, wait_until
 from runtime.settings import Settings
+from tests.screens import STEERING, steers
 
 SETTINGS = Settings(host="127.0.0.1", health_port=0)
 
@@ -52,6 +53,19 @@ async def test_the_pages_say_alive_ready_and_what_is_waited_for() -> None:
     assert waiting.json()["waiting"] == {"kafka": "no broker answers"}
     assert alive.status_code == 200
     assert "hookline_ready 0.0" in page.text
+
+
+async def test_a_reason_of_others_steers_no_terminal_and_is_read_as_it_is() -> None:
+    health = Health()
+    health.waiting("registry", f"<{STEERING}>")
+    task = await _served(health)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{health.port}") as client:
+        page = await client.get("/readyz")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert not steers(page.text)
+    assert page.json()["waiting"] == {"registry": f"<{STEERING}>"}
 
 
 async def test_the_port_is_free_again_after_serving_was_cancelled() -> None:

@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from runtime import logs
 from runtime.settings import Settings, SettingsError
+from tests.screens import TEXTS, steers
 
 SETTINGS = Settings(log_format="json", log_level="debug")
 
@@ -54,10 +56,49 @@ def test_a_librarys_log_goes_the_same_way(written: Any) -> None:
         ("mail jane.doe+x@shop.example.com now", "mail [redacted] now"),
         ("?orderid=1&token=abc&x=2", "?orderid=1&token=[redacted]&x=2"),
         ("3 of 4 partitions", "3 of 4 partitions"),
+        ("host=db password='a b' user=me", "host=db password=[redacted] user=me"),
+        ("postgresql://me:@host/db", "postgresql://me:[redacted]@host/db"),
+        (
+            "null value\nDETAIL:  Failing row contains (Jane Doe, 7).\nCONTEXT: x",
+            "null value\nDETAIL: [redacted]\nCONTEXT: x",
+        ),
     ],
 )
 def test_secrets_and_addresses_are_scrubbed_from_text(text: Any, expected: Any) -> None:
     assert expected == logs.scrubbed(text)
+
+
+def test_a_password_is_taken_out_of_what_a_screen_shows_and_addresses_stay() -> None:
+    text = "no jane@example.com at postgresql://me:pass@host/db password=x"
+    assert logs.without_passwords(text) == (
+        "no jane@example.com at postgresql://me@host/db password=[redacted]"
+    )
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=TEXTS)
+def test_no_line_of_a_log_steers_a_terminal_or_looks_like_another(
+    written: Any, log_format: str, text: str
+) -> None:
+    written.seek(0)
+    written.truncate()
+    logs.configure(replace(SETTINGS, log_format=log_format), "ingest", written)
+    logs.get("hookline.x").warning(f"<{text}>", field=f"<{text}>", deep={"a": [f"<{text}>"]})
+    logging.getLogger("library").error("it failed for %s", f"<{text}>")
+    try:
+        raise ValueError(f"<{text}>")  # noqa: TRY301 - to be logged
+    except ValueError:
+        logs.get("hookline.x").exception("failed", error=ValueError(text))
+    found = written.getvalue()
+
+    assert not steers(found)
+    head, *_ = found.split("Traceback")
+    assert head.rstrip("\n").count("\n") == 2 or log_format == "json"
+    if log_format == "json":
+        assert [json.loads(line)["level"] for line in found.splitlines()] == [
+            "warning", "error", "error",
+        ]  # fmt: skip
 
 
 @pytest.mark.parametrize("key", ["secret", "token", "sasl_password", "email", "phone", "api_key"])

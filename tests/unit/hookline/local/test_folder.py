@@ -56,3 +56,35 @@ def test_a_start_shows_what_it_waits_for_until_it_is_up(tmp_path: Path) -> None:
         assert (folder.step(), folder.read()) == ("sink: joining the group", None)
         folder.write({"pid": os.getpid()})
         assert folder.step() is None
+
+
+def modes(folder: Path) -> set[str]:
+    return {oct(path.lstat().st_mode & 0o077) for path in (folder, *folder.rglob("*"))}
+
+
+def test_a_folder_of_an_earlier_version_is_closed_to_others(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (data / "logs").mkdir(parents=True)
+    for name in ("logs/sink.log", "ports.json"):
+        (data / name).write_text("{}")
+        (data / name).chmod(0o644)
+    (data / "logs").chmod(0o755)
+    data.chmod(0o755)
+    Folder(data).create()
+    choose_ports(data, {"kafka": 0})
+
+    assert modes(data) == {"0o0"}
+
+
+def test_a_folder_with_files_of_others_keeps_its_mode_and_theirs(tmp_path: Path) -> None:
+    data = tmp_path / "home"
+    (data / "logs").mkdir(parents=True)
+    (data / "letter.txt").write_text("")
+    for path, mode in ((data, 0o755), (data / "logs", 0o755), (data / "letter.txt", 0o644)):
+        path.chmod(mode)
+    Folder(data).create()
+
+    assert oct(data.stat().st_mode & 0o777) == "0o755"
+    assert oct((data / "letter.txt").stat().st_mode & 0o777) == "0o644"
+    assert oct((data / "logs").stat().st_mode & 0o777) == "0o700"
+    assert oct((data / "lock").stat().st_mode & 0o777) == "0o600"

@@ -1,28 +1,38 @@
-"""What senders wrote, in spreadsheets and terminals."""
+"""What senders wrote, in spreadsheets."""
 
 import csv
 import io
-import json
+import unicodedata
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hookline.console import output
-from hookline.console.escaping import csv_cell, terminal_text
+from hookline.console.csv_cells import csv_cell
 
-TEXTS = st.text() | st.text("=+-@\t\r\n'\"0123456789.eE ＝＋－＠a;,", max_size=8)  # noqa: RUF001
+TEXTS = st.text() | st.text(
+    "=+-@\t\r\n\0\x1b\x9b\u00ad\u200b\u202e '\"0123456789.eE ＝＋－＠a;,",  # noqa: RUF001
+    max_size=8,
+)
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001
 NUMBERS = st.integers().map(str) | st.decimals(
     allow_nan=False, allow_infinity=False, places=4, min_value=-(10**14), max_value=10**14
 ).map(lambda number: f"{number:f}")
 
 
+def seen(text: str) -> str:
+    """The text from its first character that a spreadsheet shows."""
+    for index, character in enumerate(text):
+        if unicodedata.category(character)[0] not in "CZ":
+            return text[index:]
+    return ""
+
+
 @settings(deadline=None)
 @given(TEXTS)
 def test_no_cell_begins_a_formula_unless_it_is_a_number(text: str) -> None:
     made = csv_cell(text)
-    if made.startswith(FORMULA):
+    if seen(made).startswith(FORMULA) or made.startswith(FORMULA):
         assert made == text
         float(made)
         assert set(made) <= set("+-.0123456789")
@@ -69,6 +79,9 @@ def test_cells_come_out_of_a_file_as_they_went_in(texts: list[str]) -> None:
         ("\u00a0\ufeff+1+1", "'\u00a0\ufeff+1+1"),
         ("  @SUM(A1)", "'  @SUM(A1)"),
         (" \t-1+1", "' \t-1+1"),
+        ("\0=1", "'\0=1"),
+        ("\u200b\u202e =1", "'\u200b\u202e =1"),
+        ("\x1b=1", "'\x1b=1"),
         (" plain", " plain"),
         ("a=1", "a=1"),
         ("", ""),
@@ -76,30 +89,3 @@ def test_cells_come_out_of_a_file_as_they_went_in(texts: list[str]) -> None:
 )
 def test_a_cell_is_quoted_where_owasp_says(text: str, expected: str) -> None:
     assert csv_cell(text) == expected
-
-
-@settings(deadline=None)
-@given(st.text())
-def test_a_line_never_steers_a_terminal(text: str) -> None:
-    made = terminal_text(text)
-    assert not any(ord(each) < 32 and each != "\n" for each in made)
-    assert "\x1b" not in made
-    assert "\x9b" not in made
-    assert "\u202e" not in made
-
-
-@settings(deadline=None)
-@given(st.text(st.characters(categories=["L", "N", "P", "S", "Zs"])))
-def test_a_line_of_letters_stays(text: str) -> None:
-    assert terminal_text(text) == text
-
-
-@settings(deadline=None)
-@given(st.text(st.characters() | st.sampled_from("\x7f\x85\x9b\u061c\u200f\u202e\u2066\ud800")))
-def test_json_never_steers_a_terminal_and_keeps_its_value(text: str) -> None:
-    made = output.to_json({text: [text]})
-    assert terminal_text(made.encode("ascii", "ignore").decode()).isascii()
-    assert not any(0x7F <= ord(each) < 0xA0 or ord(each) < 32 for each in made)
-    assert not set(made) & set("\u061c\u200e\u200f\u202a\u202e\u2066\u2069")
-    made.encode()
-    assert json.loads(made) == {text: [text]}
