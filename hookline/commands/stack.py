@@ -4,6 +4,7 @@ import os
 import shlex
 from collections.abc import Mapping
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,15 @@ from hookline.stack_address import data_folder, find_stack
 if TYPE_CHECKING:
     from hookline.local.doctor.finding import Finding
     from hookline.local.up import UpOptions
+
+
+class Stage(StrEnum):
+    """Stages that can be added to a stack."""
+
+    INGEST = "ingest"
+    PROCESS = "process"
+    SINK = "sink"
+
 
 _PORT = "Port of the {}. [default: the previous one, else a free one]"
 
@@ -102,6 +112,9 @@ def status(
     env: Annotated[
         bool, typer.Option("--env", help="Print the stack's settings, with passwords, for a shell.")
     ] = False,
+    stage: Annotated[
+        Stage | None, typer.Option(help="With --env: the settings of a stage, with its rights.")
+    ] = None,
 ) -> None:
     """Show the processes, restarts, memory and addresses of `hookline up`.
 
@@ -111,7 +124,8 @@ def status(
     Examples:
       hookline status
       hookline status --json
-      eval "$(hookline status --env)"; hookline process
+      eval "$(hookline status --env --stage process)"; hookline process
+      eval "$(hookline status --env)"; hookline dead list
     """
     from hookline.local.folder import Folder
 
@@ -127,7 +141,7 @@ def status(
             output.print_line(f"nothing runs in {folder.path}: `hookline up` starts a stack")
         raise typer.Exit(1)
     if env:
-        _print_environment(run)
+        _print_environment(run, stage)
         return
     from hookline.local.status import status_of
 
@@ -209,13 +223,17 @@ def _describe_memory(run: Mapping[str, Any]) -> str:
     return f"{sum(used.values()):.0f} MB, of these {sum(kafkas):.0f} MB for the {brokers}"
 
 
-def _print_environment(run: Mapping[str, Any]) -> None:
-    """Print what `hookline process` and others need to join the stack, as shell commands."""
+def _print_environment(run: Mapping[str, Any], stage: Stage | None) -> None:
+    """Print what a stage needs to join the stack, or a command, as shell commands."""
     urls = {
         f"HOOKLINE_{name.upper()}": run[name]
         for name in ("ingress_url", "reader_url", "contacts_reader_url")
     }
-    for name, value in {**run["environment"], **urls}.items():
+    given = {**run["environment"], **urls}
+    wanted: Mapping[str, str] = given if stage is None else run["stages"][stage.value]
+    for name in sorted(given.keys() - wanted.keys()):
+        print(f"unset {name}")
+    for name, value in wanted.items():
         print(f"export {name}={shlex.quote(value)}")
 
 

@@ -138,7 +138,7 @@ class Folder:
         return path.read_text().rstrip("\r\n")
 
     def settings(self, stack: Stack, shops: Path, port: int) -> Settings:
-        """Settings for the stages on ``stack``; environment variables override the rest.
+        """Settings of operators' commands on ``stack``; environment variables override the rest.
 
         Raises SettingsError for a contact key that is too short.
         """
@@ -157,7 +157,7 @@ class Folder:
             **local,
             brokers=stack.brokers,
             registry_url=stack.registry.url,
-            database_url=stack.postgres.url,
+            database_url=stack.postgres.operator_url,
             shops_file=str(shops),
             contact_key=environment.get("HOOKLINE_CONTACT_KEY") or self.contact_key(),
             state_dir=str(self.path / "state"),
@@ -165,6 +165,18 @@ class Folder:
         )
         settings.require_contact_key()  # at once, not in the log of a processor that cannot start
         return settings
+
+
+def stage_environments(settings: Settings, sink_url: str) -> dict[str, dict[str, str]]:
+    """Return the variables of each stage: the settings without the secrets of others."""
+    common = settings.environment()
+    del common["HOOKLINE_DATABASE_URL"]
+    without_key = {name: text for name, text in common.items() if name != "HOOKLINE_CONTACT_KEY"}
+    return {
+        "ingest": without_key,
+        "process": common,
+        "sink": {**without_key, "HOOKLINE_DATABASE_URL": sink_url},
+    }
 
 
 def _copies(stack: Stack) -> dict[str, Any]:

@@ -7,14 +7,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
 import httpx
 
-from hookline.local.folder import Folder, find_shops
+from hookline.local.folder import Folder, find_shops, stage_environments
 from hookline.local.process import Child, tail, wait_until
 from hookline.local.servers import cluster
 from hookline.local.servers.server import LocalError
@@ -71,7 +71,7 @@ def run(options: UpOptions, report: Report, ready: Callable[[dict[str, Any]], No
             seconds = stack.start()
             step(f"they answer after {seconds:.1f} s; topics, schemas and tables are next")
             settings = folder.settings(stack, shops, ports["ingest"])
-            prepare(settings, report)
+            prepare(replace(settings, database_url=stack.postgres.url), report)
             static = _run_json(settings, stack, shops, ports)
             is_up = threading.Event()
 
@@ -88,7 +88,7 @@ def run(options: UpOptions, report: Report, ready: Callable[[dict[str, Any]], No
             )
             supervisor.add(server.child for server in stack.servers if server.child)
             step("the stages start")
-            for tier in _stages(settings, ports, folder.path):
+            for tier in _stages(static["stages"], ports, folder.path):
                 supervisor.add(tier)
             _wait_until_ready(supervisor, ports, step)
             current = _with_processes(static, supervisor.states())
@@ -145,7 +145,7 @@ class _StopSignals:
 
 
 def prepare(settings: Settings, report: Report = lambda _: None) -> None:
-    """Create missing topics, schemas and tables."""
+    """Create missing topics, schemas and tables, as the tables' owner."""
     # Slow to import, and `hookline.local.up` is also imported for its other functions.
     from runtime.kafka import topics_admin
     from runtime.registry import schema_ids
@@ -159,7 +159,9 @@ def prepare(settings: Settings, report: Report = lambda _: None) -> None:
         report(f"{len(applied)} migrations applied")
 
 
-def _stages(settings: Settings, ports: Mapping[str, int], data: Path) -> list[list[Child]]:
+def _stages(
+    environments: Mapping[str, Mapping[str, str]], ports: Mapping[str, int], data: Path
+) -> list[list[Child]]:
     """Tiers in start order: the ingress starts last, and so is stopped first."""
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith("HOOKLINE_")
@@ -173,7 +175,7 @@ def _stages(settings: Settings, ports: Mapping[str, int], data: Path) -> list[li
             data / "logs" / f"{name}.log",
             environment={
                 **inherited,
-                **settings.environment(),
+                **environments[command],
                 "HOOKLINE_HEALTH_PORT": str(ports[name]),
             },
             directory=data,
@@ -270,7 +272,9 @@ def _run_json(
         "reader_url": stack.postgres.reader_url,
         "contacts_reader_url": stack.postgres.contacts_reader_url,
         "ports": dict(ports),
+        "owner_url": stack.postgres.url,
         "environment": settings.environment(),
+        "stages": stage_environments(settings, stack.postgres.sink_url),
     }
 
 

@@ -16,6 +16,7 @@ from psycopg import sql
 
 from hookline.console import escaping, output
 from hookline.console.errors import CommandError
+from hookline.tables import reading
 
 CONTACTS = "customer_contacts"
 _RAW_RECORDS = frozenset({"sink_rejects", "cart_activity"})
@@ -97,10 +98,12 @@ def export(
     """
     extension, open_file = file_format
     written: dict[Path, int] = {}
-    with psycopg.connect(url, application_name="hookline-export", connect_timeout=10) as connection:
+    with reading.connect(url, schema, contacts=contacts) as connection:
+        connection.autocommit = False
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         connection.execute("SET LOCAL TimeZone TO 'UTC'")
+        connection.execute("SET LOCAL statement_timeout TO 0")  # as long as the tables are large
         selected = _selected(relations(connection, schema, contacts=contacts), wanted)
         folder.mkdir(parents=True, exist_ok=True)
         for relation in selected:
