@@ -32,10 +32,12 @@ from sinks.postgres.rights import MissingRightError
 from sinks.postgres.session import Database
 from sinks.store import stored_offsets
 from tests import ROOT
-from tests.conftest import LiveStack, run_apart
+from tests.conftest import run_apart
 from tests.sink_events import CODEC, HOUR, NOON, Tables, cart, line, order
 
 pytestmark = pytest.mark.stack
+
+PREFIX = "roles_"
 
 ANNA = CustomerRef(customer_id="1")
 
@@ -67,18 +69,18 @@ NO_WRITES = (
 
 
 @pytest.fixture(scope="module")
-def settings(live_stack: LiveStack) -> Settings:
-    fresh = live_stack.settings()
+def settings(postgres: Postgres) -> Settings:
+    fresh = Settings(database_url=postgres.url, prefix=PREFIX)
     migrate(fresh)
     return fresh
 
 
-def url(stack: LiveStack, role: str) -> str:
+def url(postgres: Postgres, role: str) -> str:
     urls: dict[str, str] = {
-        roles.SINK: stack.postgres.sink_url,
-        roles.OPERATOR: stack.postgres.operator_url,
-        roles.READER: stack.reader_url,
-        roles.CONTACTS_READER: stack.postgres.contacts_reader_url,
+        roles.SINK: postgres.sink_url,
+        roles.OPERATOR: postgres.operator_url,
+        roles.READER: postgres.reader_url,
+        roles.CONTACTS_READER: postgres.contacts_reader_url,
     }
     return urls[role]
 
@@ -94,7 +96,7 @@ def session(settings: Settings, where: str = "") -> psycopg.Connection[Any]:
 
 @pytest.mark.parametrize("role", roles.ALL)
 def test_no_role_may_do_what_only_the_owner_may(
-    settings: Settings, live_stack: LiveStack, role: str
+    settings: Settings, postgres: Postgres, role: str
 ) -> None:
     reading = role in (roles.READER, roles.CONTACTS_READER)
     attempts = [*FORBIDDEN, *(NO_WRITES if role != roles.SINK else ())]
@@ -103,7 +105,7 @@ def test_no_role_may_do_what_only_the_owner_may(
     if role != roles.CONTACTS_READER:
         attempts += ["SELECT * FROM customer_contacts"] if role != roles.SINK else []
     passed = []
-    with session(settings, url(live_stack, role)) as connection:
+    with session(settings, url(postgres, role)) as connection:
         for attempt in attempts:
             text = sql.SQL(attempt).format(schema=sql.Identifier(settings.sql_schema))
             try:
@@ -129,8 +131,8 @@ def test_what_migrate_grants_is_the_same_after_it_ran_again(settings: Settings) 
 
 
 @pytest.fixture
-def sink_settings(settings: Settings, live_stack: LiveStack) -> Settings:
-    return replace(settings, database_url=live_stack.postgres.sink_url)
+def sink_settings(settings: Settings, postgres: Postgres) -> Settings:
+    return replace(settings, database_url=postgres.sink_url)
 
 
 def test_the_sinks_role_is_enough_for_a_sinks_work(sink_settings: Settings) -> None:
@@ -261,9 +263,9 @@ def test_a_sink_that_owns_the_tables_is_known_as_such(
 
 
 def test_the_operators_role_is_enough_for_what_its_commands_write(
-    settings: Settings, live_stack: LiveStack
+    settings: Settings, postgres: Postgres
 ) -> None:
-    operator = replace(settings, database_url=live_stack.postgres.operator_url)
+    operator = replace(settings, database_url=postgres.operator_url)
     topic = f"{settings.prefix}letters"
 
     async def work() -> list[Any]:
@@ -280,15 +282,14 @@ def test_the_operators_role_is_enough_for_what_its_commands_write(
 
 
 def test_what_makes_tables_is_for_the_owner_and_says_so(
-    settings: Settings, live_stack: LiveStack
+    settings: Settings, postgres: Postgres
 ) -> None:
     environment = {
-        "HOOKLINE_BROKERS": settings.brokers,
-        "HOOKLINE_REGISTRY_URL": settings.registry_url,
+        "HOOKLINE_BROKERS": "127.0.0.1:9",
         "HOOKLINE_PREFIX": settings.prefix,
     }
     for role in (roles.SINK, roles.OPERATOR, roles.READER):
-        own = {**environment, "HOOKLINE_DATABASE_URL": url(live_stack, role)}
+        own = {**environment, "HOOKLINE_DATABASE_URL": url(postgres, role)}
         for command in (["rebuild"], ["rebuild", "--check"], ["migrate"]):
             ended = CliRunner(env=own).invoke(app, command)
             assert ended.exception is not None
