@@ -1,4 +1,4 @@
-"""Runs one query that somebody wrote, and says in a sentence what it refuses and why.
+"""Runs one query that somebody wrote, and gives in a sentence what it refuses and why.
 
 What keeps a text from doing more than read is the server: the role's rights, a transaction that
 is read-only and never committed, and a cursor, whose declaration takes one query by PostgreSQL's
@@ -41,8 +41,8 @@ _CALLS = [
     for names, why in _FUNCTIONS
 ]
 _ESCAPED_NAME = re.compile(r'\bU&"', re.IGNORECASE)
-_WORD = re.compile(r"\s*\(*\s*([A-Za-z]+)")
-_QUERY_WORDS = frozenset({"select", "with", "values", "table"})
+_FIRST = re.compile(r"\s*\(*\s*([A-Za-z]+)")
+_QUERIES = frozenset({"select", "with", "values", "table"})
 _REFUSALS = (
     errors.SyntaxError, errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction,
     errors.InvalidCursorDefinition, errors.FeatureNotSupported, errors.ActiveSqlTransaction,
@@ -81,14 +81,14 @@ def fetch(
 
 
 def refusal(statement: str) -> str | None:
-    """Return why a text is not run, as far as its words show it; None if they show nothing."""
+    """Return why a text is not run, as far as its text shows it; None if it shows nothing."""
     bare = _QUOTED.sub(" ", statement)
     if not bare.strip(" \t\r\n;"):
         return "no query: the text holds no statement"
-    word = _WORD.match(bare)
-    if word is not None and word[1].lower() not in _QUERY_WORDS:
+    first = _FIRST.match(bare)
+    if first is not None and first[1].lower() not in _QUERIES:
         return (
-            f"refused {word[1].upper()}: only a query is run (SELECT, WITH, VALUES, TABLE), in a"
+            f"refused {first[1].upper()}: only a query is run (SELECT, WITH, VALUES, TABLE), in a"
             " transaction that cannot write"
         )
     if _ESCAPED_NAME.search(bare):

@@ -1,6 +1,6 @@
 """PostgreSQL 18 from a wheel: TCP on 127.0.0.1, passwords, and a role for each purpose.
 
-``hookline`` owns everything; ``sinks/postgres/roles.py`` says what the others may do.
+``hookline`` owns everything; ``sinks/postgres/roles.py`` lists what the others may do.
 """
 
 import json
