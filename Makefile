@@ -31,11 +31,14 @@ up: $(READY) ## Kafka, registry, PostgreSQL and the three stages on this machine
 	@$(BIN)/hookline up $(ARGS)
 
 compose-env: ## Write .env and shops/shops.toml for docker compose; existing files are kept
-	@umask 077; if [ -e .env ]; then echo '.env exists and is kept: its secrets must never change'; else \
-		secret() { od -An -v -N "$$1" -tx1 /dev/urandom | tr -d ' \n'; }; \
-		sed -e "s/^HOOKLINE_CONTACT_KEY=$$/&$$(secret 32)/" -e "s/^POSTGRES_PASSWORD=$$/&$$(secret 16)/" .env.example > .env.new \
-		&& mv .env.new .env \
-		&& echo 'wrote .env with new secrets: keep a copy of it'; fi
+	@umask 077; secret() { od -An -v -N "$$1" -tx1 /dev/urandom | tr -d ' \n'; }; \
+		fill() { while read -r line; do case "$$line" in \
+			*_KEY=) echo "$$line$$(secret 32)";; *_PASSWORD=) echo "$$line$$(secret 16)";; *) echo "$$line";; esac; done; }; \
+		if [ -e .env ]; then echo '.env exists and is kept: its secrets must never change'; \
+			for name in $$(sed -n 's/^\([A-Z_]*\)=$$/\1/p' .env.example); do grep -q "^$$name=" .env || \
+				{ { echo; echo "$$name=" | fill; } >> .env && echo "added $$name, which this version needs, to .env"; }; done; \
+		else fill < .env.example > .env.new && mv .env.new .env \
+			&& echo 'wrote .env with new secrets: keep a copy of it'; fi
 	@mkdir -p shops; if [ ! -e shops/shops.toml ]; then cp shops.example.toml shops/shops.toml \
 		&& echo 'wrote shops/shops.toml with the secrets of the example: replace them'; fi
 

@@ -2,23 +2,36 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hookline.console.errors import CommandError
 from runtime.settings import Settings, from_env
 
 DATA = Path(".hookline")
+READER_URL = "HOOKLINE_READER_URL"
+CONTACTS_READER_URL = "HOOKLINE_CONTACTS_READER_URL"
+_READERS = (READER_URL, CONTACTS_READER_URL)
 
 
 @dataclass(frozen=True, slots=True)
 class StackAddress:
-    """Settings and URLs of a stack. Reader URLs are those of the read-only roles if known."""
+    """Settings and URLs of a stack; a URL that is not known is empty.
+
+    ``settings`` are those of an operator's commands. Nothing reads but with a reader's URL, and
+    only what makes tables uses ``owner``.
+    """
 
     settings: Settings
     ingress_url: str
     reader_url: str
     contacts_reader_url: str
+    owner_url: str = ""
+
+    @property
+    def owner(self) -> Settings:
+        """The settings with the URL of the tables' owner: on a stack elsewhere the given one."""
+        return replace(self.settings, database_url=self.owner_url or self.settings.database_url)
 
 
 def data_folder(data: Path | None, env: Mapping[str, str] = os.environ) -> Path:
@@ -27,11 +40,12 @@ def data_folder(data: Path | None, env: Mapping[str, str] = os.environ) -> Path:
 
 
 def find_stack(data: Path | None = None, env: Mapping[str, str] = os.environ) -> StackAddress:
-    """Find the stack of a data folder, or of the environment if that names brokers.
+    """Find the stack of a data folder, or of the environment if that names brokers or a reader.
 
     Raises CommandError if there is neither.
     """
-    if data is None and "HOOKLINE_BROKERS" in env:
+    # An analyst has a reader's URL and nothing of Kafka.
+    if data is None and not env.keys().isdisjoint(("HOOKLINE_BROKERS", *_READERS)):
         return _from_environment(env)
     from hookline.local.folder import Folder
 
@@ -47,7 +61,8 @@ def find_stack(data: Path | None = None, env: Mapping[str, str] = os.environ) ->
         settings,
         run["ingress_url"],
         run["reader_url"],
-        run.get("contacts_reader_url", run["reader_url"]),
+        run["contacts_reader_url"],
+        run["owner_url"],
     )
 
 
@@ -56,6 +71,6 @@ def _from_environment(env: Mapping[str, str]) -> StackAddress:
     return StackAddress(
         settings,
         env.get("HOOKLINE_INGRESS_URL", f"http://{settings.host}:{settings.port}"),
-        env.get("HOOKLINE_READER_URL", settings.database_url),
-        env.get("HOOKLINE_CONTACTS_READER_URL", settings.database_url),
+        env.get(READER_URL, ""),
+        env.get(CONTACTS_READER_URL, ""),
     )

@@ -10,12 +10,14 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from aiokafka.errors import KafkaError
+from psycopg import AsyncConnection
 
 from runtime import logs
 from runtime.health import Health, wait_until
 from runtime.kafka import topics_admin
 from runtime.registry.newer_schemas import NewerSchemas
 from runtime.registry.schema_ids import load_codec
+from runtime.sentences import sentence
 from runtime.settings import Settings
 from runtime.stage import Batch, Partition
 from runtime.worker import EXIT_CRASHED, run_worker
@@ -34,6 +36,7 @@ from schemas.topics import (
 from sinks.dead_letters.counter import LetterCounter
 from sinks.log import Log
 from sinks.outbox.relay import Relay
+from sinks.postgres import rights
 from sinks.postgres.migrate import check
 from sinks.postgres.session import Database
 from sinks.store import log_identity, stored_offsets
@@ -76,11 +79,14 @@ class Sinks:
         self._writer: Writer | None = None
 
     async def start(self, settings: Settings, health: Health) -> None:
-        """Connect, waiting for database and registry. Raises UnmigratedError or TopicsError."""
+        """Connect, waiting for database and registry.
+
+        Raises MissingRightError, UnmigratedError or TopicsError.
+        """
         self._settings, self._health = settings, health
         self._database = Database(settings, health, f"hookline-sinks-{uuid.uuid4().hex[:12]}")
         self._opened.push_async_callback(self._database.close)
-        await self._database.run(lambda connection: check(connection, settings.sql_schema))
+        await self._database.run(self._check)
         if self._codec is None:
             await topics_admin.check_topics(settings, health, self.used)
             self._codec = await load_codec(settings, health)
@@ -90,6 +96,13 @@ class Sinks:
             self._spawn(Sweep(settings, health, self._clock).run())
             self._spawn(Relay(settings, health, self._codec).run())
             self._spawn(LetterCounter(settings, health).run())
+
+    async def _check(self, connection: AsyncConnection[Any]) -> None:
+        schema = self._settings.sql_schema
+        await rights.check(connection, schema)
+        await check(connection, schema)
+        if (owner := await rights.owned_by(connection, schema)) is not None:
+            log.warning("a sink needs no more than the role hookline_sink", user=owner)
 
     async def assigned(self, partitions: frozenset[Partition]) -> Mapping[Partition, int]:
         """Take the partitions over; return their stored offsets, from which to continue."""
@@ -158,7 +171,10 @@ class Sinks:
 
 def _exit_if_failed(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        log.critical("background work of the sinks ended", exc_info=error)
+        if (why := sentence(error)) is not None:
+            log.critical("background work of the sinks ended", why=why)
+        else:
+            log.critical("background work of the sinks ended", exc_info=error)
         logging.shutdown()
         os._exit(EXIT_CRASHED)
 

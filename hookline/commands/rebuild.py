@@ -41,7 +41,8 @@ def rebuild(
     """Rebuild all tables from the canonical topics, then replace the live ones atomically.
 
     Sinks and readers keep working; signals already sent are not sent again. With --check,
-    exits with 1 if a table differs from the log.
+    exits with 1 if a table differs from the log. It makes, swaps and reads all tables, so that
+    away from `hookline up` HOOKLINE_DATABASE_URL must be the owner's.
 
     Examples:
       hookline rebuild
@@ -51,7 +52,7 @@ def rebuild(
     """
     from runtime import logs
 
-    settings = find_stack(data).settings
+    settings = find_stack(data).owner
     # The progress bar shows the rest.
     logs.configure(replace(settings, log_level="warning"), "rebuild")
     if digest_only:

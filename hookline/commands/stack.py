@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Stage(StrEnum):
-    """A stage that can be added to the stack."""
+    """A stage that can be added to a stack."""
 
     INGEST = "ingest"
     PROCESS = "process"
@@ -115,7 +115,7 @@ def status(
     ] = False,
     stage: Annotated[
         Stage | None,
-        typer.Option(help="With --env: only what this stage needs; it refuses others' secrets."),
+        typer.Option(help="With --env: only what this stage needs, with its rights."),
     ] = None,
 ) -> None:
     """Show the processes, restarts, memory and addresses of `hookline up`, without passwords.
@@ -127,6 +127,7 @@ def status(
       hookline status
       hookline status --json
       eval "$(hookline status --env --stage process)"; hookline process
+      eval "$(hookline status --env)"; hookline dead list
     """
     from hookline.local.folder import Folder
 
@@ -142,7 +143,7 @@ def status(
             output.print_line(f"nothing runs in {folder.path}: `hookline up` starts a stack")
         raise typer.Exit(1)
     if env:
-        _print_environment(run, None if stage is None else stage.value)
+        _print_environment(run, stage)
         return
     from hookline.local.status import status_of
 
@@ -226,19 +227,18 @@ def _describe_memory(run: Mapping[str, Any]) -> str:
     return f"{sum(used.values()):.0f} MB, of these {sum(kafkas):.0f} MB for the {brokers}"
 
 
-def _print_environment(run: Mapping[str, Any], stage: str | None) -> None:
-    """Print what a program or a stage needs to join the stack, as shell commands."""
-    from runtime.process.own_secrets import OWNERS
-
+def _print_environment(run: Mapping[str, Any], stage: Stage | None) -> None:
+    """Print what a stage needs to join the stack, or a command, as shell commands."""
     urls = {
         f"HOOKLINE_{name.upper()}": run[name]
         for name in ("ingress_url", "reader_url", "contacts_reader_url")
     }
-    for name, value in {**run["environment"], **urls}.items():
-        if stage is None or stage in OWNERS.get(name, (stage,)):
-            print(f"export {name}={shlex.quote(value)}")
-        else:
-            print(f"unset {name}")
+    given = {**run["environment"], **urls}
+    wanted: Mapping[str, str] = given if stage is None else run["stages"][stage.value]
+    for name in sorted(given.keys() - wanted.keys()):
+        print(f"unset {name}")
+    for name, value in wanted.items():
+        print(f"export {name}={shlex.quote(value)}")
 
 
 def _print_status(status: Mapping[str, Any]) -> None:

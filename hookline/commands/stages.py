@@ -110,9 +110,11 @@ def process() -> None:
 def sink() -> None:
     """Run one sink: canonical topics in, tables out. Run several to share the work.
 
+    Its database user needs no more than the role hookline_sink, which `hookline migrate` makes.
+
     Examples:
       hookline sink
-      HOOKLINE_DATABASE_URL=postgresql://db/hookline hookline sink
+      HOOKLINE_DATABASE_URL=postgresql://hookline_sink@db/hookline hookline sink
     """
     from sinks.agent import run
 
@@ -121,6 +123,8 @@ def sink() -> None:
 
 def migrate() -> None:
     """Upgrade the database's tables to this version. Safe to repeat or to run concurrently.
+
+    Runs as the tables' owner, makes the roles of everybody else and grants them their rights.
 
     Examples:
       hookline migrate

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _TABLES = ("carts", "customers")
 _NAMES = (*_TABLES, "people", "days", "coverage")
 
+ContactsOption = Annotated[bool, typer.Option("--contacts", help="Run --sql as that reader.")]
 WatchOption = Annotated[bool, typer.Option(help="Refresh every second.")]
 AllColumnsOption = Annotated[bool, typer.Option("--json", help="Print all columns as JSON.")]
 
@@ -54,11 +55,14 @@ group = typer.Typer(cls=_TableGroup, no_args_is_help=False, rich_markup_mode=Non
 def tables(
     context: typer.Context,
     watch: WatchOption = False,
-    sql: Annotated[str | None, typer.Option(help="Run any query with the read-only role.")] = None,
+    sql: Annotated[str | None, typer.Option(help="Run one query with the read-only role.")] = None,
+    contacts: ContactsOption = False,
     as_json: AllColumnsOption = False,
     data: DataOption = None,
 ) -> None:
     """Show abandoned carts and customers' lifetime value.
+
+    Reads with HOOKLINE_READER_URL, or as the reader of `hookline up`, and with no other URL.
 
     Examples:
       hookline tables
@@ -68,7 +72,7 @@ def tables(
       hookline tables export --format csv --out export
     """
     if context.invoked_subcommand is None:
-        _show(_TABLES, watch=watch, query=sql, as_json=as_json, data=data)
+        _show(_TABLES, watch=watch, as_json=as_json, data=data, query=sql, contacts=contacts)
 
 
 @group.command()
@@ -249,13 +253,14 @@ def _show(
     as_json: bool,
     data: Path | None,
     query: str | None = None,
+    contacts: bool = False,
 ) -> None:
     from hookline.tables.queries import VIEWS, Reader
 
     stack = find_stack(data)
-    with Reader(stack) as reader:
+    with Reader(stack, contacts=contacts) as reader:
         if query is not None:
-            _show_query(reader.query(query), as_json=as_json)
+            _show_query(reader.ask(query), as_json=as_json)
             return
         if as_json:
             rows = {

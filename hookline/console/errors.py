@@ -20,16 +20,22 @@ def _client_message(error: BaseException) -> str | None:
     name, module = type(error).__name__, type(error).__module__.partition(".")[0]
     if module == "aiokafka":
         return _kafka_message(name, error)
-    if module == "psycopg" and name == "OperationalError":
-        reason = (str(error).splitlines() or ["no reason given"])[0]
-        return f"PostgreSQL does not answer: {reason}; is HOOKLINE_DATABASE_URL right?"
     if module == "psycopg":
-        return f"PostgreSQL refuses: {str(error).splitlines()[0]}"
+        return _postgres_message(name, error)
     if module == "httpx":
         return f"no answer over HTTP ({error}): is `hookline up` running?"
     if isinstance(error, asyncio.TimeoutError):
         return "a server did not answer in time: `hookline status` shows which one is up"
     return None
+
+
+def _postgres_message(name: str, error: BaseException) -> str:
+    reason = (str(error).strip().splitlines() or ["no reason given"])[0]
+    if name == "OperationalError":
+        return f"PostgreSQL does not answer: {reason}; is HOOKLINE_DATABASE_URL right?"
+    if name == "InsufficientPrivilege":
+        return f"PostgreSQL refuses: {reason}: docs/operating.md lists the role of each command"
+    return f"PostgreSQL refuses: {reason}"
 
 
 def _kafka_message(name: str, error: BaseException) -> str | None:

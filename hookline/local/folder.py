@@ -16,6 +16,7 @@ from hookline.local.process import wait_until
 from hookline.local.servers import cluster
 from hookline.local.servers.server import LocalError
 from hookline.local.stack import Stack
+from runtime.process.own_secrets import STAGES, own_variables
 from runtime.process.private_files import (
     close_to_others,
     create_folder,
@@ -160,7 +161,7 @@ class Folder:
         return path.read_text().rstrip("\r\n")
 
     def settings(self, stack: Stack, shops: Path, port: int) -> Settings:
-        """Settings for the stages on ``stack``; environment variables override the rest.
+        """Settings of operators' commands on ``stack``; environment variables override the rest.
 
         Raises SettingsError for a contact key that is too short.
         """
@@ -179,7 +180,7 @@ class Folder:
             **local,
             brokers=stack.brokers,
             registry_url=stack.registry.url,
-            database_url=stack.postgres.url,
+            database_url=stack.postgres.operator_url,
             shops_file=str(shops),
             contact_key=environment.get("HOOKLINE_CONTACT_KEY") or self.contact_key(),
             state_dir=str(self.path / "state"),
@@ -187,6 +188,12 @@ class Folder:
         )
         settings.require_contact_key()  # at once, not in the log of a processor that cannot start
         return settings
+
+
+def stage_environments(settings: Settings, sink_url: str) -> dict[str, dict[str, str]]:
+    """Return the variables of each stage: the settings without the secrets of others."""
+    given = replace(settings, database_url=sink_url)
+    return {stage: own_variables(stage, given) for stage in STAGES}
 
 
 def _copies(stack: Stack) -> dict[str, Any]:

@@ -7,20 +7,20 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
 import httpx
 
-from hookline.local.folder import Folder, find_shops
+from hookline.local.folder import Folder, find_shops, stage_environments
 from hookline.local.process import Child, tail, wait_until
 from hookline.local.servers import cluster
 from hookline.local.servers.server import LocalError
 from hookline.local.stack import Stack, choose_ports, is_server, port_names
 from hookline.local.supervisor import State, Supervisor
-from runtime.process.own_secrets import child_environment
+from runtime.process.own_secrets import inherited_variables
 from runtime.settings import Settings
 from schemas import shops as shops_file
 
@@ -74,7 +74,7 @@ def run(options: UpOptions, report: Report, ready: Callable[[dict[str, Any]], No
             seconds = stack.start()
             step(f"they answer after {seconds:.1f} s; topics, schemas and tables are next")
             settings = folder.settings(stack, shops, ports["ingest"])
-            prepare(settings, report)
+            prepare(replace(settings, database_url=stack.postgres.url), report)
             static = _run_json(settings, stack, shops, ports)
             is_up = threading.Event()
 
@@ -91,7 +91,7 @@ def run(options: UpOptions, report: Report, ready: Callable[[dict[str, Any]], No
             )
             supervisor.add(server.child for server in stack.servers if server.child)
             step("the stages start")
-            for tier in _stages(settings, ports, folder.path):
+            for tier in _stages(static["stages"], ports, folder.path):
                 supervisor.add(tier)
             _wait_until_ready(supervisor, ports, step)
             current = _with_processes(static, supervisor.states())
@@ -148,7 +148,7 @@ class _StopSignals:
 
 
 def prepare(settings: Settings, report: Report = lambda _: None) -> None:
-    """Create missing topics, schemas and tables."""
+    """Create missing topics, schemas and tables, as the tables' owner."""
     # Slow to import, and `hookline.local.up` is also imported for its other functions.
     from runtime.kafka import declared_settings, topics_admin
     from runtime.registry import schema_ids
@@ -163,7 +163,9 @@ def prepare(settings: Settings, report: Report = lambda _: None) -> None:
         report(f"{len(applied)} migrations applied")
 
 
-def _stages(settings: Settings, ports: Mapping[str, int], data: Path) -> list[list[Child]]:
+def _stages(
+    environments: Mapping[str, Mapping[str, str]], ports: Mapping[str, int], data: Path
+) -> list[list[Child]]:
     """Tiers in start order: the ingress starts last, and so is stopped first."""
 
     def child(name: str, command: str) -> Child:
@@ -173,7 +175,8 @@ def _stages(settings: Settings, ports: Mapping[str, int], data: Path) -> list[li
             [sys.executable, "-P", "-m", "hookline", command],
             data / "logs" / f"{name}.log",
             environment={
-                **child_environment(command, settings),
+                **inherited_variables(command),
+                **environments[command],
                 "HOOKLINE_HEALTH_PORT": str(ports[_pages_name(name)]),
             },
             directory=data,
@@ -278,7 +281,9 @@ def _run_json(
         "reader_url": stack.postgres.reader_url,
         "contacts_reader_url": stack.postgres.contacts_reader_url,
         "ports": dict(ports),
+        "owner_url": stack.postgres.url,
         "environment": settings.environment(),
+        "stages": stage_environments(settings, stack.postgres.sink_url),
     }
 
 

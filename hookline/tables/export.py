@@ -16,6 +16,7 @@ from psycopg import sql
 
 from hookline.console import csv_cells, output
 from hookline.console.errors import CommandError
+from hookline.tables import reading
 from runtime.process.private_files import create_folder
 
 CONTACTS = "customer_contacts"
@@ -98,10 +99,12 @@ def export(
     """
     extension, open_file = file_format
     written: dict[Path, int] = {}
-    with psycopg.connect(url, application_name="hookline-export", connect_timeout=10) as connection:
+    with reading.connect(url, schema, contacts=contacts) as connection:
+        connection.autocommit = False
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         connection.execute("SET LOCAL TimeZone TO 'UTC'")
+        connection.execute("SET LOCAL statement_timeout TO 0")  # as long as the tables are large
         selected = _selected(relations(connection, schema, contacts=contacts), wanted)
         create_folder(folder)
         for relation in selected:

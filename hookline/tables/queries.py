@@ -5,15 +5,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
-import psycopg
 from psycopg import AsyncConnection, sql
 
-from hookline.console.errors import CommandError
 from hookline.stack_address import StackAddress
+from hookline.tables import one_query, reading
 from runtime.settings import Settings
 from sinks.postgres.migrate import check
-
-TIMEOUT_MS = 30_000
 
 Connection = AsyncConnection[Any]
 
@@ -112,19 +109,14 @@ class Rows:
 
 
 class Reader:
-    """A read-only connection; each query is a transaction of its own. Raises psycopg.Error."""
+    """A read-only connection; each query is a transaction of its own.
 
-    def __init__(self, stack: StackAddress) -> None:
-        self._connection = psycopg.connect(
-            stack.reader_url, autocommit=True, application_name="hookline-tables"
-        )
-        self._connection.execute("SET default_transaction_read_only = on")
-        self._connection.execute(
-            sql.SQL("SET search_path TO {}").format(sql.Identifier(stack.settings.sql_schema))
-        )
-        self._connection.execute(
-            sql.SQL("SET statement_timeout TO {}").format(sql.Literal(TIMEOUT_MS))
-        )
+    ``contacts``: as the role that may read contact data. Raises CommandError, psycopg.Error.
+    """
+
+    def __init__(self, stack: StackAddress, *, contacts: bool = False) -> None:
+        url = stack.contacts_reader_url if contacts else stack.reader_url
+        self._connection = reading.connect(url, stack.settings.sql_schema, contacts=contacts)
 
     def __enter__(self) -> Self:
         return self
@@ -133,18 +125,13 @@ class Reader:
         self._connection.close()
 
     def query(self, statement: str, parameters: Sequence[Any] | None = None) -> Rows:
-        """Execute a statement and return its rows; no columns if it returns none.
-
-        Raises CommandError for a text with several statements, or with none.
-        """
+        """Run one of our own queries and return its rows."""
         cursor = self._connection.execute(statement.encode(), parameters)
-        if cursor.nextset():
-            raise CommandError("one query at a time: the text holds several statements")
-        if not cursor.statusmessage:
-            raise CommandError("no query: the text holds no statement")
-        if cursor.description is None:
-            return Rows((), ())
-        return Rows([column.name for column in cursor.description], cursor.fetchall())
+        return Rows([column.name for column in cursor.description or ()], cursor.fetchall())
+
+    def ask(self, statement: str) -> Rows:
+        """Run a query that somebody wrote. Raises CommandError for all but one query."""
+        return Rows(*one_query.run(self._connection, statement))
 
     def count(self, table: str) -> int:
         """Count the rows of a table."""

@@ -52,17 +52,32 @@ def shop_variables(shops: Iterable[Shop]) -> set[str]:
 def child_environment(
     stage: str, settings: Settings, inherited: Mapping[str, str] = os.environ
 ) -> dict[str, str]:
-    """Return the environment of a stage that we start: its settings, and what programs need.
+    """Return the environment of a stage that we start: its settings, and what programs need."""
+    return {**inherited_variables(stage, inherited), **own_variables(stage, settings)}
 
-    The ingress inherits everything but secrets of others, since shops refer to variables.
+
+def own_variables(stage: str, settings: Settings) -> dict[str, str]:
+    """Return the settings as variables, without secrets that the stage does not need."""
+    return _own(stage, settings.environment())
+
+
+def inherited_variables(
+    stage: str, inherited: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """Return what a stage takes over of its parent's environment, settings of ours apart.
+
+    The ingress takes over everything but secrets of others, since shops refer to variables.
     """
     kept = {
         name: value
         for name, value in inherited.items()
         if not name.startswith("HOOKLINE_") and (stage == "ingest" or name.startswith(_NEEDED))
     }
-    given = {**kept, **settings.environment()}
-    return {name: value for name, value in given.items() if stage in OWNERS.get(name, (stage,))}
+    return _own(stage, kept)
+
+
+def _own(stage: str, variables: Mapping[str, str]) -> dict[str, str]:
+    return {name: text for name, text in variables.items() if stage in OWNERS.get(name, (stage,))}
 
 
 def _sentence(stage: str, names: list[str]) -> str:

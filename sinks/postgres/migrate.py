@@ -12,11 +12,9 @@ from psycopg import AsyncConnection, sql
 
 from runtime import logs
 from runtime.settings import Settings
+from sinks.postgres import roles
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
-READER = "hookline_reader"
-"""Role that may read every table and view except HIDDEN."""
-HIDDEN = ("customer_contacts", "sink_rejects")
 
 _COMMENTS: dict[LiteralString, str] = {
     "TABLE schema_migrations": "Migrations applied to this schema.",
@@ -93,7 +91,7 @@ def migrate(settings: Settings, schema: str | None = None) -> list[str]:
                 )
             applied.append(migration.name)
             _log.info("migration applied", schema=name, migration=migration.name)
-        _grant_reader(connection, name)
+        roles.grant(connection, name)
     return applied
 
 
@@ -139,32 +137,3 @@ def _pending(rows: Iterable[tuple[str, str]], schema: str) -> list[Migration]:
                 " and write the change as a new migration"
             )
     return [migration for migration in known.values() if migration.name not in done]
-
-
-def _grant_reader(connection: psycopg.Connection, schema: str) -> None:
-    """Grant the reader its rights; log a warning where this user may not create roles."""
-    role, where = sql.Identifier(READER), sql.Identifier(schema)
-    try:
-        with connection.transaction():
-            connection.execute(
-                "SELECT pg_advisory_xact_lock(%s)", [lock_key("", READER)]
-            )  # roles belong to the server, not to the schema
-            known = connection.execute(
-                "SELECT FROM pg_roles WHERE rolname = %s", [READER]
-            ).fetchone()
-            if known is None:
-                connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
-    except psycopg.errors.InsufficientPrivilege:
-        _log.warning("no read-only role: this user may not create roles", role=READER)
-        return
-    grants = [
-        sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(where, role),
-        sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA {} TO {}").format(where, role),
-        *(
-            sql.SQL("REVOKE ALL ON {} FROM {}").format(sql.Identifier(schema, table), role)
-            for table in HIDDEN
-        ),
-    ]
-    with connection.transaction():
-        for grant in grants:
-            connection.execute(grant)

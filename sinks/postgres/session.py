@@ -13,6 +13,7 @@ from psycopg.types.json import set_json_loads
 from runtime import logs, metrics
 from runtime.health import Health
 from runtime.settings import Settings
+from sinks.postgres import rights
 from sinks.postgres.answer_bound import AnswerBound
 from sinks.postgres.copy_rows import register_dumpers
 from sinks.postgres.migrate import lock_key
@@ -109,7 +110,7 @@ class Database:
 
         ``work`` is repeated after a lost race, a lost connection and a commit whose result is
         unknown, so it must detect that it was committed before. Raises NoLongerWantedError once
-        ``is_wanted`` is false between two attempts; other errors pass through.
+        ``is_wanted`` is false between two attempts, MissingRightError; other errors pass through.
 
         A second caller waits: partitions can be assigned while a batch is still being written.
         """
@@ -142,6 +143,8 @@ class Database:
                 await self.close()
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, longest)
+            except errors.InsufficientPrivilege as error:
+                raise await rights.explain(self._connection, self._schema, error) from error
             else:
                 self._health.met("database")
                 return result

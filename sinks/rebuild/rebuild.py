@@ -20,6 +20,7 @@ from schemas.codec import Codec
 from schemas.events import Micros
 from schemas.topics import CANONICAL, PERMANENT
 from sinks.log import Log
+from sinks.postgres import rights
 from sinks.postgres.migrate import check, lock_key
 from sinks.postgres.session import Database
 from sinks.rebuild import swap, table_digest
@@ -80,7 +81,7 @@ class Rebuild:
 
     async def __aenter__(self) -> Self:
         try:
-            await self._live.run(lambda c: check(c, self._settings.sql_schema))
+            await self._live.run(self._check)
             await self._leader.run(self._lead)
             await topics_admin.check_topics(self._settings)
             codec = self._codec or await load_codec(self._settings, self._health)
@@ -101,6 +102,14 @@ class Rebuild:
     async def _close(self) -> None:
         for database in self._databases:
             await database.close()
+
+    async def _check(self, connection: Connection) -> None:
+        await check(connection, self.names.live)
+        if await rights.owned_by(connection, self.names.live) is None:
+            raise RebuildError(
+                f"a rebuild makes tables and swaps them, which {connection.info.user} may not:"
+                " set HOOKLINE_DATABASE_URL to the URL of the tables' owner for it"
+            )
 
     async def _lead(self, connection: Connection) -> None:
         # Stored offsets keep two rebuilds from storing a record twice; this refuses the second one.

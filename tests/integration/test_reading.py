@@ -286,7 +286,7 @@ def test_the_dbt_sources_are_as_the_comments_say_and_hide_contact_data(tables: T
 )
 def test_what_is_not_one_query_is_refused(reader: Reader, query: str, expected: str) -> None:
     with pytest.raises(CommandError, match=expected):
-        reader.query(query)
+        reader.ask(query)
 
 
 def test_the_list_names_what_the_role_may_read_and_what_each_holds(reader: Reader) -> None:

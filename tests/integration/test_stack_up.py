@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -75,7 +76,7 @@ def secrets_are_where_they_belong(data: Path, shown: dict[str, Any], key: str) -
     """Each stage has its own; none is in a command line, a log or what the commands print."""
     run = json.loads((data / "run.json").read_text())
     assert run["environment"]["HOOKLINE_CONTACT_KEY"] == key
-    database = run["environment"]["HOOKLINE_DATABASE_URL"]
+    database = run["stages"]["sink"]["HOOKLINE_DATABASE_URL"]
     holders: dict[str, set[str]] = {key: set(), database: set()}
     for name, pid in pids(shown).items():
         process = psutil.Process(pid)
@@ -156,7 +157,12 @@ def exported(data: Path) -> dict[str, str]:
     status = f"{sys.executable} -m hookline status --env --stage process"
     ended = subprocess.run(
         ["bash", "--norc", "-c", f'eval "$({status})"; env -0'],
-        env={**environment(), "HOOKLINE_DATA": str(data), "HOOKLINE_READER_URL": "of before"},
+        env={
+            **environment(),
+            "HOOKLINE_DATA": str(data),
+            "HOOKLINE_READER_URL": "of before",
+            "HOOKLINE_DATABASE_URL": "of before",
+        },
         capture_output=True,
         text=True,
         check=True,
@@ -164,9 +170,34 @@ def exported(data: Path) -> dict[str, str]:
     return dict(line.split("=", 1) for line in ended.stdout.split("\0") if line)
 
 
+def secrets_in(variables: Mapping[str, str]) -> dict[str, str | None]:
+    """The variables with a secret, each with the user of the database if it holds a URL."""
+    return {
+        name: urlsplit(value).username
+        for name, value in variables.items()
+        if name == "HOOKLINE_CONTACT_KEY" or (name.startswith("HOOKLINE_") and "postgres" in value)
+    }
+
+
+def secrets_of_stages(shown: dict[str, Any]) -> dict[str, dict[str, str | None]]:
+    stages = {name: pid for name, pid in pids(shown).items() if is_stage(name)}
+    return {name: secrets_in(psutil.Process(pid).environ()) for name, pid in stages.items()}
+
+
+def is_stage(name: str) -> bool:
+    return name.partition("-")[0] in ("ingest", "process", "sink")
+
+
 def test_an_added_worker_joins_the_stack_and_is_listed(data: Path) -> None:
     shown = up(data)
     assert len(shown["processes"]) == 8
+    assert secrets_of_stages(shown) == {
+        "sink": {"HOOKLINE_DATABASE_URL": "hookline_sink"},
+        "process-1": {"HOOKLINE_CONTACT_KEY": None},
+        "process-2": {"HOOKLINE_CONTACT_KEY": None},
+        "ingest": {},
+    }
+    assert secrets_in(exported(data)) == {"HOOKLINE_CONTACT_KEY": None}
     command = [sys.executable, "-m", "hookline", "process"]
     log = data / "added.log"
     with (

@@ -91,11 +91,12 @@ async def write_foreign(settings: Settings, turn: int) -> dict[str, int]:
     return written
 
 
-def command(settings: Settings, *arguments: str) -> Any:
+def command(settings: Settings, reader_url: str, *arguments: str) -> Any:
     """Run a command as an operator does; it must end, and not with an error of Python's."""
     env = {key: value for key, value in os.environ.items() if not key.startswith("HOOKLINE_")}
     with ThreadPoolExecutor(1) as thread:
-        runner = CliRunner(env={**env, **settings.environment()})
+        own = {**settings.environment(), "HOOKLINE_READER_URL": reader_url}
+        runner = CliRunner(env={**env, **own})
         ended = thread.submit(runner.invoke, app, list(arguments)).result(LIMIT)
     assert ended.exception is None or isinstance(ended.exception, SystemExit | CommandError), (
         arguments,
@@ -114,7 +115,9 @@ def settings(
     return prepared(replace(made, session_timeout=6.0, heartbeat_interval=0.5))
 
 
-def test_every_command_answers_and_the_stages_go_on(settings: Settings, tmp_path: Path) -> None:
+def test_every_command_answers_and_the_stages_go_on(
+    settings: Settings, stack: LiveStack, tmp_path: Path
+) -> None:
     raw = settings.topic(WEBHOOKS)
     foreign = asyncio.run(write_foreign(settings, 0))[raw]
     with running(settings, tmp_path / "logs", processors=1, sinks=1) as pipeline:
@@ -133,7 +136,7 @@ def test_every_command_answers_and_the_stages_go_on(settings: Settings, tmp_path
             ("accept-loss", "0", "--until", "3", "--yes"),
             *(("topics", "tail", topic.name, "--from-start", "--no-follow") for topic in ALL),
         ):  # fmt: skip
-            command(settings, *arguments)
+            command(settings, stack.reader_url, *arguments)
         asyncio.run(append(settings, orders(41, 20)))
         report = asyncio.run(all_counted(settings, 60 + foreign))
         assert (report.total.canonical, report.is_balanced) == (60, True)

@@ -1,7 +1,6 @@
-"""PostgreSQL 18 from a wheel: TCP on 127.0.0.1, passwords, three roles.
+"""PostgreSQL 18 from a wheel: TCP on 127.0.0.1, passwords, and a role for each purpose.
 
-``hookline`` owns everything; ``hookline_reader`` may read what migrations grant, and
-``hookline_contacts_reader`` also contact data.
+``hookline`` owns everything; ``sinks/postgres/roles.py`` lists what the others may do.
 """
 
 import json
@@ -23,10 +22,9 @@ from psycopg import sql
 from hookline.local.process import TETHER, Child, tail
 from hookline.local.servers.server import LocalError, Server
 from runtime.process.private_files import create_folder, write_private
+from sinks.postgres import roles
 
 OWNER = "hookline"
-READER = "hookline_reader"
-CONTACTS_READER = "hookline_contacts_reader"
 DATABASE = "hookline"
 _MAJOR = 18
 _ACCOUNT = "nobody"
@@ -49,6 +47,9 @@ _SETTINGS = {
     # Else the log has the values of rows that are refused, and whom they are about.
     "log_error_verbosity": "terse",
 }
+
+
+_IS_OPEN = "SELECT has_function_privilege('public', 'pg_advisory_lock(bigint)', 'EXECUTE')"
 
 
 def binaries() -> Path:
@@ -74,18 +75,28 @@ class Postgres(Server):
 
     @property
     def url(self) -> str:
-        """The owner's URL, for sinks and migrations."""
+        """The owner's URL, for migrations."""
         return self._url(OWNER)
 
     @property
     def reader_url(self) -> str:
         """The read-only role's URL."""
-        return self._url(READER)
+        return self._url(roles.READER)
 
     @property
     def contacts_reader_url(self) -> str:
         """The URL of the read-only role that may see contact data."""
-        return self._url(CONTACTS_READER)
+        return self._url(roles.CONTACTS_READER)
+
+    @property
+    def sink_url(self) -> str:
+        """The sinks' URL."""
+        return self._url(roles.SINK)
+
+    @property
+    def operator_url(self) -> str:
+        """The URL of the operator's commands."""
+        return self._url(roles.OPERATOR)
 
     def _url(self, role: str) -> str:
         password = self._passwords()[role]
@@ -95,7 +106,7 @@ class Postgres(Server):
         passwords: dict[str, str] = {}
         if self._secrets.exists():
             passwords = json.loads(self._secrets.read_text())
-        missing = [role for role in (OWNER, READER, CONTACTS_READER) if role not in passwords]
+        missing = [role for role in (OWNER, *roles.ALL) if role not in passwords]
         if missing:  # also in a folder of an earlier version, which had fewer roles
             passwords |= {role: secrets.token_urlsafe(18) for role in missing}
             create_folder(self.directory)
@@ -182,17 +193,20 @@ class Postgres(Server):
         fresh.rename(data)
 
     def is_ready(self) -> bool:
-        """Whether the owner can log in; creates missing roles and the database."""
+        """Whether the owner can log in; creates missing roles and the database, and closes it."""
         postgres = self.url.rpartition("/")[0] + "/postgres"
         try:
             with psycopg.connect(postgres, connect_timeout=2, autocommit=True) as connection:
                 self._create_missing(connection)
+            with psycopg.connect(self.url, connect_timeout=2, autocommit=True) as connection:
+                if connection.execute(_IS_OPEN).fetchone() == (True,):
+                    roles.close_functions(connection)
         except psycopg.OperationalError:
             return False
         return True
 
     def _create_missing(self, connection: psycopg.Connection) -> None:
-        for name in (READER, CONTACTS_READER):
+        for name in roles.ALL:
             role = sql.Identifier(name)
             # A statement that fails is logged: by the hash nobody logs in.
             password = sql.Literal(_scram(connection, name, self._passwords()[name]))
@@ -200,8 +214,11 @@ class Postgres(Server):
             if found.fetchone() is None:
                 create = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, password)
                 connection.execute(create)
-            read_only = sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on")
-            connection.execute(read_only.format(role))
+            else:  # one that was made without a password, by migrations
+                connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, password))
+            if name in (roles.READER, roles.CONTACTS_READER):
+                read_only = sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on")
+                connection.execute(read_only.format(role))
         found = connection.execute("SELECT FROM pg_database WHERE datname = %s", (DATABASE,))
         if found.fetchone() is None:
             create = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE))

@@ -189,7 +189,8 @@ def test_servers_that_do_not_answer_are_named() -> None:
         error = run(command, **away).stderr
         assert "Kafka does not answer" in error
         assert len(error.splitlines()) == 1
-    assert "PostgreSQL does not answer" in run("tables", **away).stderr
+    reader = {"HOOKLINE_READER_URL": "postgresql://127.0.0.1:9"}
+    assert "is HOOKLINE_READER_URL right?" in run("tables", **away, **reader).stderr
     assert "no answer over HTTP" in run("send", "gooten", "order-item-changed", **away).stderr
 
 
@@ -243,6 +244,21 @@ def test_a_stack_elsewhere_is_found_through_the_environment() -> None:
     )
     assert (stack.settings.brokers, stack.reader_url) == ("kafka:9092", "postgresql://reader@db")
     assert stack.ingress_url == "http://127.0.0.1:8080"
+
+
+def test_reading_has_no_url_but_the_readers() -> None:
+    """An analyst needs nothing of Kafka; nobody's tables are read with another URL."""
+    stack = stack_address.find_stack(None, {"HOOKLINE_READER_URL": "postgresql://reader@db"})
+    assert (stack.reader_url, stack.contacts_reader_url) == ("postgresql://reader@db", "")
+    others = {"HOOKLINE_BROKERS": "kafka:9092", "HOOKLINE_DATABASE_URL": "postgresql://owner@db"}
+    stack = stack_address.find_stack(None, others)
+    assert (stack.reader_url, stack.contacts_reader_url) == ("", "")
+    assert stack.owner.database_url == "postgresql://owner@db"
+    ended = run("tables", **others)
+    assert ended.stderr == (
+        "hookline: HOOKLINE_READER_URL is not set: reading uses the role hookline_reader and no"
+        " other (docs/operating.md, Roles)\n"
+    )
 
 
 def test_a_folder_without_a_stack_says_how_to_start_one(tmp_path: Path) -> None:

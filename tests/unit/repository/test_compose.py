@@ -12,17 +12,26 @@ import pytest
 import yaml
 
 from hookline.cli import app
+from hookline.stack_address import CONTACTS_READER_URL, READER_URL
 from runtime.process.own_secrets import OWNERS, foreign
 from runtime.settings import Settings
 from schemas.shops import load
+from sinks.postgres import roles
 from tests import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
 STAGES = {"ingest": "ingest", "processors": "process", "sinks": "sink"}
-SECRETS = {"HOOKLINE_CONTACT_KEY": 64, "POSTGRES_PASSWORD": 32}
+PASSWORDS = (
+    "POSTGRES_PASSWORD", "REGISTRY_PASSWORD", "SINK_PASSWORD", "OPERATOR_PASSWORD",
+    "READER_PASSWORD", "CONTACTS_READER_PASSWORD",
+)  # fmt: skip
+SECRETS = {"HOOKLINE_CONTACT_KEY": 64, **dict.fromkeys(PASSWORDS, 32)}
 """Name -> digits of what `make compose-env` writes."""
-VARIABLES = {f"HOOKLINE_{item.name.upper()}" for item in fields(Settings)}
+VARIABLES = {f"HOOKLINE_{item.name.upper()}" for item in fields(Settings)} | {
+    READER_URL,
+    CONTACTS_READER_URL,
+}
 
 PORT = r"^\$\{INGRESS_BIND:-127\.0\.0\.1:8080\}:\d+$"
 """A port is published on this machine alone unless .env says otherwise."""
@@ -249,6 +258,51 @@ def test_without_its_secrets_it_refuses_and_names_the_command_that_writes_them()
     assert not re.search(r"^\s+HOOKLINE_CONTACT_KEY: \S*[0-9a-f]{16}", text, re.MULTILINE)
 
 
+def urls(service: str) -> dict[str, str]:
+    """Variable -> the user in its URL of PostgreSQL."""
+    found = {}
+    for name, value in SERVICES[service].get("environment", {}).items():
+        if user := re.match(r"postgresql://(\w+):", value):
+            found[name] = user[1]
+    return found
+
+
+def test_each_service_has_the_database_user_that_it_needs_and_no_other_secret() -> None:
+    database = "HOOKLINE_DATABASE_URL"
+    assert urls("init") == {database: "hookline"}
+    assert urls("sinks") == {database: "hookline_sink"}
+    assert urls("operator") == {
+        database: "hookline_operator",
+        READER_URL: "hookline_reader",
+        CONTACTS_READER_URL: "hookline_contacts_reader",
+    }
+    for service in ("ingest", "processors", "shops"):
+        environment = SERVICES[service]["environment"]
+        assert not any("PASSWORD" in value for value in environment.values()), service
+    with_key = {
+        n for n, s in SERVICES.items() if "HOOKLINE_CONTACT_KEY" in s.get("environment", {})
+    }
+    assert with_key == {"processors"}
+    assert SERVICES["registry"]["environment"]["APICURIO_DATASOURCE_USERNAME"] == "registry"
+
+
+def test_what_is_closed_to_everybody_is_what_the_local_stack_closes() -> None:
+    content = COMPOSE["configs"]["roles"]["content"]
+    assert roles.CLOSED_FUNCTIONS.strip() in content
+    assert set(re.findall(r"CREATE ROLE (hookline_\w+) LOGIN", content)) == set(roles.ALL)
+    assert "$" not in content  # Compose would put a variable there
+
+
+def test_a_secret_that_an_older_file_lacks_is_added(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("HOOKLINE_CONTACT_KEY=kept\nPOSTGRES_PASSWORD=kept too")
+    wrote = compose_env(tmp_path)
+    lines = (tmp_path / ".env").read_text().split("\n")
+    assert lines[:2] == ["HOOKLINE_CONTACT_KEY=kept", "POSTGRES_PASSWORD=kept too"]
+    added = dict(line.split("=") for line in lines[2:] if line)
+    assert {name: len(value) for name, value in added.items()} == dict.fromkeys(PASSWORDS[1:], 32)
+    assert all(f"added {name}" in wrote for name in PASSWORDS[1:])
+
+
 def compose_env(folder: Path) -> str:
     for name in ("Makefile", ".env.example", "shops.example.toml"):
         (folder / name).write_text((ROOT / name).read_text())
@@ -257,7 +311,7 @@ def compose_env(folder: Path) -> str:
     return done.stdout
 
 
-def test_the_command_writes_both_secrets_once_for_this_user_alone(tmp_path: Path) -> None:
+def test_the_command_writes_the_secrets_once_for_this_user_alone(tmp_path: Path) -> None:
     first, other = tmp_path / "first", tmp_path / "other"
     first.mkdir()
     other.mkdir()
