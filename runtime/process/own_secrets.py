@@ -61,9 +61,7 @@ def own_variables(stage: str, settings: Settings) -> dict[str, str]:
     return _own(stage, settings.environment())
 
 
-def inherited_variables(
-    stage: str, inherited: Mapping[str, str] = os.environ
-) -> dict[str, str]:
+def inherited_variables(stage: str, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return what a stage takes over of its parent's environment, settings of ours apart.
 
     The ingress takes over everything but secrets of others, since shops refer to variables.
