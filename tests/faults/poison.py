@@ -28,7 +28,7 @@ class Poison:
 
     @property
     def body(self) -> bytes:
-        makers = (self._largest, self._nul, self._huge, self._deep, self._no_utf8)
+        makers = (self._largest, self._no_amount, self._huge, self._deep, self._no_utf8)
         return makers[self.number % len(makers)]()
 
     def request(self, host: str) -> bytes:
@@ -43,8 +43,8 @@ class Poison:
         body = self._order(id=None)
         return body + b" " * (MIB - len(body))
 
-    def _nul(self) -> bytes:
-        return self._order(id=f"bad\0{self.number}")
+    def _no_amount(self) -> bytes:
+        return self._order(subtotal="a lot")
 
     def _huge(self) -> bytes:
         return self._order(subtotal="n").replace(b'"n"', b"1e999999999")
