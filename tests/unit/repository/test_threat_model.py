@@ -16,7 +16,7 @@ POLICY = (ROOT / "SECURITY.md").read_text()
 MODEL = PAGE[PAGE.index("## Threat model") : PAGE.index("## Protections")]
 SECTIONS = dict(re.findall(r"^### ([^\n]+)\n(.*?)(?=^### |\Z)", MODEL, re.DOTALL | re.MULTILINE))
 SECRET = re.compile(r"password|secret|contact_key|database_url")
-KNOWN = {f"HOOKLINE_{each.name.upper()}" for each in fields(Settings)} | {*settings._OTHER_NAMES}
+KNOWN = {f"HOOKLINE_{each.name.upper()}" for each in fields(Settings)} | {*settings.OTHER_NAMES}
 
 
 def test_the_model_has_its_parts() -> None:

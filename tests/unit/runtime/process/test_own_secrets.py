@@ -58,7 +58,7 @@ def test_all_that_a_stage_does_not_need_are_named_in_one_sentence() -> None:
 
 def test_every_setting_that_is_not_shown_has_its_stages() -> None:
     hidden = {f"HOOKLINE_{item.name.upper()}" for item in fields(Settings) if not item.repr}
-    readers = {name for name in runtime_settings._OTHER_NAMES if name.endswith("_URL")}
+    readers = {name for name in runtime_settings.OTHER_NAMES if name.endswith("_URL")}
     assert hidden | (readers - {"HOOKLINE_INGRESS_URL"}) == OWNERS.keys() - {"PGPASSWORD"}
 
 
