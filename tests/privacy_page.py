@@ -29,6 +29,7 @@ TOPICS = {
     "hookline.carts": "",
     "hookline.orders": "",
     "hookline.customers": "",
+    "hookline.contacts": "",
     "hookline.subscriptions": "",
     "hookline.payments": "",
     "hookline.shipments": "",
@@ -61,6 +62,8 @@ CLASSES = (
             "customer_contacts.layers",
             "customers.contact.name",
             "customers.contact.title",
+            "contacts.contact.name",
+            "contacts.contact.title",
         ),
     ),
     Class(
