@@ -18,7 +18,7 @@ OURS = "hookline"
 """The image that is built here."""
 
 _IMAGE = re.compile(
-    r"^(?P<before>\s*(?:image:|FROM)\s+)(?P<name>[^\s@]+)(?:@(?P<digest>\S+))?(?P<after>.*)$",
+    r"^(?P<before>\s*image:\s+|FROM\s+)(?P<name>[^\s@]+)(?:@(?P<digest>\S+))?(?P<after>.*)$",
     re.MULTILINE,
 )
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")

@@ -7,8 +7,8 @@ from runtime.settings.values import ANSWER_MS, Network, Settings
 __all__ = [
     "ANSWER_MS",
     "LONGEST_SESSION",
-    "Network",
     "OTHER_NAMES",
+    "Network",
     "Settings",
     "SettingsError",
     "from_env",

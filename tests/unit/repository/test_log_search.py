@@ -14,7 +14,7 @@ def log(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "logs" / "ingest-1.log"
     path.parent.mkdir()
     yield path
-    path.unlink()
+    path.unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize(

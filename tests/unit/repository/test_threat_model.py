@@ -29,7 +29,11 @@ def test_the_model_has_its_parts() -> None:
 @pytest.mark.parametrize(
     "name",
     [each.name for each in fields(Settings) if not each.repr or SECRET.search(each.name)]
-    + [name.removeprefix("HOOKLINE_").lower() for name in KNOWN if name.endswith("READER_URL")],
+    + [
+        name.removeprefix("HOOKLINE_").lower()
+        for name in sorted(KNOWN)
+        if name.endswith("READER_URL")
+    ],
 )
 def test_every_setting_that_is_a_secret_is_listed(name: str) -> None:
     assert f"`HOOKLINE_{name.upper()}`" in SECTIONS["Secrets"]

@@ -20,6 +20,7 @@ WRITERS = {"print", "echo", "secho", "Console", "pprint", "excepthook"}
 """Names of calls that write to a screen, past ``output``."""
 EXCEPTIONS = {
     ("hookline/console/output.py", "print"): "JSON, which is escaped: print_json, print_item",
+    ("hookline/commands/acls.py", "print"): "commands and manifests for a file, each name quoted",
     ("hookline/commands/completion.py", "print"): "a script of typer for the shell",
     ("hookline/commands/stack.py", "print"): "export lines for eval: settings, each quoted",
 }
