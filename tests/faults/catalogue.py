@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tests import odd_worker
-from tests.faults import brokers, strange_hosts, strangers, strikes, surroundings
+from tests.faults import brokers, strange_hosts, strangers, strikes, surroundings, versions
 from tests.faults.poison import poison
 from tests.faults.storm import WORKERS, Fault
 
@@ -123,5 +123,6 @@ FAULTS = {
         *brokers.ROWS,
         *strangers.ROWS,
         *strange_hosts.ROWS,
+        *versions.ROWS,
     )
 }

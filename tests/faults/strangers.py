@@ -22,6 +22,7 @@ from confluent_kafka.admin import (
 from schemas import envelopes
 from schemas.topics import ALL, CANONICAL, OUTCOMES, WEBHOOKS, Group, Topic
 from tests import truth
+from tests.faults.plain_client import Silence
 from tests.faults.storm import WORKERS, Fault, Storm
 from tests.faults.strikes import away
 
@@ -151,10 +152,13 @@ def _record(number: int) -> dict[str, Any]:
 async def offsets_moved(storm: Storm) -> None:
     """The processors' commits set to the end, later to the start, as Kafka's own tools do."""
     await storm.accepted(0.4)
+    storm.plain = Silence()  # of the group, which nobody may join before the commits stand
+    storm.plain.heard()
     for name in storm.pipeline.names("process"):
         await away(storm.pipeline.fall, name)
     await storm.accepted(0.5)
     await _commit(storm, to_end=True)
+    storm.plain.heard()
     await _new_processors(storm)
     await storm.accepted(0.8)
     for name in storm.pipeline.names("process"):

@@ -1,11 +1,7 @@
 """Two versions of Hookline, one with a nullable field more, on one log: up and back under load."""
 
 import asyncio
-import json
 import os
-import shutil
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,10 +13,11 @@ import pytest
 from runtime.registry import schema_ids
 from runtime.registry.client import RegistryClient
 from runtime.settings import Settings
-from schemas import codec, envelopes
+from schemas import envelopes
 from tests import senders
 from tests.conftest import LiveStack
 from tests.integration.test_among_strangers import orders, settled
+from tests.next_version import FIELD, create_topics, next_version
 from tests.pipeline import Shape
 from tests.pipeline import prepared as pipeline_of
 from tests.raw import append, outcomes
@@ -32,34 +29,8 @@ pytestmark = [
     pytest.mark.skipif("LONG" not in os.environ, reason="a minute or two: LONG=1 make test"),
 ]
 
-ROOT = Path(__file__).parents[2]
-PACKAGES = ("hookline", "ingest", "processors", "runtime", "schemas", "sinks")
-FIELD = {"name": "loyalty_points", "type": ["null", "long"], "doc": "New.", "default": None}
 STEP = 150
 """Deliveries of each step."""
-
-
-def next_version(folder: Path) -> Path:
-    """A copy of this repository's packages whose orders have a field more, always filled in."""
-    for package in PACKAGES:
-        unwanted = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / package, folder / package, ignore=unwanted)
-    avro = folder / "schemas" / "avro"
-    own = json.loads((avro / "orders.avsc").read_text())
-    own["fields"].append(FIELD)
-    (avro / "orders.avsc").write_text(json.dumps(own))
-    whole = codec.schema("orders")
-    history = avro / "history" / "orders"
-    number = 1 + len(list(history.glob("*.avsc")))
-    newer = {**whole, "fields": [*whole["fields"], FIELD]}
-    (history / f"{number}.avsc").write_text(json.dumps(newer))
-    events = folder / "schemas" / "events.py"
-    text = events.read_text()
-    order = text.index("class Order(")
-    last = "    next_billing_at: Micros | None = None\n"
-    at = text.index(last, order) + len(last)
-    events.write_text(f"{text[:at]}    loyalty_points: int | None = 7\n{text[at:]}")
-    return folder
 
 
 @pytest.fixture
@@ -122,16 +93,6 @@ class Load:
     def step(self) -> None:
         asyncio.run(append(self._settings, orders(1 + self.sent, STEP)))
         self.sent += STEP
-
-
-def create_topics(settings: Settings, newer: dict[str, str]) -> None:
-    """Register the newer schemas, as an upgrade does first."""
-    subprocess.run(
-        [sys.executable, "-P", "-m", "hookline", "topics", "create"],
-        env={**os.environ, **settings.environment(), **newer},
-        check=True,
-        timeout=120,
-    )
 
 
 async def fields_of(settings: Settings, schema_id: int) -> set[str]:
