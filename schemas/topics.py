@@ -34,7 +34,7 @@ class Topic:
     ``retention`` None keeps records for ever. ``log_append_time``: the broker sets timestamps.
     ``is_personal``: it holds contact data, so it keeps records no longer than declared.
     ``pipeline``: the topic has the pipeline's partition count, and an outcome has the partition
-    of its raw record.
+    of its raw record. ``is_compacted``: of each key only the newest record is kept.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Topic:
     log_append_time: bool = True
     pipeline: bool = True
     is_personal: bool = False
+    is_compacted: bool = False
 
     def named(self, prefix: str) -> str:
         """Return the topic's name on the broker."""
@@ -97,6 +98,16 @@ DECISIONS = Topic(
     readers="processors, hookline audit, doctor",
     max_message_bytes=MIB,
     pipeline=False,
+)
+ERASURES = Topic(
+    name="hookline.erasures",
+    description="Who was erased, by keyed hash and customer key; no address (JSON).",
+    key="erasure/subject, or rotation/hash",
+    writer="hookline people, processors (rotations)",
+    readers="processors, sinks, hookline people",
+    max_message_bytes=MIB,
+    pipeline=False,
+    is_compacted=True,
 )
 DEAD_LETTERS = Topic(
     name="hookline.dead-letters",
@@ -153,7 +164,7 @@ CANONICAL = (*PERMANENT, CONTACTS)
 OUTCOMES = (*CANONICAL, DUPLICATES, DEAD_LETTERS)
 """Topics that hold the outcomes of deliveries."""
 
-ALL = (WEBHOOKS, INGRESS, DECISIONS, *OUTCOMES, CART_SIGNALS)
+ALL = (WEBHOOKS, INGRESS, DECISIONS, ERASURES, *OUTCOMES, CART_SIGNALS)
 
 BY_RECORD = {topic.record: topic for topic in ALL if topic.record}
 """Base name of an Avro record -> its topic."""

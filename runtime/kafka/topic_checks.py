@@ -43,7 +43,7 @@ def topic_configs(topic: Topic, settings: Settings) -> dict[str, str]:
         "compression.type": "producer",
         "min.insync.replicas": str(min(MIN_IN_SYNC, max(settings.replication_factor - 1, 1))),
         "unclean.leader.election.enable": "false",
-        "cleanup.policy": "delete",
+        "cleanup.policy": "compact" if topic.is_compacted else "delete",
         "retention.ms": str(retention),
         "retention.bytes": "-1",
         "max.message.bytes": str(topic.max_message_bytes),
@@ -114,10 +114,11 @@ def _compare_one(
             f"{name} accepts records of {size} bytes, {topic.max_message_bytes} are needed: "
             f"{alter} max.message.bytes={topic.max_message_bytes}"
         )
-    if existing.configs.get("cleanup.policy") != "delete":
+    policy = configs["cleanup.policy"]
+    if existing.configs.get("cleanup.policy") != policy:
         problems.append(
             f"{name} has cleanup.policy={existing.configs.get('cleanup.policy')}, which drops "
-            f"records that are still needed: {alter} cleanup.policy=delete"
+            f"records that are still needed: {alter} cleanup.policy={policy}"
         )
     return problems
 

@@ -1,0 +1,173 @@
+"""The ledger of erasures on hookline.erasures, as JSON: whose events stand under another name.
+
+The topic is compacted and kept for ever; it holds keyed hashes and customer keys, no address. What
+is on it is applied to every event, new or read again: a rebuild brings nobody back.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from msgspec import structs
+
+from schemas.events import Customer, CustomerContact, Event, Micros
+from schemas.keys import entity_key
+
+PSEUDONYM = "erased-"
+"""Begins what takes the place of an erased person's hash; random hex digits follow."""
+
+
+class Span(msgspec.Struct, frozen=True, array_like=True):
+    """An erasure: events received before ``allowed_at`` stand under ``pseudonym``, all if None.
+
+    Times in microseconds, on the operator's clock.
+    """
+
+    pseudonym: str
+    erased_at: Micros
+    allowed_at: Micros | None = None
+
+
+class Erasure(msgspec.Struct, frozen=True, kw_only=True, tag="erasure"):
+    """A person who was erased, by one keyed hash or one customer key (``subject``).
+
+    ``spans``: oldest first; only the last can be open. All subjects of one person have the same
+    pseudonyms. ``because``: the operator's reason.
+    """
+
+    subject: str
+    spans: tuple[Span, ...]
+    because: str = ""
+
+    @property
+    def key(self) -> bytes:
+        """The record's key."""
+        return f"erasure/{self.subject}".encode()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether events that come now are erased too."""
+        return bool(self.spans) and self.spans[-1].allowed_at is None
+
+
+class Rotation(msgspec.Struct, frozen=True, kw_only=True, tag="rotation"):
+    """One address under two contact keys: what was hashed as ``before`` is ``hashed`` now."""
+
+    before: str
+    hashed: str
+    at: Micros
+
+    @property
+    def key(self) -> bytes:
+        """The record's key."""
+        return f"rotation/{self.before}".encode()
+
+
+Entry = Erasure | Rotation
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
+
+
+def encode(entry: Entry) -> bytes:
+    """Return the record's value."""
+    return _encoder.encode(entry)
+
+
+def decode_or_none(value: bytes | None) -> Entry | None:
+    """Return the entry in a record's value; None for a kind or a record that is not known."""
+    try:
+        return _decoder.decode(value or b"")
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+class Ledger:
+    """All entries, the newest of each subject. False while it is empty."""
+
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self.erasures: dict[str, Erasure] = {}
+        self.rotations: dict[str, str] = {}
+        for entry in entries:
+            self.add(entry)
+
+    def __bool__(self) -> bool:
+        return bool(self.erasures or self.rotations)
+
+    def add(self, entry: Entry) -> None:
+        """Add an entry; it replaces an earlier one of its subject."""
+        if isinstance(entry, Rotation):
+            self.rotations[entry.before] = entry.hashed
+        else:
+            self.erasures[entry.subject] = entry
+
+    def newest_hash(self, hashed: str) -> str:
+        """Return what an address that was once hashed so is hashed as now."""
+        seen = {hashed}
+        while (newer := self.rotations.get(hashed)) is not None and newer not in seen:
+            seen.add(newer)
+            hashed = newer
+        return hashed
+
+    def pseudonym(self, received_at: Micros, *subjects: str | None) -> str | None:
+        """Return what an event received then stands under; None where no subject is erased."""
+        for subject in subjects:
+            if subject is not None and (erasure := self.erasures.get(subject)) is not None:
+                for span in erasure.spans:
+                    if span.allowed_at is None or received_at < span.allowed_at:
+                        return span.pseudonym
+        return None
+
+    def name_of(self, received_at: Micros, hashed: str | None, customer: str | None) -> str | None:
+        """Return what stands in place of a hash: a pseudonym, the newest hash, or itself."""
+        if hashed is None or hashed.startswith(PSEUDONYM):
+            return hashed
+        newest = self.newest_hash(hashed)
+        return self.pseudonym(received_at, hashed, newest, customer) or newest
+
+    def applied(self, event: Event) -> Event | None:
+        """Return an event as it stands now; None for contact data of an erased person.
+
+        An event that gives no hash of its customer gets none.
+        """
+        meta = event.meta
+        at, source, shop = meta.received_at, meta.source, meta.shop
+        if isinstance(event, CustomerContact):
+            customer = entity_key(source, shop, "customer", event.customer_id)
+            return event if self.pseudonym(at, customer) is None else None
+        if isinstance(event, Customer):
+            customer = entity_key(source, shop, "customer", event.customer_id)
+            name = self.name_of(at, event.email_hash, customer)
+            changes: dict[str, Any] = {} if name == event.email_hash else {"email_hash": name}
+            if event.contact is not None and self.pseudonym(at, customer, event.email_hash, name):
+                changes["contact"] = None  # of adapters before contact data had its own topic
+            return structs.replace(event, **changes) if changes else event
+        if (reference := event.customer) is None or reference.email_hash is None:
+            return event
+        native = reference.customer_id
+        customer_key = None if native is None else entity_key(source, shop, "customer", native)
+        name = self.name_of(at, reference.email_hash, customer_key)
+        if name == reference.email_hash:
+            return event
+        return structs.replace(event, customer=structs.replace(reference, email_hash=name))
+
+    def applied_to_slots(self, slots: dict[str, Event]) -> dict[str, Event]:
+        """Return the events of one delivery as they stand now, by slot, without contact data.
+
+        Contact data of a person whom another event of the delivery shows to be erased goes too.
+        """
+        made = {slot: self.applied(event) for slot, event in slots.items()}
+        is_erased = any(_is_erased(event) for event in made.values())
+        return {
+            slot: event
+            for slot, event in made.items()
+            if event is not None and not (is_erased and isinstance(event, CustomerContact))
+        }
+
+
+def _is_erased(event: Event | None) -> bool:
+    if event is None:
+        return True
+    holder = event if isinstance(event, Customer) else getattr(event, "customer", None)
+    hashed = getattr(holder, "email_hash", None)
+    return hashed is not None and hashed.startswith(PSEUDONYM)
