@@ -8,16 +8,21 @@ from typing import Any
 import pytest
 from psycopg import AsyncConnection
 
+from runtime import erasures
+from runtime.health import Health
 from runtime.settings import Settings
 from schemas.erasures import Entry, Erasure, Ledger, Rotation, Span
 from schemas.events import Customer, Event
 from sinks.erasure.apply_entries import apply_entries
+from sinks.erasure.follower import ErasureFollower
+from sinks.rebuild.rebuild import Rebuild
 from sinks.store.entity_locks import MoreKeysError
+from tests.canonical_log import Worker, append, story
 from tests.conftest import LiveStack
 from tests.histories.everything import WATERMARK, everything
 from tests.histories.running import by_topic, shuffled
 from tests.histories.stored import empty
-from tests.sink_events import DAY, NOON, Tables
+from tests.sink_events import CODEC, DAY, NOON, Tables
 
 pytestmark = pytest.mark.stack
 
@@ -162,3 +167,47 @@ async def test_a_rotated_key_gives_the_rows_of_events_with_the_new_hashes(
     never = [known for each in events if (known := ledger.applied(each)) is not None]
     wanted = await stored(tables, never, 1)
     assert await stored(tables, events, 1, entries, at) == wanted
+
+
+async def test_a_rebuild_and_a_restored_database_bring_nobody_back(
+    settings: Settings, tables: Tables
+) -> None:
+    await append(settings, story(300))
+    async with Worker(settings) as worker:
+        await worker.store()
+        await tables.passed(NOON + 2 * DAY)
+        hashed = f"{3:064x}"
+        await erasures.record(settings, erasures_of(tables, hashed))
+        await followed(settings)
+        digests = await tables.digest()
+        assert_gone(tables, hashed)
+
+        async with rebuilding(settings) as work:
+            await work.build()
+            assert await work.differing() == []
+            await work.swap()
+        assert await tables.digest() == digests
+
+        tables.execute("UPDATE fences SET next_offset = 0, last_event_id = NULL")
+        empty(tables)
+        tables.execute("DELETE FROM erasures")  # as in a dump from before the erasure
+        worker.at = dict.fromkeys(worker.at, 0)
+        await worker.store()
+        await tables.passed(NOON + 2 * DAY)
+        assert tables.rows("SELECT count(*) > 0 FROM orders WHERE email_hash = %s", hashed)[0][0]
+        await followed(settings)
+        assert await tables.digest() == digests
+        assert_gone(tables, hashed)
+
+
+async def followed(settings: Settings) -> None:
+    """Apply the ledger as a sink does at its start."""
+    follower = ErasureFollower(settings, Health(), lambda: NOON)
+    try:
+        await follower.catch_up()
+    finally:
+        await follower.close()
+
+
+def rebuilding(settings: Settings) -> Rebuild:
+    return Rebuild(settings, lambda: NOON, codec=CODEC)
