@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from hookline.local.process import TETHER, Child, write_private
+from hookline.local.process import TETHER, Child
+from runtime.process.private_files import write_private
 from hookline.local.servers.postgres import OWNER, Postgres
 
 _ACCOUNT = "nobody"

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import httpx
 
-from hookline.local.process import Child, write_private
+from hookline.local.process import Child
+from runtime.process.private_files import write_private
 from hookline.local.servers.registry import Registry
 from tests.certificates import Authority
 
