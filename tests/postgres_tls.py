@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from hookline.local.process import TETHER, Child
-from runtime.process.private_files import write_private
 from hookline.local.servers.postgres import OWNER, Postgres
+from runtime.process.private_files import write_private
 
 _ACCOUNT = "nobody"
 _HBA = """
