@@ -267,7 +267,7 @@ class Decider:
         self._begin()
         try:
             slots = record.adapter.events(record.delivery, record.parsed)
-            if isinstance(slots, Reject) or not self._ledger:
+            if isinstance(slots, Reject) or not self._ledger.named:  # empty, mostly
                 return slots
             return self._ledger.applied_to_slots(slots, keeps_slots=keeps_slots)
         except Exception:  # noqa: BLE001 - a bug in an adapter must not stop the partition

@@ -88,14 +88,16 @@ def decode_or_none(value: bytes | None) -> Entry | None:
 
 
 class Ledger:
-    """All entries, the newest of each subject. False while it is empty."""
+    """All entries, the newest of each subject. False while it is empty.
+
+    ``named``: the hashes and native customer ids, one of which an event has that an entry concerns.
+    """
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self.erasures: dict[str, Erasure] = {}
         self.rotations: dict[str, str] = {}
         self._before: dict[str, list[str]] = {}
-        self._named: set[str] = set()
-        """Hashes and native customer ids, without which an entry concerns no event."""
+        self.named: set[str] = set()
         for entry in entries:
             self.add(entry)
 
@@ -111,10 +113,10 @@ class Ledger:
             before = self._before.setdefault(entry.hashed, [])
             if entry.before not in before:
                 before.append(entry.before)
-            self._named |= {entry.before, entry.hashed}
+            self.named |= {entry.before, entry.hashed}
         else:
             self.erasures[entry.subject] = entry
-            self._named |= {entry.subject, entry.subject.partition(":")[2]} - {""}
+            self.named |= {entry.subject, entry.subject.partition(":")[2]} - {""}
 
     def newest_hash(self, hashed: str) -> str:
         """Return what an address that was once hashed so is hashed as now."""
@@ -202,7 +204,7 @@ class Ledger:
 
     def _concerns(self, slots: dict[str, Event]) -> bool:
         """Whether an entry may concern one of the events: cheap, for it is asked of each."""
-        named = self._named
+        named = self.named
         for event in slots.values():
             if isinstance(event, CustomerContact):
                 if event.customer_id in named:

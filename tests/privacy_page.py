@@ -26,7 +26,6 @@ TOPICS = {
     "hookline.duplicates": "keys of entities, which may be ids of a person",
     "hookline.ingress": "nothing: counts of each ingress",
     "hookline.decisions": "nothing: offsets, a fingerprint of the contact key",
-    "hookline.erasures": "pseudonym: keyed hashes and customer keys of who was erased; no address",
     "hookline.carts": "",
     "hookline.orders": "",
     "hookline.customers": "",

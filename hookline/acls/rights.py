@@ -79,7 +79,7 @@ GRANTS: Mapping[str, tuple[Grant, ...]] = {
         Grant(("DescribeConfigs",), _SUNK, _CHECKED),
     ),
     "operator": (
-        Grant(("Read", "DescribeConfigs"), (EVERY_TOPIC,), "audit, dead, why, topics, doctor, people"),
+        Grant(("Read", "DescribeConfigs"), (EVERY_TOPIC,), "audit, dead, why, topics, people"),
         Grant(("Describe",), (Group.PROCESSORS,), "audit, doctor, accept-loss, accept-key"),
         Grant(("DescribeConfigs",), (), "doctor: settings of the brokers"),
         Grant(("Write",), (DECISIONS,), "accept-loss, accept-horizon, accept-key"),
