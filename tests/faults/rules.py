@@ -356,8 +356,9 @@ RULES = (
         "rotation-before-its-events",
         "an event has the hash of a new key, and nothing says whose hash it was before",
         "processors/agent.py",
-        "            if not await self._erasures.record_rotations(\n",
-        "            if False and not await self._erasures.record_rotations(\n",
+        "            if not await self._erasures.record_rotations("
+        "rotations, self._sender, batch.is_current):\n",
+        "            if False:\n",
         (ERASED,),
     ),
     Rule(
