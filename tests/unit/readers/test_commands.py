@@ -93,7 +93,7 @@ def test_repair_the_index_is_read_back_from_any_outcomes(
     consumer = FakeConsumer({RAW_TP: raw, OUTCOME_TP: outcomes})
     partitions = {topic: [TopicPartition(SETTINGS.topic(topic), 0)] for topic in ALL}
     shops: Any = type("Book", (), {"shops": SHOPS})
-    work = _Repairer(consumer, partitions, None, shops, None)  # type: ignore[arg-type]
+    work = _Repairer(consumer, partitions, None, None, shops, None)  # type: ignore[arg-type]
     index = run(consumer, work._index(0, sorted(missing)))
     assert index.newest <= max(missing)
 
