@@ -13,6 +13,7 @@ from schemas.topics import (
     CART_SIGNALS,
     DEAD_LETTERS,
     DECISIONS,
+    ERASURES,
     INGRESS,
     OUTCOMES,
     WEBHOOKS,
@@ -78,8 +79,10 @@ GRANTS: Mapping[str, tuple[Grant, ...]] = {
     "operator": (
         Grant(("Read", "DescribeConfigs"), (EVERY_TOPIC,), "audit, dead, why, topics, doctor"),
         Grant(("Describe",), (Group.PROCESSORS,), "audit, doctor, accept-loss, accept-key"),
+        Grant(("Describe",), (Group.SINKS,), "people: whether sinks run"),
         Grant(("DescribeConfigs",), (), "doctor: settings of the brokers"),
         Grant(("Write",), (DECISIONS,), "accept-loss, accept-horizon, accept-key"),
+        Grant(("Write",), (ERASURES,), "people forget, allow, rotate-key"),
         Grant(("Write",), (WEBHOOKS,), "dead replay"),
         Grant(("Write",), OUTCOMES, "audit --repair"),
     ),

@@ -9,6 +9,7 @@ from schemas.shops import Shop
 STAGES = ("ingest", "process", "sink")
 OWNERS: Mapping[str, frozenset[str]] = {
     "HOOKLINE_CONTACT_KEY": frozenset({"process"}),
+    "HOOKLINE_CONTACT_KEY_BEFORE": frozenset({"process"}),
     "HOOKLINE_CONTACTS_READER_URL": frozenset(),
     "HOOKLINE_DATABASE_URL": frozenset({"sink"}),
     "HOOKLINE_READER_URL": frozenset(),

@@ -34,7 +34,8 @@ class Settings:
     Times are in seconds, sizes in bytes. ``prefix`` precedes the names of topics, groups,
     subjects and the SQL schema. ``contact_key`` keys the hash of e-mail addresses; it must be the
     same for all processors and never change (``runtime/contact_key.py`` holds it against the
-    log's). ``health_host`` and ``health_port``: where a stage serves its pages, apart from the
+    log's). ``contact_key_before``: the key before it, while it is rotated. ``health_host`` and
+    ``health_port``: where a stage serves its pages, apart from the
     webhooks. ``share_port``: other ingresses may listen on ``port`` too (SO_REUSEPORT).
     ``trusted_proxies``: addresses and networks, with commas, whose X-Forwarded-For is believed.
     ``cloudevents``: canonical records carry the ``ce_`` headers of CloudEvents. ``ssl_certfile``:
@@ -61,6 +62,7 @@ class Settings:
     prefix: str = ""
     shops_file: str = "shops.toml"
     contact_key: str = field(default="", repr=False)
+    contact_key_before: str = field(default="", repr=False)
     state_dir: str = field(default_factory=_default_state_dir)
     partitions: int = 12
     replication_factor: int = 3
