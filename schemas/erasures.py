@@ -17,6 +17,11 @@ PSEUDONYM = "erased-"
 """Begins what takes the place of an erased person's hash; random hex digits follow."""
 
 
+def is_pseudonym(hashed: str | None) -> bool:
+    """Return whether what takes a hash's place is of an erased person."""
+    return hashed is not None and hashed.startswith(PSEUDONYM)
+
+
 class Span(msgspec.Struct, frozen=True, array_like=True):
     """An erasure: events received before ``allowed_at`` stand under ``pseudonym``, all if None.
 
@@ -120,7 +125,7 @@ class Ledger:
 
     def name_of(self, received_at: Micros, hashed: str | None, customer: str | None) -> str | None:
         """Return what stands in place of a hash: a pseudonym, the newest hash, or itself."""
-        if hashed is None or hashed.startswith(PSEUDONYM):
+        if hashed is None or is_pseudonym(hashed):
             return hashed
         newest = self.newest_hash(hashed)
         return self.pseudonym(received_at, hashed, newest, customer) or newest
@@ -165,9 +170,12 @@ class Ledger:
         }
 
 
+NOBODY = Ledger()
+"""The ledger in which nobody is erased; never added to."""
+
+
 def _is_erased(event: Event | None) -> bool:
     if event is None:
         return True
     holder = event if isinstance(event, Customer) else getattr(event, "customer", None)
-    hashed = getattr(holder, "email_hash", None)
-    return hashed is not None and hashed.startswith(PSEUDONYM)
+    return is_pseudonym(getattr(holder, "email_hash", None))

@@ -28,12 +28,14 @@ from schemas.topics import (
     CART_SIGNALS,
     CONTACTS,
     DEAD_LETTERS,
+    ERASURES,
     INGRESS,
     WEBHOOKS,
     Group,
     Topic,
 )
 from sinks.dead_letters.counter import LetterCounter
+from sinks.erasure.follower import ErasureFollower
 from sinks.log import Log
 from sinks.outbox.relay import Relay
 from sinks.postgres import rights
@@ -57,7 +59,7 @@ class Sinks:
 
     topics: tuple[Topic, ...] = CANONICAL
     used: Mapping[Topic, str] = {
-        **dict.fromkeys((*CANONICAL, INGRESS, DEAD_LETTERS, CART_SIGNALS), "Read"),
+        **dict.fromkeys((*CANONICAL, INGRESS, DEAD_LETTERS, CART_SIGNALS, ERASURES), "Read"),
         WEBHOOKS: "Describe",
     }
     group = Group.SINKS
@@ -92,7 +94,11 @@ class Sinks:
             self._codec = await load_codec(settings, health)
         learn = NewerSchemas(settings, health, self._codec).learn
         self._writer = Writer(self._database, self._codec, self._clock, learn=learn)
+        erasures = ErasureFollower(settings, health, self._clock)
+        self._opened.push_async_callback(erasures.close)
+        await erasures.catch_up()
         if self._in_background:
+            self._spawn(erasures.run())
             self._spawn(Sweep(settings, health, self._clock).run())
             self._spawn(Relay(settings, health, self._codec).run())
             self._spawn(LetterCounter(settings, health).run())

@@ -1,6 +1,6 @@
 """Which carts an order may close: the link rule, and the keys to lock and look up by."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from schemas.keys import entity_key
 from schemas.platforms import PLATFORMS
@@ -34,6 +34,15 @@ def link_keys(
     if cart_id is not None:
         keys.append(entity_key(source, shop, "cart", cart_id))
     return keys
+
+
+def linked_hash(links: Iterable[str]) -> str | None:
+    """Return the hash, or the pseudonym, in a record's link keys."""
+    for key in links:
+        kind, _, native = key.split("/", 2)[2].partition(":")
+        if kind == "email":
+            return native
+    return None
 
 
 def fold_keys(source: str, shop: str, identifiers: Mapping[str, str | None]) -> frozenset[str]:

@@ -20,7 +20,7 @@ CONTACTS_READER = "hookline_contacts_reader"
 ALL = (SINK, OPERATOR, READER, CONTACTS_READER)
 
 CONTACTS = "customer_contacts"
-HIDDEN = (CONTACTS, "sink_rejects")
+HIDDEN = (CONTACTS, "sink_rejects", "erasures")
 """Tables that READER may not read."""
 
 _WRITE = "SELECT, INSERT, UPDATE, DELETE"

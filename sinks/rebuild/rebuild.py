@@ -177,6 +177,7 @@ class Rebuild:
             _, watermark = await self._live.run(swap.read_progress)
             await self._shadow.apply_watermark(watermark)
             await self._shadow.copy_unlogged()
+            await self._shadow.take_over_erasures()
             await self._shadow.take_over_contacts()
             try:
                 return await self._live.run(lambda c: self._locked(c, work))
@@ -200,6 +201,7 @@ class Rebuild:
             raise _TooFarBehindError
         await self._shadow.store({**built, **wanted})
         await self._shadow.apply_watermark(watermark)
+        await self._shadow.take_over_erasures()
         await self._shadow.take_over_contacts()
         return await work(connection)
 

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from psycopg import AsyncConnection
+
 from runtime.health import Health
 from runtime.registry.newer_schemas import NewerSchemas
 from runtime.settings import Settings
@@ -12,13 +14,16 @@ from runtime.stage import Batch, MovedError, Partition
 from schemas.codec import Codec
 from schemas.events import Micros
 from schemas.topics import CONTACTS
+from sinks.erasure.apply_entries import apply_entries
 from sinks.log import Log
+from sinks.postgres import applied_erasures
 from sinks.postgres.migrate import migrate
 from sinks.postgres.session import Database
 from sinks.rebuild import contacts, swap
 from sinks.rebuild.swap import SchemaNames
 from sinks.store import log_identity, stored_offsets
 from sinks.store.batch_writer import Writer
+from sinks.store.entity_locks import MoreKeysError
 from sinks.watermark import due_carts
 
 _BATCH = 2000
@@ -88,6 +93,7 @@ class ShadowTables:
         await self._main.run(lambda c: stored_offsets.skip_trimmed(c, starts))
         stored = await self._main.run(stored_offsets.next_offsets)
         self.next_offsets = {partition: stored[partition] for partition in held}
+        await self.take_over_erasures()
 
     async def store(self, ends: Mapping[Partition, int]) -> None:
         """Store the log's records below ``ends``. Raises ConcurrentWriterError."""
@@ -111,6 +117,22 @@ class ShadowTables:
     async def copy_unlogged(self) -> None:
         """Copy what the log does not hold from the live tables."""
         await self._main.run(lambda c: swap.copy_unlogged(c, self._names))
+
+    async def take_over_erasures(self) -> None:
+        """Apply to the shadow tables what is applied to the live ones."""
+        extra: frozenset[str] = frozenset()
+        while True:
+
+            async def work(connection: AsyncConnection[Any], keys: frozenset[str] = extra) -> int:
+                entries = await applied_erasures.entries(connection, self._names.live)
+                return await apply_entries(connection, entries, keys, self._clock)
+
+            try:
+                await self._main.run(work)
+            except MoreKeysError as error:
+                extra |= error.keys
+            else:
+                return
 
     async def take_over_contacts(self) -> None:
         """Lay the log's contact data over that of the live tables, which are its record."""

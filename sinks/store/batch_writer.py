@@ -13,9 +13,12 @@ from runtime import logs, metrics
 from runtime.registry.client import RegistryError
 from runtime.stage import Batch, MovedError, RefusedError
 from schemas.codec import Codec, UnknownSchemaError
+from schemas.erasures import Ledger
 from schemas.events import TOPIC_OF, Event, Micros
 from schemas.topics import BY_RECORD
 from sinks.log import event_id, is_outcome
+from sinks.postgres import applied_erasures
+from sinks.postgres.applied_erasures import LedgerMovedError
 from sinks.postgres.session import Database, NoLongerWantedError
 from sinks.store import apply, stored_offsets
 from sinks.store.entity_locks import MoreKeysError
@@ -75,6 +78,7 @@ class DecodedBatches:
     decoded: list[DecodedRecord] = field(default_factory=list)
     refused: list[Reject] = field(default_factory=list)
     plan: WritePlan = field(default_factory=WritePlan)
+    number: int = 0  # of the last erasure that the plan knows
 
     def is_current(self) -> bool:
         """Whether all partitions still belong to this process."""
@@ -103,6 +107,7 @@ class Writer:
     ) -> None:
         self._database, self._codec, self._clock = database, codec, clock
         self._emit_signals, self._learn = emit_signals, learn
+        self._number, self._ledger = 0, Ledger()
 
     async def store(self, batches: Sequence[Batch], cluster_id: str | None) -> None:
         """Prepare and write."""
@@ -114,7 +119,8 @@ class Writer:
         The work is sliced, so that an earlier transaction can continue in between. Raises
         RefusedError for a record that cannot be read yet.
         """
-        prepared = DecodedBatches(batches)
+        prepared = DecodedBatches(batches, number=self._number)
+        ledger = self._ledger
         records = chain.from_iterable(batch.records for batch in batches)
         while records_slice := list(islice(records, _SLICE)):
             planned = len(prepared.decoded)
@@ -125,7 +131,7 @@ class Writer:
                     await self._learn_schema(record, error.schema_id, prepared)
             await asyncio.sleep(0)
             for decoded in prepared.decoded[planned:]:
-                add_event(prepared.plan, decoded.event)
+                add_event(prepared.plan, decoded.event, ledger)
             await asyncio.sleep(0)
         return prepared
 
@@ -139,13 +145,16 @@ class Writer:
         one_by_one = False
         while True:
             work = _Transaction(
-                prepared, extra, cluster_id, self._clock, one_by_one, self._emit_signals
-            )
+                prepared, extra, cluster_id, self._clock, one_by_one, self._emit_signals,
+                self._ledger,
+            )  # fmt: skip
             try:
                 await self._database.run(work.run, prepared.is_current)
             except MoreKeysError as error:
                 metrics.TRANSACTIONS.labels("retried").inc()
                 extra |= error.keys
+            except LedgerMovedError:
+                await self._plan_again(prepared)
             except MovedError:
                 metrics.TRANSACTIONS.labels("moved").inc()
                 raise
@@ -161,6 +170,13 @@ class Writer:
                 for reject in work.refused:
                     metrics.SINK_REJECTS.labels(reject.topic).inc()
                 return
+
+    async def _plan_again(self, prepared: DecodedBatches) -> None:
+        """Plan by the erasures that are applied now."""
+        metrics.TRANSACTIONS.labels("retried").inc()
+        self._number, self._ledger = await self._database.run(applied_erasures.read)
+        prepared.number = self._number
+        prepared.plan = plan_writes((each.event for each in prepared.decoded), self._ledger)
 
     def _decode(self, record: Any, prepared: DecodedBatches) -> None:
         """Decode a record, or reject it. Raises UnknownSchemaError, RefusedError."""
@@ -231,8 +247,9 @@ class _Transaction:
         clock: Callable[[], Micros],
         one_by_one: bool,
         emit_signals: bool,
+        ledger: Ledger,
     ) -> None:
-        self._prepared = prepared
+        self._prepared, self._ledger = prepared, ledger
         self._extra, self._cluster_id, self._clock = extra, cluster_id, clock
         self._one_by_one, self._emit_signals = one_by_one, emit_signals
         self.refused: list[Reject] = []
@@ -249,6 +266,7 @@ class _Transaction:
             if not moved and all(stored.get(move.partition, 0) == move.end for move in moves):
                 return  # this transaction was committed before; only the reply was lost
             raise MovedError(stored.get(moves[0].partition, 0))
+        await applied_erasures.require(connection, self._prepared.number)
         if self._one_by_one:
             await self._bisect(connection, self._prepared.decoded)
         elif self._prepared.decoded:
@@ -269,7 +287,9 @@ class _Transaction:
             return
         try:
             async with connection.transaction():
-                await self._apply(connection, plan_writes(record.event for record in decoded))
+                await self._apply(
+                    connection, plan_writes((record.event for record in decoded), self._ledger)
+                )
         except _REFUSED as error:
             if len(decoded) == 1:
                 reason = error.sqlstate or "22000"

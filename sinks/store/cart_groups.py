@@ -9,6 +9,7 @@ from psycopg import AsyncConnection
 
 from schemas.events import Micros
 from sinks.carts.fold import fold
+from sinks.carts.links import linked_hash
 from sinks.carts.records import Activity, CandidateOrder, CartHistory
 from sinks.lifetime.order_money import OrderMoney, candidate_order
 from sinks.lifetime.order_state import order_state
@@ -120,6 +121,8 @@ async def _group(connection: AsyncConnection[Any], seeds: set[str], customers: l
 
 def _add_cart(group: Group, row: tuple[Any, ...]) -> None:
     key, source, shop, native, customer_id, email_hash, token, owner, person, consent = row[:10]
+    if email_hash is None:  # of an erased person the links have the pseudonym
+        email_hash = linked_hash(row[-1])
     group.zones[key] = row[10]
     group.carts[key] = CartHistory(
         cart_key=key,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from schemas.erasures import is_pseudonym
 from schemas.keys import customer_key, entity_key, native_id
 from sinks.merge.last_writer import Flat, Layers, flatten
 from sinks.postgres.copy_rows import Table
@@ -60,8 +61,13 @@ class Entity:
             version[4],
             *self.derived(key, fields),
             *computed,
-            *map(fields.get, self.fields),
+            *map(without_pseudonym(fields).get, self.fields),
         ]
+
+
+def without_pseudonym(fields: Flat) -> Flat:
+    """Return fields as columns show them: an erased person has no hash."""
+    return {**fields, "email_hash": None} if is_pseudonym(fields.get("email_hash")) else fields
 
 
 def owner(key: str, fields: Flat) -> str | None:
@@ -107,11 +113,13 @@ def _rounded(fields: Flat) -> int:
 
 
 def _customer(_: str, fields: Flat) -> Sequence[Any]:
-    settings = fields["settings"]
+    settings, hashed = fields["settings"], fields.get("email_hash")
+    is_erased = is_pseudonym(hashed)
     return (
-        fields.get("email_hash"),
-        fields.get("accepts_marketing"),
+        None if is_erased else hashed,
+        False if is_erased else fields.get("accepts_marketing"),
         fields.get("deleted", False),
+        is_erased,
         settings.get("currency"),
         settings["timezone"],
     )
@@ -178,7 +186,7 @@ CUSTOMERS = _entity(
     (
         (
             ("person_key", _T), ("is_contactable", _B), ("is_deleted", _B),
-            ("shop_currency", _T), ("timezone", _T),
+            ("is_erased", _B), ("shop_currency", _T), ("timezone", _T),
         ),
         _customer,
     ),

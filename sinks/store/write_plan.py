@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from schemas.erasures import NOBODY, Ledger, is_pseudonym
 from schemas.events import (
     TOPIC_OF,
     Cart,
@@ -53,11 +54,11 @@ class WritePlan:
     orders: dict[str, Order | None] = field(default_factory=dict)
 
 
-def plan_writes(events: Iterable[Event]) -> WritePlan:
+def plan_writes(events: Iterable[Event], ledger: Ledger = NOBODY) -> WritePlan:
     """Plan a batch; the order of its events makes no difference."""
     plan = WritePlan()
     for event in events:
-        add_event(plan, event)
+        add_event(plan, event, ledger)
     return plan
 
 
@@ -67,11 +68,16 @@ def customer_lock_key(customer: str) -> str:
     return f"{prefix}email:{native}" if native else customer
 
 
-def add_event(plan: WritePlan, event: Event) -> None:
-    """Add what one event writes to a plan."""
-    if isinstance(event, CustomerContact):
-        _add_contact(plan, event)
-        return
+def add_event(plan: WritePlan, event: Event, ledger: Ledger = NOBODY) -> None:
+    """Add what one event writes to a plan, without what the ledger says is erased."""
+    known = ledger.applied(event) if ledger else event
+    if isinstance(known, CustomerContact):
+        _add_contact(plan, known)
+    elif known is not None:
+        _add(plan, known)
+
+
+def _add(plan: WritePlan, event: Event) -> None:
     meta, kind = event.meta, type(event)
     source, shop, event_id = meta.source, meta.shop, meta.event_id
     at, fields = version(meta), event_fields(event)
@@ -86,7 +92,7 @@ def add_event(plan: WritePlan, event: Event) -> None:
         plan.orders[entity] = None if entity in plan.orders else event
     if contact is not None:
         plan.contributions[CONTACTS][entity].append((at, event_id, contact))
-    elif "contact_deleted" in fields:
+    elif "contact_deleted" in fields or (kind is Customer and is_pseudonym(email_hash)):
         plan.contributions[CONTACTS][entity].extend(())  # its stored contact data goes
     if isinstance(event, Cart):
         plan.activities[entity].append(activity_of(event))

@@ -1,0 +1,1 @@
+"""Erased persons and rotated hashes: the ledger applied to the tables."""

@@ -1,0 +1,82 @@
+"""Follows the ledger of erasures, and applies to the tables what is new on it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from aiokafka.errors import KafkaError
+from psycopg import AsyncConnection
+
+from runtime import logs
+from runtime.erasures import LedgerReader
+from runtime.health import Health, wait_until
+from runtime.settings import Settings
+from schemas.erasures import Entry
+from schemas.events import Micros
+from sinks.erasure.apply_entries import apply_entries
+from sinks.postgres.session import Database
+from sinks.store.entity_locks import MoreKeysError
+
+log = logs.get("hookline.sinks.erasures")
+
+_PAUSE = 1.0
+"""Seconds between two looks at the ledger."""
+_AT_ONCE = 500
+"""Entries of one transaction: writers wait while it lasts."""
+
+
+class ErasureFollower:
+    """Applies the ledger. ``catch_up`` once before rows are written, then ``run``.
+
+    Every worker follows it; the first one to lock the table applies an entry, the others find it
+    applied. A restored database lacks entries: they are applied again.
+    """
+
+    def __init__(self, settings: Settings, health: Health, clock: Callable[[], Micros]) -> None:
+        self._health, self._clock = health, clock
+        self._ledger = LedgerReader(settings)
+        self._database = Database(settings, health, "hookline-erasures")
+        self._unapplied: list[Entry] = []
+
+    async def catch_up(self) -> None:
+        """Apply what the ledger holds by now; waits for Kafka and the database."""
+        await wait_until(
+            self._health,
+            "erasures",
+            self._read,
+            (KafkaError, OSError),
+            lambda error: f"the ledger of erasures cannot be read: {error}",
+        )
+        while self._unapplied:
+            await self._apply(self._unapplied[:_AT_ONCE])
+            del self._unapplied[:_AT_ONCE]
+
+    async def run(self) -> None:
+        """Follow the ledger until it is cancelled."""
+        while True:
+            await asyncio.sleep(_PAUSE)
+            await self.catch_up()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._ledger.close()
+        await self._database.close()
+
+    async def _read(self) -> None:
+        self._unapplied += await self._ledger.read()
+
+    async def _apply(self, entries: Sequence[Entry]) -> None:
+        extra: frozenset[str] = frozenset()
+        while True:
+
+            async def work(connection: AsyncConnection[Any], keys: frozenset[str] = extra) -> int:
+                return await apply_entries(connection, entries, keys, self._clock)
+
+            try:
+                applied = await self._database.run(work)
+            except MoreKeysError as error:
+                extra |= error.keys
+            else:
+                if applied:
+                    log.info("erasures applied", entries=applied)
+                return

@@ -1,0 +1,146 @@
+"""Entities stored again under another hash, by the code that stores their events.
+
+An event's hash is replaced in the layers that it gave, then the rows are made of these anew: the
+result is that of the same events with the other hash. A guest's rows move to the key of that hash.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from psycopg import AsyncConnection, sql
+
+from schemas.events import Micros
+from schemas.keys import customer_key
+from sinks.carts.links import link_keys
+from sinks.merge.last_writer import Flat, Layer, Layers, flatten, load
+from sinks.store import apply, customer_projection
+from sinks.store.entity_rows import ENTITIES, TOTALS, payment_order
+from sinks.store.write_plan import WritePlan, customer_lock_key
+
+Connection = AsyncConnection[Any]
+_HASHED = """
+    SELECT {key}, layers FROM {table}
+    WHERE email_hash = ANY(%(hashes)b) OR customer_key = ANY(%(customers)b)
+"""
+_LAYERS = """
+    UPDATE {table} SET layers = new.layers
+    FROM unnest(%(keys)b::text[], %(layers)s::jsonb[]) AS new (key, layers) WHERE {key} = new.key
+"""
+_TOTALS = "SELECT total_key, customer_key, layers FROM reported_totals WHERE customer_key = ANY(%b)"
+_LINKS = """
+    DELETE FROM link_keys
+    WHERE split_part(split_part(link_key, '/', 3), ':', 1) = 'email'
+      AND split_part(split_part(link_key, '/', 3), ':', 2) = ANY(%b)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What is stored again: hash -> its new name, customer key -> the name of all its hashes."""
+
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    customers: Mapping[str, str] = field(default_factory=dict)
+
+    def renamed(self, key: str, layers: Layers) -> Layers:
+        """Return an entity's layers under the new names."""
+        source, shop, _ = key.split("/", 2)
+        owner = customer_key(source, shop, flatten(layers).get("customer_id"), None)
+        name = None if owner is None else self.customers.get(owner)
+        return tuple(self._layer(layer, name) for layer in layers)
+
+    def _layer(self, layer: Layer, name: str | None) -> Layer:
+        hashed = layer.fields.get("email_hash")
+        if hashed is None:
+            return layer
+        newer = name or self.hashes.get(hashed, hashed)
+        return layer._replace(fields={**layer.fields, "email_hash": newer})
+
+
+async def rename(
+    connection: Connection, names: Names, extra: frozenset[str], clock: Callable[[], Micros]
+) -> Counter[str]:
+    """Store again what stands under these hashes and customers; return the rows by table.
+
+    No other transaction may store events meanwhile. Raises MoreKeysError: the caller rolls back
+    and repeats it with these keys in ``extra``.
+    """
+    plan, moved, changed = WritePlan(), dict[str, str](), Counter[str]()
+    for table, entity in ENTITIES.items():
+        found = await _entities(connection, table, names)
+        renamed = {key: names.renamed(key, layers) for key, layers in found.items()}
+        for key, layers in renamed.items():
+            _lock(plan, table, key, (flatten(found[key]), flatten(layers)))
+            if table == "customers" and (guest := _guest(key, layers)) not in (None, key):
+                moved[key] = guest or ""
+                plan.contributions[table][guest or ""].extend(_contributions(layers))
+            else:
+                plan.contributions[table][key].extend(())
+        await _save(connection, entity.table.name, entity.table.key, renamed)
+        changed[table] += len(renamed)
+    await _move_totals(connection, plan, moved)
+    await connection.execute("DELETE FROM customers WHERE customer_key = ANY(%b)", [list(moved)])
+    await apply.apply(connection, plan, extra, clock, emit_signals=False)
+    await customer_projection.recompute(connection, moved)
+    gone = await connection.execute(_LINKS, [list(names.hashes)])
+    changed["link_keys"] += gone.rowcount
+    return +changed
+
+
+async def _entities(connection: Connection, table: str, names: Names) -> dict[str, Layers]:
+    key = sql.Identifier(ENTITIES[table].table.key)
+    query = sql.SQL(_HASHED).format(key=key, table=sql.Identifier(table))
+    subjects = {"hashes": list(names.hashes), "customers": list(names.customers)}
+    cursor = await connection.execute(query, subjects)
+    return {key: load(layers) async for key, layers in cursor}
+
+
+def _lock(plan: WritePlan, table: str, key: str, states: Iterable[Flat]) -> None:
+    """Add the keys of what an entity was linked by, and will be."""
+    source, shop, _ = key.split("/", 2)
+    keys = {key}
+    for fields in states:
+        hashed, customer = fields.get("email_hash"), fields.get("customer_id")
+        keys.update(link_keys(source, shop, customer, hashed, fields.get("cart_token")))
+        if table == "orders":
+            keys.update(link_keys(source, shop, cart_id=fields.get("cart_id")))
+        if (owner := customer_key(source, shop, customer, hashed)) is not None:
+            keys.add(customer_lock_key(owner))
+        if (subscription := fields.get("subscription_id")) is not None:
+            keys.add(f"{source}/{shop}/subscription:{subscription}")
+        if table == "payments" and (order := payment_order(key, fields)) is not None:
+            keys.add(order)
+    for each in keys:
+        plan.locks[each] = plan.locks.get(each, False) or table == "carts"
+
+
+def _guest(key: str, layers: Layers) -> str | None:
+    """Return the key of a guest's row under the hash in its layers; None for another customer."""
+    source, shop, native = key.split("/", 2)
+    if not native.startswith("guest:"):
+        return None
+    return customer_key(source, shop, None, flatten(layers).get("email_hash"))
+
+
+def _contributions(layers: Layers) -> list[Any]:
+    return [(layer.version, layer.event_id, layer.fields) for layer in layers]
+
+
+async def _save(connection: Connection, table: str, key: str, layers: Mapping[str, Layers]) -> None:
+    query = sql.SQL(_LAYERS).format(table=sql.Identifier(table), key=sql.Identifier(key))
+    texts = [msgspec.json.encode(each).decode() for each in layers.values()]
+    await connection.execute(query, {"keys": list(layers), "layers": texts})
+
+
+async def _move_totals(connection: Connection, plan: WritePlan, moved: Mapping[str, str]) -> None:
+    cursor = await connection.execute(_TOTALS, [list(moved)])
+    stored = [(key, customer, load(layers)) async for key, customer, layers in cursor]
+    for key, customer, layers in stored:
+        currency = key.partition(" ")[0]
+        plan.contributions[TOTALS.name][f"{currency} {moved[customer]}"].extend(
+            _contributions(layers)
+        )
+    gone = [key for key, _, _ in stored]
+    await connection.execute("DELETE FROM reported_totals WHERE total_key = ANY(%b)", [gone])
