@@ -31,7 +31,7 @@ from schemas.topics import ALL, Group
 _POLL = 0.5
 _PATIENCE = 120.0
 """Seconds without any entry applied, while sinks run, after which a command ends."""
-_APPLIED = "SELECT entry::text, receipt FROM erasures WHERE record_key = ANY(%s)"
+_APPLIED = "SELECT entry::text, applied_at, receipt FROM erasures WHERE record_key = ANY(%s)"
 
 
 def erasing(person: Person, ledger: Ledger, because: str, now: int) -> list[Erasure]:
@@ -110,14 +110,14 @@ async def wait_applied(
     while True:
         rows = await _applied(settings, list(wanted))
         applied = [
-            (entry, receipt)
-            for text, receipt in rows
+            (applied_at, receipt)
+            for text, applied_at, receipt in rows
             if (entry := erasures.decode_or_none(text.encode())) is not None
             and _is_same(wanted.get(entry.key.decode()), entry)
         ]
         progress("waiting for the sinks", len(applied), len(wanted))
         if len(applied) == len(wanted):
-            return _summed(receipt for _, receipt in applied)
+            return _summed(dict(applied).values())  # entries of one transaction share a receipt
         if len(applied) != done:
             done, since = len(applied), loop.time()
         if running is None:
@@ -138,10 +138,10 @@ def _is_same(wanted: Entry | None, entry: Entry) -> bool:
     return wanted == entry
 
 
-async def _applied(settings: Settings, record_keys: list[str]) -> list[tuple[str, Any]]:
+async def _applied(settings: Settings, record_keys: list[str]) -> list[tuple[str, Any, Any]]:
     async with connected(settings, "people") as connection:
         cursor = await connection.execute(_APPLIED, [record_keys])
-        return [(str(entry), receipt) for entry, receipt in await cursor.fetchall()]
+        return [(str(entry), at, receipt) for entry, at, receipt in await cursor.fetchall()]
 
 
 def _summed(receipts: Iterable[dict[str, int] | None]) -> dict[str, int]:

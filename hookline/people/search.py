@@ -78,6 +78,8 @@ _NATIONAL = 9
 _SEPARATORS = " ().-/\u00a0"
 _NO_SEPARATORS = str.maketrans("", "", _SEPARATORS)
 _BETWEEN = r"[\W_]{1,3}"
+_BETWEEN_NAMES = r"[^\w.@]{1,3}"
+"""Not the point of an address: whose anna.berg@ is, its address says."""
 _OBJECT = r"[^{}\[\]]{0,1000}?"
 """The rest of an object of JSON, between two of its values."""
 
@@ -175,12 +177,12 @@ def _name(text: str) -> Iterator[_Pattern]:
     escaped = [re.escape(word) for word in words]
     clue = max(words, key=len)
     orders = {tuple(escaped), (escaped[-1], *escaped[:-1])}
-    forms = [rf"(?<!\w){_BETWEEN.join(order)}(?!\w)" for order in sorted(orders)]
+    forms = [rf"(?<!\w){_BETWEEN_NAMES.join(order)}(?!\w)" for order in sorted(orders)]
     for number in range(1, len(words)):
         first, last = " ".join(words[:number]), " ".join(words[number:])
         one, other = rf'"{re.escape(first)}"', rf'"{re.escape(last)}"'
         forms += [one + _OBJECT + other, other + _OBJECT + one]
-        key = r"\W+(?:[\w-]*name[\w-]*\W+){0,4}"  # between two elements of XML
+        key = r"[^\w.@]+(?:[\w-]*name[\w-]*\W+){0,4}"  # between two elements of XML
         forms.append(rf"(?<!\w){re.escape(first)}{key}{re.escape(last)}(?!\w)")
     for form in forms:
         yield _Pattern(Kind.NAME, clue, re.compile(form))
