@@ -26,6 +26,7 @@ TOPICS = {
     "hookline.duplicates": "keys of entities, which may be ids of a person",
     "hookline.ingress": "nothing: counts of each ingress",
     "hookline.decisions": "nothing: offsets, a fingerprint of the contact key",
+    "hookline.erasures": "keyed hashes and customer keys of who was erased, reasons; hashes by two keys",
     "hookline.carts": "",
     "hookline.orders": "",
     "hookline.customers": "",
