@@ -94,14 +94,18 @@ class Sinks:
             self._codec = await load_codec(settings, health)
         learn = NewerSchemas(settings, health, self._codec).learn
         self._writer = Writer(self._database, self._codec, self._clock, learn=learn)
-        erasures = ErasureFollower(settings, health, self._clock)
-        self._opened.push_async_callback(erasures.close)
-        await erasures.catch_up()
         if self._in_background:
-            self._spawn(erasures.run())
+            await self._follow_erasures()
             self._spawn(Sweep(settings, health, self._clock).run())
             self._spawn(Relay(settings, health, self._codec).run())
             self._spawn(LetterCounter(settings, health).run())
+
+    async def _follow_erasures(self) -> None:
+        """Apply the ledger before any row is written, then follow it."""
+        erasures = ErasureFollower(self._settings, self._health, self._clock)
+        self._opened.push_async_callback(erasures.close)
+        await erasures.catch_up()
+        self._spawn(erasures.run())
 
     async def _check(self, connection: AsyncConnection[Any]) -> None:
         schema = self._settings.sql_schema

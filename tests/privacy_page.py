@@ -25,8 +25,8 @@ TOPICS = {
     "hookline.dead-letters": "the same, of deliveries that could not become events, and the reason",
     "hookline.duplicates": "keys of entities, which may be ids of a person",
     "hookline.ingress": "nothing: counts of each ingress",
+    "hookline.erasures": "who was erased, and hashes that a new contact key replaced",
     "hookline.decisions": "nothing: offsets, a fingerprint of the contact key",
-    "hookline.erasures": "keyed hashes and customer keys of who was erased, reasons; hashes by two keys",
     "hookline.carts": "",
     "hookline.orders": "",
     "hookline.customers": "",
@@ -75,7 +75,15 @@ CLASSES = (
     Class(
         "id of the person",
         "as the platform numbers its customers; of a guest the keyed hash",
-        ("customer_id", "customer_key", "customer_keys", "link_key", "links", "scope_id"),
+        (
+            "customer_id",
+            "customer_key",
+            "customer_keys",
+            "link_key",
+            "links",
+            "scope_id",
+            "erasures.record_key",
+        ),
     ),
     Class(
         "id of what the person did",
@@ -142,6 +150,7 @@ CLASSES = (
             "sink_rejects.record_value",
             "sink_rejects.detail",
             "outbox.record",
+            "erasures.entry",
         ),
     ),
     Class(
@@ -188,6 +197,7 @@ NOT_PERSONAL = frozenset(
         "value_source",
         "signal_id",
         "schema_migrations.name",
+        "erasures.receipt",
     ]
 )
 """Closed lists of ours, names of shops, and what the sinks keep about their own work."""

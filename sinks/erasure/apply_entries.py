@@ -24,8 +24,8 @@ _SAVE = """
             WHEN excluded.receipt = '{}' THEN erasures.receipt ELSE excluded.receipt END
 """
 _ALSO = "SELECT customer_key FROM customers WHERE email_hash = ANY(%b) AND customer_id IS NOT NULL"
-_CONTACTS = "DELETE FROM customer_contacts WHERE customer_key = ANY(%b)"
-_REJECTS = """
+_DELETE_CONTACTS = "DELETE FROM customer_contacts WHERE customer_key = ANY(%b)"
+_DELETE_REJECTS = """
     DELETE FROM sink_rejects r USING unnest(%b::text[]) AS subject (text)
     WHERE position(convert_to(subject.text, 'UTF8') IN r.record_value) > 0
        OR position(convert_to(subject.text, 'UTF8') IN r.record_key) > 0
@@ -47,8 +47,8 @@ async def apply_entries(
         return 0
     await connection.execute(_LOCK)
     cursor = await connection.execute(_STORED, [list(newest)])
-    stored = {key: entry async for key, entry in cursor}
-    fresh = {key: e for key, e in newest.items() if stored.get(key) != msgspec.to_builtins(e)}
+    stored = {key: msgspec.convert(entry, Entry) async for key, entry in cursor}
+    fresh = {key: entry for key, entry in newest.items() if stored.get(key) != entry}
     if not fresh:
         return 0
     receipt = await _apply(connection, list(fresh.values()), extra, clock)
@@ -74,9 +74,10 @@ async def _apply(
     done: Counter[str] = Counter()
     if erased or customers:
         also = [key async for (key,) in await connection.execute(_ALSO, [list(erased)])]
-        gone = await connection.execute(_CONTACTS, [[*customers, *also]])
+        keys = [*customers, *also]
+        gone = await connection.execute(_DELETE_CONTACTS, [keys])
         done["customer_contacts"] = gone.rowcount
-        gone = await connection.execute(_REJECTS, [[*customers, *also, *erased]])
+        gone = await connection.execute(_DELETE_REJECTS, [[*keys, *erased]])
         done["sink_rejects"] = gone.rowcount
     if hashes or customers:
         done += await rename(connection, Names(hashes, customers), extra, clock)

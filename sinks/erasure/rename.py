@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from psycopg import AsyncConnection, sql
 
+from schemas.erasures import PSEUDONYM
 from schemas.events import Micros
 from schemas.keys import customer_key
 from sinks.carts.links import link_keys
@@ -35,6 +36,19 @@ _LINKS = """
     WHERE split_part(split_part(link_key, '/', 3), ':', 1) = 'email'
       AND split_part(split_part(link_key, '/', 3), ':', 2) = ANY(%b)
 """
+
+
+_SIGNALS = """
+    UPDATE outbox SET record = jsonb_set(
+        CASE WHEN record->>'customer_key' LIKE '%%/guest:' || old
+            THEN jsonb_set(record, '{customer_key}',
+                to_jsonb(replace(record->>'customer_key', old, new)))
+            ELSE record END,
+        '{person_key}', CASE WHEN new LIKE %(pseudonym)s THEN 'null' ELSE to_jsonb(new) END)
+    FROM unnest(%(old)s::text[], %(new)s::text[]) AS renamed (old, new)
+    WHERE record->>'person_key' = old
+"""
+"""Signals that are still to be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +98,7 @@ async def rename(
     await connection.execute("DELETE FROM customers WHERE customer_key = ANY(%b)", [list(moved)])
     await apply.apply(connection, plan, extra, clock, emit_signals=False)
     await customer_projection.recompute(connection, moved)
+    await _rename_signals(connection, names.hashes)
     gone = await connection.execute(_LINKS, [list(names.hashes)])
     changed["link_keys"] += gone.rowcount
     return +changed
@@ -100,7 +115,7 @@ async def _entities(connection: Connection, table: str, names: Names) -> dict[st
 def _lock(plan: WritePlan, table: str, key: str, states: Iterable[Flat]) -> None:
     """Add the keys of what an entity was linked by, and will be."""
     source, shop, _ = key.split("/", 2)
-    keys = {key}
+    keys = {customer_lock_key(key)}
     for fields in states:
         hashed, customer = fields.get("email_hash"), fields.get("customer_id")
         keys.update(link_keys(source, shop, customer, hashed, fields.get("cart_token")))
@@ -132,6 +147,11 @@ async def _save(connection: Connection, table: str, key: str, layers: Mapping[st
     query = sql.SQL(_LAYERS).format(table=sql.Identifier(table), key=sql.Identifier(key))
     texts = [msgspec.json.encode(each).decode() for each in layers.values()]
     await connection.execute(query, {"keys": list(layers), "layers": texts})
+
+
+async def _rename_signals(connection: Connection, hashes: Mapping[str, str]) -> None:
+    old, new = list(hashes), list(hashes.values())
+    await connection.execute(_SIGNALS, {"old": old, "new": new, "pseudonym": f"{PSEUDONYM}%"})
 
 
 async def _move_totals(connection: Connection, plan: WritePlan, moved: Mapping[str, str]) -> None:

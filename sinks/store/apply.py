@@ -10,13 +10,12 @@ from typing import Any
 
 from psycopg import AsyncConnection, sql
 
-from schemas.erasures import is_pseudonym
 from schemas.events import Micros
 from sinks.carts.links import fold_keys
 from sinks.lifetime.order_money import order_money
 from sinks.lifetime.order_state import OrderState, order_state, order_state_of_event
 from sinks.lifetime.payment_refunds import REFUNDS_FROM_PAYMENTS, PaymentRefund, payment_refund
-from sinks.merge.last_writer import Flat, Layer, Layers, flatten, load, merge
+from sinks.merge.last_writer import Flat, Layers, flatten, load, merge
 from sinks.postgres.copy_rows import Table
 from sinks.store import cart_groups, customer_projection, entity_locks, order_rows
 from sinks.store.entity_rows import (
@@ -44,7 +43,7 @@ _ACTIVITIES = Table(
 )  # fmt: skip
 _DELETIONS = """
     SELECT customer_key, layers FROM customers
-    WHERE customer_key = ANY(%b) AND (layers @? '$[*][2].contact_deleted' OR is_erased)
+    WHERE customer_key = ANY(%b) AND layers @? '$[*][2].contact_deleted'
 """
 
 
@@ -148,21 +147,19 @@ async def _store_totals(connection: Connection, batch: WritePlan) -> None:
 async def store_contacts(
     connection: Connection, contributions: Mapping[str, Sequence[Contribution]] | None
 ) -> None:
-    """Write contact data newer than the customer's deletion or erasure; after customers."""
+    """Write contact data, without what is as old as the customer's deletion; after customers."""
     if not contributions:
         return
     merged = await _merged(connection, CONTACTS, contributions)
     cursor = await connection.execute(_DELETIONS, [list(contributions)])
     after = dict(merged.after)
     async for key, stored in cursor:
-        last = max(layer.version for layer in load(stored) if _is_deletion(layer))
-        after[key] = tuple(layer for layer in after.get(key, ()) if layer.version > last)
+        deletion = next(each for each in load(stored) if "contact_deleted" in each.fields)
+        after[key] = tuple(
+            layer for layer in after.get(key, ()) if layer.version > deletion.version
+        )
     rows = (contact_row(key, layers) for key, layers in after.items() if layers)
     await CONTACTS.replace(connection, merged.before, rows)
-
-
-def _is_deletion(layer: Layer) -> bool:
-    return "contact_deleted" in layer.fields or is_pseudonym(layer.fields.get("email_hash"))
 
 
 async def _store_payments(connection: Connection, batch: WritePlan, locked: set[str]) -> set[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from schemas.erasures import NOBODY, Ledger, is_pseudonym
+from schemas.erasures import NOBODY, Ledger
 from schemas.events import (
     TOPIC_OF,
     Cart,
@@ -92,7 +92,7 @@ def _add(plan: WritePlan, event: Event) -> None:
         plan.orders[entity] = None if entity in plan.orders else event
     if contact is not None:
         plan.contributions[CONTACTS][entity].append((at, event_id, contact))
-    elif "contact_deleted" in fields or (kind is Customer and is_pseudonym(email_hash)):
+    elif "contact_deleted" in fields:
         plan.contributions[CONTACTS][entity].extend(())  # its stored contact data goes
     if isinstance(event, Cart):
         plan.activities[entity].append(activity_of(event))
