@@ -31,6 +31,8 @@ from schemas.topics import ALL, Group
 _POLL = 0.5
 _PATIENCE = 120.0
 """Seconds without any entry applied, while sinks run, after which a command ends."""
+_WITHOUT_SINKS = 30.0
+"""The same while no sink runs: one may be starting."""
 _APPLIED = "SELECT entry::text, applied_at, receipt FROM erasures WHERE record_key = ANY(%s)"
 
 
@@ -123,7 +125,7 @@ async def wait_applied(
         if running is None:
             running = await sinks_running(settings)
         waited = loop.time() - since
-        if waited > (patience if running else min(patience, 10.0)):
+        if waited > (patience if running else min(patience, _WITHOUT_SINKS)):
             why = "none of them goes on" if running else "no sink runs: start one"
             raise CommandError(
                 f"{done} of {len(wanted)} entries of the ledger are applied to the tables, and"

@@ -23,6 +23,7 @@ from processors.outcomes import Origin, dead_letter
 from processors.parse import raw_of
 from processors.sources.readers.contact import email_hash
 from runtime import contact_key
+from runtime.health import Health
 from runtime.kafka.producer import new_producer
 from runtime.registry.schema_ids import load_codec
 from runtime.settings import Settings
@@ -40,6 +41,7 @@ from schemas.events import (
     SignalKind,
 )
 from schemas.topics import BY_RECORD, CART_SIGNALS, DEAD_LETTERS, WEBHOOKS
+from sinks.erasure.follower import ErasureFollower
 from tests.canonical_log import Worker
 from tests.conftest import LiveStack, run_apart
 from tests.raw import Raw, append, records
@@ -149,6 +151,12 @@ class House:
             return [row[0] for row in connection.execute(query.encode()).fetchall()]
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sinks of these tests are in no group."""
+    monkeypatch.setattr(erase, "_WITHOUT_SINKS", 40.0)
+
+
 @pytest.fixture
 def house(stack: LiveStack, prepared: Callable[[Settings], Settings], tmp_path: Path) -> House:
     (tmp_path / "state").mkdir()
@@ -213,6 +221,9 @@ def signal(customer_key: str) -> CartSignal:
 
 async def applied(settings: Settings) -> None:
     """Let a sink apply the ledger and store what the log holds."""
+    follower = ErasureFollower(settings, Health(), lambda: NOON + 2 * HOUR)
+    await follower.catch_up()
+    await follower.close()
     async with Worker(settings, codec=None, clock=lambda: NOON + 2 * HOUR) as worker:
         await worker.store()
 
