@@ -114,10 +114,10 @@ def _add(plan: WritePlan, event: Event) -> None:
 
 def _add_contact(plan: WritePlan, event: CustomerContact) -> None:
     """Add contact data. The customer itself is an event of the same delivery."""
-    meta, fields = event.meta, event_fields(event)
+    meta, given = event.meta, event_fields(event)["contact"]
     customer = entity_key(meta.source, meta.shop, "customer", event.customer_id)
-    contribution = (version(meta), meta.event_id, fields["contact"])
-    plan.contributions[CONTACTS][customer].append(contribution)
+    if given:  # empty where a delivery of an erased person was completed
+        plan.contributions[CONTACTS][customer].append((version(meta), meta.event_id, given))
     plan.locks.setdefault(customer, False)
     _add_shop(plan, meta)
 
