@@ -73,6 +73,11 @@ class LedgerReader:
                 log.warning("the ledger of erasures begins anew", until=self._next, end=end[tp])
                 self._next = 0
             if end[tp] == self._next:
+                # A fetch is refused without the right to read, also where there is nothing to read.
+                if tp not in self._client.assignment():
+                    self._client.assign([tp])
+                    self._client.seek(tp, self._next)
+                await self._client.getmany(tp, timeout_ms=0)
                 return found
             start = {tp: self._next}
             unknown = 0
