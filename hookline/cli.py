@@ -18,6 +18,7 @@ from hookline.commands import (
     contact_key,
     dead,
     demo,
+    people,
     predict,
     rebuild,
     send,
@@ -78,7 +79,7 @@ for command in (
     *(stages.ingest, stages.process, stages.sink, stages.migrate, completion.completion),
 ):
     app.command()(command)
-for module in (tables, why, topics, shops, dead):
+for module in (tables, why, topics, shops, dead, people):
     app.add_typer(module.group, name=module.__name__.rpartition(".")[2])
 
 

@@ -234,12 +234,15 @@ class Decider:
         origin = structs.replace(record.origin, digest=written.digest)
         slots = written.canonical_slots
         added, reason = [], ""
+        seen = seen_before(position, record, lookup)
         for slot in written.missing:
             outcome: Outcome | Reject
             if isinstance(built, Reject):
                 outcome = built
             elif slot in built:
                 outcome = outcomes.event(origin, slot, built[slot], slots)
+                if seen is not None and slot == slots[0] and not isinstance(outcome, Reject):
+                    outcome.headers.append((SEEN_BEFORE, seen.header))
             else:
                 outcome = Reject(
                     Reason.INTERNAL_ERROR,

@@ -81,6 +81,7 @@ GRANTS: Mapping[str, tuple[Grant, ...]] = {
     "operator": (
         Grant(("Read", "DescribeConfigs"), (EVERY_TOPIC,), "audit, dead, why, topics, people"),
         Grant(("Describe",), (Group.PROCESSORS,), "audit, doctor, accept-loss, accept-key"),
+        Grant(("Describe",), (Group.SINKS,), "people: whether sinks run"),
         Grant(("DescribeConfigs",), (), "doctor: settings of the brokers"),
         Grant(("Write",), (DECISIONS,), "accept-loss, accept-horizon, accept-key"),
         Grant(("Write",), (ERASURES,), "people forget, allow, rotate-key"),

@@ -37,8 +37,8 @@ _RELATIONS = """
     GROUP BY c.oid ORDER BY c.relname
 """
 _BOOKKEEPING = (
-    "audit_ledger", "dead_letter_offsets", "fences", "letter_marks", "link_keys", "outbox",
-    "schema_migrations", "sent_signals", "watermark",
+    "audit_ledger", "dead_letter_offsets", "erasures", "fences", "letter_marks", "link_keys",
+    "outbox", "schema_migrations", "sent_signals", "watermark",
 )  # fmt: skip
 
 Row = tuple[Any, ...]

@@ -54,6 +54,8 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "dead discard": ("{letter}", "--because", TEXT),
     "shops list": ("--file", "{shops}"),
     "shops drift": (),
+    "people verify": ("--customer", "{customer}"),
+    "people forget": ("--customer", "{customer}"),
 }
 """Command -> its arguments here."""
 MORE = (
@@ -69,12 +71,15 @@ MORE = (
     ("tables", "--sql", f"select '{TEXT}'::int"),
 )
 NOT_SHOWN = {
+    "acls": "names of ours",
     "audit": "names of shops, counts and offsets", "shops check": "names of shops and counts",
     "doctor": "sentences of ours, names of shops and topics", "predict": "shops and figures",
     "what-if": "figures by currency",
     "accept-horizon": "offsets", "accept-key": "fingerprints", "accept-loss": "offsets",
     "capacity": "figures", "completion": "a script", "demo": "our own examples",
     "down": "a path", "ingest": "logs, which test_logs.py covers", "migrate": "our own names",
+    "people allow": "counts", "people export": "our own paths, counts; its page in test_erase.py",
+    "people rotate-key": "counts, a fingerprint",
     "process": "logs", "rebuild": "names of tables, counts", "send": "our own examples",
     "shops add": "what the operator wrote", "shops rotate": "what the operator wrote",
     "sink": "logs", "status": "what /readyz shows, and test_shown.py covers",

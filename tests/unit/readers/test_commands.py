@@ -12,18 +12,25 @@ from hookline.audit import ledger, losses, reader
 from hookline.audit.reader import Plan
 from hookline.audit.repair import _Repairer
 from hookline.audit.tally import AuditResult
+from hookline.console import output
 from hookline.console.errors import CommandError
 from hookline.dead_letters import letters, replay
 from hookline.dead_letters.letters import LetterFilter
 from hookline.explain import source_events
 from hookline.explain.source_events import EventLocation
 from hookline.local.doctor import index_size, registry_ids, strangers
+from hookline.people import deliveries, export, topic_scan
+from hookline.people.person import Person
+from hookline.people.search import Search
 from hookline.shops import payload_drift, traffic
 from hookline.topics import records as topics
+from runtime.erasures import LedgerReader
 from runtime.kafka import log_reader
 from runtime.settings import Settings
-from schemas.topics import ALL, CANONICAL, DEAD_LETTERS, INGRESS, WEBHOOKS
-from tests.fake_log import NOW_MS, Batch, FakeConsumer, read_from
+from schemas import erasures
+from schemas.erasures import Erasure
+from schemas.topics import ALL, CANONICAL, DEAD_LETTERS, ERASURES, INGRESS, WEBHOOKS
+from tests.fake_log import NOW_MS, Batch, FakeConsumer, Record, read_from
 from tests.sink_events import CODEC
 from tests.strange_records import LETTER, OUTCOME, RAW, logs
 from tests.toy_platform import SHOPS
@@ -170,6 +177,54 @@ def test_topics_each_record_is_shown_and_counted(topic: Any, batches: list[Batch
         return [record.offset async for part in every for record in part]
 
     assert run(consumer, some()) == sorted(offsets)
+
+
+@few
+@given(logs(RAW))
+def test_the_ledger_is_read_to_its_end_whatever_is_on_it(batches: list[Batch]) -> None:
+    entry = Erasure(subject="a/b/customer:1", spans=())
+    ours = Batch((Record(key=entry.key, value=erasures.encode(entry)),))
+    consumer = FakeConsumer({TopicPartition(SETTINGS.topic(ERASURES), 0): [*batches, ours]})
+
+    async def read() -> Any:
+        reader = LedgerReader(SETTINGS)
+        assert entry in await reader.read()
+        assert await reader.read() == []
+        await reader.close()
+        return reader.ledger
+
+    assert run(consumer, read()).erasures == {entry.subject: entry}
+
+
+@few
+@given(st.sampled_from(ALL), logs({**LETTER}))
+def test_people_each_record_is_looked_through(topic: Any, batches: list[Batch]) -> None:
+    person = Person(
+        addresses=frozenset({"anna@example.com"}), customers=frozenset({"spiffy/s/customer:1"})
+    )
+    search = Search(person)
+
+    async def codec(_: Any) -> Any:
+        return CODEC
+
+    async def looked() -> int:
+        number = 0
+        async for seen in topic_scan.read_topics(SETTINGS, [topic], "", silent):
+            assert search.in_texts(seen.texts) == set()
+            deliveries.holds(seen, person, search)
+            made = export.Export()
+            if not export.is_own(seen, person, set()):
+                made.add(seen)
+            output.to_json(made.as_dict(person))
+            number += 1
+        return number
+
+    original, topic_scan.load_codec = topic_scan.load_codec, codec  # type: ignore[assignment, attr-defined]
+    try:
+        consumer = FakeConsumer({TopicPartition(SETTINGS.topic(topic), 0): batches})
+        assert run(consumer, looked()) == count(batches)
+    finally:
+        topic_scan.load_codec = original  # type: ignore[attr-defined]
 
 
 @few
