@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -63,20 +64,25 @@ class LedgerReader:
     async def _read(self) -> list[Entry]:
         tp = self._partition
         found: list[Entry] = []
-        if self._client is None:
-            self._client = await self._opened.enter_async_context(
-                log_reader.consumer(self._settings)
-            )
+        client: Any = self._client
+        if client is None:
+            client = await self._opened.enter_async_context(log_reader.consumer(self._settings))
+            self._client = client
         async with explained(self._settings, "Read"):
-            end = await log_reader.end_offsets(self._client, [tp])
+            end = await log_reader.end_offsets(client, [tp])
             if end[tp] < self._next:
                 log.warning("the ledger of erasures begins anew", until=self._next, end=end[tp])
                 self._next = 0
             if end[tp] == self._next:
+                # A fetch is refused without the right to read, also where there is nothing to read.
+                if tp not in client.assignment():
+                    client.assign([tp])
+                    client.seek(tp, self._next)
+                await client.getmany(tp, timeout_ms=0)
                 return found
             start = {tp: self._next}
             unknown = 0
-            async for _, batch in log_reader.records(self._client, start, end):
+            async for _, batch in log_reader.records(client, start, end):
                 for each in batch:
                     if (entry := erasures.decode_or_none(each.value)) is None:
                         unknown += 1
