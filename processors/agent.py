@@ -16,9 +16,10 @@ from functools import partial
 from aiokafka import AIOKafkaProducer
 
 from processors.decide import Decider, Verdict
+from processors.erasures import ProcessorErasures
 from processors.index.disk_cache import IndexCache
+from processors.index.open_index import OpenIndex
 from processors.index.outcome_headers import parse_outcome_headers
-from processors.index.partition_index import PartitionIndex
 from processors.index.recovery import HORIZON_MARGIN_MS, IndexRecovery
 from processors.index.run_set import IndexRow
 from processors.seen_before import Kind
@@ -38,30 +39,13 @@ from runtime.shop_book import ShopBook
 from runtime.stage import Batch, MovedError, Partition, RecordFactory
 from runtime.worker import run_worker
 from schemas.envelopes import Outcome, RawDelivery
-from schemas.topics import DECISIONS, OUTCOMES, WEBHOOKS, Group, Topic
+from schemas.topics import DECISIONS, ERASURES, OUTCOMES, WEBHOOKS, Group, Topic
 
 log = logs.get("hookline.processors")
 
 _SEEN = {Kind.OTHER_TOPIC: metrics.OTHER_TOPIC, Kind.STATE: metrics.REPLAYED_STATES}
 STALE = 0.8
 """Share of the session timeout without a heartbeat after which the group may have evicted us."""
-
-
-@dataclass(slots=True)
-class OpenIndex:
-    """An index and how far back it reaches. ``is_stale``: another process may have written."""
-
-    index: PartitionIndex
-    window_ms: int
-    is_stale: bool = False
-
-    def is_usable(self, due: int, window_ms: int) -> bool:
-        """Whether processing can start at raw offset ``due`` with this index.
-
-        It has forgotten the outcomes of records below its ``committed``, and its digests reach
-        back only over the window that it was opened with.
-        """
-        return self.index.committed <= due and self.window_ms >= window_ms
 
 
 @dataclass(slots=True)
@@ -97,7 +81,7 @@ class Processors:
     """The stage that ``runtime.worker`` runs. Tests pass other ``adapters``."""
 
     topics: tuple[Topic, ...] = (WEBHOOKS,)
-    used: Mapping[Topic, str] = dict.fromkeys((WEBHOOKS, DECISIONS, *OUTCOMES), "Read")
+    used: Mapping[Topic, str] = dict.fromkeys((WEBHOOKS, DECISIONS, ERASURES, *OUTCOMES), "Read")
     group = Group.PROCESSORS
 
     def __init__(self, adapters: Mapping[str, Adapter] = ADAPTERS) -> None:
@@ -113,11 +97,14 @@ class Processors:
         settings.require_contact_key()
         self._settings, self._health = settings, health
         await contact_key.claim(settings, health)
+        self._erasures = ProcessorErasures(settings, health)
+        self._opened.push_async_callback(self._erasures.close)
+        await self._erasures.catch_up()
         self._shops = ShopBook(settings.shops_file, health, with_secrets=False)
         self._shops.reload_at_hangup()
         self._shop_wait = ShopWait(settings.shop_wait, self._shops, health)
-        watching = asyncio.ensure_future(self._shops.watch())
-        self._opened.callback(watching.cancel)
+        for work in (self._shops.watch(), self._erasures.run()):
+            self._opened.callback(asyncio.ensure_future(work).cancel)
         codec = await load_codec(settings, health)
         self._budget = Budget(settings.record_budget)
         adapters = {
@@ -127,9 +114,10 @@ class Processors:
         self._decider = Decider(
             codec,
             adapters,
-            settings.contact_key.encode(),
+            self._erasures.contact_key,
             cloudevents=settings.cloudevents,
             begin=self._budget.renew,
+            ledger=self._erasures.ledger,
         )
         producer: AIOKafkaProducer = await started_producer(settings, health)
         self._opened.push_async_callback(producer.stop)
@@ -223,6 +211,7 @@ class Processors:
                         chunk.records, index, self._shops.shops, is_condemned=chunk.is_condemned
                     )
                     batches = self._sender.build_batches(decided.collect(verdicts))
+                rotations = self._erasures.take_unrecorded()
             if batch.heartbeat_age() > STALE * self._settings.session_timeout:
                 # This process was stopped or starved, so the partition may be another's by now.
                 # Wait for a heartbeat, read what the other may have written, and build again.
@@ -238,6 +227,8 @@ class Processors:
                 raise MovedError(chunk.first)
             if not batch.is_current():
                 return
+            if not await self._erasures.record_rotations(rotations, self._sender, batch.is_current):
+                continue
             appended = await self._sender.send(number, batches, batch.is_current)
             if not batch.is_current():
                 return  # the next owner reads from the logs what arrived

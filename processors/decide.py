@@ -25,6 +25,7 @@ from processors.seen_before import SeenBefore, held_back, seen_before
 from processors.sources.contract import Adapter, Parsed, Rule, Slots
 from schemas.codec import Codec
 from schemas.envelopes import SEEN_BEFORE, Headers, Outcome, Reason, Reject
+from schemas.erasures import NOBODY, Ledger
 from schemas.events import TOPIC_OF
 from schemas.topics import BY_RECORD as TOPIC_OF_RECORD
 
@@ -56,7 +57,8 @@ class Decider:
     """Decides batches of raw records of one partition, in order.
 
     ``cloudevents``: events carry the headers of CloudEvents beside their own. ``begin`` is called
-    before each record is parsed, and again before its events are built.
+    before each record is parsed, and again before its events are built. ``ledger``: whose events
+    stand under another name and without contact data; it may grow between two batches.
     """
 
     def __init__(
@@ -67,10 +69,12 @@ class Decider:
         *,
         cloudevents: bool = False,
         begin: Callable[[], None] = lambda: None,
+        ledger: Ledger = NOBODY,
     ) -> None:
         self._codec = codec
         self._extra_headers = _cloudevents.headers if cloudevents else _no_headers
         self._begin = begin
+        self._ledger = ledger
         self._parser = RecordParser(adapters, contact_key, begin)
 
     def take_unknown_shops(self) -> set[tuple[str, str]]:
@@ -223,18 +227,22 @@ class Decider:
         """Write the slots that a crash left out of a canonical delivery, which stays canonical.
 
         The first copy in the log wins, with its list of slots and its digest. A slot that can no
-        longer be built gets a dead letter instead, so that the delivery is complete.
+        longer be built gets a dead letter instead, so that the delivery is complete; the contact
+        of a person who was erased since then is written with nothing in it.
         """
-        built = self._encode(self._transform(record))
+        built = self._encode(self._transform(record, keeps_slots=True))
         origin = structs.replace(record.origin, digest=written.digest)
         slots = written.canonical_slots
         added, reason = [], ""
+        seen = seen_before(position, record, lookup)
         for slot in written.missing:
             outcome: Outcome | Reject
             if isinstance(built, Reject):
                 outcome = built
             elif slot in built:
                 outcome = outcomes.event(origin, slot, built[slot], slots)
+                if seen is not None and slot == slots[0] and not isinstance(outcome, Reject):
+                    outcome.headers.append((SEEN_BEFORE, seen.header))
             else:
                 outcome = Reject(
                     Reason.INTERNAL_ERROR,
@@ -253,15 +261,18 @@ class Decider:
         letter = outcomes.dead_letter(record.origin, reject)
         return Verdict(record.raw.source, "dead-letter", (letter,), reject.reason)
 
-    def _transform(self, record: ParsedRecord) -> Slots | Reject:
-        """Let the adapter make the events."""
+    def _transform(self, record: ParsedRecord, *, keeps_slots: bool = False) -> Slots | Reject:
+        """Let the adapter make the events, and apply the ledger of erasures to them."""
         if isinstance(record.parsed, Reject):
             return record.parsed
         assert record.delivery is not None  # noqa: S101 - there is one for all that parsed
         assert record.adapter is not None  # noqa: S101
         self._begin()
         try:
-            return record.adapter.events(record.delivery, record.parsed)
+            slots = record.adapter.events(record.delivery, record.parsed)
+            if isinstance(slots, Reject) or not self._ledger.named:  # empty, mostly
+                return slots
+            return self._ledger.applied_to_slots(slots, keeps_slots=keeps_slots)
         except Exception:  # noqa: BLE001 - a bug in an adapter must not stop the partition
             return internal_error("transform")
 

@@ -7,6 +7,7 @@ recorded on hookline.decisions, which is never trimmed: a worker on a new machin
 import hashlib
 import hmac
 import time
+from collections.abc import Sequence
 
 from aiokafka.errors import KafkaError
 
@@ -14,7 +15,7 @@ from runtime import logs
 from runtime.health import Health, wait_until
 from runtime.kafka import operator_decisions
 from runtime.settings import Settings
-from schemas.decisions import ContactKey, key_in_force
+from schemas.decisions import ContactKey, key_in_force, keys_in_force
 
 log = logs.get("hookline.contact_key")
 
@@ -23,7 +24,7 @@ _FINGERPRINT_BYTES = 8
 
 
 class AnotherKeyError(RuntimeError):
-    """HOOKLINE_CONTACT_KEY is not the key of this log; the message gives both fingerprints."""
+    """HOOKLINE_CONTACT_KEY, or the one before it, is no key of this log; the message says more."""
 
 
 def fingerprint(key: str) -> str:
@@ -62,9 +63,31 @@ async def _claim(settings: Settings) -> str:
         await replace(settings, None)
         found = await recorded(settings)  # of two that record at once, the first in the log counts
         log.info("contact key recorded", fingerprint=ours)
+    if settings.contact_key_before:
+        keys = keys_in_force(await operator_decisions.read_all(settings))
+        check_rotation(settings.contact_key, settings.contact_key_before, keys)
     check(settings.contact_key, found)
     log.info("contact key", fingerprint=ours)
     return ours
+
+
+def check_rotation(key: str, before: str, keys: Sequence[str]) -> None:
+    """Raise AnotherKeyError unless ``key`` was recorded as what replaces ``before``.
+
+    ``keys``: fingerprints of all keys that were in force, in order.
+    """
+    ours, earlier = fingerprint(key), fingerprint(before)
+    if keys and keys[-1] == earlier:
+        raise AnotherKeyError(
+            f"HOOKLINE_CONTACT_KEY has the fingerprint {ours}, but the key in force is still"
+            f" {earlier}, that of HOOKLINE_CONTACT_KEY_BEFORE: run `hookline people rotate-key`"
+            " with both keys set, which records the new one, and start the processors after it"
+        )
+    if earlier not in keys:
+        raise AnotherKeyError(
+            f"HOOKLINE_CONTACT_KEY_BEFORE has the fingerprint {earlier}, which was never the key"
+            " of this log: set the key that HOOKLINE_CONTACT_KEY replaced, or unset it"
+        )
 
 
 async def replace(settings: Settings, replaced: str | None) -> None:

@@ -93,14 +93,20 @@ def decode_or_none(value: bytes | None) -> Decision | None:
         return None
 
 
-def key_in_force(decisions: Iterable[Decision]) -> str | None:
-    """Return the fingerprint of the contact key in force; None before the first.
+def keys_in_force(decisions: Iterable[Decision]) -> list[str]:
+    """Return the fingerprints of the contact keys that were ever in force, the last one now.
 
     ``decisions`` in the order of the log. A change counts only if it replaces the one in force at
     its position: of two that were written at once the first wins, and a repeat changes nothing.
     """
-    fingerprint: str | None = None
+    found: list[str] = []
     for decision in decisions:
-        if isinstance(decision, ContactKey) and decision.replaces == fingerprint:
-            fingerprint = decision.fingerprint
-    return fingerprint
+        if isinstance(decision, ContactKey) and decision.replaces == (found[-1] if found else None):
+            found.append(decision.fingerprint)
+    return found
+
+
+def key_in_force(decisions: Iterable[Decision]) -> str | None:
+    """Return the fingerprint of the contact key in force; None before the first."""
+    found = keys_in_force(decisions)
+    return found[-1] if found else None

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from schemas.events import Customer, CustomerContact, Event, Micros
+from schemas.events import Contact, Customer, CustomerContact, Event, Micros
 from schemas.keys import entity_key
 
 PSEUDONYM = "erased-"
@@ -88,11 +88,16 @@ def decode_or_none(value: bytes | None) -> Entry | None:
 
 
 class Ledger:
-    """All entries, the newest of each subject. False while it is empty."""
+    """All entries, the newest of each subject. False while it is empty.
+
+    ``named``: the hashes and native customer ids, one of which an event has that an entry concerns.
+    """
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self.erasures: dict[str, Erasure] = {}
         self.rotations: dict[str, str] = {}
+        self._before: dict[str, list[str]] = {}
+        self.named: set[str] = set()
         for entry in entries:
             self.add(entry)
 
@@ -102,9 +107,16 @@ class Ledger:
     def add(self, entry: Entry) -> None:
         """Add an entry; it replaces an earlier one of its subject."""
         if isinstance(entry, Rotation):
+            if self.rotations.get(entry.hashed) == entry.before:  # a change back
+                del self.rotations[entry.hashed]
             self.rotations[entry.before] = entry.hashed
+            before = self._before.setdefault(entry.hashed, [])
+            if entry.before not in before:
+                before.append(entry.before)
+            self.named |= {entry.before, entry.hashed}
         else:
             self.erasures[entry.subject] = entry
+            self.named |= {entry.subject, entry.subject.partition(":")[2]} - {""}
 
     def newest_hash(self, hashed: str) -> str:
         """Return what an address that was once hashed so is hashed as now."""
@@ -113,6 +125,14 @@ class Ledger:
             seen.add(newer)
             hashed = newer
         return hashed
+
+    def hashes_of(self, hashed: str) -> list[str]:
+        """Return all hashes that the address had under any key, the newest first."""
+        found = [self.newest_hash(hashed)]
+        if found[0] in self._before:
+            for each in found:  # it grows meanwhile
+                found += [older for older in self._before.get(each, ()) if older not in found]
+        return found
 
     def pseudonym(self, received_at: Micros, *subjects: str | None) -> str | None:
         """Return what an event received then stands under; None where no subject is erased."""
@@ -124,11 +144,14 @@ class Ledger:
         return None
 
     def name_of(self, received_at: Micros, hashed: str | None, customer: str | None) -> str | None:
-        """Return what stands in place of a hash: a pseudonym, the newest hash, or itself."""
+        """Return what stands in place of a hash: a pseudonym, the newest hash, or itself.
+
+        A person erased under one hash is so under every other hash of the same address.
+        """
         if hashed is None or is_pseudonym(hashed):
             return hashed
-        newest = self.newest_hash(hashed)
-        return self.pseudonym(received_at, hashed, newest, customer) or newest
+        hashes = self.hashes_of(hashed)
+        return self.pseudonym(received_at, *reversed(hashes), customer) or hashes[0]
 
     def applied(self, event: Event) -> Event | None:
         """Return an event as it stands now; None for contact data of an erased person.
@@ -144,7 +167,9 @@ class Ledger:
             customer = entity_key(source, shop, "customer", event.customer_id)
             name = self.name_of(at, event.email_hash, customer)
             changes: dict[str, Any] = {} if name == event.email_hash else {"email_hash": name}
-            if event.contact is not None and self.pseudonym(at, customer, event.email_hash, name):
+            if event.contact is not None and (
+                is_pseudonym(name) or self.pseudonym(at, customer) is not None
+            ):
                 changes["contact"] = None  # of adapters before contact data had its own topic
             return structs.replace(event, **changes) if changes else event
         if (reference := event.customer) is None or reference.email_hash is None:
@@ -156,26 +181,47 @@ class Ledger:
             return event
         return structs.replace(event, customer=structs.replace(reference, email_hash=name))
 
-    def applied_to_slots(self, slots: dict[str, Event]) -> dict[str, Event]:
+    def applied_to_slots(
+        self, slots: dict[str, Event], *, keeps_slots: bool = False
+    ) -> dict[str, Event]:
         """Return the events of one delivery as they stand now, by slot, without contact data.
 
         Contact data of a person whom another event of the delivery shows to be erased goes too.
+        ``keeps_slots``: such an event stays, with nothing in it.
         """
+        if not self._concerns(slots):
+            return slots  # nearly all
         made = {slot: self.applied(event) for slot, event in slots.items()}
-        is_erased = any(_is_erased(event) for event in made.values())
-        return {
-            slot: event
-            for slot, event in made.items()
-            if event is not None and not (is_erased and isinstance(event, CustomerContact))
-        }
+        is_erased = any(event is None or is_pseudonym(_hash_of(event)) for event in made.values())
+        found: dict[str, Event] = {}
+        for slot, event in slots.items():
+            if is_erased and isinstance(event, CustomerContact):
+                if keeps_slots:
+                    found[slot] = structs.replace(event, contact=Contact())
+            elif (now := made[slot]) is not None:
+                found[slot] = now
+        return found
+
+    def _concerns(self, slots: dict[str, Event]) -> bool:
+        """Whether an entry may concern one of the events: cheap, for it is asked of each."""
+        named = self.named
+        for event in slots.values():
+            if isinstance(event, CustomerContact):
+                if event.customer_id in named:
+                    return True
+                continue
+            holder = event if isinstance(event, Customer) else event.customer
+            if holder is not None and (holder.email_hash in named or holder.customer_id in named):
+                return True
+        return False
 
 
 NOBODY = Ledger()
 """The ledger in which nobody is erased; never added to."""
 
 
-def _is_erased(event: Event | None) -> bool:
-    if event is None:
-        return True
-    holder = event if isinstance(event, Customer) else getattr(event, "customer", None)
-    return is_pseudonym(getattr(holder, "email_hash", None))
+def _hash_of(event: Event) -> str | None:
+    if isinstance(event, CustomerContact):
+        return None
+    holder = event if isinstance(event, Customer) else event.customer
+    return None if holder is None else holder.email_hash

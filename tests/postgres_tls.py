@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from hookline.local.process import TETHER, Child, write_private
+from hookline.local.process import TETHER, Child
 from hookline.local.servers.postgres import OWNER, Postgres
+from runtime.process.private_files import write_private
 
 _ACCOUNT = "nobody"
 _HBA = """

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import httpx
 
-from hookline.local.process import Child, write_private
+from hookline.local.process import Child
 from hookline.local.servers.registry import Registry
+from runtime.process.private_files import write_private
 from tests.certificates import Authority
 
 USER, PASSWORD = "hookline", "the password of the registry"

@@ -53,8 +53,8 @@ class Right:
         return f"{self.operation} on the {self.resource} {self.name}".rstrip()
 
 
-_PROCESSED = (WEBHOOKS, DECISIONS, *OUTCOMES)
-_SUNK = (*CANONICAL, INGRESS, WEBHOOKS, DEAD_LETTERS, CART_SIGNALS)
+_PROCESSED = (WEBHOOKS, DECISIONS, ERASURES, *OUTCOMES)
+_SUNK = (*CANONICAL, INGRESS, WEBHOOKS, DEAD_LETTERS, CART_SIGNALS, ERASURES)
 _CHECKED = "settings of the topics, checked before the stage starts"
 
 GRANTS: Mapping[str, tuple[Grant, ...]] = {
@@ -63,6 +63,7 @@ GRANTS: Mapping[str, tuple[Grant, ...]] = {
         Grant(("Read",), (WEBHOOKS,), "deliveries"),
         Grant(("Read",), (Group.PROCESSORS,), "its consumer group"),
         Grant(("Read", "Write"), (DECISIONS,), "decisions; fingerprint of the contact key"),
+        Grant(("Read", "Write"), (ERASURES,), "who was erased; rotations of the contact key"),
         Grant(("Read", "Write"), OUTCOMES, "outcomes; the dedupe index, recovered from them"),
         Grant(("DescribeConfigs",), _PROCESSED, _CHECKED),
     ),
@@ -73,11 +74,12 @@ GRANTS: Mapping[str, tuple[Grant, ...]] = {
         Grant(("Describe",), (WEBHOOKS,), "end offsets, for the watermark; no delivery is read"),
         Grant(("Describe",), (Group.PROCESSORS,), "its commits, for the watermark"),
         Grant(("Read",), (DEAD_LETTERS,), "counts of dead letters"),
+        Grant(("Read",), (ERASURES,), "who was erased; rotations of the contact key"),
         Grant(("Read", "Write"), (CART_SIGNALS,), "signals; which were sent already"),
         Grant(("DescribeConfigs",), _SUNK, _CHECKED),
     ),
     "operator": (
-        Grant(("Read", "DescribeConfigs"), (EVERY_TOPIC,), "audit, dead, why, topics, doctor"),
+        Grant(("Read", "DescribeConfigs"), (EVERY_TOPIC,), "audit, dead, why, topics, people"),
         Grant(("Describe",), (Group.PROCESSORS,), "audit, doctor, accept-loss, accept-key"),
         Grant(("Describe",), (Group.SINKS,), "people: whether sinks run"),
         Grant(("DescribeConfigs",), (), "doctor: settings of the brokers"),

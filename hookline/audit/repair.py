@@ -9,13 +9,15 @@ their commits, and may be repeated after it was killed.
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from hookline.console.errors import CommandError
 from hookline.tables.queries import connected
 from hookline.topics.records import at_offsets
-from processors.decide import Decider
+from processors.decide import Decider, Verdict
+from processors.erasures import ProcessorErasures
 from processors.index.outcome_headers import parse_outcome_headers
 from processors.index.partition_index import PartitionIndex
 from processors.index.recovery import HORIZON_MARGIN_MS
@@ -54,13 +56,18 @@ async def repair(settings: Settings, missing: Mapping[int, Sequence[int]]) -> Re
     result = RepairResult()
     async with _exclusively(settings), log_reader.consumer(settings) as client:
         partitions = await log_reader.topic_partitions(settings)
-        codec, key = await load_codec(settings), settings.contact_key.encode()
-        decider = Decider(codec, ADAPTERS, key, cloudevents=settings.cloudevents)
+        codec, erasures = await load_codec(settings), ProcessorErasures(settings, Health())
+        await erasures.catch_up()
+        await erasures.close()
+        decider = Decider(
+            codec, ADAPTERS, erasures.contact_key,
+            cloudevents=settings.cloudevents, ledger=erasures.ledger,
+        )  # fmt: skip
         shops = ShopBook(settings.shops_file, with_secrets=False)
         producer = new_producer(settings)
         await producer.start()
         sender = BatchSender(settings, Health(), producer)
-        repairer = _Repairer(client, partitions, decider, shops, sender)
+        repairer = _Repairer(client, partitions, decider, erasures, shops, sender)
         try:
             for number, offsets in sorted(missing.items()):
                 await repairer.settle(number, sorted(offsets), result)
@@ -85,6 +92,7 @@ class _Repairer:
     client: AIOKafkaConsumer
     partitions: Mapping[Topic, Sequence[TopicPartition]]
     decider: Decider
+    erasures: ProcessorErasures
     shops: ShopBook
     sender: BatchSender
 
@@ -92,13 +100,20 @@ class _Repairer:
         index = await self._index(number, offsets)
         raw = self.partitions[WEBHOOKS][number]
         async for records in at_offsets(self.client, raw, offsets, _BATCH_RECORDS, _BATCH_BYTES):
-            verdicts = self.decider.decide(records, index, self.shops.shops)
+            verdicts = await self._decided(records, index)
             outcomes = [outcome for verdict in verdicts for outcome in verdict.outcomes]
             await self.sender.send(number, self.sender.build_batches(outcomes), lambda: True)
             for outcome in outcomes:
                 index.add(parse_outcome_headers(outcome.headers))
             result.deliveries += len(verdicts)
             result.outcomes += len(outcomes)
+
+    async def _decided(self, records: Sequence[Any], index: PartitionIndex) -> list[Verdict]:
+        while True:
+            verdicts = self.decider.decide(records, index, self.shops.shops)
+            rotations = self.erasures.take_unrecorded()
+            if await self.erasures.record_rotations(rotations, self.sender, lambda: True):
+                return verdicts
 
     async def _index(self, number: int, offsets: Sequence[int]) -> PartitionIndex:
         """Read back the index as it was before these deliveries, with what exists of them."""

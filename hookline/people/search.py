@@ -68,14 +68,13 @@ _DECODERS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("\\", _without_backslashes),
     ("%", unquote),
     ("&", html.unescape),
-    ("+", lambda text: text.replace("+", " ")),
 )
 """What a text holds that has such escapes, and what resolves them."""
 
 _FEWEST_DIGITS = 6
 _NATIONAL = 9
 """Last digits of a telephone number that stay the same with and without a country code."""
-_SEPARATORS = " ().-/\u00a0"
+_SEPARATORS = " ().-/+\u00a0"
 _NO_SEPARATORS = str.maketrans("", "", _SEPARATORS)
 _BETWEEN = r"[\W_]{1,3}"
 _BETWEEN_NAMES = r"[^\w.@]{1,3}"

@@ -33,11 +33,12 @@ class Settings:
 
     Times are in seconds, sizes in bytes. ``prefix`` precedes the names of topics, groups,
     subjects and the SQL schema. ``contact_key`` keys the hash of e-mail addresses; it must be the
-    same for all processors and never change (``runtime/contact_key.py`` holds it against the
-    log's). ``contact_key_before``: the key before it, while it is rotated. ``health_host`` and
-    ``health_port``: where a stage serves its pages, apart from the
-    webhooks. ``share_port``: other ingresses may listen on ``port`` too (SO_REUSEPORT).
-    ``trusted_proxies``: addresses and networks, with commas, whose X-Forwarded-For is believed.
+    same for all processors (``runtime/contact_key.py`` holds it against the log's).
+    ``contact_key_before``: the key that it replaces, while `hookline people rotate-key` and the
+    processors after it need both. ``health_host`` and ``health_port``: where a stage serves its
+    pages, apart from the webhooks. ``share_port``: other ingresses may listen on ``port`` too
+    (SO_REUSEPORT). ``trusted_proxies``: addresses and networks, with commas, whose
+    X-Forwarded-For is believed.
     ``cloudevents``: canonical records carry the ``ce_`` headers of CloudEvents. ``ssl_certfile``:
     the certificate that shows Kafka who we are, with its key there or in ``ssl_keyfile``.
     ``keep_alive``: how long an idle connection of the ingress stays open. ``shop_wait``: how long
@@ -105,6 +106,11 @@ class Settings:
                 " same random text for all processors (`openssl rand -hex 32`), and never change it"
             )
         length = len(self.contact_key.rstrip("\r\n").encode())
+        if self.contact_key == self.contact_key_before:
+            raise SettingsError(
+                "HOOKLINE_CONTACT_KEY_BEFORE is the same key as HOOKLINE_CONTACT_KEY: set the one"
+                " that it replaced, or unset it"
+            )
         if length < MIN_CONTACT_KEY:
             raise SettingsError(
                 f"HOOKLINE_CONTACT_KEY has {length} bytes, {MIN_CONTACT_KEY} are needed: addresses"

@@ -32,7 +32,7 @@ PAIRED = 2 * KINDS
 SLOTS = (
     ("order",),
     ("order", "payment"),
-    ("order", "customer", "shipment-1"),
+    ("order", "customer", "contact", "shipment-1"),
     ("cart",),
 )
 ADDED = "run-free/added"

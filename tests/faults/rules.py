@@ -7,6 +7,7 @@ from tests.faults.stranger_rules import STRANGER_RULES
 STORE = "tests/integration/test_sink_store.py"
 INDEX = "tests/unit/processors/index/test_partition_index.py"
 VERDICTS = "tests/unit/processors/test_decide.py"
+ERASED = "tests/unit/processors/test_erasures.py"
 STAGE = "tests/unit/processors/test_agent.py"
 KILLS = "tests/unit/processors/test_prefix_kill.py"
 
@@ -334,5 +335,38 @@ RULES = (
         '        return whole[:BODY_BYTES] + half.to_bytes(DIGEST_BYTES - BODY_BYTES, "big")\n',
         '        return half.to_bytes(BODY_BYTES, "big") + whole[:BODY_BYTES]\n',
         ("tests/unit/processors/test_dedupe.py", "tests/unit/processors/test_seen_before.py"),
+    ),
+    Rule(
+        "erased-gives-no-contact",
+        "a later delivery of an erased person is stored with their contact data",
+        "processors/decide.py",
+        "            if isinstance(slots, Reject) or not self._ledger.named:  # empty, mostly\n",
+        "            if True:\n",
+        (ERASED,),
+    ),
+    Rule(
+        "erased-after-a-first-attempt",
+        "a delivery begun before an erasure ends as a dead letter, with everything in it",
+        "schemas/erasures.py",
+        "                if keeps_slots:\n",
+        "                if False:\n",
+        (ERASED, "tests/unit/schemas/test_erasures.py"),
+    ),
+    Rule(
+        "rotation-before-its-events",
+        "an event has the hash of a new key, and nothing says whose hash it was before",
+        "processors/agent.py",
+        "            if not await self._erasures.record_rotations("
+        "rotations, self._sender, batch.is_current):\n",
+        "            if False:\n",
+        (ERASED,),
+    ),
+    Rule(
+        "erased-under-any-key",
+        "who was erased under one contact key is back under the next one",
+        "processors/erasures.py",
+        "        return self.ledger.erasures.keys().isdisjoint(hashes)\n",
+        "        return True\n",
+        (ERASED,),
     ),
 )

@@ -124,7 +124,10 @@ async def _write(
     """Append one record to each target, and count what is to be found of it."""
     for topic, partition in targets:
         batch = producer.create_batch()
-        batch.append(timestamp=None, **_record(next(kinds)))
+        record = _record(next(kinds))
+        if topic.is_compacted and record["key"] is None:  # the broker refuses it
+            record["key"] = b""
+        batch.append(timestamp=None, **record)
         sent = await producer.send_batch(batch, storm.settings.topic(topic), partition=partition)
         await sent
         storm.strangers.raw += topic == WEBHOOKS

@@ -24,6 +24,7 @@ from ingest import sources
 from processors.decide import Decider
 from processors.index.partition_index import PartitionIndex
 from processors.sources import ADAPTERS
+from processors.sources.personal_ids import hashed_key
 from schemas import envelopes
 from schemas.codec import Codec
 from schemas.events import RECORDS
@@ -267,7 +268,7 @@ def judge(each: Mutant) -> str:
         assert detail, f"{verdict.reason} without a detail"
     else:
         assert verdict.outcomes
-        assert headers[envelopes.ENTITY] == key
+        assert headers[envelopes.ENTITY] == hashed_key(key, CONTACT_KEY)
     return verdict.reason or verdict.kind
 
 

@@ -18,13 +18,16 @@ from hookline.console.errors import CommandError
 from processors.decide import Decider
 from processors.index.partition_index import PartitionIndex
 from processors.sources import ADAPTERS
+from runtime import erasures
 from runtime.kafka.producer import new_producer
 from runtime.kafka.topics_admin import admin_client
 from runtime.registry.schema_ids import load_codec
 from runtime.settings import Settings
 from runtime.shop_book import ShopBook
 from schemas import envelopes
-from schemas.topics import ORDERS, WEBHOOKS, Group
+from schemas.erasures import PSEUDONYM, Erasure, Span
+from schemas.events import Customer
+from schemas.topics import CONTACTS, ORDERS, WEBHOOKS, Group
 from tests import senders, truth
 from tests.conftest import LiveStack
 from tests.example_files import FOLDER
@@ -200,7 +203,7 @@ async def test_missing_deliveries_are_named_and_a_repair_settles_each_once(
         return not (position in lost and is_whole)
 
     kept = [each for each in made if is_kept(*each)]
-    assert (len(made), len(kept)) == (43, 39)
+    assert (len(made), len(kept)) == (44, 40)
     await write(settings, kept)
     named = sorted(f"{number}:{offset}" for number, offset in lost)
     assert missing(await audit(settings)) == named
@@ -215,6 +218,26 @@ async def test_missing_deliveries_are_named_and_a_repair_settles_each_once(
     report = await audit(settings)
     assert (report.is_balanced, report.late_copies, report.total.canonical) == (True, 0, 41)
     assert as_said(await outcomes(settings)) == as_said_of(made)
+
+
+async def test_a_repair_writes_nothing_of_a_person_who_was_erased_since(settings: Settings) -> None:
+    body = (FOLDER / "spiffy" / "orders-fulfilled.json").read_bytes()
+    several = Raw("spiffy", "box", "order:1", body, event="orders/fulfilled")
+    [(number, offset)] = await append(settings, [several])
+    codec, made = await load_codec(settings), await decided(settings)
+    [customer] = [
+        event for _, outcome in made if isinstance(event := codec.decode(outcome.value), Customer)
+    ]
+    assert customer.email_hash is not None
+    span = Span(f"{PSEUDONYM}{1:032x}", 1)
+    await erasures.record(settings, [Erasure(subject=customer.email_hash, spans=(span,))])
+    await write(settings, [])
+    assert await repair(settings, {number: [offset]}) == RepairResult(1, len(made) - 1)
+    written = [each for each in await outcomes(settings) if each.topic != settings.topic(CONTACTS)]
+    assert len(written) == len(made) - 1
+    values = b"".join(each.value for each in written)
+    assert customer.email_hash.encode() not in values
+    assert span.pseudonym.encode() in values
 
 
 def missing(report: Report) -> list[str]:

@@ -150,7 +150,7 @@ def test_a_delivery_refused_mended_and_replayed_twice_is_one_canonical_outcome(
     assert (letter["state"], letter["reason"], letter["adapter"]) == (
         "open",
         "unknown-shop",
-        "2",
+        "3",
     )
     assert letter["when"] >= NOW.isoformat()
 

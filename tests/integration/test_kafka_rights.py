@@ -29,6 +29,7 @@ from schemas.topics import (
     DEAD_LETTERS,
     DECISIONS,
     DUPLICATES,
+    ERASURES,
     OUTCOMES,
     WEBHOOKS,
     Topic,
@@ -299,6 +300,8 @@ def test_a_stage_without_any_one_of_its_rights(scene: Scene, stage: str) -> None
     scene.pipeline.wait_ready(SECONDS)
     # Before any fingerprint is recorded: later a processor only reads it.
     for right in sorted(rights(stage, scene.admin.prefix), key=_is_not_first):
+        if right.operation == "Write" and right.name.endswith(ERASURES.name):
+            continue  # used only while the contact key changes
         without(scene, stage, right)
         scene.arrives()
 

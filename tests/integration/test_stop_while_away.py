@@ -39,7 +39,7 @@ def test_a_stage_that_waits_for_kafka_ends_without_an_error(stage: str, tmp_path
             cwd=ROOT, env=environment, stdout=output, stderr=output,
         )  # fmt: skip
         try:
-            _until_unready(port if stage == "ingest" else pages, process)
+            _until_unready(pages, process)
             process.send_signal(signal.SIGTERM)
             code = process.wait(40)
         finally:

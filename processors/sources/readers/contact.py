@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import structs
 
+from processors.sources.contact_keys import ChangedKey
 from processors.sources.contract import Slots
 from processors.sources.readers.fields import text
 from schemas.envelopes import event_id
@@ -18,7 +19,10 @@ _MAX_KEY = 64  # of blake2b
 
 
 def email_hash(email: str | None, key: bytes) -> str | None:
-    """Return the keyed hash of a normalised address, 32 hex digits; None where none is given."""
+    """Return the keyed hash of a normalised address, 32 hex digits; None where none is given.
+
+    A key that replaces another one notes the hash by both.
+    """
     if not email:
         return None
     normal = email.strip()
@@ -27,6 +31,13 @@ def email_hash(email: str | None, key: bytes) -> str | None:
     normal = normal.casefold()
     if "@" not in normal:
         return None
+    hashed = _keyed(normal, key)
+    if type(key) is ChangedKey:
+        key.hashed[_keyed(normal, key.before)] = hashed
+    return hashed
+
+
+def _keyed(normal: str, key: bytes) -> str:
     if len(key) > _MAX_KEY:
         key = blake2b(key).digest()
     return blake2b(normal.encode(), digest_size=16, key=key).hexdigest()

@@ -10,11 +10,13 @@ from types import SimpleNamespace
 import pytest
 
 from processors import unknown_shops
-from processors.agent import OpenIndex, Processors
+from processors.agent import Processors
 from processors.decide import Decider
+from processors.erasures import ProcessorErasures
 from processors.index import disk_cache
 from processors.index.disk_cache import IndexCache
 from processors.index.horizon import HorizonError, check_horizon
+from processors.index.open_index import OpenIndex
 from processors.index.outcome_headers import parse_outcome_headers
 from processors.index.partition_index import PartitionIndex
 from processors.parse import raw_of
@@ -132,6 +134,7 @@ async def house(tmp_path: Path) -> House:
     )
     stage._cache = IndexCache(stage._settings, "cluster")
     stage._health = health
+    stage._erasures = ProcessorErasures(stage._settings, health)
     stage._shops = SimpleNamespace(shops=toy_platform.SHOPS)  # type: ignore[assignment]
     stage._budget = SimpleNamespace(enforced=nullcontext, renew=lambda: None)  # type: ignore[assignment]
     stage._decider = Decider(toy_platform.CODEC, {"spiffy": toy_platform.adapter()}, b"key")

@@ -18,6 +18,7 @@ from hookline.local.process import free_port
 from hookline.shops.config_file import with_secret, without_old_secret
 from processors.agent import Processors
 from processors.decide import Decider
+from processors.erasures import ProcessorErasures
 from processors.index.disk_cache import IndexCache
 from processors.unknown_shops import ShopWait
 from runtime.health import Health
@@ -171,6 +172,7 @@ class Stage:
         self.stage._settings = Settings(state_dir=str(file.parent))
         self.stage._cache = IndexCache(self.stage._settings, "cluster")
         self.stage._health = self.health
+        self.stage._erasures = ProcessorErasures(self.stage._settings, self.health)
         self.stage._shops = self.book
         self.stage._shop_wait = ShopWait(0.0, self.book, self.health)
         self.stage._budget = SimpleNamespace(enforced=nullcontext, renew=lambda: None)  # type: ignore[assignment]

@@ -22,6 +22,7 @@ from processors.index.partition_index import PartitionIndex
 from processors.index.recovery import IndexRecovery
 from runtime import contact_key
 from runtime.consumer.client.fetched_records import FetchBuffer, skipped_to
+from runtime.erasures import LedgerReader
 from runtime.health import Health
 from runtime.kafka import log_reader, operator_decisions
 from runtime.kafka.record_batches import TolerantRecords
@@ -30,14 +31,24 @@ from runtime.stage import Batch as Fetched
 from runtime.stage import Partition, RefusedError
 from schemas.codec import Codec
 from schemas.envelopes import RawDelivery
+from schemas.erasures import Rotation, encode
 from schemas.events import RECORDS
-from schemas.topics import ALL, CANONICAL, CART_SIGNALS, DECISIONS, INGRESS, OUTCOMES, WEBHOOKS
+from schemas.topics import (
+    ALL,
+    CANONICAL,
+    CART_SIGNALS,
+    DECISIONS,
+    ERASURES,
+    INGRESS,
+    OUTCOMES,
+    WEBHOOKS,
+)
 from sinks.dead_letters import letters
 from sinks.log import Log, event_id
 from sinks.outbox.relay import Relay
 from sinks.store.batch_writer import Writer
 from tests import toy_platform
-from tests.fake_log import NOW_MS, Batch, FakeConsumer, read_from
+from tests.fake_log import NOW_MS, Batch, FakeConsumer, Record, read_from
 from tests.sink_events import NOON
 from tests.strange_records import LETTER, OUTCOME, RAW, logs
 from tests.toy_platform import CODEC, SHOPS
@@ -169,6 +180,28 @@ def test_decisions_each_record_is_one_or_is_passed_over(batches: list[Batch]) ->
         operator_decisions.divided(losses, 0, 0, END)
         operator_decisions.accepted_until(losses, 0, 0)
         assert asyncio.run(contact_key.recorded(SETTINGS)) in (None, "")
+
+
+@few
+@given(logs(OUTCOME), logs(OUTCOME))
+def test_erasures_each_record_is_an_entry_or_is_passed_over(
+    first: list[Batch], then: list[Batch]
+) -> None:
+    tp = TopicPartition(SETTINGS.topic(ERASURES), 0)
+    entry = Rotation(before="1", hashed="2", at=3)
+    known = Batch((Record(entry.key, encode(entry)),))
+
+    async def read() -> None:
+        reader = LedgerReader(SETTINGS)
+        with read_from(FakeConsumer({tp: [*first, known]}), NAMES):
+            assert (await reader.read())[-1] == entry
+            assert await reader.read() == []
+        await reader.close()
+        with read_from(FakeConsumer({tp: [*first, known, *then, known]}), NAMES):
+            assert (await reader.read())[-1] == entry
+        assert reader.ledger.rotations["1"] == "2"
+
+    asyncio.run(read())
 
 
 def sinks_log(consumer: FakeConsumer) -> Any:

@@ -58,7 +58,7 @@ def rows_of(header: str) -> list[list[str]]:
 def test_the_declared_settings_of_a_topic_are_the_documented_ones(topic: Topic) -> None:
     documented = {name: value for name, value, _ in rows_of("setting |")}
     [own] = [cells for name, *cells in rows_of("topic |") if name == topic.name]
-    names = ("retention.ms", "segment.ms", "max.message.bytes")
+    names = ("retention.ms", "segment.ms", "max.message.bytes", "cleanup.policy")
     documented |= {name: value for name, value in zip(names, own, strict=True) if value}
     assert documented == topic_configs(topic, Settings())
 

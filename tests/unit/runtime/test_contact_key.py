@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.contact_key import AnotherKeyError, check, fingerprint
+from runtime.contact_key import AnotherKeyError, check, check_rotation, fingerprint
 from schemas import decisions
-from schemas.decisions import AcceptedLoss, ContactKey, Decision, key_in_force
+from schemas.decisions import AcceptedLoss, ContactKey, Decision, key_in_force, keys_in_force
 
 KEY = "the key of the tests"
 
@@ -90,6 +90,43 @@ def test_of_two_processors_that_start_on_any_log_both_find_the_same_key(
     log: list[Decision], one: str, other: str
 ) -> None:
     assert key_in_force([*log, record(one), record(other)]) in {one, key_in_force(log)}
+
+
+@given(CHANGES)
+def test_of_all_keys_that_were_in_force_the_last_one_is_so_now(log: list[Decision]) -> None:
+    keys = keys_in_force(log)
+    assert (keys[-1] if keys else None) == key_in_force(log)
+    assert all(
+        keys_in_force(log[:end]) == keys[: len(keys_in_force(log[:end]))] for end in range(8)
+    )
+
+
+NEW = "the key after the rotation"
+
+
+def test_both_keys_are_accepted_once_the_new_one_is_recorded_as_what_replaces_the_other() -> None:
+    check_rotation(NEW, KEY, [fingerprint(KEY), fingerprint(NEW)])
+    check_rotation(NEW, KEY, ["another", fingerprint(KEY), fingerprint(NEW)])
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        ([fingerprint(KEY)], "run `hookline people rotate-key`"),
+        ([fingerprint(NEW), fingerprint(KEY)], "run `hookline people rotate-key`"),
+        ([fingerprint(NEW)], "which was never the key of this log"),
+        ([], "which was never the key of this log"),
+    ],
+)
+def test_a_key_before_is_refused_where_the_log_does_not_know_the_change(
+    keys: list[str], sentence: str
+) -> None:
+    with pytest.raises(AnotherKeyError, match=sentence) as refused:
+        check_rotation(NEW, KEY, keys)
+    message = str(refused.value)
+    assert fingerprint(KEY) in message
+    assert KEY not in message
+    assert NEW not in message
 
 
 def test_a_worker_that_knows_losses_alone_passes_over_a_key() -> None:

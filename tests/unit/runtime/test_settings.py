@@ -101,6 +101,15 @@ def test_a_contact_key_under_16_bytes_is_refused_without_being_shown(key: str) -
     assert "fifteen" not in str(refused.value)
 
 
+def test_the_contact_key_before_is_another_one_and_is_never_shown() -> None:
+    key, before = "the key of the tests", "the key before that"
+    both = Settings(contact_key=key, contact_key_before=before)
+    both.require_contact_key()
+    assert before not in repr(both)
+    with pytest.raises(SettingsError, match="HOOKLINE_CONTACT_KEY_BEFORE is the same key"):
+        Settings(contact_key=key, contact_key_before=key).require_contact_key()
+
+
 def test_the_contact_key_is_measured_in_bytes_of_utf_8() -> None:
     Settings(contact_key="ключключ").require_contact_key()
     with pytest.raises(SettingsError, match="14 bytes"):
