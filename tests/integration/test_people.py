@@ -256,7 +256,10 @@ def test_a_person_is_found_in_every_place_and_given_all_of_it_and_nothing_of_oth
     }  # fmt: skip
     stays = {each["place"]: each["stays"] for each in found}
     assert stays["hookline.webhooks"].startswith("until 20")
-    assert (stays["hookline.orders"], stays["orders.email_hash"]) == ("for ever", "until erased")
+    assert (stays["hookline.orders"], stays["orders.email_hash"]) == (
+        "for ever",
+        "as long as the row",
+    )
 
     told = house.say("export", "--email", "-", "--to", str(tmp_path / "out"), stdin=ANNA)
     assert {Path(each).stat().st_mode & 0o777 for each in told["files"]} == {0o600}
