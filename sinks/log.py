@@ -169,6 +169,7 @@ def is_outcome(headers: Iterable[tuple[str, Any]]) -> bool:
     numbers = values.get(envelopes.RAW_OFFSET, b""), values.get(envelopes.RAW_TIME, b"")
     return (
         bool(slot and delivery)
+        and envelopes.ENTITY in values
         and slot in slots.split(b",")
         and slots.isascii()
         and delivery.isascii()

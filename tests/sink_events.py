@@ -184,6 +184,7 @@ def record(topic: str, offset: int, event: Event, value: bytes | None = None) ->
             (envelopes.SLOTS, event.meta.slot.encode()),
             (envelopes.DIGEST, bytes(16)),
             (envelopes.DELIVERY, event.meta.delivery_id.encode()),
+            (envelopes.ENTITY, event.meta.entity.encode()),
         ),
     )
 

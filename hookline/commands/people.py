@@ -167,7 +167,7 @@ def verify(
         output.print_line(f"looked for: {', '.join(kinds)}")
     if "e-mail address" not in kinds:
         output.print_message(
-            "no e-mail address of this person is known and none was looked for: give it with --email"
+            "no e-mail address of this person is known, so none was looked for: give --email too"
         )
     if any(each["is_personal"] for each in found):
         raise typer.Exit(1)

@@ -28,7 +28,7 @@ READERS = {
     "processors/index/recovery.py: IndexRecovery._records_before": "outcomes_the_index",
     "processors/index/moved_offsets.py: first_skipped": "outcomes_moved",
     "runtime/kafka/operator_decisions.py: read_all": "decisions",
-    "runtime/erasures.py: LedgerReader._read": "erasures",
+    "runtime/erasures.py: LedgerReader._read": "the_ledger",
     "sinks/log.py: Log.heartbeats": "heartbeats",
     "sinks/watermark/sweep.py: Sweep._read_kafka": "heartbeats",
     "sinks/log.py: Log.event_id": "canonical_the_event_id",

@@ -24,10 +24,13 @@ from hookline.people.person import Person
 from hookline.people.search import Search
 from hookline.shops import payload_drift, traffic
 from hookline.topics import records as topics
+from runtime.erasures import LedgerReader
 from runtime.kafka import log_reader
 from runtime.settings import Settings
-from schemas.topics import ALL, CANONICAL, DEAD_LETTERS, INGRESS, WEBHOOKS
-from tests.fake_log import NOW_MS, Batch, FakeConsumer, read_from
+from schemas import erasures
+from schemas.erasures import Erasure
+from schemas.topics import ALL, CANONICAL, DEAD_LETTERS, ERASURES, INGRESS, WEBHOOKS
+from tests.fake_log import NOW_MS, Batch, FakeConsumer, Record, read_from
 from tests.sink_events import CODEC
 from tests.strange_records import LETTER, OUTCOME, RAW, logs
 from tests.toy_platform import SHOPS
@@ -174,6 +177,23 @@ def test_topics_each_record_is_shown_and_counted(topic: Any, batches: list[Batch
         return [record.offset async for part in every for record in part]
 
     assert run(consumer, some()) == sorted(offsets)
+
+
+@few
+@given(logs(RAW))
+def test_the_ledger_is_read_to_its_end_whatever_is_on_it(batches: list[Batch]) -> None:
+    entry = Erasure(subject="a/b/customer:1", spans=())
+    ours = Batch((Record(key=entry.key, value=erasures.encode(entry)),))
+    consumer = FakeConsumer({TopicPartition(SETTINGS.topic(ERASURES), 0): [*batches, ours]})
+
+    async def read() -> Any:
+        reader = LedgerReader(SETTINGS)
+        assert entry in await reader.read()
+        assert await reader.read() == []
+        await reader.close()
+        return reader.ledger
+
+    assert run(consumer, read()).erasures == {entry.subject: entry}
 
 
 @few

@@ -29,6 +29,7 @@ def by_rule(layers: Layers) -> dict[str, Any]:
             "spiffy", "johns", fields.get("customer_id"), fields.get("email_hash")
         ),
         "is_deleted": fields.get("deleted", False),
+        "is_erased": False,
         "abandoned": fields.get("abandoned", False),
         "status": fields.get("status", "UNKNOWN"),
         "kind": fields.get("kind", "UNKNOWN"),
