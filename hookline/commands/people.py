@@ -165,6 +165,10 @@ def verify(
             rows = [{**each, "first": ", ".join(each["first"])} for each in rows]
             output.print_records(columns, rows, title, f"no {title} found")
         output.print_line(f"looked for: {', '.join(kinds)}")
+    if "e-mail address" not in kinds:
+        output.print_message(
+            "no e-mail address of this person is known, so none was looked for: give --email too"
+        )
     if any(each["is_personal"] for each in found):
         raise typer.Exit(1)
 
@@ -275,8 +279,9 @@ def _show(planned: "Plan") -> None:
     output.print_message(f"open dead letters: {planned.letters}")
     if not planned.reads_contacts:
         output.print_message(
-            "contact data is not read (HOOKLINE_CONTACTS_READER_URL is not set): dead letters are"
-            " found by what you gave and by ids; the sinks delete contact data all the same"
+            "customer_contacts is not read (HOOKLINE_CONTACTS_READER_URL is not set): dead letters"
+            " are found by ids, what you gave, and contacts in the log; the sinks delete the row"
+            " all the same"
         )
 
 

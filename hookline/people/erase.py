@@ -173,7 +173,7 @@ async def plan(stack: StackAddress, who: Who, because: str, progress: Progress) 
         raise CommandError("--because holds the address: it would be on the ledger for ever")
     reads_contacts = bool(stack.contacts_reader_url)
     async with Found(stack, contacts=reads_contacts) as found:
-        person, ledger = await found.look_up(who), found.ledger
+        person, ledger = await found.look_up(who, progress), found.ledger
         own = OwnRows()
         for session, of in of_sessions(found.sessions, settings.sql_schema):
             add_own_rows(own, session, of, person)

@@ -79,7 +79,7 @@ class Export:
 async def write(stack: StackAddress, who: Who, folder: Path, progress: Progress) -> dict[str, Any]:
     """Write ``person.json`` and ``person.html`` into a folder; return what was written."""
     async with Found(stack, contacts=True) as found:
-        person = await found.look_up(who)
+        person = await found.look_up(who, progress)
         made = await gather(stack, person, Search(person), found.sessions, progress)
     document = made.as_dict(person)
     text = json.dumps(document, default=json_default, ensure_ascii=False, indent=2)

@@ -8,14 +8,18 @@ from typing import Self
 import psycopg
 from psycopg import sql
 
+from hookline.console.output import Progress
 from hookline.people import person as people
 from hookline.people.person import Person, Session
+from hookline.people.topic_scan import read_topics
 from hookline.stack_address import StackAddress
 from hookline.tables import reading
 from runtime import contact_key
 from runtime.erasures import LedgerReader
 from runtime.settings import Settings
 from schemas.erasures import Ledger
+from schemas.events import CustomerContact
+from schemas.topics import CONTACTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,11 @@ class Found:
     async def __aexit__(self, *_: object) -> None:
         self._open.close()
 
-    async def look_up(self, who: Who) -> Person:
+    async def look_up(self, who: Who, progress: Progress | None = None) -> Person:
         """Find the person of a customer's key, an address, or both.
+
+        With ``progress`` contact data is looked for in the log too: of who was deleted by the
+        platform, or erased, the table holds none.
 
         Raises CommandError, SettingsError, AnotherKeyError.
         """
@@ -81,8 +88,21 @@ class Found:
         person = people.on_ledger(person, self.ledger)
         if self.contacts is not None:
             person = people.with_contacts(person, self.contacts)
+        if progress is not None:
+            person = await with_contact_events(person, self._stack.settings, progress)
         self.person = person
         return person
+
+
+async def with_contact_events(person: Person, settings: Settings, progress: Progress) -> Person:
+    """Add the contact data of the person that the log still has."""
+    async for seen in read_topics(settings, [CONTACTS], "reading contacts", progress):
+        if isinstance(seen.event, CustomerContact) and seen.customer in person.customers:
+            given = seen.event.contact
+            person = people.with_contact(
+                person, given.first_name, given.last_name, given.name, given.email, given.phone
+            )
+    return person
 
 
 async def read_ledger(settings: Settings) -> Ledger:

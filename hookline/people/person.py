@@ -155,24 +155,30 @@ def in_tables(person: Person, session: Session, ids: Sequence[str] = ()) -> Pers
 def with_contacts(person: Person, contacts: Session) -> Person:
     """Add what ``customer_contacts`` holds of the person."""
     rows = contacts.execute(
-        "SELECT title, first_name, last_name, name, email, phone FROM customer_contacts"
+        "SELECT first_name, last_name, name, email, phone FROM customer_contacts"
         " WHERE customer_key = ANY(%s)",
         [sorted(person.customers)],
     ).fetchall()
-    addresses, names, phones = set(person.addresses), set(person.names), set(person.phones)
-    for _title, first, last, name, email, phone in rows:
-        addresses |= {email} if email else set()
-        phones |= {phone} if phone else set()
-        names |= {name} if name else set()
-        if first and last:
-            names.add(f"{first} {last}")
-        elif last:
-            names.add(last)
+    for row in rows:
+        person = with_contact(person, *row)
+    return person
+
+
+def with_contact(
+    person: Person,
+    first: str | None,
+    last: str | None,
+    name: str | None,
+    email: str | None,
+    phone: str | None,
+) -> Person:
+    """Add contact data of one of the person's customers."""
+    whole = f"{first} {last}" if first and last else last
     return replace(
         person,
-        addresses=frozenset(addresses),
-        names=frozenset(names),
-        phones=frozenset(phones),
+        addresses=person.addresses | {each for each in (email,) if each},
+        names=person.names | {each for each in (name, whole) if each},
+        phones=person.phones | {each for each in (phone,) if each},
     )
 
 

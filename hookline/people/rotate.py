@@ -32,11 +32,6 @@ def check(settings: Settings, recorded: str | None) -> str:
             " HOOKLINE_CONTACT_KEY the new one"
         )
     settings.require_contact_key()
-    if settings.contact_key == settings.contact_key_before:
-        raise CommandError(
-            "HOOKLINE_CONTACT_KEY and HOOKLINE_CONTACT_KEY_BEFORE are the same key: give the new"
-            " one in HOOKLINE_CONTACT_KEY (`openssl rand -hex 32`)"
-        )
     before, new = fingerprint(settings.contact_key_before), fingerprint(settings.contact_key)
     if recorded is None:
         raise CommandError("no key is in force yet: start the processors with the new one")

@@ -68,14 +68,13 @@ _DECODERS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("\\", _without_backslashes),
     ("%", unquote),
     ("&", html.unescape),
-    ("+", lambda text: text.replace("+", " ")),
 )
 """What a text holds that has such escapes, and what resolves them."""
 
 _FEWEST_DIGITS = 6
 _NATIONAL = 9
 """Last digits of a telephone number that stay the same with and without a country code."""
-_SEPARATORS = " ().-/\u00a0"
+_SEPARATORS = " ().-/+\u00a0"
 _NO_SEPARATORS = str.maketrans("", "", _SEPARATORS)
 _BETWEEN = r"[\W_]{1,3}"
 _BETWEEN_NAMES = r"[^\w.@]{1,3}"
@@ -139,9 +138,21 @@ class Search:
         """Return what of the person is in any of these texts."""
         found: set[Kind] = set()
         for each in texts:
-            if each:
-                found |= self.in_text(each if isinstance(each, str) else text_of(each))
+            if isinstance(each, str):
+                found |= self.in_text(each)
+            elif each:
+                found |= self.in_text(text_of(each))
+                if each[0] == 0:
+                    found |= self._in_binary(each)
         return found
+
+    def _in_binary(self, value: bytes) -> set[Kind]:
+        """Look into a record of Avro that cannot be decoded: lengths are before its texts."""
+        text = value.decode(errors="replace")
+        folded = normal(text)
+        found = {each.kind for each in self._pseudonyms if each.clue in text}
+        found |= {each.kind for each in self._personal if each.clue in folded}
+        return found & {Kind.ADDRESS, Kind.HASH}
 
     def in_text(self, text: str) -> set[Kind]:
         """Return what of the person is in a text, however it is written."""

@@ -21,6 +21,7 @@ _CHUNK = 1 << 20
 _OVERLAP = 4096
 """Bytes that two chunks of a file share, so that nothing is cut in two."""
 FOR_EVER, ERASED, DELETED = "for ever", "until erased", "until deleted"
+_WITH_ROW = "as long as the row"
 
 
 @dataclass(slots=True)
@@ -99,7 +100,9 @@ async def look_for(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Look for a person everywhere: the findings, and the kinds that were looked for."""
     async with Found(stack, contacts=True) as found:
-        person = with_given(await found.look_up(who), given.names, given.phones, given.streets)
+        person = with_given(
+            await found.look_up(who, progress), given.names, given.phones, given.streets
+        )
         search = Search(person)
         findings = await verify(stack, search, found.sessions, logs, progress)
     return [each.as_dict() for each in findings], [str(kind) for kind in search.kinds]
@@ -123,7 +126,8 @@ async def verify(
         for row in table_scan.look_through(session, of, search, progress):
             for column, kinds in row.kinds.items():
                 for kind in kinds:
-                    found.add(f"{row.table}.{column}", kind, ERASED)
+                    how_long = ERASED if kind.is_personal else _WITH_ROW
+                    found.add(f"{row.table}.{column}", kind, how_long)
     for folder in (Path(stack.settings.state_dir), logs):
         if folder is not None and folder.is_dir():
             for path, kind in _look_through(folder, search, progress):

@@ -71,7 +71,6 @@ MORE = (
     ("tables", "--sql", f"select '{TEXT}'::int"),
 )
 NOT_SHOWN = {
-    "acls": "names of ours",
     "audit": "names of shops, counts and offsets", "shops check": "names of shops and counts",
     "doctor": "sentences of ours, names of shops and topics", "predict": "shops and figures",
     "what-if": "figures by currency",

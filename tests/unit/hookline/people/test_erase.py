@@ -161,7 +161,7 @@ def test_a_rotation_gives_each_address_once_and_skips_what_is_none() -> None:
     [
         ({"contact_key_before": ""}, fingerprint(KEY), "HOOKLINE_CONTACT_KEY_BEFORE is not set"),
         ({"contact_key": ""}, fingerprint(KEY), "HOOKLINE_CONTACT_KEY is not set"),
-        ({"contact_key": KEY}, fingerprint(KEY), "are the same key"),
+        ({"contact_key": KEY}, fingerprint(KEY), "is the same key as"),
         ({}, fingerprint("any other"), "but the key in force is"),
         ({}, None, "no key is in force yet"),
     ],

@@ -145,6 +145,14 @@ def test_bytes_that_are_no_utf_8_are_read_too() -> None:
     assert SEARCH.in_texts([b"\xff anna.berg@example.com"]) == {Kind.ADDRESS}
 
 
+def test_a_record_of_avro_that_cannot_be_decoded_is_looked_through() -> None:
+    for length in (b"*", b"0", b"Z"):  # of a text, before it
+        record = b"\0\0\0\0\7\xff" + length + b"anna.berg@example.com\2"
+        assert SEARCH.in_texts([record]) == {Kind.ADDRESS}
+        assert SEARCH.in_texts([b"\0\0\0\0\7\xff" + length + HASH.encode()]) == {Kind.HASH}
+    assert SEARCH.in_texts([b"\0\0\0\0\7\xff*anna@example.com\2"]) == set()
+
+
 def test_a_short_number_or_an_empty_name_is_not_looked_for() -> None:
     search = Search(
         Person(phones=frozenset({"12345", ""}), names=frozenset({" "}), streets=frozenset({"-"}))
