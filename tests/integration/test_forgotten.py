@@ -1,234 +1,24 @@
 """A person erased under load: nothing brings them back, and nobody else's rows change."""
 
-import asyncio
-import hmac
-import json
 import os
-import threading
-from base64 import b64encode
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import Any
 
-import psycopg
 import pytest
-from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient
-from typer.testing import CliRunner
 
-from hookline.cli import app
 from runtime.settings import Settings
-from schemas.topics import ALL
-from tests import senders
 from tests.conftest import LiveStack
-from tests.faults import verify
-from tests.pipeline import Pipeline, Shape
+from tests.pipeline import Shape
 from tests.pipeline import prepared as pipeline_of
+from tests.spiffy_shop import ADDRESS, PERSON, SHOPS, House, broken, customer, history, order
 
 pytestmark = [pytest.mark.stack, pytest.mark.fault, pytest.mark.timeout(600)]
 
 CUSTOMERS = 10_000 if "LONG" in os.environ else 300
 """The short form is what the default suite runs: LONG=1 erases one of ten thousand."""
-KEY = "a key that signs what Spiffy sends"
-SHOPS = f'[[shops]]\nsource = "spiffy"\nid = "box"\nsecrets = ["{KEY}"]\ncurrency = "EUR"\n'
-PERSON = 117
-ADDRESS, NAME = f"c{PERSON}@forgotten.example", "Amaryllis Quintessa"
-PHONE, STREET = "+49 30 5550117", "Fliederweg 17"
 CONTACT_KEY = "a contact key of sixteen bytes and more"
-_OTHERS = """
-    SELECT md5(string_agg(row, '' ORDER BY row)) FROM (
-        SELECT to_jsonb(each)::text AS row FROM {table} AS each
-        WHERE customer_key ~ '^spiffy/box/customer:[0-9]+$'
-          AND customer_key <> 'spiffy/box/customer:{person}'
-          AND substring(customer_key from '[0-9]+$')::int < {most}
-    ) AS rows
-"""
-TABLES = ("customers", "orders", "customer_contacts", "customer_lifetime_value")
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """One delivery of Spiffy; ``number`` of its customer."""
-
-    number: int
-    topic: str
-    body: bytes
-
-    def request(self, host: str) -> bytes:
-        """The whole HTTP request, signed."""
-        proof = b64encode(hmac.digest(KEY.encode(), self.body, "sha256")).decode()
-        headers = {"X-Spiffy-Topic": self.topic, "X-Spiffy-Hmac-Sha256": proof}
-        return senders.request(host, "/hooks/spiffy/box", headers, self.body)
-
-
-def customer(number: int, at: int = 0) -> Sent:
-    who = NAME.split() if number == PERSON else ("First", f"Last{number}")
-    data = {
-        "id": number,
-        "first_name": who[0],
-        "last_name": who[1],
-        "email": f"c{number}@forgotten.example",
-        "phone": PHONE if number == PERSON else f"+49 40 555{number:06}",
-        "note": f"lives in {STREET}" if number == PERSON else "",
-        "created_at": "2026-01-01T00:00:00Z",
-        "updated_at": f"2026-01-01T00:00:{at:02}Z",
-    }
-    return Sent(number, "customers/update", json.dumps(data).encode())
-
-
-def order(number: int, *, is_guest: bool = False, turn: int = 0) -> Sent:
-    native = number + 1_000_000 * (1 + turn) + 500_000 * is_guest
-    who = {"id": number, "email": f"c{number}@forgotten.example", "created_at": "2026-01-01"}
-    data: dict[str, Any] = {
-        "id": native,
-        "email": f"c{number}@forgotten.example",
-        "created_at": "2026-01-02T00:00:00Z",
-        "updated_at": "2026-01-02T00:00:00Z",
-        "financial_status": "paid",
-        "currency": "EUR",
-        "total_line_items_price": "10.00",
-        "total_price": "10.00",
-        "total_tax": "0.00",
-        "taxes_included": False,
-        "line_items": [{"id": 1, "product_id": 7, "quantity": 1, "price": "10.00"}],
-        "billing_address": {"address1": STREET if number == PERSON else "Elsewhere 1"},
-    }
-    if not is_guest:
-        data["customer"] = who
-    return Sent(number, "orders/paid", json.dumps(data).encode())
-
-
-def broken(number: int) -> Sent:
-    """A delivery that becomes a dead letter, with everything about the person in it."""
-    name = NAME if number == PERSON else "Somebody"
-    text = f'{{"id": "{number}", "email": "c{number}@forgotten.example", "name": "{name}", '
-    return Sent(number, "customers/update", text.encode())
-
-
-def history(first: int, count: int, turn: int = 0) -> Iterator[Sent]:
-    for number in range(first, first + count):
-        yield customer(number)
-        yield order(number, turn=turn)
-        if number % 3 == 0:
-            yield order(number, is_guest=True, turn=turn)
-
-
-class House:
-    """The pipeline, and what is done beside it."""
-
-    def __init__(self, stack: LiveStack, settings: Settings, pipeline: Pipeline) -> None:
-        self.stack, self.settings, self.pipeline = stack, settings, pipeline
-        self.environment = {
-            **replace(settings, database_url=stack.postgres.operator_url).environment(),
-            "HOOKLINE_CONTACTS_READER_URL": stack.postgres.contacts_reader_url,
-            "HOOKLINE_READER_URL": stack.reader_url,
-        }
-
-    def send(self, sent: Iterator[Sent] | list[Sent]) -> None:
-        asyncio.run(senders.send_all(self.pipeline.urls, iter(sent), senders=24, rate=None))
-
-    def rest(self) -> None:
-        """Return when nothing is behind."""
-
-        async def level() -> None:
-            async with asyncio.timeout(120):
-                while await verify.lag(self.settings) != (0, 0):  # noqa: ASYNC110
-                    await asyncio.sleep(0.3)
-
-        asyncio.run(level())
-
-    def run(self, *arguments: str, status: int = 0, owner: bool = False) -> Any:
-        own = {"HOOKLINE_DATABASE_URL": self.settings.database_url} if owner else {}
-        runner = CliRunner(env={**self.environment, **own})
-        result = runner.invoke(app, list(arguments))
-        assert result.exit_code == status, (arguments, result.output, result.exception)
-        return json.loads(result.stdout) if "--json" in arguments else result.output
-
-    def value(self, query: str) -> Any:
-        with psycopg.connect(self.settings.database_url) as connection:
-            connection.execute(f"SET search_path TO {self.settings.sql_schema}")
-            row = connection.execute(query.encode()).fetchone()
-        return None if row is None else row[0]
-
-    def others(self) -> list[str]:
-        """Digests of the rows of everybody else who was there at first."""
-        names = {"person": PERSON, "most": CUSTOMERS}
-        return [self.value(_OTHERS.format(table=table, **names)) for table in TABLES]
-
-    def money(self) -> Any:
-        return self.value(f"SELECT sum(net) FROM orders WHERE order_id::bigint < {1 << 21}")  # noqa: S608
-
-    def personal(self) -> list[tuple[str, str, int]]:
-        """What ``people verify`` finds of the person, apart from pseudonyms."""
-        given = ("--name", NAME, "--phone", PHONE, "--address", STREET)
-        arguments = ("people", "verify", "--email", ADDRESS, *given, "--json")
-        runner = CliRunner(env=self.environment)
-        result = runner.invoke(app, list(arguments))
-        found = json.loads(result.stdout)
-        left = [
-            (each["place"], each["what"], each["count"]) for each in found if each["is_personal"]
-        ]
-        assert result.exit_code == bool(left), result.output
-        return left
-
-    def administer(self, *commands: LiteralString) -> None:
-        with psycopg.connect(
-            self.settings.database_url, dbname="postgres", autocommit=True
-        ) as connection:
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'hookline'"
-            )
-            for command in commands:
-                connection.execute(command)
-
-    @contextmanager
-    def without_sinks(self) -> Iterator[None]:
-        for name in self.pipeline.names("sink"):
-            self.pipeline.leave(name)
-        yield
-        for _ in range(2):
-            self.pipeline.join("sink")
-        self.pipeline.wait_ready(90)
-
-    @contextmanager
-    def under_load(self) -> Iterator[None]:
-        """New customers come, and a worker is killed every two seconds, as long as this lasts."""
-        ends = threading.Event()
-        sending = threading.Thread(
-            target=self.send, args=(history(10 * CUSTOMERS, CUSTOMERS, turn=4),)
-        )
-
-        def kill() -> None:
-            turn = 0
-            while not ends.wait(2.0):
-                names = [*self.pipeline.names("process"), *self.pipeline.names("sink")]
-                self.pipeline.kill(names[turn % len(names)])
-                turn += 1
-
-        killing = threading.Thread(target=kill)
-        sending.start()
-        killing.start()
-        try:
-            yield
-            sending.join()
-        finally:
-            ends.set()
-            killing.join()
-        self.pipeline.wait_ready(90)
-
-    def end_of_the_month(self) -> None:
-        """Delete what Kafka deletes by then of the topics that hold personal data."""
-        client = AdminClient({"bootstrap.servers": self.settings.brokers})
-        partitions = [
-            TopicPartition(self.settings.topic(topic), number, -1)
-            for topic in ALL
-            if topic.is_personal
-            for number in range(self.settings.partitions)
-        ]
-        for deleted in client.delete_records(partitions).values():
-            deleted.result()
 
 
 def test_who_is_forgotten_is_not_brought_back_by_anything_and_others_keep_their_rows(
@@ -245,11 +35,11 @@ def test_who_is_forgotten_is_not_brought_back_by_anything_and_others_keep_their_
         house.send([*history(0, CUSTOMERS), broken(PERSON), broken(PERSON + 1)])
         house.rest()
         assert {what for _, what, _ in house.personal()} > {"name"}
-        before, money = house.others(), house.money()
+        before, money = house.others(CUSTOMERS), house.money()
         with house.without_sinks():
             house.administer("CREATE DATABASE yesterday TEMPLATE hookline")
 
-        with house.under_load():
+        with house.under_load(history(10 * CUSTOMERS, CUSTOMERS, turn=4)):
             receipt = house.run("people", "forget", "--email", ADDRESS, "--yes", "--json")
         house.rest()
         print(f"\n{receipt}")
@@ -283,7 +73,7 @@ def judge(house: House, before: list[str], money: Any) -> None:
     """Nothing of the person is in a table, a canonical topic, a state or a log."""
     expected = {"hookline.webhooks", "hookline.contacts", "hookline.dead-letters"}
     assert {place for place, _, _ in house.personal()} <= expected
-    assert house.others() == before
+    assert house.others(CUSTOMERS) == before
     assert house.money() == money
     person = f"customer_key = 'spiffy/box/customer:{PERSON}'"
     assert house.value(f"SELECT is_erased FROM customers WHERE {person}") is True  # noqa: S608
