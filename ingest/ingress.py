@@ -6,7 +6,6 @@ the raw record and sends it; the answer follows Kafka's acknowledgement.
 """
 
 import asyncio
-import re
 import time
 from collections.abc import Callable
 from functools import partial
@@ -19,19 +18,17 @@ from ingest.http.addresses import Addresses
 from ingest.http.body import Body, BusyError, GoneError, Receive
 from ingest.http.deadlines import Deadlines, within
 from ingest.http.limits import RECORD_OVERHEAD, InFlight, Quotas
-from ingest.http.request_head import Head, Scope, read_head, without_secrets
+from ingest.http.request_head import Head, Scope, read_head
 from ingest.http.responses import Answer, RefusedError, Send
 from ingest.http.unproved import SHARE, Unproved
-from ingest.ids import new_delivery
 from ingest.publisher import NotSentError, Publisher, Record
+from ingest.raw_record import build_record
 from ingest.secrets import SecretBook, SecretsError
 from ingest.signatures import SCHEMES, is_one_of, is_proved
 from runtime import metrics
-from runtime.bodies.gzip_body import BodyTooLargeError, MalformedGzipError, inflate
+from runtime.bodies.gzip_body import BodyTooLargeError
 from runtime.settings import Settings
 from runtime.shop_book import ShopBook
-from schemas import envelopes
-from schemas.envelopes import Headers
 from schemas.shops import Shop
 from schemas.topics import WEBHOOKS
 
@@ -41,12 +38,6 @@ Proved = tuple[Shop, tuple[bytes, ...]]
 
 MAX_DRAINS = 64
 """Refused senders whose bytes are read and dropped at a time, so that they see their answer."""
-
-_TRACEPARENT = re.compile(
-    rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
-)
-_IDENTITY = (envelopes.CONTENT_ENCODING, b"identity")
-_NO_QUERY = (envelopes.QUERY, b"")
 
 
 class Ingress:
@@ -204,7 +195,7 @@ class Ingress:
             raise RefusedError(responses.UNKNOWN_EVENT)
         if shop.quota and (wait := self._quotas.take((shop.source, shop.id), shop.quota)):
             raise RefusedError(responses.over_quota(wait))
-        delivery, record = self._build_record(head, secrets, received)
+        delivery, record = build_record(self._topic, self._max_body, head, secrets, received)
         if not self.in_flight.take(RECORD_OVERHEAD):
             raise RefusedError(responses.BUSY)
         return shop, delivery, record
@@ -262,55 +253,7 @@ class Ingress:
             raise RefusedError(responses.UNACKNOWLEDGED)
         raise RefusedError(responses.UNPROVED)
 
-    def _build_record(
-        self, head: Head, secrets: tuple[bytes, ...], received: bytes
-    ) -> tuple[bytes, Record]:
-        """Return the delivery's id and its raw record, whose value is the body as received."""
-        content: bytes | None = received
-        encoding = _IDENTITY
-        if head.encoding == "gzip":
-            encoding = (envelopes.CONTENT_ENCODING, b"gzip")
-            try:
-                content = inflate(received, self._max_body)
-            except MalformedGzipError:
-                content = None
-            except BodyTooLargeError:
-                raise RefusedError(responses.TOO_LARGE) from None
-        source, query = head.source, _NO_QUERY
-        if head.query:
-            query = (envelopes.QUERY, without_secrets(head.query, secrets))
-        event, key = sources.read(source, head.shop, head.event, content)
-        delivery, now = new_delivery()
-        given = head.headers
-        headers: Headers = [
-            (envelopes.DELIVERY, delivery),
-            (envelopes.SOURCE, source.name.encode()),
-            (envelopes.SHOP, head.shop.encode()),
-            (envelopes.EVENT, event.encode()),
-            (envelopes.RECEIVED_US, b"%d" % now),
-            (envelopes.CONTENT_TYPE, given.get(b"content-type", b"")),
-            encoding,
-            query,
-        ]
-        for name in source.shop_headers:
-            if name in given:
-                if not _names_shop(given[name], head.shop):
-                    headers.append((envelopes.SHOP_HEADER, given[name]))
-                break
-        trace = given.get(b"traceparent")
-        if trace is not None and _TRACEPARENT.fullmatch(trace):
-            headers.append((envelopes.TRACEPARENT, trace))
-        if key is None:
-            key = sources.hashed_key(source, head.shop, received)
-        return delivery, Record(self._topic, key, received, headers)
-
     def _unacknowledged(self, outcome: str, reason: str) -> Answer:
         self.pulse.overdue(reason)
         metrics.UNACKNOWLEDGED.labels(outcome).inc()
         return responses.UNACKNOWLEDGED
-
-
-def _names_shop(value: bytes, shop: str) -> bool:
-    """Whether a shop header is the shop's id, or a domain whose first label is that id."""
-    text = value.decode("latin-1")
-    return shop in (text, text.partition(".")[0])

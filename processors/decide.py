@@ -58,7 +58,7 @@ class Decider:
 
     ``cloudevents``: events carry the headers of CloudEvents beside their own. ``begin`` is called
     before each record is parsed, and again before its events are built. ``ledger``: whose events
-    stand under another name and without contact data; it may grow between two batches.
+    get another name and no contact data; it may grow between two batches.
     """
 
     def __init__(

@@ -111,7 +111,7 @@ def dead_letter(
 
 
 def _described(origin: Origin) -> Origin:
-    """The same with a description of the raw record in place of its key, body and headers."""
+    """The same with a description of the raw record instead of its key, body and headers."""
     raw = origin.raw
     description = {
         "raw_partition": raw.partition,

@@ -24,7 +24,7 @@ _FINGERPRINT_BYTES = 8
 
 
 class AnotherKeyError(RuntimeError):
-    """HOOKLINE_CONTACT_KEY, or the one before it, is no key of this log; the message says more."""
+    """HOOKLINE_CONTACT_KEY, or the one before it, is no key of this log; the message has more."""
 
 
 def fingerprint(key: str) -> str:

@@ -1,4 +1,4 @@
-"""The ledger of erasures on hookline.erasures, as JSON: whose events stand under another name.
+"""The ledger of erasures on hookline.erasures, as JSON: whose events get another name.
 
 The topic is compacted and kept for ever; it holds keyed hashes and customer keys, no address. What
 is on it is applied to every event, new or read again: a rebuild brings nobody back.
@@ -14,16 +14,16 @@ from schemas.events import Contact, Customer, CustomerContact, Event, Micros
 from schemas.keys import entity_key
 
 PSEUDONYM = "erased-"
-"""Begins what takes the place of an erased person's hash; random hex digits follow."""
+"""Begins what replaces an erased person's hash; random hex digits follow."""
 
 
 def is_pseudonym(hashed: str | None) -> bool:
-    """Return whether what takes a hash's place is of an erased person."""
+    """Return whether what replaces a hash is of an erased person."""
     return hashed is not None and hashed.startswith(PSEUDONYM)
 
 
 class Span(msgspec.Struct, frozen=True, array_like=True):
-    """An erasure: events received before ``allowed_at`` stand under ``pseudonym``, all if None.
+    """An erasure: events received before ``allowed_at`` get ``pseudonym``, all if None.
 
     Times in microseconds, on the operator's clock.
     """
@@ -135,7 +135,7 @@ class Ledger:
         return found
 
     def pseudonym(self, received_at: Micros, *subjects: str | None) -> str | None:
-        """Return what an event received then stands under; None where no subject is erased."""
+        """Return the pseudonym of an event received then; None where no subject is erased."""
         for subject in subjects:
             if subject is not None and (erasure := self.erasures.get(subject)) is not None:
                 for span in erasure.spans:

@@ -164,7 +164,7 @@ class House:
         result = runner.invoke(app, list(arguments))
         found = json.loads(result.stdout)
         left = [
-            (each["place"], each["what"], each["count"]) for each in found if each["is_personal"]
+            (each["location"], each["what"], each["count"]) for each in found if each["is_personal"]
         ]
         assert result.exit_code == bool(left), result.output
         return left

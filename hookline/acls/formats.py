@@ -38,15 +38,15 @@ def kafka_acls(user: User, brokers: str) -> str:
 
 
 def _kafka_acls(user: User, line: _Line, brokers: str) -> list[str]:
-    words = ["kafka-acls", "--bootstrap-server", brokers, "--add"]
-    words += ["--allow-principal", f"User:{user.name}"]
+    arguments = ["kafka-acls", "--bootstrap-server", brokers, "--add"]
+    arguments += ["--allow-principal", f"User:{user.name}"]
     for operation in line.operations:
-        words += ["--operation", operation]
+        arguments += ["--operation", operation]
     if line.resource == CLUSTER:
-        words.append("--cluster")
+        arguments.append("--cluster")
     for name in line.names:
-        words += [f"--{line.resource}", name]
-    return words + ["--resource-pattern-type", "prefixed"] * line.is_prefix
+        arguments += [f"--{line.resource}", name]
+    return arguments + ["--resource-pattern-type", "prefixed"] * line.is_prefix
 
 
 def redpanda(user: User) -> str:
@@ -60,12 +60,12 @@ def redpanda(user: User) -> str:
 
 
 def _rpk(user: User, line: _Line) -> list[str]:
-    words = ["rpk", "security", "acl", "create", "--allow-principal", f"User:{user.name}"]
-    words += ["--operation", ",".join(map(_snake, line.operations))]
+    arguments = ["rpk", "security", "acl", "create", "--allow-principal", f"User:{user.name}"]
+    arguments += ["--operation", ",".join(map(_snake, line.operations))]
     if line.resource == CLUSTER:
-        return [*words, "--cluster"]
-    words += [f"--{line.resource}", ",".join(line.names)]
-    return words + ["--resource-pattern-type", "prefixed"] * line.is_prefix
+        return [*arguments, "--cluster"]
+    arguments += [f"--{line.resource}", ",".join(line.names)]
+    return arguments + ["--resource-pattern-type", "prefixed"] * line.is_prefix
 
 
 def strimzi(user: User, *, is_tls: bool) -> str:
@@ -104,7 +104,7 @@ def _resource(line: _Line, name: str) -> str:
 
 
 def as_json(users: Iterable[User]) -> list[dict[str, Any]]:
-    """Return the ACLs one by one, in the words of Kafka's own tools."""
+    """Return the ACLs one by one, in the terms of Kafka's own tools."""
     return [
         {
             "role": user.principal,
@@ -132,7 +132,7 @@ def _lines(rights: Iterable[Right]) -> Iterator[_Line]:
 
 
 def _script(user: User, commands: Iterable[list[str]]) -> str:
-    lines = [shlex.join(words) for words in commands]
+    lines = [shlex.join(arguments) for arguments in commands]
     return "\n".join([f"# {user.principal}", *(lines or ["# no right in Kafka"])])
 
 

@@ -64,7 +64,7 @@ def forget(
     """Erase a person, in all shops: contact data goes, orders stay under a random pseudonym.
 
     The ledger (hookline.erasures) is written first; the sinks then change the tables, and the
-    receipt says which. Killed or timed out, run it again: it goes on waiting. Needs Kafka of the
+    receipt lists them. Killed or timed out, run it again: it goes on waiting. Needs Kafka of the
     operator and PostgreSQL of hookline_operator; --email needs HOOKLINE_CONTACT_KEY.
 
     Examples:
@@ -134,7 +134,7 @@ def verify(
     as_json: JsonOption = False,
     data: DataOption = None,
 ) -> None:
-    """Look for a person in all topics, tables, the state folder and logs; say what is where.
+    """Look for a person in all topics, tables, the state folder and logs; list what is where.
 
     Exits with 1 if personal data is found; hashes and customer keys are pseudonyms. Both options
     can be given: of an erased person only the operator knows which address a customer had. Needs
@@ -159,7 +159,7 @@ def verify(
     if as_json:
         output.print_json(found)
     else:
-        columns = ("what", "place", "count", "first", "stays")
+        columns = ("what", "location", "count", "first", "stays")
         for is_personal, title in ((True, "personal data"), (False, "pseudonyms")):
             rows = [each for each in found if each["is_personal"] is is_personal]
             rows = [{**each, "first": ", ".join(each["first"])} for each in rows]
@@ -186,7 +186,7 @@ def export(
     """Write everything that is held of a person: person.json, and person.html to read.
 
     Rows of all tables, events, and deliveries as long as the log has them. What names the person
-    in data of others is listed by place, without content. Only you can read the files. Needs
+    in data of others is listed by location, without content. Only you can read the files. Needs
     HOOKLINE_CONTACTS_READER_URL too.
 
     Examples:

@@ -34,7 +34,7 @@ _ANY_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 class Export:
     """What is held of a person. ``records``: by topic; ``rows``: by table.
 
-    ``elsewhere``: places in data of others that name the person: what is there is not the
+    ``elsewhere``: locations in data of others that name the person: what is there is not the
     person's alone, so it is not given.
     """
 
@@ -71,9 +71,9 @@ class Export:
             record["value"] = text_of(seen.body)
         self.records.setdefault(seen.topic.name, []).append(record)
 
-    def name(self, place: str, at: str) -> None:
-        """Name a place in data of others."""
-        self.elsewhere.append({"place": place, "at": at})
+    def name(self, location: str, at: str) -> None:
+        """Name a location in data of others."""
+        self.elsewhere.append({"location": location, "at": at})
 
 
 async def write(stack: StackAddress, who: Who, folder: Path, progress: Progress) -> dict[str, Any]:
@@ -167,7 +167,7 @@ async def _events(
             if seen.topic.record is None:  # the ledger, repeated deliveries: keys alone
                 made.add(seen)
             else:
-                made.name(seen.topic.name, seen.place)
+                made.name(seen.topic.name, seen.location)
     return deliveries
 
 
@@ -204,7 +204,7 @@ async def _deliveries(
     others = await _of_others(settings, undecided, progress)
     for seen in undecided:
         if delivery_of(seen) in others or _names_others(seen, person):
-            made.name(seen.topic.name, seen.place)
+            made.name(seen.topic.name, seen.location)
         else:
             made.add(seen)
 

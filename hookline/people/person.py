@@ -104,7 +104,7 @@ def ids_of_address(address: str, keys: Sequence[str]) -> list[str]:
 
 
 def on_ledger(person: Person, ledger: Ledger) -> Person:
-    """Add what the ledger says of the person: hashes by other keys, all subjects of an erasure."""
+    """Add what the ledger has of the person: hashes by other keys, all subjects of an erasure."""
     hashes, customers, pseudonyms = (
         set(person.hashes),
         set(person.customers),

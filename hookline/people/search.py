@@ -78,7 +78,7 @@ _SEPARATORS = " ().-/+\u00a0"
 _NO_SEPARATORS = str.maketrans("", "", _SEPARATORS)
 _BETWEEN = r"[\W_]{1,3}"
 _BETWEEN_NAMES = r"[^\w.@]{1,3}"
-"""Not the point of an address: whose anna.berg@ is, its address says."""
+"""Not the point of an address: whose anna.berg@ is, its address shows."""
 _OBJECT = r"[^{}\[\]]{0,1000}?"
 """The rest of an object of JSON, between two of its values."""
 
@@ -95,7 +95,7 @@ class Kind(StrEnum):
 
     @property
     def is_personal(self) -> bool:
-        """Whether it says who the person is; else it is a pseudonym."""
+        """Whether it shows who the person is; else it is a pseudonym."""
         return self not in (Kind.HASH, Kind.CUSTOMER)
 
 
@@ -182,15 +182,15 @@ def _address(text: str) -> _Pattern | None:
 
 def _name(text: str) -> Iterator[_Pattern]:
     """Yield patterns of a name in one text, in either order, and in two fields of one object."""
-    words = normal(text).split()
-    if not words:
+    terms = normal(text).split()
+    if not terms:
         return
-    escaped = [re.escape(word) for word in words]
-    clue = max(words, key=len)
+    escaped = [re.escape(term) for term in terms]
+    clue = max(terms, key=len)
     orders = {tuple(escaped), (escaped[-1], *escaped[:-1])}
     forms = [rf"(?<!\w){_BETWEEN_NAMES.join(order)}(?!\w)" for order in sorted(orders)]
-    for number in range(1, len(words)):
-        first, last = " ".join(words[:number]), " ".join(words[number:])
+    for number in range(1, len(terms)):
+        first, last = " ".join(terms[:number]), " ".join(terms[number:])
         one, other = rf'"{re.escape(first)}"', rf'"{re.escape(last)}"'
         forms += [one + _OBJECT + other, other + _OBJECT + one]
         key = r"[^\w.@]+(?:[\w-]*name[\w-]*\W+){0,4}"  # between two elements of XML
@@ -213,14 +213,14 @@ def _phone(text: str) -> _Pattern | None:
 
 
 def _street(text: str) -> _Pattern | None:
-    words = re.findall(r"\w+", normal(text))
-    if not words:
+    terms = re.findall(r"\w+", normal(text))
+    if not terms:
         return None
-    expression = rf"(?<!\w){_BETWEEN.join(map(re.escape, words))}(?!\w)"
-    return _Pattern(Kind.STREET, max(words, key=len), re.compile(expression))
+    expression = rf"(?<!\w){_BETWEEN.join(map(re.escape, terms))}(?!\w)"
+    return _Pattern(Kind.STREET, max(terms, key=len), re.compile(expression))
 
 
-def _exact(kind: Kind, text: str, of_word: str) -> _Pattern:
-    after = of_word.replace("/.", "")  # a key can end a sentence
-    expression = rf"(?<![{of_word}]){re.escape(text)}(?![{after}])"
+def _exact(kind: Kind, text: str, of_term: str) -> _Pattern:
+    after = of_term.replace("/.", "")  # a key can end a sentence
+    expression = rf"(?<![{of_term}]){re.escape(text)}(?![{after}])"
     return _Pattern(kind, text, re.compile(expression))

@@ -34,7 +34,7 @@ class Seen:
     event: Event | CartSignal | None
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """Partition and offset, as commands name them."""
         return f"{self.record.partition}:{self.record.offset}"
 

@@ -1,4 +1,4 @@
-"""Looks for a person in every place that holds data, and says where they are found."""
+"""Looks for a person in every location that holds data, and lists where they are found."""
 
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,9 +26,9 @@ _WITH_ROW = "as long as the row"
 
 @dataclass(slots=True)
 class Finding:
-    """What of a person is in one place. ``first``: the first offsets, where it has such."""
+    """What of a person is in one location. ``first``: the first offsets, where it has such."""
 
-    place: str
+    location: str
     kind: Kind
     count: int = 0
     first: list[str] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Finding:
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON and tables."""
         return {
-            "place": self.place,
+            "location": self.location,
             "what": str(self.kind),
             "is_personal": self.kind.is_personal,
             "count": self.count,
@@ -48,7 +48,7 @@ class Finding:
 
 
 class Findings:
-    """Counts what is found, by place and kind."""
+    """Counts what is found, by location and kind."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, Kind], Finding] = {}
@@ -58,13 +58,15 @@ class Findings:
         for kind in kinds:
             finding = self.add(seen.topic.name, kind, FOR_EVER)
             if len(finding.first) < _SHOWN:
-                finding.first.append(seen.place)
+                finding.first.append(seen.location)
             if (until := seen.stays_until) is not None:
                 finding.stays_until = max(until, finding.stays_until or until)
 
-    def add(self, place: str, kind: Kind, how_long: str) -> Finding:
-        """Count something in a place."""
-        finding = self._found.setdefault((place, kind), Finding(place, kind, how_long=how_long))
+    def add(self, location: str, kind: Kind, how_long: str) -> Finding:
+        """Count something in a location."""
+        finding = self._found.setdefault(
+            (location, kind), Finding(location, kind, how_long=how_long)
+        )
         finding.count += 1
         return finding
 
@@ -73,7 +75,7 @@ class Findings:
         """All of them, personal data first."""
         return sorted(
             self._found.values(),
-            key=lambda each: (not each.kind.is_personal, each.place, each.kind),
+            key=lambda each: (not each.kind.is_personal, each.location, each.kind),
         )
 
 

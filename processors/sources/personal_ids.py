@@ -1,7 +1,7 @@
-"""Ids that are no ids: an e-mail address or a telephone number in place of one, hashed.
+"""Ids that are no ids: an e-mail address or a telephone number instead of one, hashed.
 
-They would stand in keys, which are kept for ever. Hashed with the contact key they still tell
-entities apart.
+They would be part of keys, which are kept for ever. Hashed with the contact key they still
+distinguish entities.
 """
 
 import re

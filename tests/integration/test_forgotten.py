@@ -72,7 +72,7 @@ def test_who_is_forgotten_is_not_brought_back_by_anything_and_others_keep_their_
 def judge(house: House, before: list[str], money: Any) -> None:
     """Nothing of the person is in a table, a canonical topic, a state or a log."""
     expected = {"hookline.webhooks", "hookline.contacts", "hookline.dead-letters"}
-    assert {place for place, _, _ in house.personal()} <= expected
+    assert {location for location, _, _ in house.personal()} <= expected
     assert house.others(CUSTOMERS) == before
     assert house.money() == money
     person = f"customer_key = 'spiffy/box/customer:{PERSON}'"

@@ -241,7 +241,7 @@ async def forgotten(house: House, who: Who) -> dict[str, Any]:
 
 
 def personal(found: list[dict[str, Any]]) -> set[str]:
-    return {each["place"] for each in found if each["is_personal"]}
+    return {each["location"] for each in found if each["is_personal"]}
 
 
 def test_a_person_is_found_in_every_place_and_given_all_of_it_and_nothing_of_others(
@@ -254,7 +254,7 @@ def test_a_person_is_found_in_every_place_and_given_all_of_it_and_nothing_of_oth
         "customer_contacts.email", "customer_contacts.phone", "customer_contacts.layers",
         str(tmp_path / "state" / "note"),
     }  # fmt: skip
-    stays = {each["place"]: each["stays"] for each in found}
+    stays = {each["location"]: each["stays"] for each in found}
     assert stays["hookline.webhooks"].startswith("until 20")
     assert (stays["hookline.orders"], stays["orders.email_hash"]) == (
         "for ever",
@@ -298,12 +298,12 @@ def test_a_person_is_found_in_every_place_and_given_all_of_it_and_nothing_of_oth
     assert "anna.berg@example.com" in page.lower()
 
     # Whatever verify finds is given, or named as data of somebody else.
-    named = {(each["place"], each["at"]) for each in given["named_in_data_of_others"]}
+    named = {(each["location"], each["at"]) for each in given["named_in_data_of_others"]}
     assert ("hookline.dead-letters", house.letters["of both"]) in named
     assert ("orders", "1 rows") in named
     for topic, seen in positions(house).items():
         in_export = {f"{each['partition']}:{each['offset']}" for each in topics.get(topic, ())}
-        assert seen <= in_export | {at for place, at in named if place == topic}, topic
+        assert seen <= in_export | {at for location, at in named if location == topic}, topic
 
 
 def positions(house: House) -> dict[str, set[str]]:
@@ -314,7 +314,7 @@ def positions(house: House) -> dict[str, set[str]]:
         async with Found(house.stack, contacts=True) as person:
             search = Search(await person.look_up(Who(None, ANNA)))
         async for seen, _ in verify.records(house.settings, search, lambda *_: None):
-            found.setdefault(seen.topic.name, set()).add(seen.place)
+            found.setdefault(seen.topic.name, set()).add(seen.location)
         return found
 
     return run_apart(look())

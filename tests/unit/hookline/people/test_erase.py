@@ -186,7 +186,7 @@ def test_the_page_escapes_what_it_shows_and_has_no_script() -> None:
         "person": {"customers": [bad], "hashes": [], "pseudonyms": []},
         "tables": {"orders": [{bad: bad, "layers": {"a": bad}}], bad: [{"a": None}]},
         "topics": {bad: [{"appended": 0, "key": bad, "headers": {bad: bad}, "value": bad}]},
-        "named_in_data_of_others": [{"place": bad, "at": "1:2"}],
+        "named_in_data_of_others": [{"location": bad, "at": "1:2"}],
     }
     made = page(document, datetime(2026, 1, 1, tzinfo=UTC))
     assert "<script" not in made
