@@ -33,6 +33,12 @@ _PATIENCE = 120.0
 """Seconds without any entry applied, while sinks run, after which a command ends."""
 _WITHOUT_SINKS = 30.0
 """The same while no sink runs: one may be starting."""
+_SETTLED = 2.0
+"""Seconds in which events that were decided before the ledger was read reach the tables."""
+_LATE = """
+    SELECT customer_key FROM customers
+    WHERE is_erased AND customer_id IS NOT NULL AND layers::text LIKE %s AND customer_key <> ALL(%s)
+"""
 _APPLIED = "SELECT entry::text, applied_at, receipt FROM erasures WHERE record_key = ANY(%s)"
 
 
@@ -194,13 +200,32 @@ async def carry_out(stack: StackAddress, planned: Plan, progress: Progress) -> d
     await runtime_erasures.record(settings, planned.written)
     letters = await deliveries.open_letters(settings, person, Search(person), progress)
     await deliveries.discard(settings, letters)
+    deleted, entries = await wait_applied(settings, planned.entries, progress), planned.entries
+    while late := await _late(settings, entries):
+        await runtime_erasures.record(settings, late)
+        entries = [*entries, *late]
+        deleted = await wait_applied(settings, entries, progress)
     return {
-        "deleted": await wait_applied(settings, planned.entries, progress),
+        "deleted": deleted,
         "dead_letters_discarded": letters.names,
-        "ledger_entries": len(planned.entries),
-        "ledger_entries_written": len(planned.written),
+        "ledger_entries": len(entries),
+        "ledger_entries_written": len(planned.written) + len(entries) - len(planned.entries),
         "last_copy_in_the_log_gone_by": gone_by(now()),
     }
+
+
+async def _late(settings: Settings, entries: Sequence[Erasure]) -> list[Erasure]:
+    """Return entries for customers of the person who came while the ledger was written.
+
+    Their events have the pseudonym by now; only their contact data can have been stored.
+    """
+    await asyncio.sleep(_SETTLED)
+    last = entries[0].spans[-1]
+    known = [each.subject for each in entries]
+    async with connected(settings, "people") as connection:
+        cursor = await connection.execute(_LATE, [f"%{last.pseudonym}%", known])
+        keys = [str(key) for (key,) in await cursor.fetchall()]
+    return [Erasure(subject=key, spans=(last,), because=entries[0].because) for key in keys]
 
 
 async def allow(stack: StackAddress, who: Who) -> int:
