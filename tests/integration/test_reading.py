@@ -261,6 +261,7 @@ def test_the_roles_see_what_the_page_says(tables: Tables) -> None:
     rights = {name: tuple(can) for name, *can in seen}
     assert rights.pop("customer_contacts") == (False, True, False)
     assert rights.pop("sink_rejects") == (False, False, False)
+    assert rights.pop("erasures") == (False, False, False)
     assert set(rights.values()) == {(True, True, False)}
 
 
@@ -271,7 +272,7 @@ def test_the_dbt_sources_are_as_the_comments_say_and_hide_contact_data(tables: T
     (source,) = yaml.safe_load(made)["sources"]
     columns = {table["name"]: len(table["columns"]) for table in source["tables"]}
     assert columns.keys() > {"orders", "customer_lifetime_value", "daily_cart_rates", "watermark"}
-    assert not columns.keys() & {"customer_contacts", "sink_rejects"}
+    assert not columns.keys() & {"customer_contacts", "erasures", "sink_rejects"}
     seen = tables.rows(
         "SELECT c.relname, count(*) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
         " WHERE relnamespace = to_regnamespace(%s) AND relkind IN ('r', 'v') AND attnum > 0"

@@ -74,6 +74,7 @@ NOT_SHOWN = {
     "audit": "names of shops, counts and offsets", "shops check": "names of shops and counts",
     "doctor": "sentences of ours, names of shops and topics", "predict": "shops and figures",
     "what-if": "figures by currency",
+    "acls": "our own names, and users as the operator wrote them",
     "accept-horizon": "offsets", "accept-key": "fingerprints", "accept-loss": "offsets",
     "capacity": "figures", "completion": "a script", "demo": "our own examples",
     "down": "a path", "ingest": "logs, which test_logs.py covers", "migrate": "our own names",

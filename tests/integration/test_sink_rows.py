@@ -225,7 +225,7 @@ async def test_contact_data_stands_where_the_reader_does_not_see_it(
         " AND NOT has_table_privilege('hookline_reader', c.oid, 'SELECT') ORDER BY 1",
         tables.settings.sql_schema,
     )
-    assert seen == [("customer_contacts",), ("sink_rejects",)]
+    assert seen == [("customer_contacts",), ("erasures",), ("sink_rejects",)]
     told = tables.rows("SELECT customers::text FROM customers")
     assert "anna@example.com" not in str(told)
     assert [(Decimal(500), 9, False)] == tables.rows(
