@@ -80,11 +80,20 @@ def encode(entry: Entry) -> bytes:
 
 
 def decode_or_none(value: bytes | None) -> Entry | None:
-    """Return the entry in a record's value; None for a kind or a record that is not known."""
+    """Return the entry in a record's value; None for a kind or a record that is not known.
+
+    Nor for one that names nobody, or that no table can hold: sinks would end with each start.
+    """
     try:
-        return _decoder.decode(value or b"")
+        entry = _decoder.decode(value or b"")
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+    named: tuple[str, ...]
+    if isinstance(entry, Rotation):
+        named, text = (entry.before, entry.hashed), ""
+    else:
+        named, text = (entry.subject, *(span.pseudonym for span in entry.spans)), entry.because
+    return entry if all(named) and "\0" not in "".join((*named, text)) else None
 
 
 class Ledger:

@@ -1,5 +1,6 @@
 """Entries of the ledger, each applied to the tables once."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -8,9 +9,11 @@ import msgspec
 from psycopg import AsyncConnection
 
 from schemas import erasures
-from schemas.erasures import Entry, Erasure, Rotation
+from schemas.erasures import Entry, Ledger, Rotation
 from schemas.events import Micros
-from sinks.erasure.rename import Names, rename
+from sinks.erasure.rename import Names, received_at, rename
+from sinks.merge.last_writer import Layers, load
+from sinks.store.entity_rows import CONTACTS, contact_row
 
 Connection = AsyncConnection[Any]
 # Whoever writes events has read the table: it waits here until those transactions have ended,
@@ -18,17 +21,45 @@ Connection = AsyncConnection[Any]
 _LOCK = "LOCK TABLE erasures IN ACCESS EXCLUSIVE MODE"
 _STORED = "SELECT record_key, entry FROM erasures WHERE record_key = ANY(%b)"
 _SAVE = """
-    INSERT INTO erasures (record_key, entry, receipt) VALUES (%s, %s::jsonb, %s::jsonb)
+    INSERT INTO erasures (record_key, entry, receipt) VALUES (%s, %s::jsonb, '{}')
     ON CONFLICT (record_key) DO UPDATE SET entry = excluded.entry, number = DEFAULT,
-        applied_at = now(), receipt = CASE
-            WHEN excluded.receipt = '{}' THEN erasures.receipt ELSE excluded.receipt END
+        applied_at = now()
+"""
+_LOW_BITS = 127
+"""Of a byte of a length in Avro; the highest says that more follow."""
+_RECEIPT = "UPDATE erasures SET receipt = %b::jsonb WHERE record_key = ANY(%b)"
+# Hashes of the same addresses by other contact keys, and what stands on the ledger about them.
+_NAMED = """
+    WITH RECURSIVE named (hash) AS (
+        SELECT unnest(%b::text[])
+        UNION
+        SELECT other.hash FROM named, LATERAL (
+            SELECT entry->>'hashed' FROM erasures WHERE record_key = 'rotation/' || named.hash
+            UNION ALL SELECT entry->>'before' FROM erasures WHERE entry->>'hashed' = named.hash
+        ) AS other (hash)
+    )
+    SELECT hash, entry, number FROM named LEFT JOIN erasures
+        ON record_key = ANY(ARRAY['rotation/' || hash, 'erasure/' || hash])
+    ORDER BY number
 """
 _ALSO = "SELECT customer_key FROM customers WHERE email_hash = ANY(%b) AND customer_id IS NOT NULL"
-_DELETE_CONTACTS = "DELETE FROM customer_contacts WHERE customer_key = ANY(%b)"
+_CONTACTS = """
+    SELECT c.customer_key, k.email_hash, c.layers
+    FROM customer_contacts c LEFT JOIN customers k USING (customer_key)
+    WHERE c.customer_key = ANY(%b)
+"""
+_REJECTS = """
+    SELECT topic, partition, record_offset, record_key, record_value FROM sink_rejects
+    WHERE EXISTS (
+        SELECT FROM unnest(%b::text[]) AS subject (text)
+        WHERE position(convert_to(subject.text, 'UTF8') IN record_value) > 0
+            OR position(convert_to(subject.text, 'UTF8') IN record_key) > 0
+    )
+"""
 _DELETE_REJECTS = """
-    DELETE FROM sink_rejects r USING unnest(%b::text[]) AS subject (text)
-    WHERE position(convert_to(subject.text, 'UTF8') IN r.record_value) > 0
-       OR position(convert_to(subject.text, 'UTF8') IN r.record_key) > 0
+    DELETE FROM sink_rejects WHERE (topic, partition, record_offset) IN (
+        SELECT * FROM unnest(%b::text[], %b::integer[], %b::bigint[])
+    )
 """
 
 
@@ -42,7 +73,10 @@ async def apply_entries(
 
     Raises MoreKeysError: the caller rolls back and repeats it with these keys in ``extra``.
     """
-    newest = {entry.key.decode(): entry for entry in entries}
+    newest: dict[str, Entry] = {}
+    for entry in entries:
+        newest.pop(key := entry.key.decode(), None)  # in the order of the newest
+        newest[key] = entry
     if not newest:
         return 0
     await connection.execute(_LOCK)
@@ -51,10 +85,11 @@ async def apply_entries(
     fresh = {key: entry for key, entry in newest.items() if stored.get(key) != entry}
     if not fresh:
         return 0
-    receipt = await _apply(connection, list(fresh.values()), extra, clock)
-    counts = msgspec.json.encode(receipt).decode()
     for key, entry in fresh.items():
-        await connection.execute(_SAVE, [key, erasures.encode(entry).decode(), counts])
+        await connection.execute(_SAVE, [key, erasures.encode(entry).decode()])
+    if receipt := await _apply(connection, list(fresh.values()), extra, clock):
+        counts = msgspec.json.encode(receipt).decode()
+        await connection.execute(_RECEIPT, [counts, list(fresh)])
     return len(fresh)
 
 
@@ -64,21 +99,76 @@ async def _apply(
     extra: frozenset[str],
     clock: Callable[[], Micros],
 ) -> Mapping[str, int]:
-    hashes = {entry.before: entry.hashed for entry in entries if isinstance(entry, Rotation)}
-    customers: dict[str, str] = {}
-    for entry in entries:
-        if isinstance(entry, Erasure) and entry.is_open:
-            by_hash = "/" not in entry.subject
-            (hashes if by_hash else customers)[entry.subject] = entry.spans[-1].pseudonym
-    erased = {each for each, name in hashes.items() if erasures.is_pseudonym(name)}
+    names = await _names(connection, entries)
     done: Counter[str] = Counter()
-    if erased or customers:
-        also = [key async for (key,) in await connection.execute(_ALSO, [list(erased)])]
-        keys = [*customers, *also]
-        gone = await connection.execute(_DELETE_CONTACTS, [keys])
-        done["customer_contacts"] = gone.rowcount
-        gone = await connection.execute(_DELETE_REJECTS, [[*keys, *erased]])
-        done["sink_rejects"] = gone.rowcount
-    if hashes or customers:
-        done += await rename(connection, Names(hashes, customers), extra, clock)
+    if names.ledger.erasures:
+        hashes = [each for each in names.hashes if names.is_erased(each)]
+        also = [key async for (key,) in await connection.execute(_ALSO, [hashes])]
+        keys = {*names.customers, *also}
+        done["customer_contacts"] = await _delete_contacts(connection, names, keys)
+        done["sink_rejects"] = await _delete_rejects(connection, [*keys, *hashes])
+    done += await rename(connection, names, extra, clock)
     return +done
+
+
+async def _names(connection: Connection, entries: Sequence[Entry]) -> Names:
+    """Return what entries concern, with all that the ledger has about it by now."""
+    hashes, customers, ledger = set[str](), set[str](), Ledger()
+    for entry in entries:
+        if isinstance(entry, Rotation):
+            hashes |= {entry.before, entry.hashed}
+        elif "/" not in entry.subject:
+            hashes.add(entry.subject)
+        else:
+            customers.add(entry.subject)
+            ledger.add(entry)
+    async for hashed, entry, _ in await connection.execute(_NAMED, [sorted(hashes)]):
+        hashes.add(hashed)
+        if entry is not None:
+            ledger.add(msgspec.convert(entry, Entry))
+    return Names(ledger, hashes, customers)
+
+
+async def _delete_contacts(connection: Connection, names: Names, keys: Iterable[str]) -> int:
+    """Delete contact data that an erasure covers; return of how many customers."""
+    changed: dict[str, Layers] = {}
+    cursor = await connection.execute(_CONTACTS, [list(keys)])
+    async for key, hashed, stored in cursor:
+        layers = load(stored)
+        kept = tuple(layer for layer in layers if not names.covers(received_at(layer), hashed, key))
+        if kept != layers:
+            changed[key] = kept
+    rows = (contact_row(key, layers) for key, layers in changed.items() if layers)
+    await CONTACTS.replace(connection, changed, rows)
+    return len(changed)
+
+
+async def _delete_rejects(connection: Connection, subjects: Sequence[str]) -> int:
+    """Delete records set aside that hold one of the subjects; return how many."""
+    wholes = [whole(subject) for subject in subjects]
+    found = [
+        tuple(place)
+        async for *place, key, value in await connection.execute(_REJECTS, [subjects])
+        if any(each.search(text) for text in (key, value) if text is not None for each in wholes)
+    ]
+    if found:
+        await connection.execute(
+            _DELETE_REJECTS, [list(column) for column in zip(*found, strict=True)]
+        )
+    return len(found)
+
+
+def whole(subject: str) -> re.Pattern[bytes]:
+    """Return a pattern of a subject that is no beginning of a longer key: 1 is not in 12.
+
+    In an Avro record its length stands before it, and any byte may follow.
+    """
+    text = subject.encode()
+    length = 2 * len(text)
+    before = bytearray()
+    while length > _LOW_BITS:
+        before.append(length & _LOW_BITS | _LOW_BITS + 1)
+        length >>= 7
+    before.append(length)
+    named, avro = re.escape(text), re.escape(bytes(before))
+    return re.compile(avro + named + rb"|" + named + rb"(?![\w.:\x80-\xff-])")

@@ -14,6 +14,7 @@ from runtime.settings import Settings
 from schemas.erasures import Entry
 from schemas.events import Micros
 from sinks.erasure.apply_entries import apply_entries
+from sinks.postgres import applied_erasures
 from sinks.postgres.session import Database
 from sinks.store.entity_locks import MoreKeysError
 
@@ -29,14 +30,16 @@ class ErasureFollower:
     """Applies the ledger. ``catch_up`` once before rows are written, then ``run``.
 
     Every worker follows it; the first one to lock the table applies an entry, the others find it
-    applied. A restored database lacks entries: they are applied again.
+    applied. A restored database lacks entries: they are applied again, also where it was restored
+    while this process ran.
     """
 
     def __init__(self, settings: Settings, health: Health, clock: Callable[[], Micros]) -> None:
-        self._health, self._clock = health, clock
+        self._settings, self._health, self._clock = settings, health, clock
         self._ledger = LedgerReader(settings)
         self._database = Database(settings, health, "hookline-erasures")
         self._unapplied: list[Entry] = []
+        self._number = 0  # of the last change of the table that was seen
 
     async def catch_up(self) -> None:
         """Apply what the ledger holds by now; waits for Kafka and the database."""
@@ -63,6 +66,12 @@ class ErasureFollower:
         await self._database.close()
 
     async def _read(self) -> None:
+        number = await self._database.run(applied_erasures.last_number)
+        if number < self._number:
+            log.warning("the database was restored: the ledger of erasures is applied again")
+            await self._ledger.close()
+            self._ledger = LedgerReader(self._settings)
+        self._number = number
         self._unapplied += await self._ledger.read()
 
     async def _apply(self, entries: Sequence[Entry]) -> None:
@@ -79,4 +88,5 @@ class ErasureFollower:
             else:
                 if applied:
                     log.info("erasures applied", entries=applied)
+                    self._number = await self._database.run(applied_erasures.last_number)
                 return

@@ -5,14 +5,14 @@ result is that of the same events with the other hash. A guest's rows move to th
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from psycopg import AsyncConnection, sql
 
-from schemas.erasures import PSEUDONYM
+from schemas.erasures import PSEUDONYM, Ledger, is_pseudonym
 from schemas.events import Micros
 from schemas.keys import customer_key
 from sinks.carts.links import link_keys
@@ -49,28 +49,52 @@ _SIGNALS = """
     WHERE record->>'person_key' = old
 """
 """Signals that are still to be sent."""
+_NOW = 1 << 62
+"""A time after every span of an erasure that has ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What is stored again: hash -> its new name, customer key -> the name of all its hashes."""
+    """What may be stored again: all that stands under ``hashes`` and of ``customers`` (keys).
 
-    hashes: Mapping[str, str] = field(default_factory=dict)
-    customers: Mapping[str, str] = field(default_factory=dict)
+    ``ledger``: all entries about them, by which their hashes are named.
+    """
+
+    ledger: Ledger
+    hashes: Collection[str]
+    customers: Collection[str]
 
     def renamed(self, key: str, layers: Layers) -> Layers:
-        """Return an entity's layers under the new names."""
+        """Return an entity's layers under the names that the ledger has for their hashes."""
         source, shop, _ = key.split("/", 2)
         owner = customer_key(source, shop, flatten(layers).get("customer_id"), None)
-        name = None if owner is None else self.customers.get(owner)
-        return tuple(self._layer(layer, name) for layer in layers)
+        return tuple(self._layer(layer, owner) for layer in layers)
 
-    def _layer(self, layer: Layer, name: str | None) -> Layer:
+    def _layer(self, layer: Layer, owner: str | None) -> Layer:
         hashed = layer.fields.get("email_hash")
-        if hashed is None:
+        name = self.ledger.name_of(received_at(layer), hashed, owner)
+        if name == hashed:
             return layer
-        newer = name or self.hashes.get(hashed, hashed)
-        return layer._replace(fields={**layer.fields, "email_hash": newer})
+        return layer._replace(fields={**layer.fields, "email_hash": name})
+
+    def newest(self, hashed: str) -> str:
+        """Return what a hash of an event that comes now is called."""
+        return self.ledger.name_of(_NOW, hashed, None) or hashed
+
+    def is_erased(self, hashed: str) -> bool:
+        """Whether any event of this hash is of an erased person."""
+        return self.ledger.pseudonym(0, *self.ledger.hashes_of(hashed)) is not None
+
+    def covers(self, at: Micros, hashed: str | None, customer: str) -> bool:
+        """Whether an event received then is of an erased person."""
+        return self.ledger.pseudonym(at, customer) is not None or is_pseudonym(
+            self.ledger.name_of(at, hashed, customer)
+        )
+
+
+def received_at(layer: Layer) -> Micros:
+    """Return when a layer's delivery was received: milliseconds later it was appended."""
+    return layer.version[2]
 
 
 async def rename(
@@ -84,7 +108,11 @@ async def rename(
     plan, moved, changed = WritePlan(), dict[str, str](), Counter[str]()
     for table, entity in ENTITIES.items():
         found = await _entities(connection, table, names)
-        renamed = {key: names.renamed(key, layers) for key, layers in found.items()}
+        renamed = {
+            key: named
+            for key, layers in found.items()
+            if (named := names.renamed(key, layers)) != layers
+        }
         for key, layers in renamed.items():
             _lock(plan, table, key, (flatten(found[key]), flatten(layers)))
             if table == "customers" and (guest := _guest(key, layers)) not in (None, key):
@@ -98,8 +126,9 @@ async def rename(
     await connection.execute("DELETE FROM customers WHERE customer_key = ANY(%b)", [list(moved)])
     await apply.apply(connection, plan, extra, clock, emit_signals=False)
     await customer_projection.recompute(connection, moved)
-    await _rename_signals(connection, names.hashes)
-    gone = await connection.execute(_LINKS, [list(names.hashes)])
+    gone_hashes = {old: new for old in names.hashes if (new := names.newest(old)) != old}
+    await _rename_signals(connection, gone_hashes)
+    gone = await connection.execute(_LINKS, [list(gone_hashes)])
     changed["link_keys"] += gone.rowcount
     return +changed
 

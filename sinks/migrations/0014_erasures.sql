@@ -6,6 +6,7 @@ CREATE TABLE erasures (
     applied_at timestamptz NOT NULL DEFAULT now(),
     receipt jsonb NOT NULL
 );
+CREATE INDEX ON erasures ((entry->>'hashed'));
 COMMENT ON TABLE erasures IS 'Entries of the ledger hookline.erasures that are applied to these tables: persons who were erased, by keyed hash and customer key, and hashes that a new contact key replaced. No address. The read-only role does not see it.';
 COMMENT ON COLUMN erasures.record_key IS 'Key of the record in the ledger: erasure/subject or rotation/hash.';
 COMMENT ON COLUMN erasures.entry IS 'The entry as it is in the ledger.';

@@ -12,7 +12,7 @@ from runtime import erasures
 from runtime.health import Health
 from runtime.settings import Settings
 from schemas.erasures import Entry, Erasure, Ledger, Rotation, Span
-from schemas.events import Customer, Event
+from schemas.events import Customer, CustomerRef, Event
 from sinks.erasure.apply_entries import apply_entries
 from sinks.erasure.follower import ErasureFollower
 from sinks.rebuild.rebuild import Rebuild
@@ -22,7 +22,7 @@ from tests.conftest import LiveStack
 from tests.histories.everything import WATERMARK, everything
 from tests.histories.running import by_topic, shuffled
 from tests.histories.stored import empty
-from tests.sink_events import CODEC, DAY, NOON, Tables
+from tests.sink_events import CODEC, DAY, NOON, Tables, order
 
 pytestmark = pytest.mark.stack
 
@@ -211,3 +211,20 @@ async def followed(settings: Settings) -> None:
 
 def rebuilding(settings: Settings) -> Rebuild:
     return Rebuild(settings, lambda: NOON, codec=CODEC)
+
+
+async def test_a_database_restored_under_a_running_sink_gets_the_entries_again(
+    settings: Settings, tables: Tables
+) -> None:
+    who = CustomerRef(email_hash=f"{3:064x}")
+    await erasures.record(settings, [Erasure(subject=f"{3:064x}", spans=SPANS)])
+    follower = ErasureFollower(settings, Health(), lambda: NOON)
+    try:
+        await follower.catch_up()
+        tables.execute("DELETE FROM erasures")
+        await tables.put([order("1", NOON, customer=who)])
+        assert tables.rows("SELECT email_hash FROM orders") == [(f"{3:064x}",)]
+        await follower.catch_up()
+    finally:
+        await follower.close()
+    assert_gone(tables, f"{3:064x}")

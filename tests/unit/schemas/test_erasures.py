@@ -116,8 +116,17 @@ def test_every_entry_is_read_back_as_it_was_written(entries: list[Entry]) -> Non
 
 
 @pytest.mark.parametrize(
-    "value", [None, b"", b"{", b"[]", b'{"type":"other"}', b"\xff", b"[" * 10**5]
-)
+    "value",
+    [
+        None, b"", b"{", b"[]", b'{"type":"other"}', b"\xff", b"[" * 10**5,
+        b'{"type":"erasure","subject":"","spans":[["erased-1",1]]}',
+        b'{"type":"erasure","subject":"a\\u0000","spans":[["erased-1",1]]}',
+        b'{"type":"erasure","subject":"a","spans":[["erased-1",1]],"because":"\\u0000"}',
+        b'{"type":"erasure","subject":"a","spans":[["\\ud800",1]]}',
+        b'{"type":"rotation","before":"","hashed":"b","at":1}',
+        b'{"type":"rotation","before":"a","hashed":"b\\u0000","at":1}',
+    ],
+)  # fmt: skip
 def test_a_record_that_is_no_entry_is_passed_over(value: bytes | None) -> None:
     assert erasures.decode_or_none(value) is None
 
