@@ -11,6 +11,7 @@ from runtime.settings import Settings, from_env
 DATA = Path(".hookline")
 READER_URL = "HOOKLINE_READER_URL"
 CONTACTS_READER_URL = "HOOKLINE_CONTACTS_READER_URL"
+CONTACT_KEYS = ("HOOKLINE_CONTACT_KEY", "HOOKLINE_CONTACT_KEY_BEFORE")
 _READERS = (READER_URL, CONTACTS_READER_URL)
 
 
@@ -56,7 +57,8 @@ def find_stack(data: Path | None = None, env: Mapping[str, str] = os.environ) ->
             f"no stack is up in {folder}: start one with `hookline up`, name its folder "
             "with --data, or set HOOKLINE_BROKERS and the like (docs/operating.md)"
         )
-    settings = from_env({**env, **run["environment"]})
+    given = {name: env[name] for name in CONTACT_KEYS if env.get(name)}  # while it is rotated
+    settings = from_env({**env, **run["environment"], **given})
     return StackAddress(
         settings,
         run["ingress_url"],

@@ -7,7 +7,8 @@ recorded on hookline.decisions, which is never trimmed: a worker on a new machin
 import hashlib
 import hmac
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 
 from aiokafka.errors import KafkaError
 
@@ -15,12 +16,14 @@ from runtime import logs
 from runtime.health import Health, wait_until
 from runtime.kafka import operator_decisions
 from runtime.settings import Settings
-from schemas.decisions import ContactKey, key_in_force, keys_in_force
+from schemas.decisions import ContactKey, Decision, key_in_force, keys_in_force
+from schemas.topics import OUTCOME_RETENTION
 
 log = logs.get("hookline.contact_key")
 
 _CONSTANT = b"hookline contact key v1"
 _FINGERPRINT_BYTES = 8
+_SEGMENT = timedelta(days=1)
 
 
 class AnotherKeyError(RuntimeError):
@@ -58,17 +61,35 @@ async def claim(settings: Settings, health: Health | None = None) -> str:
 
 async def _claim(settings: Settings) -> str:
     ours = fingerprint(settings.contact_key)
-    found = await recorded(settings)
-    if found is None:
+    decisions = await operator_decisions.read_all(settings)
+    if not keys_in_force(decisions):
         await replace(settings, None)
-        found = await recorded(settings)  # of two that record at once, the first in the log counts
         log.info("contact key recorded", fingerprint=ours)
+        # Read again: of two that record at once, the first in the log counts.
+        decisions = await operator_decisions.read_all(settings)
+    keys = keys_in_force(decisions)
     if settings.contact_key_before:
-        keys = keys_in_force(await operator_decisions.read_all(settings))
         check_rotation(settings.contact_key, settings.contact_key_before, keys)
-    check(settings.contact_key, found)
+    check(settings.contact_key, keys[-1], keys[:-1])
+    if (why := missing_before(settings, decisions)) is not None:
+        log.warning(why)
     log.info("contact key", fingerprint=ours)
     return ours
+
+
+def missing_before(settings: Settings, decisions: Iterable[Decision]) -> str | None:
+    """Return why the key before is needed, where it is not set; None where it is not needed."""
+    changes = [each for each in decisions if isinstance(each, ContactKey)]
+    if settings.contact_key_before or not changes or changes[-1].replaces is None:
+        return None
+    until = datetime.fromtimestamp(changes[-1].at / 1e6, UTC) + OUTCOME_RETENTION + _SEGMENT
+    if until < datetime.now(UTC):
+        return None
+    return (
+        f"the contact key was changed: until {until:%Y-%m-%d} set the key before it, fingerprint"
+        f" {changes[-1].replaces}, as HOOKLINE_CONTACT_KEY_BEFORE for the processors, unless it is"
+        " lost: without it guests become new persons, and erased ones are not recognised"
+    )
 
 
 def check_rotation(key: str, before: str, keys: Sequence[str]) -> None:
@@ -100,11 +121,20 @@ async def replace(settings: Settings, replaced: str | None) -> None:
     await operator_decisions.record(settings, decision)
 
 
-def check(key: str, found: str | None) -> None:
-    """Raise AnotherKeyError unless ``found``, the recorded fingerprint, is of this key."""
+def check(key: str, found: str | None, earlier: Sequence[str] = ()) -> None:
+    """Raise AnotherKeyError unless ``found``, the recorded fingerprint, is of this key.
+
+    ``earlier``: fingerprints of the log's keys before it.
+    """
     ours = fingerprint(key)
     if found == ours:
         return
+    if ours in earlier:
+        raise AnotherKeyError(
+            f"HOOKLINE_CONTACT_KEY has the fingerprint {ours}, a key of this log that {found} has"
+            " replaced: set the new key as HOOKLINE_CONTACT_KEY, and this one as"
+            " HOOKLINE_CONTACT_KEY_BEFORE"
+        )
     bare = key.rstrip("\r\n")
     hint = ""
     if fingerprint(bare) == found:

@@ -34,7 +34,7 @@ _SERVERS = ("BROKERS", "SECURITY_PROTOCOL", "SASL_", "SSL_", "REGISTRY_", "DATAB
 
 
 _OURS = re.compile(
-    r"(run|starting|ports|cluster)\.(json|new)|lock|contact_key(\.new)?|logs|state"
+    r"(run|starting|ports|cluster)\.(json|new)|lock|contact_key(_before)?(\.new)?|logs|state"
     r"|kafka(-\d+)?|registry|postgres"
 )
 """What a stack writes into its folder."""
@@ -160,6 +160,22 @@ class Folder:
             write_private(path, secrets.token_hex(32))
         return path.read_text().rstrip("\r\n")
 
+    def contact_keys(self, environment: Mapping[str, str]) -> tuple[str, str]:
+        """Return the contact key and the one before it, or an empty text.
+
+        A new key is kept for the next runs where the environment gives the kept one as its
+        predecessor: it was rotated.
+        """
+        kept, former = self.contact_key(), self.path / "contact_key_before"
+        given = environment.get("HOOKLINE_CONTACT_KEY") or kept
+        if given != kept and environment.get("HOOKLINE_CONTACT_KEY_BEFORE") == kept:
+            write_private(former, kept)
+            write_private(self.path / "contact_key", given)
+        before = environment.get("HOOKLINE_CONTACT_KEY_BEFORE", "")
+        if not before and former.exists():
+            before = former.read_text().rstrip("\r\n")
+        return given, "" if before == given else before
+
     def settings(self, stack: Stack, shops: Path, port: int) -> Settings:
         """Settings of operators' commands on ``stack``; environment variables override the rest.
 
@@ -175,6 +191,7 @@ class Folder:
             for name, value in {**_LOCAL, **_copies(stack)}.items()
             if f"HOOKLINE_{name.upper()}" not in environment
         }
+        key, before = self.contact_keys(environment)
         settings = replace(
             from_env(environment),
             **local,
@@ -182,7 +199,8 @@ class Folder:
             registry_url=stack.registry.url,
             database_url=stack.postgres.operator_url,
             shops_file=str(shops),
-            contact_key=environment.get("HOOKLINE_CONTACT_KEY") or self.contact_key(),
+            contact_key=key,
+            contact_key_before=before,
             state_dir=str(self.path / "state"),
             port=port,
         )

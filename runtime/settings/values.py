@@ -103,7 +103,8 @@ class Settings:
         if not self.contact_key:
             raise SettingsError(
                 "HOOKLINE_CONTACT_KEY is not set: it keys the hash of e-mail addresses; set the"
-                " same random text for all processors (`openssl rand -hex 32`), and never change it"
+                " same random text for all processors (`openssl rand -hex 32`), and change it only"
+                " by `hookline people rotate-key`"
             )
         length = len(self.contact_key.rstrip("\r\n").encode())
         if self.contact_key == self.contact_key_before:

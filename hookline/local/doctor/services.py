@@ -108,21 +108,27 @@ async def _brokers(settings: Settings) -> list[Finding]:
 async def _contact_key(settings: Settings) -> list[Finding]:
     """Compare our key of e-mail hashes with the log's; processors of another one do not start."""
     from runtime import contact_key
+    from runtime.kafka import operator_decisions
+    from schemas.decisions import keys_in_force
 
     subject = "contact key"
     try:
-        found = await contact_key.recorded(settings)
+        decisions = await operator_decisions.read_all(settings)
     except (KafkaError, OSError) as error:
         return [Finding(subject, "note", f"its fingerprint cannot be read: {error}")]
+    keys = keys_in_force(decisions)
+    found = keys[-1] if keys else None
     if not settings.contact_key:
         message = f"the log's has the fingerprint {found}" if found else "none is recorded yet"
         return [Finding(subject, "note", f"HOOKLINE_CONTACT_KEY is not set here; {message}")]
     try:
         settings.require_contact_key()
         if found is not None:
-            contact_key.check(settings.contact_key, found)
+            contact_key.check(settings.contact_key, found, keys[:-1])
     except (SettingsError, contact_key.AnotherKeyError) as error:
         return [Finding(subject, "wrong", str(error))]
+    if (why := contact_key.missing_before(settings, decisions)) is not None:
+        return [Finding(subject, "note", why)]
     ours = contact_key.fingerprint(settings.contact_key)
     recorded = "the log's" if found else "recorded when the first processor starts"
     return [Finding(subject, "ok", f"fingerprint {ours}, {recorded}")]

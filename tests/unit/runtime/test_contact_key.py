@@ -2,13 +2,21 @@
 
 import hashlib
 import hmac
+import time
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.contact_key import AnotherKeyError, check, check_rotation, fingerprint
+from runtime.contact_key import (
+    AnotherKeyError,
+    check,
+    check_rotation,
+    fingerprint,
+    missing_before,
+)
+from runtime.settings import Settings
 from schemas import decisions
 from schemas.decisions import AcceptedLoss, ContactKey, Decision, key_in_force, keys_in_force
 
@@ -134,3 +142,27 @@ def test_a_worker_that_knows_losses_alone_passes_over_a_key() -> None:
     with pytest.raises(msgspec.MsgspecError):  # which the reader of that version logs and skips
         msgspec.json.Decoder(AcceptedLoss).decode(value)
     assert decisions.decode(value) == record("a")
+
+
+def test_a_key_that_was_replaced_is_refused_with_both_settings_and_no_way_to_lose_persons() -> None:
+    old, new = "the key of before", "the key that replaced it"
+    with pytest.raises(AnotherKeyError) as refused:
+        check(old, fingerprint(new), [fingerprint(old)])
+    said = str(refused.value)
+    assert "HOOKLINE_CONTACT_KEY_BEFORE" in said
+    assert "accept-key" not in said
+
+
+@pytest.mark.parametrize(
+    ("age", "before", "is_missing"),
+    [(1, "", True), (28, "", True), (30, "", False), (1, "the key of before", False)],
+)
+def test_the_key_before_is_missed_until_nothing_in_the_log_can_need_it(
+    age: int, before: str, is_missing: bool
+) -> None:
+    at = int((time.time() - age * 86_400) * 1e6)
+    first = ContactKey(fingerprint="a", at=0)
+    settings = Settings(contact_key="the key that replaced it", contact_key_before=before)
+    changed = missing_before(settings, [first, ContactKey(fingerprint="b", replaces="a", at=at)])
+    assert (changed is not None) is is_missing
+    assert missing_before(settings, [first]) is None

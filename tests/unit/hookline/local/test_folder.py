@@ -88,3 +88,16 @@ def test_a_folder_with_files_of_others_keeps_its_mode_and_theirs(tmp_path: Path)
     assert oct((data / "letter.txt").stat().st_mode & 0o777) == "0o644"
     assert oct((data / "logs").stat().st_mode & 0o777) == "0o700"
     assert oct((data / "lock").stat().st_mode & 0o777) == "0o600"
+
+
+def test_a_rotated_contact_key_is_kept_with_the_one_before_it(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "data")
+    folder.path.mkdir()
+    first = folder.contact_key()
+    other = {"HOOKLINE_CONTACT_KEY": "a key that is not a rotation"}
+    assert folder.contact_keys(other) == (other["HOOKLINE_CONTACT_KEY"], "")
+    assert folder.contact_keys({}) == (first, "")
+    both = {"HOOKLINE_CONTACT_KEY": "the new contact key", "HOOKLINE_CONTACT_KEY_BEFORE": first}
+    assert folder.contact_keys(both) == ("the new contact key", first)
+    assert folder.contact_keys({}) == ("the new contact key", first)
+    assert {path.stat().st_mode & 0o777 for path in folder.path.glob("contact_key*")} == {0o600}
