@@ -116,8 +116,8 @@ class Ledger:
     def add(self, entry: Entry) -> None:
         """Add an entry; it replaces an earlier one of its subject."""
         if isinstance(entry, Rotation):
-            if self.rotations.get(entry.hashed) == entry.before:  # a change back
-                del self.rotations[entry.hashed]
+            if self.newest_hash(entry.hashed) == entry.before:  # a change back, over any keys
+                self.rotations.pop(entry.hashed, None)
             self.rotations[entry.before] = entry.hashed
             before = self._before.setdefault(entry.hashed, [])
             if entry.before not in before:

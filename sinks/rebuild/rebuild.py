@@ -20,7 +20,7 @@ from schemas.codec import Codec
 from schemas.events import Micros
 from schemas.topics import CANONICAL, PERMANENT
 from sinks.log import Log
-from sinks.postgres import rights
+from sinks.postgres import applied_erasures, rights
 from sinks.postgres.migrate import check, lock_key
 from sinks.postgres.session import Database
 from sinks.rebuild import swap, table_digest
@@ -201,7 +201,8 @@ class Rebuild:
             raise _TooFarBehindError
         await self._shadow.store({**built, **wanted})
         await self._shadow.apply_watermark(watermark)
-        await self._shadow.take_over_erasures()
+        entries = await applied_erasures.entries(connection, self.names.live)
+        await self._shadow.take_over_erasures(entries)
         await self._shadow.take_over_contacts()
         return await work(connection)
 

@@ -1,7 +1,7 @@
 """Shadow tables: built beside the live ones by the same code, with their own stored offsets."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from runtime.registry.newer_schemas import NewerSchemas
 from runtime.settings import Settings
 from runtime.stage import Batch, MovedError, Partition
 from schemas.codec import Codec
+from schemas.erasures import Entry
 from schemas.events import Micros
 from schemas.topics import CONTACTS
 from sinks.erasure.apply_entries import apply_entries
@@ -118,13 +119,19 @@ class ShadowTables:
         """Copy what the log does not hold from the live tables."""
         await self._main.run(lambda c: swap.copy_unlogged(c, self._names))
 
-    async def take_over_erasures(self) -> None:
-        """Apply to the shadow tables what is applied to the live ones."""
+    async def take_over_erasures(self, given: Sequence[Entry] | None = None) -> None:
+        """Apply to the shadow tables what is applied to the live ones.
+
+        ``given``: read by the session that has locked the live tables. Another would queue behind
+        a sink that waits there to apply an entry, and both behind that session.
+        """
         extra: frozenset[str] = frozenset()
         while True:
 
             async def work(connection: AsyncConnection[Any], keys: frozenset[str] = extra) -> int:
-                entries = await applied_erasures.entries(connection, self._names.live)
+                entries = given
+                if entries is None:
+                    entries = await applied_erasures.entries(connection, self._names.live)
                 return await apply_entries(connection, entries, keys, self._clock)
 
             try:

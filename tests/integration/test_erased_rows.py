@@ -1,6 +1,8 @@
 """Erased persons and rotated hashes: the rows are those of events without the hash."""
 
+import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -16,6 +18,7 @@ from schemas.events import Customer, CustomerRef, Event
 from sinks.erasure.apply_entries import apply_entries
 from sinks.erasure.follower import ErasureFollower
 from sinks.rebuild.rebuild import Rebuild
+from sinks.rebuild.shadow_tables import ShadowTables
 from sinks.store.entity_locks import MoreKeysError
 from tests.canonical_log import Worker, append, story
 from tests.conftest import LiveStack
@@ -227,4 +230,40 @@ async def test_a_database_restored_under_a_running_sink_gets_the_entries_again(
         await follower.catch_up()
     finally:
         await follower.close()
+    assert_gone(tables, f"{3:064x}")
+
+
+async def test_a_swap_does_not_wait_for_a_sink_that_waits_to_apply_an_entry(
+    settings: Settings, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await append(settings, story(100))
+    take_over, erasing = ShadowTables.take_over_erasures, list[asyncio.Task[None]]()
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND application_name = 'hookline-erasures'"
+    )
+    took = list[float]()
+
+    async def with_a_sink(shadow: ShadowTables, *given: Sequence[Entry]) -> None:
+        if given:  # the swap has locked the tables
+            erasing.append(asyncio.ensure_future(followed(settings)))
+            for _ in range(200):
+                if tables.rows(waiting) != [(0,)]:
+                    break
+                await asyncio.sleep(0.05)
+            else:
+                pytest.fail("no sink waits")
+        began = time.monotonic()
+        await take_over(shadow, *given)
+        took.append(time.monotonic() - began)
+
+    async with Worker(settings) as worker, rebuilding(settings) as work:
+        await worker.store()
+        await work.build()
+        await erasures.record(settings, erasures_of(tables, f"{3:064x}"))
+        monkeypatch.setattr(ShadowTables, "take_over_erasures", with_a_sink)
+        await work.swap()
+    await asyncio.gather(*erasing)
+    assert len(erasing) == 1
+    assert max(took) < 5
     assert_gone(tables, f"{3:064x}")

@@ -285,3 +285,10 @@ def test_a_change_back_to_an_earlier_key_ends_at_that_one() -> None:
     )
     assert {ledger.newest_hash(one), ledger.newest_hash(other)} == {one}
     assert set(ledger.hashes_of(other)) == {one, other}
+
+
+def test_a_key_that_comes_back_after_two_others_is_the_newest() -> None:
+    pairs = [("one", "two"), ("two", "three"), ("three", "one")]
+    ledger = Ledger(Rotation(before=before, hashed=hashed, at=1) for before, hashed in pairs)
+    assert {ledger.newest_hash(each) for each, _ in pairs} == {"one"}
+    assert set(ledger.hashes_of("two")) == {"one", "two", "three"}
