@@ -171,7 +171,10 @@ class Ledger:
         at, source, shop = meta.received_at, meta.source, meta.shop
         if isinstance(event, CustomerContact):
             customer = entity_key(source, shop, "customer", event.customer_id)
-            return event if self.pseudonym(at, customer) is None else None
+            name = self.name_of(at, event.email_hash, customer)
+            if is_pseudonym(name) or self.pseudonym(at, customer) is not None:
+                return None
+            return event if name == event.email_hash else structs.replace(event, email_hash=name)
         if isinstance(event, Customer):
             customer = entity_key(source, shop, "customer", event.customer_id)
             name = self.name_of(at, event.email_hash, customer)
@@ -206,7 +209,7 @@ class Ledger:
         for slot, event in slots.items():
             if is_erased and isinstance(event, CustomerContact):
                 if keeps_slots:
-                    found[slot] = structs.replace(event, contact=Contact())
+                    found[slot] = structs.replace(event, contact=Contact(), email_hash=None)
             elif (now := made[slot]) is not None:
                 found[slot] = now
         return found
@@ -215,11 +218,7 @@ class Ledger:
         """Whether an entry may concern one of the events: cheap, for it is asked of each."""
         named = self.named
         for event in slots.values():
-            if isinstance(event, CustomerContact):
-                if event.customer_id in named:
-                    return True
-                continue
-            holder = event if isinstance(event, Customer) else event.customer
+            holder = event if isinstance(event, Customer | CustomerContact) else event.customer
             if holder is not None and (holder.email_hash in named or holder.customer_id in named):
                 return True
         return False
@@ -230,7 +229,5 @@ NOBODY = Ledger()
 
 
 def _hash_of(event: Event) -> str | None:
-    if isinstance(event, CustomerContact):
-        return None
-    holder = event if isinstance(event, Customer) else event.customer
+    holder = event if isinstance(event, Customer | CustomerContact) else event.customer
     return None if holder is None else holder.email_hash

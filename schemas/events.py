@@ -305,6 +305,7 @@ class CustomerContact(Record, frozen=True, kw_only=True):
     meta: Meta
     customer_id: str
     contact: Contact
+    email_hash: str | None = None
 
 
 class Subscription(Record, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 from schemas import erasures
 from schemas.erasures import Entry, Ledger, Rotation
 from schemas.events import Micros
-from sinks.erasure.rename import Names, received_at, rename
+from sinks.erasure.rename import Names, rename
 from sinks.merge.last_writer import Layers, load
 from sinks.store.entity_rows import CONTACTS, contact_row
 
@@ -46,7 +46,10 @@ _ALSO = "SELECT customer_key FROM customers WHERE email_hash = ANY(%b) AND custo
 _CONTACTS = """
     SELECT c.customer_key, k.email_hash, c.layers
     FROM customer_contacts c LEFT JOIN customers k USING (customer_key)
-    WHERE c.customer_key = ANY(%b)
+    WHERE c.customer_key = ANY(%b) OR EXISTS (
+        SELECT FROM jsonb_array_elements(c.layers) AS layer
+        WHERE layer->2->>'email_hash' = ANY(%b)
+    )
 """
 _REJECTS = """
     SELECT topic, partition, record_offset, record_key, record_value FROM sink_rejects
@@ -101,11 +104,11 @@ async def _apply(
 ) -> Mapping[str, int]:
     names = await _names(connection, entries)
     done: Counter[str] = Counter()
+    hashes = [each for each in names.hashes if names.is_erased(each)]
+    also = [key async for (key,) in await connection.execute(_ALSO, [hashes])]
+    keys = {*names.customers, *also}
+    done["customer_contacts"] = await _store_contacts(connection, names, keys)
     if names.ledger.erasures:
-        hashes = [each for each in names.hashes if names.is_erased(each)]
-        also = [key async for (key,) in await connection.execute(_ALSO, [hashes])]
-        keys = {*names.customers, *also}
-        done["customer_contacts"] = await _delete_contacts(connection, names, keys)
         done["sink_rejects"] = await _delete_rejects(connection, [*keys, *hashes])
     done += await rename(connection, names, extra, clock)
     return +done
@@ -129,13 +132,14 @@ async def _names(connection: Connection, entries: Sequence[Entry]) -> Names:
     return Names(ledger, hashes, customers)
 
 
-async def _delete_contacts(connection: Connection, names: Names, keys: Iterable[str]) -> int:
-    """Delete contact data that an erasure covers; return of how many customers."""
+async def _store_contacts(connection: Connection, names: Names, keys: Iterable[str]) -> int:
+    """Delete contact data that an erasure covers, rename the rest; return how many rows changed."""
     changed: dict[str, Layers] = {}
-    cursor = await connection.execute(_CONTACTS, [list(keys)])
+    cursor = await connection.execute(_CONTACTS, [list(keys), list(names.hashes)])
     async for key, hashed, stored in cursor:
         layers = load(stored)
-        kept = tuple(layer for layer in layers if not names.covers(received_at(layer), hashed, key))
+        known = (names.of_contact(key, hashed, layer) for layer in layers)
+        kept = tuple(layer for layer in known if layer is not None)
         if kept != layers:
             changed[key] = kept
     rows = (contact_row(key, layers) for key, layers in changed.items() if layers)

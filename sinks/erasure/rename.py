@@ -77,6 +77,14 @@ class Names:
             return layer
         return layer._replace(fields={**layer.fields, "email_hash": name})
 
+    def of_contact(self, customer: str, hashed: str | None, layer: Layer) -> Layer | None:
+        """Return a layer of contact data under its newest hash; None where it is erased.
+
+        ``hashed``: the customer's hash, for contact data that has none.
+        """
+        own = layer.fields.get("email_hash") or hashed
+        return None if self.covers(received_at(layer), own, customer) else self._layer(layer, None)
+
     def newest(self, hashed: str) -> str:
         """Return what a hash of an event that comes now is called."""
         return self.ledger.name_of(_NOW, hashed, None) or hashed

@@ -117,6 +117,8 @@ def _add_contact(plan: WritePlan, event: CustomerContact) -> None:
     meta, given = event.meta, event_fields(event)["contact"]
     customer = entity_key(meta.source, meta.shop, "customer", event.customer_id)
     if given:  # empty where a delivery of an erased person was completed
+        if event.email_hash is not None:  # by which an erasure finds it
+            given = {**given, "email_hash": event.email_hash}
         plan.contributions[CONTACTS][customer].append((version(meta), meta.event_id, given))
     plan.locks.setdefault(customer, False)
     _add_shop(plan, meta)

@@ -14,7 +14,7 @@ from runtime import erasures
 from runtime.health import Health
 from runtime.settings import Settings
 from schemas.erasures import Entry, Erasure, Ledger, Rotation, Span
-from schemas.events import Customer, CustomerRef, Event
+from schemas.events import Contact, Customer, CustomerContact, CustomerRef, Event
 from sinks.erasure.apply_entries import apply_entries
 from sinks.erasure.follower import ErasureFollower
 from sinks.rebuild.rebuild import Rebuild
@@ -25,7 +25,7 @@ from tests.conftest import LiveStack
 from tests.histories.everything import WATERMARK, everything
 from tests.histories.running import by_topic, shuffled
 from tests.histories.stored import empty
-from tests.sink_events import CODEC, DAY, NOON, Tables, order
+from tests.sink_events import CODEC, DAY, NOON, Tables, meta, order
 
 pytestmark = pytest.mark.stack
 
@@ -267,3 +267,39 @@ async def test_a_swap_does_not_wait_for_a_sink_that_waits_to_apply_an_entry(
     assert len(erasing) == 1
     assert max(took) < 5
     assert_gone(tables, f"{3:064x}")
+
+
+def contact_of(native: str, hashed: str) -> CustomerContact:
+    about = meta("spiffy", "customer", native, NOON, slot="contact")
+    return CustomerContact(
+        meta=about, customer_id=native, contact=Contact(email="a@b.example"), email_hash=hashed
+    )
+
+
+@pytest.mark.parametrize("is_first", [False, True], ids=["after-it", "before-it"])
+async def test_contact_data_of_a_customer_that_the_entry_does_not_name_goes_by_its_hash(
+    tables: Tables, is_first: bool
+) -> None:
+    """The customer is not in the tables yet: the sinks lag, or a rebuild reads the log."""
+    erased, other = f"{1:032x}", f"{2:032x}"
+    entry = Erasure(subject=erased, spans=(Span(NAME, NOON + DAY),))
+    if is_first:
+        await tables.put([contact_of("9", erased)])
+    await applied(tables, [entry])
+    if not is_first:
+        await tables.put([contact_of("9", erased)])
+    await tables.put([contact_of("10", other)])
+    about = meta("spiffy", "customer", "9", NOON)
+    await tables.put([Customer(meta=about, customer_id="9", email_hash=erased, created_at=NOON)])
+    assert tables.rows("SELECT customer_key FROM customer_contacts") == [
+        ("spiffy/main/customer:10",)
+    ]
+    assert tables.rows("SELECT is_erased FROM customers") == [(True,)]
+
+
+async def test_a_rotation_names_the_hash_of_contact_data_too(tables: Tables) -> None:
+    old, new = f"{1:032x}", f"{2:032x}"
+    await tables.put([contact_of("9", old)])
+    await applied(tables, [Rotation(before=old, hashed=new, at=NOON)])
+    await applied(tables, [Erasure(subject=new, spans=(Span(NAME, NOON + DAY),))])
+    assert tables.rows("SELECT customer_key FROM customer_contacts") == []

@@ -78,5 +78,10 @@ def with_contact(customer: Customer, given: Contact | None) -> Slots:
         entity=entity_key(meta.source, meta.shop, "customer", customer.customer_id),
         slot=CONTACT,
     )
-    record = CustomerContact(meta=own, customer_id=customer.customer_id, contact=given)
+    record = CustomerContact(
+        meta=own,
+        customer_id=customer.customer_id,
+        contact=given,
+        email_hash=customer.email_hash,
+    )
     return {CUSTOMER: customer, CONTACT: record}
