@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hookline.console.errors import CommandError
 from hookline.people import person as people
@@ -108,6 +110,37 @@ def test_an_address_is_known_by_each_key_and_as_an_id() -> None:
     assert all(each.startswith("customer:hashed-") for each in ids)
     with pytest.raises(CommandError, match="no e-mail address"):
         people.of_address("anna", [KEY])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Anna Berg <anna@example.com>", "<anna@example.com>", "mailto:anna@example.com",
+        "MAILTO:anna@example.com", "anna@example.com,", "anna@example.com; ben@example.com",
+        "anna@ben@example.com", '"anna"@example.com', "an na@example.com", "\uff1canna@example.com",
+        "anna@example.com\nben", "anna\u200b@example.com", "anna@example.com\uff20example.com",
+    ],
+)  # fmt: skip
+def test_an_address_in_another_form_is_refused_and_not_repeated(text: str) -> None:
+    with pytest.raises(CommandError, match="not one e-mail address alone") as raised:
+        people.of_address(text, [KEY])
+    assert text not in str(raised.value)
+
+
+@given(
+    st.text(alphabet="abcAB019.+-_é", min_size=1),
+    st.sampled_from([*' \t\n<>,;"@', "\u00a0", "\u2003", "\uff1b"]),
+    st.text(alphabet="abcAB019.-é", min_size=1),
+    st.integers(0, 40),
+)
+def test_an_address_with_anything_that_no_plain_one_has_is_refused(
+    local: str, odd: str, domain: str, at: int
+) -> None:
+    address = f"{local}@{domain}"
+    people.check_address(f" {address}\n")
+    middle = 1 + at % (len(address) - 1)
+    with pytest.raises(CommandError, match="not one e-mail address alone"):
+        people.check_address(address[:middle] + odd + address[middle:])
 
 
 @pytest.mark.parametrize(
