@@ -92,11 +92,12 @@ class Kind(StrEnum):
     STREET = "postal address"
     HASH = "keyed hash"
     CUSTOMER = "customer key"
+    PSEUDONYM = "pseudonym of the erasure"
 
     @property
     def is_personal(self) -> bool:
         """Whether it shows who the person is; else it is a pseudonym."""
-        return self not in (Kind.HASH, Kind.CUSTOMER)
+        return self not in (Kind.HASH, Kind.CUSTOMER, Kind.PSEUDONYM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +124,9 @@ class Search:
             *_each(person.phones, _phone),
             *_each(person.streets, _street),
         ]
-        pseudonyms = person.hashes | person.pseudonyms
         self._pseudonyms = [
-            *(_exact(Kind.HASH, each, "0-9a-f") for each in sorted(pseudonyms)),
+            *(_exact(Kind.HASH, each, "0-9a-f") for each in sorted(person.hashes)),
+            *(_exact(Kind.PSEUDONYM, each, "0-9a-f") for each in sorted(person.pseudonyms)),
             *(_exact(Kind.CUSTOMER, each, r"\w/.-") for each in sorted(person.customers)),
         ]
 
@@ -152,7 +153,7 @@ class Search:
         folded = normal(text)
         found = {each.kind for each in self._pseudonyms if each.clue in text}
         found |= {each.kind for each in self._personal if each.clue in folded}
-        return found & {Kind.ADDRESS, Kind.HASH}
+        return found & {Kind.ADDRESS, Kind.HASH, Kind.PSEUDONYM}
 
     def in_text(self, text: str) -> set[Kind]:
         """Return what of the person is in a text, however it is written."""

@@ -336,6 +336,10 @@ def test_who_is_forgotten_leaves_money_and_pseudonyms_and_can_come_back(house: H
 
     found = house.ask("verify", "--email", ANNA, "--phone", PHONES[ANNA], status=1)
     assert {each.partition(".")[0] for each in personal(found)} == {"hookline"}  # the log's month
+    named = {each["location"] for each in found if each["what"] == "pseudonym of the erasure"}
+    hashed_at = {each["location"] for each in found if each["what"] == "keyed hash"}
+    assert {"orders.layers", "customers.layers"} <= named
+    assert not {"orders.layers", "customers.layers"} & hashed_at
     # Run again, it finds all on the ledger, by any of the person's names, and waits for nothing.
     again = house.ask("forget", "--email", ANNA)
     assert (again["ledger_entries"], again["ledger_entries_written"]) == (3, 0)

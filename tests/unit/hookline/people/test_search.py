@@ -4,6 +4,7 @@ import html
 import json
 import unicodedata
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -132,6 +133,18 @@ def test_what_is_similar_is_not_found(text: str) -> None:
 )
 def test_a_person_is_found_in_fields_and_keys(text: str, kind: Kind) -> None:
     assert SEARCH.in_text(text) == {kind}
+
+
+def test_the_pseudonym_of_an_erasure_is_no_keyed_hash() -> None:
+    name = "erased-" + HASH
+    search = Search(replace(ANNA, hashes=frozenset({"f" * 32}), pseudonyms=frozenset({name})))
+    for text in (f'{{"email_hash":"{name}"}}', f"spiffy/main/guest:{name}"):
+        assert search.in_text(text) == {Kind.PSEUDONYM}
+    assert search.in_text(f"{name}0") == set()
+    assert search.in_texts([f"\0\0\0\0\7\udcff*{name}".encode("utf-8", "surrogateescape")]) == {
+        Kind.PSEUDONYM
+    }
+    assert not Kind.PSEUDONYM.is_personal
 
 
 def test_ids_that_differ_in_capitals_are_others() -> None:
