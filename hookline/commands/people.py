@@ -186,8 +186,8 @@ def export(
     """Write everything that is held of a person: person.json, and person.html to read.
 
     Rows of all tables, events, and deliveries as long as the log has them. What names the person
-    in data of others is listed by location, without content. Only you can read the files. Needs
-    HOOKLINE_CONTACTS_READER_URL too.
+    in data of others is listed by location, without content. Only you can read the files; an earlier export is not
+    overwritten. Needs HOOKLINE_CONTACTS_READER_URL too.
 
     Examples:
       hookline people export --customer run-free/lakeside/customer:1 --to anna

@@ -265,6 +265,9 @@ def test_a_person_is_found_in_every_place_and_given_all_of_it_and_nothing_of_oth
     written = house.ask("export", "--email", "-", "--to", str(tmp_path / "out"), stdin=ANNA)
     assert {Path(each).stat().st_mode & 0o777 for each in written["files"]} == {0o600}
     text = (tmp_path / "out" / "person.json").read_text()
+    again = house.run("export", "--customer", "spiffy/main/customer:2", "--to", f"{tmp_path}/out")
+    assert "exists, an earlier export: give another folder with --to" in str(again.exception)
+    assert (tmp_path / "out" / "person.json").read_text() == text
     given = json.loads(text)
     assert set(given["person"]["customers"]) == ANNA_KEYS
     tables, topics = given["tables"], given["topics"]

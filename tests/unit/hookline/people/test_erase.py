@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hookline.people import person as people
 from hookline.people import rotate
 from hookline.people.deliveries import names_id
 from hookline.people.erase import allowing, erasing, gone_by, new_ones
+from hookline.people.export import check_folder
 from hookline.people.page import page
 from hookline.people.person import Person
 from processors.sources.readers.contact import email_hash
@@ -227,6 +229,15 @@ def test_the_page_escapes_what_it_shows_and_has_no_script() -> None:
     assert not {"\x1b", "\u202e"} & set(made)
     assert "default-src 'none'" in made
     assert "http" not in made.replace("http-equiv", "")
+
+
+@pytest.mark.parametrize("name", ["person.json", "person.html"])
+def test_an_earlier_export_is_not_overwritten(tmp_path: Path, name: str) -> None:
+    check_folder(tmp_path)
+    check_folder(tmp_path / "new")
+    (tmp_path / name).write_text("of Anna")
+    with pytest.raises(CommandError, match="another folder with --to"):
+        check_folder(tmp_path)
 
 
 def test_an_entry_names_no_address() -> None:
