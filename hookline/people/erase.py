@@ -132,12 +132,22 @@ async def wait_applied(
             running = await sinks_running(settings)
         waited = loop.time() - since
         if waited > (patience if running else min(patience, _WITHOUT_SINKS)):
-            why = "none of them goes on" if running else "no sink runs: start one"
-            raise CommandError(
-                f"{done} of {len(wanted)} entries of the ledger are applied to the tables, and"
-                f" {why}; what was written holds: run the same command again, it goes on waiting"
-            )
+            raise CommandError(not_applied(done, len(wanted), running, waited))
         await asyncio.sleep(_POLL)
+
+
+def not_applied(done: int, total: int, running: int, waited: float) -> str:
+    """Return the sentence for entries that no sink applied for ``waited`` seconds."""
+    why = "no sink runs: start one"
+    if running:
+        sinks = "1 sink runs, and it has applied no entry"
+        if running > 1:
+            sinks = f"{running} sinks run, and none has applied an entry"
+        why = f"{sinks} for {waited:.0f} s: look at `hookline status`"
+    return (
+        f"{done} of {total} entries of the ledger are applied to the tables, and {why}; what was"
+        " written holds: run the same command again, it goes on waiting"
+    )
 
 
 def _is_same(wanted: Entry | None, entry: Entry) -> bool:

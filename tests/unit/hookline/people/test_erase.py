@@ -13,7 +13,7 @@ from hookline.console.errors import CommandError
 from hookline.people import person as people
 from hookline.people import rotate
 from hookline.people.deliveries import names_id
-from hookline.people.erase import allowing, erasing, gone_by, new_ones
+from hookline.people.erase import allowing, erasing, gone_by, new_ones, not_applied
 from hookline.people.export import check_folder
 from hookline.people.page import page
 from hookline.people.person import Person
@@ -229,6 +229,18 @@ def test_the_page_escapes_what_it_shows_and_has_no_script() -> None:
     assert not {"\x1b", "\u202e"} & set(made)
     assert "default-src 'none'" in made
     assert "http" not in made.replace("http-equiv", "")
+
+
+@pytest.mark.parametrize(
+    ("running", "sentence"),
+    [
+        (0, "1 of 3 entries of the ledger are applied to the tables, and no sink runs: start one"),
+        (1, "1 sink runs, and it has applied no entry for 120 s: look at `hookline status`"),
+        (4, "4 sinks run, and none has applied an entry for 120 s: look at `hookline status`"),
+    ],
+)
+def test_who_waits_in_vain_learns_how_many_sinks_run(running: int, sentence: str) -> None:
+    assert sentence in not_applied(1, 3, running, 120.2)
 
 
 @pytest.mark.parametrize("name", ["person.json", "person.html"])
