@@ -216,12 +216,31 @@ async def carry_out(stack: StackAddress, planned: Plan, progress: Progress) -> d
         entries = [*entries, *late]
         deleted = await wait_applied(settings, entries, progress)
     return {
+        **who_is_erased(entries, planned.written),
         "deleted": deleted,
         "dead_letters_discarded": letters.names,
         "ledger_entries": len(entries),
         "ledger_entries_written": len(planned.written) + len(entries) - len(planned.entries),
         "last_copy_in_the_log_gone_by": gone_by(now()),
     }
+
+
+def who_is_erased(entries: Sequence[Erasure], written: Sequence[Entry]) -> dict[str, Any]:
+    """Return since when a person is erased, and by which names. ``written``: what was new."""
+    spans = [each.spans[-1] for each in entries]
+    since = min(span.erased_at for span in spans)
+    subjects = [each.subject for each in entries]
+    return {
+        "erased_at": datetime.fromtimestamp(since // 1_000_000, UTC),
+        "was_erased_before": since < min((_erased_at(each) for each in written), default=since + 1),
+        "pseudonyms": sorted({span.pseudonym for span in spans}),
+        "customers": sorted(each for each in subjects if "/" in each),
+        "hashes": sorted(each for each in subjects if "/" not in each),
+    }
+
+
+def _erased_at(entry: Entry) -> int:
+    return entry.at if isinstance(entry, Rotation) else entry.spans[-1].erased_at
 
 
 async def _late(settings: Settings, entries: Sequence[Erasure]) -> list[Erasure]:

@@ -347,6 +347,12 @@ def test_who_is_forgotten_leaves_money_and_pseudonyms_and_can_come_back(house: H
     again = house.ask("forget", "--email", ANNA)
     assert (again["ledger_entries"], again["ledger_entries_written"]) == (3, 0)
     assert again["deleted"] == receipt["deleted"]
+    # The receipt names who it was, and when: on the ledger, not now.
+    assert (receipt["was_erased_before"], again["was_erased_before"]) == (False, True)
+    assert again["erased_at"] == receipt["erased_at"].isoformat()
+    assert set(again["customers"]) == ANNA_KEYS
+    assert again["hashes"] == [hashed(ANNA)]
+    assert again["pseudonyms"] == receipt["pseudonyms"]
     assert house.ask("allow", "--customer", "run-free/lake/customer:7") == {"ledger_entries": 3}
     assert house.ask("allow", "--customer", "run-free/lake/customer:7") == {"ledger_entries": 0}
 

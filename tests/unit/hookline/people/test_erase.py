@@ -9,11 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hookline.commands.people_screens import REMAINS, show_receipt
 from hookline.console.errors import CommandError
 from hookline.people import person as people
 from hookline.people import rotate
 from hookline.people.deliveries import names_id
-from hookline.people.erase import allowing, erasing, gone_by, new_ones, not_applied
+from hookline.people.erase import (
+    allowing,
+    erasing,
+    gone_by,
+    new_ones,
+    not_applied,
+    who_is_erased,
+)
 from hookline.people.export import check_folder
 from hookline.people.page import page
 from hookline.people.person import Person
@@ -51,6 +59,45 @@ def test_who_is_erased_already_is_not_erased_twice_and_new_subjects_join() -> No
     assert again[1].spans == (Span(first.spans[0].pseudonym, 9),)
     assert new_ones(again, on(first)) == [again[1]]
     assert new_ones(again, on(*again)) == []
+
+
+def test_the_receipt_names_the_person_and_the_first_erasure_of_those_that_are_open() -> None:
+    first = erasing(PERSON, on(), "", 5_000_000)
+    at = datetime.fromtimestamp(5, UTC)
+    made = who_is_erased(first, first)
+    assert made == {
+        "erased_at": at,
+        "was_erased_before": False,
+        "pseudonyms": [first[0].spans[0].pseudonym],
+        "customers": [ANNA],
+        "hashes": [HASH],
+    }
+    assert who_is_erased(first, []) == {**made, "was_erased_before": True}
+    more = erasing(replace(PERSON, hashes=frozenset({HASH, OLD})), on(*first), "", 9_000_000)
+    again = who_is_erased(more, new_ones(more, on(*first)))
+    assert again == {**made, "was_erased_before": True, "hashes": [HASH, OLD]}
+
+
+def test_the_receipt_shows_when_and_that_the_platform_sends_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    entries = erasing(PERSON, on(), "", 5_000_000)
+    receipt = {
+        **who_is_erased(entries, []),
+        "deleted": {},
+        "dead_letters_discarded": [],
+        "ledger_entries": 2,
+        "ledger_entries_written": 0,
+        "last_copy_in_the_log_gone_by": datetime(2026, 1, 1, tzinfo=UTC),
+        "remains": list(REMAINS),
+    }
+    show_receipt(receipt)
+    shown = capsys.readouterr().out
+    assert "already erased on 1970-01-01 00:00 UTC" in shown
+    for each in (entries[0].spans[0].pseudonym, ANNA, "keyed hashes: 1", "stop it at the platform"):
+        assert each in shown
+    show_receipt({**receipt, "was_erased_before": False})
+    assert "already" not in capsys.readouterr().out
 
 
 def test_who_was_allowed_again_gets_a_further_span() -> None:
