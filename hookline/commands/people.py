@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from hookline.commands import people_screens as screens
+from hookline.commands.confirm import confirm
 from hookline.commands.options import DataOption, JsonOption
 from hookline.console import output
 from hookline.console.errors import CommandError
@@ -73,7 +74,7 @@ def forget(
         planned = asyncio.run(erase.plan(stack, who, because, progress))
     if planned.written and not yes:
         screens.show_plan(planned)
-        typer.confirm("Erase this person for good?", abort=True, err=True)
+        confirm("Erase this person for good?")
     with output.progress_bar(shown=not as_json) as progress:
         done = asyncio.run(erase.carry_out(stack, planned, progress))
     receipt = {**done, "remains": list(screens.REMAINS)}
@@ -222,11 +223,9 @@ def rotate_key(
     stack = find_stack(data)
     planned = asyncio.run(rotate.plan(stack))
     if not yes:
-        typer.confirm(
+        confirm(
             f"{len(planned.entries)} addresses get the hash of the new key;"
-            f" {len(planned.written)} of them are not on the ledger yet. Go on?",
-            abort=True,
-            err=True,
+            f" {len(planned.written)} of them are not on the ledger yet. Go on?"
         )
     with output.progress_bar(shown=not as_json) as progress:
         done = asyncio.run(rotate.carry_out(stack, planned, progress))

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from hookline.people.erase import Plan
 
 REMAINS = (
-    "what a platform sends from now on, in the raw topic for its retention: stop it at the platform",
+    "what platforms send from now on, in the raw topic for its retention: stop it at the platform",
     "backups and files of `hookline tables export` and `people export`: delete or expire them",
     "services that read topics: have them delete what they keep, hookline.erasures names whom",
     "keyed hashes and customer keys in canonical topics, for ever: sinks read the pseudonym",

@@ -390,6 +390,8 @@ def test_nobody_is_erased_without_a_yes_and_without_a_sink_the_command_says_so(
     assert "Erase this person for good?" in asked.output
     assert "open dead letters: 2" in asked.output or "open dead letters: 3" in asked.output
     assert ANNA not in asked.output
+    alone = house.run("forget", "--email", ANNA, stdin="")
+    assert "so --yes is needed" in str(alone.exception)
     assert house.ask("allow", "--email", ANNA) == {"ledger_entries": 0}
     monkeypatch.setattr(erase, "_POLL", 0.05)
     entries = erase.erasing(
