@@ -147,6 +147,58 @@ def test_the_pseudonym_of_an_erasure_is_no_keyed_hash() -> None:
     assert not Kind.PSEUDONYM.is_personal
 
 
+SHORT = Search(
+    Person(names=frozenset({"Test Customer", "Customer"}), streets=frozenset({"Order 12"}))
+)
+KEYS = [
+    {"test": {"customer": 1}},
+    {"test": "customer1", "customer": "tests"},
+    {"is": "test", "customer": {"id": 1}},
+    {"customer": 1, "order": 12, "test": True, "a": [{"test": {"customer": None}}]},
+    [{"a": "test"}, {"customer": 2}],
+]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        json.dumps,
+        lambda keys: json.dumps(keys, separators=(",", ":")),
+        lambda keys: json.dumps(keys, indent=2),
+        lambda keys: json.dumps({"a": json.dumps(keys, indent=1)}),
+        lambda keys: json.dumps({"a": json.dumps({"b": json.dumps(keys)})}),
+        lambda keys: "q=" + quote(json.dumps(keys)),
+        lambda keys: html.escape(json.dumps(keys)),
+    ],
+)
+@pytest.mark.parametrize("keys", KEYS)
+def test_a_key_of_an_object_is_nobody_s_name(
+    keys: object, written: Callable[[object], str]
+) -> None:
+    assert SHORT.in_text(written(keys)) == set()
+
+
+@given(
+    st.recursive(
+        st.sampled_from(["a", 1, None]),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["test", "customer", "Test Customer", "order", 'te"st', "é"]),
+                inner,
+                max_size=4,
+            )
+        ),
+    ),
+    st.sampled_from(["Test Customer", "customer", "TEST, CUSTOMER", "Customer Test"]),
+)
+def test_a_name_is_found_in_values_and_only_there(keys: object, name: str) -> None:
+    assert SHORT.in_text(json.dumps({"data": keys})) == set()
+    for value in ({"customer": name}, [name], {"first_name": "Test", "last": "Customer"}):
+        for text in (json.dumps([keys, value]), json.dumps({"a": json.dumps([value, keys])})):
+            assert SHORT.in_text(text) == {Kind.NAME}
+
+
 def test_ids_that_differ_in_capitals_are_others() -> None:
     search = Search(Person(customers=frozenset({"spiffy/main/customer:aB"})))
     assert search.in_text("spiffy/main/customer:ab") == set()
