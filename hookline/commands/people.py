@@ -147,9 +147,8 @@ def verify(
 
     given = looking.Given(name or (), phone or (), address or ())
     with output.progress_bar(shown=not as_json, eta=True) as progress:
-        found, kinds = asyncio.run(
-            looking.look_for(stack, Who(customer, email), given, logs, progress)
-        )
+        looked = asyncio.run(looking.look_for(stack, Who(customer, email), given, logs, progress))
+    found, kinds = looked.findings, looked.kinds
     if as_json:
         output.print_json(found)
     else:
@@ -158,6 +157,7 @@ def verify(
             rows = [each for each in found if each["is_personal"] is is_personal]
             rows = [{**each, "first": ", ".join(each["first"])} for each in rows]
             output.print_records(columns, rows, title, f"no {title} found")
+        output.print_line(screens.names_of(looked.person))
         output.print_line(f"looked for: {', '.join(kinds)}")
     if "e-mail address" not in kinds:
         output.print_message(

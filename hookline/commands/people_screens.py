@@ -7,6 +7,7 @@ from hookline.console import output
 
 if TYPE_CHECKING:
     from hookline.people.erase import Plan
+    from hookline.people.person import Person
 
 REMAINS = (
     "what platforms send from now on, in the raw topic for its retention: stop it at the platform",
@@ -17,10 +18,15 @@ REMAINS = (
 )
 
 
+def names_of(person: "Person") -> str:
+    """Return a line with the customers of a person, in all shops."""
+    customers = ", ".join(sorted(person.customers)) or "none by id"
+    return f"customers: {customers}; keyed hashes: {len(person.hashes)}"
+
+
 def show_plan(planned: "Plan") -> None:
     """Show what was found, without the address."""
-    customers = ", ".join(sorted(planned.person.customers)) or "none by id"
-    output.print_message(f"customers: {customers}; keyed hashes: {len(planned.person.hashes)}")
+    output.print_message(names_of(planned.person))
     rows = ", ".join(f"{table} {count}" for table, count in planned.rows.items())
     output.print_message(
         f"rows: {rows}" if rows else "no table knows this person: only the ledger is written"

@@ -433,7 +433,10 @@ def test_the_key_is_rotated_and_again_after_a_kill(house: House) -> None:
         run_apart(rotate.plan(replace(stack, settings=wrong)))
 
 
-def test_a_missing_url_is_named(house: House) -> None:
+def test_a_missing_url_is_named_and_so_is_one_of_the_plain_reader(house: House) -> None:
+    who = ("--customer", "spiffy/main/customer:2")
+    shown = house.run("verify", *who).output  # who was found is on the screen
+    assert "customers: spiffy/main/customer:2; keyed hashes: 1" in shown
     house.environment["HOOKLINE_CONTACTS_READER_URL"] = ""
     house.environment |= {"HOOKLINE_CONTACT_KEY": NEW, "HOOKLINE_CONTACT_KEY_BEFORE": KEY}
     who = ("--customer", "spiffy/main/customer:1")
