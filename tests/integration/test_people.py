@@ -437,6 +437,10 @@ def test_a_missing_url_is_named_and_so_is_one_of_the_plain_reader(house: House) 
     who = ("--customer", "spiffy/main/customer:2")
     shown = house.run("verify", *who).output  # who was found is on the screen
     assert "customers: spiffy/main/customer:2; keyed hashes: 1" in shown
+    house.environment["HOOKLINE_CONTACTS_READER_URL"] = house.stack.reader_url
+    message = str(house.run("verify", *who).exception)
+    assert "hookline_reader cannot read customer_contacts" in message
+    assert "give HOOKLINE_CONTACTS_READER_URL the role hookline_contacts_reader" in message
     house.environment["HOOKLINE_CONTACTS_READER_URL"] = ""
     house.environment |= {"HOOKLINE_CONTACT_KEY": NEW, "HOOKLINE_CONTACT_KEY_BEFORE": KEY}
     who = ("--customer", "spiffy/main/customer:1")
