@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hookline.commands.confirm import confirm
 from hookline.commands.options import DataOption, JsonOption, SinceOption
 from hookline.console import output
 from hookline.console.errors import CommandError
@@ -99,11 +100,9 @@ def accept_loss(
     settings = find_stack(data).settings
     lost = asyncio.run(find_lost_range(settings, partition))
     if lost is not None and lost.until == until and not yes:
-        typer.confirm(
+        confirm(
             f"{lost.count} deliveries of {lost.topic}/{partition}, offsets {lost.first} to"
-            f" {until - 1}, were never processed and are gone. Resume without them?",
-            abort=True,
-            err=True,
+            f" {until - 1}, were never processed and are gone. Resume without them?"
         )
     decision = asyncio.run(accept(settings, partition, lost, until))
     if as_json:
@@ -145,11 +144,9 @@ def accept_horizon(
     trimmed = asyncio.run(find_trimmed(settings, partition))
     if trimmed and not yes:
         logs = ", ".join(f"{topic} starts at {start}" for topic, start in sorted(trimmed.items()))
-        typer.confirm(
+        confirm(
             f"Outcomes of partition {partition} are gone ({logs}). Repeats of those deliveries"
-            " will not be recognised. Resume?",
-            abort=True,
-            err=True,
+            " will not be recognised. Resume?"
         )
     decision = asyncio.run(accept(settings, partition, trimmed))
     if as_json:

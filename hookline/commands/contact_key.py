@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from hookline.commands.confirm import confirm
 from hookline.commands.options import DataOption
 from hookline.console import output
 from hookline.console.errors import CommandError
@@ -44,11 +45,9 @@ def accept_key(
             else "no key is in force yet: the first processor that starts records its own"
         )
     if not yes:
-        typer.confirm(
+        confirm(
             f"E-mail hashes change from key {found} to {ours}, and known customers become new"
-            " persons in the tables. Go on?",
-            abort=True,
-            err=True,
+            " persons in the tables. Go on?"
         )
     asyncio.run(accept(settings, found))
     output.out.print(f"the key {ours} is in force: start the processors with it")

@@ -2,17 +2,16 @@
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from hookline.commands import people_screens as screens
+from hookline.commands.confirm import confirm
 from hookline.commands.options import DataOption, JsonOption
 from hookline.console import output
 from hookline.console.errors import CommandError
 from hookline.stack_address import StackAddress, data_folder, find_stack
-
-if TYPE_CHECKING:
-    from hookline.people.erase import Plan
 
 group = typer.Typer(
     help="One person: forget, allow again, verify, export; another contact key.",
@@ -34,11 +33,6 @@ EmailOption = Annotated[
 ]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
-_REMAINS = (
-    "backups and files of `hookline tables export` and `people export`: delete or expire them",
-    "services that read topics: have them delete what they keep, hookline.erasures names whom",
-    "keyed hashes and customer keys in canonical topics, for ever: sinks read the pseudonym",
-)
 _NEXT = (
     (
         "restart all processors with both keys: the new one in HOOKLINE_CONTACT_KEY, the one"
@@ -79,15 +73,15 @@ def forget(
     with output.progress_bar(shown=not as_json) as progress:
         planned = asyncio.run(erase.plan(stack, who, because, progress))
     if planned.written and not yes:
-        _show(planned)
-        typer.confirm("Erase this person for good?", abort=True, err=True)
+        screens.show_plan(planned)
+        confirm("Erase this person for good?")
     with output.progress_bar(shown=not as_json) as progress:
         done = asyncio.run(erase.carry_out(stack, planned, progress))
-    receipt = {**done, "remains": list(_REMAINS)}
+    receipt = {**done, "remains": list(screens.REMAINS)}
     if as_json:
         output.print_json(receipt)
     else:
-        _show_receipt(receipt)
+        screens.show_receipt(receipt)
 
 
 @group.command()
@@ -153,9 +147,8 @@ def verify(
 
     given = looking.Given(name or (), phone or (), address or ())
     with output.progress_bar(shown=not as_json, eta=True) as progress:
-        found, kinds = asyncio.run(
-            looking.look_for(stack, Who(customer, email), given, logs, progress)
-        )
+        looked = asyncio.run(looking.look_for(stack, Who(customer, email), given, logs, progress))
+    found, kinds = looked.findings, looked.kinds
     if as_json:
         output.print_json(found)
     else:
@@ -164,6 +157,7 @@ def verify(
             rows = [each for each in found if each["is_personal"] is is_personal]
             rows = [{**each, "first": ", ".join(each["first"])} for each in rows]
             output.print_records(columns, rows, title, f"no {title} found")
+        output.print_line(screens.names_of(looked.person))
         output.print_line(f"looked for: {', '.join(kinds)}")
     if "e-mail address" not in kinds:
         output.print_message(
@@ -186,8 +180,8 @@ def export(
     """Write everything that is held of a person: person.json, and person.html to read.
 
     Rows of all tables, events, and deliveries as long as the log has them. What names the person
-    in data of others is listed by location, without content. Only you can read the files. Needs
-    HOOKLINE_CONTACTS_READER_URL too.
+    in data of others is listed by location, without content. Only you can read the files; an
+    earlier export is not overwritten. Needs HOOKLINE_CONTACTS_READER_URL too.
 
     Examples:
       hookline people export --customer run-free/lakeside/customer:1 --to anna
@@ -229,11 +223,9 @@ def rotate_key(
     stack = find_stack(data)
     planned = asyncio.run(rotate.plan(stack))
     if not yes:
-        typer.confirm(
+        confirm(
             f"{len(planned.entries)} addresses get the hash of the new key;"
-            f" {len(planned.written)} of them are not on the ledger yet. Go on?",
-            abort=True,
-            err=True,
+            f" {len(planned.written)} of them are not on the ledger yet. Go on?"
         )
     with output.progress_bar(shown=not as_json) as progress:
         done = asyncio.run(rotate.carry_out(stack, planned, progress))
@@ -266,36 +258,3 @@ def _logs(data: Path | None, stack: StackAddress) -> Path | None:
     folder = data_folder(data).resolve()
     is_local = Path(stack.settings.state_dir).resolve().parent == folder
     return folder / "logs" if is_local else None
-
-
-def _show(planned: "Plan") -> None:
-    """Show what was found, without the address."""
-    customers = ", ".join(sorted(planned.person.customers)) or "none by id"
-    output.print_message(f"customers: {customers}; keyed hashes: {len(planned.person.hashes)}")
-    rows = ", ".join(f"{table} {count}" for table, count in planned.rows.items())
-    output.print_message(
-        f"rows: {rows}" if rows else "no table knows this person: only the ledger is written"
-    )
-    output.print_message(f"open dead letters: {planned.letters}")
-    if not planned.reads_contacts:
-        output.print_message(
-            "customer_contacts is not read (HOOKLINE_CONTACTS_READER_URL is not set): dead letters"
-            " are found by ids, what you gave, and contacts in the log; the sinks delete the row"
-            " all the same"
-        )
-
-
-def _show_receipt(receipt: dict[str, Any]) -> None:
-    output.print_line("erased", style="bold")
-    rows = ", ".join(f"{table} {count}" for table, count in receipt["deleted"].items())
-    by = receipt["last_copy_in_the_log_gone_by"]
-    for title, text in (
-        ("rows deleted or changed", rows or "none"),
-        ("dead letters discarded", ", ".join(receipt["dead_letters_discarded"]) or "none"),
-        ("entries on the ledger", str(receipt["ledger_entries"])),
-        ("last copy in the log gone by", f"{by:%Y-%m-%d %H:%M} UTC"),
-    ):
-        output.print_line(f"  {title}: {text}")
-    output.print_line("what remains", style="bold")
-    for each in receipt["remains"]:
-        output.print_line(f"  {each}")

@@ -132,12 +132,22 @@ async def wait_applied(
             running = await sinks_running(settings)
         waited = loop.time() - since
         if waited > (patience if running else min(patience, _WITHOUT_SINKS)):
-            why = "none of them goes on" if running else "no sink runs: start one"
-            raise CommandError(
-                f"{done} of {len(wanted)} entries of the ledger are applied to the tables, and"
-                f" {why}; what was written holds: run the same command again, it goes on waiting"
-            )
+            raise CommandError(not_applied(done, len(wanted), running, waited))
         await asyncio.sleep(_POLL)
+
+
+def not_applied(done: int, total: int, running: int, waited: float) -> str:
+    """Return the sentence for entries that no sink applied for ``waited`` seconds."""
+    why = "no sink runs: start one"
+    if running:
+        sinks = "1 sink runs, and it has applied no entry"
+        if running > 1:
+            sinks = f"{running} sinks run, and none has applied an entry"
+        why = f"{sinks} for {waited:.0f} s: look at `hookline status`"
+    return (
+        f"{done} of {total} entries of the ledger are applied to the tables, and {why}; what was"
+        " written holds: run the same command again, it goes on waiting"
+    )
 
 
 def _is_same(wanted: Entry | None, entry: Entry) -> bool:
@@ -206,12 +216,31 @@ async def carry_out(stack: StackAddress, planned: Plan, progress: Progress) -> d
         entries = [*entries, *late]
         deleted = await wait_applied(settings, entries, progress)
     return {
+        **who_is_erased(entries, planned.written),
         "deleted": deleted,
         "dead_letters_discarded": letters.names,
         "ledger_entries": len(entries),
         "ledger_entries_written": len(planned.written) + len(entries) - len(planned.entries),
         "last_copy_in_the_log_gone_by": gone_by(now()),
     }
+
+
+def who_is_erased(entries: Sequence[Erasure], written: Sequence[Entry]) -> dict[str, Any]:
+    """Return since when a person is erased, and by which names. ``written``: what was new."""
+    spans = [each.spans[-1] for each in entries]
+    since = min(span.erased_at for span in spans)
+    subjects = [each.subject for each in entries]
+    return {
+        "erased_at": datetime.fromtimestamp(since // 1_000_000, UTC),
+        "was_erased_before": since < min((_erased_at(each) for each in written), default=since + 1),
+        "pseudonyms": sorted({span.pseudonym for span in spans}),
+        "customers": sorted(each for each in subjects if "/" in each),
+        "hashes": sorted(each for each in subjects if "/" not in each),
+    }
+
+
+def _erased_at(entry: Entry) -> int:
+    return entry.at if isinstance(entry, Rotation) else entry.spans[-1].erased_at
 
 
 async def _late(settings: Settings, entries: Sequence[Erasure]) -> list[Erasure]:

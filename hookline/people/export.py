@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from hookline.console.errors import CommandError
 from hookline.console.output import Progress, json_default
 from hookline.people.deliveries import holds
 from hookline.people.find import Found, Who
@@ -27,6 +28,7 @@ from schemas.topics import ALL, CANONICAL, DEAD_LETTERS, WEBHOOKS
 
 _RECEIVED = (WEBHOOKS, DEAD_LETTERS)
 _MADE = tuple(topic for topic in ALL if topic not in _RECEIVED)
+_JSON, _PAGE = "person.json", "person.html"
 _ANY_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 
 
@@ -77,14 +79,18 @@ class Export:
 
 
 async def write(stack: StackAddress, who: Who, folder: Path, progress: Progress) -> dict[str, Any]:
-    """Write ``person.json`` and ``person.html`` into a folder; return what was written."""
+    """Write ``person.json`` and ``person.html`` into a folder; return what was written.
+
+    Raises CommandError where the folder has one of them: it may be of another person.
+    """
+    check_folder(folder)
     async with Found(stack, contacts=True) as found:
         person = await found.look_up(who, progress)
         made = await gather(stack, person, Search(person), found.sessions, progress)
     document = made.as_dict(person)
     text = json.dumps(document, default=json_default, ensure_ascii=False, indent=2)
     create_folder(folder)
-    files = {"person.json": text, "person.html": page(document, datetime.now(UTC))}
+    files = {_JSON: text, _PAGE: page(document, datetime.now(UTC))}
     for name, content in files.items():
         write_private(folder / name, content)
     return {
@@ -93,6 +99,16 @@ async def write(stack: StackAddress, who: Who, folder: Path, progress: Progress)
         "records": sum(map(len, made.records.values())),
         "named_in_data_of_others": len(made.elsewhere),
     }
+
+
+def check_folder(folder: Path) -> None:
+    """Raise CommandError where a folder has an export."""
+    for name in (_JSON, _PAGE):
+        if (folder / name).exists():
+            raise CommandError(
+                f"{folder / name} exists, an earlier export: give another folder with --to, or"
+                " delete it"
+            )
 
 
 async def gather(

@@ -1,5 +1,7 @@
 """One person: what is known of them, found in the tables and on the ledger."""
 
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,6 +26,8 @@ _OF_CUSTOMERS = (
 )
 _GUEST, _CUSTOMER = "guest:", "customer:"
 _KEY_PARTS = 3
+_NO_ADDRESS = re.compile(r'^mailto:|[\s<>,;"]|@.*@', re.IGNORECASE | re.DOTALL)
+"""What is around an address, or between two of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +91,26 @@ def _no_key(text: str) -> str:
 
 def of_address(address: str, keys: Sequence[str]) -> Person:
     """Return the person of an address: its hash by each contact key. Raises CommandError."""
+    check_address(address)
     hashes = [email_hash(address, key.encode()) for key in keys]
-    if not all(hashes):
-        raise CommandError("--email is no e-mail address: write one with an @")
     return Person(
         hashes=frozenset(each for each in hashes if each), addresses=frozenset({address.strip()})
     )
+
+
+def check_address(text: str) -> None:
+    """Refuse what is more or less than one address. Raises CommandError, without the text.
+
+    Its hash would be nobody's, so the person would not be found.
+    """
+    address = unicodedata.normalize("NFKC", text.strip())  # as it is hashed
+    if "@" not in address:
+        raise CommandError("--email is no e-mail address: write one with an @")
+    if _NO_ADDRESS.search(address) or not address.isprintable():
+        raise CommandError(
+            "--email is not one e-mail address alone: write it as name@example.com, without a name,"
+            ' blanks, <, >, a comma, ;, " or mailto:'
+        )
 
 
 def ids_of_address(address: str, keys: Sequence[str]) -> list[str]:

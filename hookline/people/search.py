@@ -83,6 +83,20 @@ _OBJECT = r"[^{}\[\]]{0,1000}?"
 """The rest of an object of JSON, between two of its values."""
 
 
+_REFERENCE = "&(?:amp;){0,3}(?:quot|#34|#x22);"
+_QUOTE = rf'(?:\\{{0,8}}"|{_REFERENCE})'
+_KEY = re.compile(
+    r"([{,](?:\s|\\{1,8}[nrt])*)"  # begins an object or follows a value, on any line
+    rf'{_QUOTE}(?:[^"\\&]|\\[^"]|(?!{_REFERENCE})&){{0,200}}{_QUOTE}(?=\s*:)'
+)
+"""A key of an object of JSON, also of JSON within JSON or XML."""
+
+
+def _without_keys(text: str) -> str:
+    """Return a text whose keys of objects are ``_``: the word customer in one is nobody's name."""
+    return _KEY.sub(r'\1"_"', text)
+
+
 class Kind(StrEnum):
     """What of a person was found."""
 
@@ -92,11 +106,12 @@ class Kind(StrEnum):
     STREET = "postal address"
     HASH = "keyed hash"
     CUSTOMER = "customer key"
+    PSEUDONYM = "pseudonym of the erasure"
 
     @property
     def is_personal(self) -> bool:
         """Whether it shows who the person is; else it is a pseudonym."""
-        return self not in (Kind.HASH, Kind.CUSTOMER)
+        return self not in (Kind.HASH, Kind.CUSTOMER, Kind.PSEUDONYM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,20 +134,23 @@ class Search:
     def __init__(self, person: Person) -> None:
         self._personal = [
             *_each(person.addresses, _address),
-            *(each for name in person.names for each in _name(name)),
             *_each(person.phones, _phone),
+        ]
+        self._of_terms = [  # of plain words, which keys of objects are too
+            *(each for name in sorted(person.names) for each in _name(name)),
             *_each(person.streets, _street),
         ]
-        pseudonyms = person.hashes | person.pseudonyms
         self._pseudonyms = [
-            *(_exact(Kind.HASH, each, "0-9a-f") for each in sorted(pseudonyms)),
+            *(_exact(Kind.HASH, each, "0-9a-f") for each in sorted(person.hashes)),
+            *(_exact(Kind.PSEUDONYM, each, "0-9a-f") for each in sorted(person.pseudonyms)),
             *(_exact(Kind.CUSTOMER, each, r"\w/.-") for each in sorted(person.customers)),
         ]
 
     @property
     def kinds(self) -> list[Kind]:
         """The kinds that are looked for."""
-        return sorted({each.kind for each in (*self._personal, *self._pseudonyms)})
+        patterns = (*self._personal, *self._of_terms, *self._pseudonyms)
+        return sorted({each.kind for each in patterns})
 
     def in_texts(self, texts: Iterable[str | bytes | None]) -> set[Kind]:
         """Return what of the person is in any of these texts."""
@@ -152,16 +170,20 @@ class Search:
         folded = normal(text)
         found = {each.kind for each in self._pseudonyms if each.clue in text}
         found |= {each.kind for each in self._personal if each.clue in folded}
-        return found & {Kind.ADDRESS, Kind.HASH}
+        return found & {Kind.ADDRESS, Kind.HASH, Kind.PSEUDONYM}
 
     def in_text(self, text: str) -> set[Kind]:
         """Return what of the person is in a text, however it is written."""
         found: set[Kind] = set()
         for reading in readings(text):
             found |= {each.kind for each in self._pseudonyms if each.matches(reading)}
-            if self._personal:
-                folded = normal(reading)
-                found |= {each.kind for each in self._personal if each.matches(folded)}
+            if not self._personal and not self._of_terms:
+                continue
+            folded = normal(reading)
+            found |= {each.kind for each in self._personal if each.matches(folded)}
+            if any(each.clue in folded for each in self._of_terms):
+                values = _without_keys(folded)
+                found |= {each.kind for each in self._of_terms if each.matches(values)}
         return found
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from hookline.console.output import Progress
 from hookline.people import table_scan
 from hookline.people.find import Found, Who
-from hookline.people.person import Session, with_given
+from hookline.people.person import Person, Session, with_given
 from hookline.people.search import Kind, Search, text_of
 from hookline.people.topic_scan import Seen, read_topics
 from hookline.stack_address import StackAddress
@@ -97,17 +97,27 @@ class Given:
     streets: Sequence[str] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """Who was looked for, by which kinds, and what was found."""
+
+    person: Person
+    kinds: list[str]
+    findings: list[dict[str, Any]]
+
+
 async def look_for(
     stack: StackAddress, who: Who, given: Given, logs: Path | None, progress: Progress
-) -> tuple[list[dict[str, Any]], list[str]]:
-    """Look for a person everywhere: the findings, and the kinds that were looked for."""
+) -> Looked:
+    """Look for a person everywhere. Raises CommandError."""
     async with Found(stack, contacts=True) as found:
         person = with_given(
             await found.look_up(who, progress), given.names, given.phones, given.streets
         )
         search = Search(person)
         findings = await verify(stack, search, found.sessions, logs, progress)
-    return [each.as_dict() for each in findings], [str(kind) for kind in search.kinds]
+    kinds = [str(kind) for kind in search.kinds]
+    return Looked(person, kinds, [each.as_dict() for each in findings])
 
 
 async def verify(

@@ -7,7 +7,7 @@ from psycopg import sql
 
 from hookline.console.errors import CommandError
 from hookline.stack_address import CONTACTS_READER_URL, READER_URL
-from sinks.postgres.roles import CONTACTS_READER, READER
+from sinks.postgres.roles import CONTACTS, CONTACTS_READER, READER
 
 TIMEOUT_MS = 30_000
 
@@ -42,11 +42,14 @@ _TOO_MUCH = """
 """What the session's user may do beyond reading; null if nothing."""
 
 
+_READS_CONTACTS = "SELECT has_table_privilege(to_regclass(%s), 'SELECT')"
+
+
 def connect(url: str, schema: str, *, contacts: bool = False) -> psycopg.Connection[Any]:
     """Open a read-only session (autocommit) in ``schema``, for the user of a reader's URL.
 
     ``contacts``: the URL is that of the contacts' reader. Raises CommandError where there is no
-    URL, no answer, or a user that may do more than read.
+    URL, no answer, or a user that may do more than read, or cannot read contact data.
     """
     variable, role = (CONTACTS_READER_URL, CONTACTS_READER) if contacts else (READER_URL, READER)
     if not url:
@@ -68,6 +71,8 @@ def connect(url: str, schema: str, *, contacts: bool = False) -> psycopg.Connect
     try:
         _make_read_only(connection, schema)
         _refuse_writers(connection, schema, variable, role)
+        if contacts:
+            _refuse_plain_readers(connection)
     except BaseException:
         connection.close()
         raise
@@ -78,6 +83,15 @@ def _make_read_only(connection: psycopg.Connection[Any], schema: str) -> None:
     connection.execute("SET default_transaction_read_only = on")
     connection.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(schema)))
     connection.execute(sql.SQL("SET statement_timeout TO {}").format(sql.Literal(TIMEOUT_MS)))
+
+
+def _refuse_plain_readers(connection: psycopg.Connection[Any]) -> None:
+    found = connection.execute(_READS_CONTACTS, [CONTACTS]).fetchone()
+    if found is not None and found[0] is False:  # null while there is no such table
+        raise CommandError(
+            f"{connection.info.user} cannot read {CONTACTS}: give {CONTACTS_READER_URL} the role"
+            f" {CONTACTS_READER} (docs/operating.md, Roles)"
+        )
 
 
 def _refuse_writers(

@@ -265,6 +265,9 @@ def test_a_person_is_found_in_every_place_and_given_all_of_it_and_nothing_of_oth
     written = house.ask("export", "--email", "-", "--to", str(tmp_path / "out"), stdin=ANNA)
     assert {Path(each).stat().st_mode & 0o777 for each in written["files"]} == {0o600}
     text = (tmp_path / "out" / "person.json").read_text()
+    again = house.run("export", "--customer", "spiffy/main/customer:2", "--to", f"{tmp_path}/out")
+    assert "exists, an earlier export: give another folder with --to" in str(again.exception)
+    assert (tmp_path / "out" / "person.json").read_text() == text
     given = json.loads(text)
     assert set(given["person"]["customers"]) == ANNA_KEYS
     tables, topics = given["tables"], given["topics"]
@@ -336,10 +339,20 @@ def test_who_is_forgotten_leaves_money_and_pseudonyms_and_can_come_back(house: H
 
     found = house.ask("verify", "--email", ANNA, "--phone", PHONES[ANNA], status=1)
     assert {each.partition(".")[0] for each in personal(found)} == {"hookline"}  # the log's month
+    named = {each["location"] for each in found if each["what"] == "pseudonym of the erasure"}
+    hashed_at = {each["location"] for each in found if each["what"] == "keyed hash"}
+    assert {"orders.layers", "customers.layers"} <= named
+    assert not {"orders.layers", "customers.layers"} & hashed_at
     # Run again, it finds all on the ledger, by any of the person's names, and waits for nothing.
     again = house.ask("forget", "--email", ANNA)
     assert (again["ledger_entries"], again["ledger_entries_written"]) == (3, 0)
     assert again["deleted"] == receipt["deleted"]
+    # The receipt names who it was, and when: on the ledger, not now.
+    assert (receipt["was_erased_before"], again["was_erased_before"]) == (False, True)
+    assert again["erased_at"] == receipt["erased_at"].isoformat()
+    assert set(again["customers"]) == ANNA_KEYS
+    assert again["hashes"] == [hashed(ANNA)]
+    assert again["pseudonyms"] == receipt["pseudonyms"]
     assert house.ask("allow", "--customer", "run-free/lake/customer:7") == {"ledger_entries": 3}
     assert house.ask("allow", "--customer", "run-free/lake/customer:7") == {"ledger_entries": 0}
 
@@ -377,6 +390,8 @@ def test_nobody_is_erased_without_a_yes_and_without_a_sink_the_command_says_so(
     assert "Erase this person for good?" in asked.output
     assert "open dead letters: 2" in asked.output or "open dead letters: 3" in asked.output
     assert ANNA not in asked.output
+    alone = house.run("forget", "--email", ANNA, stdin="")
+    assert "so --yes is needed" in str(alone.exception)
     assert house.ask("allow", "--email", ANNA) == {"ledger_entries": 0}
     monkeypatch.setattr(erase, "_POLL", 0.05)
     entries = erase.erasing(
@@ -418,7 +433,14 @@ def test_the_key_is_rotated_and_again_after_a_kill(house: House) -> None:
         run_apart(rotate.plan(replace(stack, settings=wrong)))
 
 
-def test_a_missing_url_is_named(house: House) -> None:
+def test_a_missing_url_is_named_and_so_is_one_of_the_plain_reader(house: House) -> None:
+    who = ("--customer", "spiffy/main/customer:2")
+    shown = house.run("verify", *who).output  # who was found is on the screen
+    assert "customers: spiffy/main/customer:2; keyed hashes: 1" in shown
+    house.environment["HOOKLINE_CONTACTS_READER_URL"] = house.stack.reader_url
+    message = str(house.run("verify", *who).exception)
+    assert "hookline_reader cannot read customer_contacts" in message
+    assert "give HOOKLINE_CONTACTS_READER_URL the role hookline_contacts_reader" in message
     house.environment["HOOKLINE_CONTACTS_READER_URL"] = ""
     house.environment |= {"HOOKLINE_CONTACT_KEY": NEW, "HOOKLINE_CONTACT_KEY_BEFORE": KEY}
     who = ("--customer", "spiffy/main/customer:1")

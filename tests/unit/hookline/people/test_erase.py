@@ -2,15 +2,27 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from hookline.commands.people_screens import REMAINS, show_receipt
 from hookline.console.errors import CommandError
 from hookline.people import person as people
 from hookline.people import rotate
 from hookline.people.deliveries import names_id
-from hookline.people.erase import allowing, erasing, gone_by, new_ones
+from hookline.people.erase import (
+    allowing,
+    erasing,
+    gone_by,
+    new_ones,
+    not_applied,
+    who_is_erased,
+)
+from hookline.people.export import check_folder
 from hookline.people.page import page
 from hookline.people.person import Person
 from processors.sources.readers.contact import email_hash
@@ -47,6 +59,45 @@ def test_who_is_erased_already_is_not_erased_twice_and_new_subjects_join() -> No
     assert again[1].spans == (Span(first.spans[0].pseudonym, 9),)
     assert new_ones(again, on(first)) == [again[1]]
     assert new_ones(again, on(*again)) == []
+
+
+def test_the_receipt_names_the_person_and_the_first_erasure_of_those_that_are_open() -> None:
+    first = erasing(PERSON, on(), "", 5_000_000)
+    at = datetime.fromtimestamp(5, UTC)
+    made = who_is_erased(first, first)
+    assert made == {
+        "erased_at": at,
+        "was_erased_before": False,
+        "pseudonyms": [first[0].spans[0].pseudonym],
+        "customers": [ANNA],
+        "hashes": [HASH],
+    }
+    assert who_is_erased(first, []) == {**made, "was_erased_before": True}
+    more = erasing(replace(PERSON, hashes=frozenset({HASH, OLD})), on(*first), "", 9_000_000)
+    again = who_is_erased(more, new_ones(more, on(*first)))
+    assert again == {**made, "was_erased_before": True, "hashes": [HASH, OLD]}
+
+
+def test_the_receipt_shows_when_and_that_the_platform_sends_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    entries = erasing(PERSON, on(), "", 5_000_000)
+    receipt = {
+        **who_is_erased(entries, []),
+        "deleted": {},
+        "dead_letters_discarded": [],
+        "ledger_entries": 2,
+        "ledger_entries_written": 0,
+        "last_copy_in_the_log_gone_by": datetime(2026, 1, 1, tzinfo=UTC),
+        "remains": list(REMAINS),
+    }
+    show_receipt(receipt)
+    shown = capsys.readouterr().out
+    assert "already erased on 1970-01-01 00:00 UTC" in shown
+    for each in (entries[0].spans[0].pseudonym, ANNA, "keyed hashes: 1", "stop it at the platform"):
+        assert each in shown
+    show_receipt({**receipt, "was_erased_before": False})
+    assert "already" not in capsys.readouterr().out
 
 
 def test_who_was_allowed_again_gets_a_further_span() -> None:
@@ -108,6 +159,37 @@ def test_an_address_is_known_by_each_key_and_as_an_id() -> None:
     assert all(each.startswith("customer:hashed-") for each in ids)
     with pytest.raises(CommandError, match="no e-mail address"):
         people.of_address("anna", [KEY])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Anna Berg <anna@example.com>", "<anna@example.com>", "mailto:anna@example.com",
+        "MAILTO:anna@example.com", "anna@example.com,", "anna@example.com; ben@example.com",
+        "anna@ben@example.com", '"anna"@example.com', "an na@example.com", "\uff1canna@example.com",
+        "anna@example.com\nben", "anna\u200b@example.com", "anna@example.com\uff20example.com",
+    ],
+)  # fmt: skip
+def test_an_address_in_another_form_is_refused_and_not_repeated(text: str) -> None:
+    with pytest.raises(CommandError, match="not one e-mail address alone") as raised:
+        people.of_address(text, [KEY])
+    assert text not in str(raised.value)
+
+
+@given(
+    st.text(alphabet="abcAB019.+-_é", min_size=1),
+    st.sampled_from([*' \t\n<>,;"@', "\u00a0", "\u2003", "\uff1b"]),
+    st.text(alphabet="abcAB019.-é", min_size=1),
+    st.integers(0, 40),
+)
+def test_an_address_with_anything_that_no_plain_one_has_is_refused(
+    local: str, odd: str, domain: str, at: int
+) -> None:
+    address = f"{local}@{domain}"
+    people.check_address(f" {address}\n")
+    middle = 1 + at % (len(address) - 1)
+    with pytest.raises(CommandError, match="not one e-mail address alone"):
+        people.check_address(address[:middle] + odd + address[middle:])
 
 
 @pytest.mark.parametrize(
@@ -194,6 +276,27 @@ def test_the_page_escapes_what_it_shows_and_has_no_script() -> None:
     assert not {"\x1b", "\u202e"} & set(made)
     assert "default-src 'none'" in made
     assert "http" not in made.replace("http-equiv", "")
+
+
+@pytest.mark.parametrize(
+    ("running", "sentence"),
+    [
+        (0, "1 of 3 entries of the ledger are applied to the tables, and no sink runs: start one"),
+        (1, "1 sink runs, and it has applied no entry for 120 s: look at `hookline status`"),
+        (4, "4 sinks run, and none has applied an entry for 120 s: look at `hookline status`"),
+    ],
+)
+def test_who_waits_in_vain_learns_how_many_sinks_run(running: int, sentence: str) -> None:
+    assert sentence in not_applied(1, 3, running, 120.2)
+
+
+@pytest.mark.parametrize("name", ["person.json", "person.html"])
+def test_an_earlier_export_is_not_overwritten(tmp_path: Path, name: str) -> None:
+    check_folder(tmp_path)
+    check_folder(tmp_path / "new")
+    (tmp_path / name).write_text("of Anna")
+    with pytest.raises(CommandError, match="another folder with --to"):
+        check_folder(tmp_path)
 
 
 def test_an_entry_names_no_address() -> None:

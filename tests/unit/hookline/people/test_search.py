@@ -4,6 +4,7 @@ import html
 import json
 import unicodedata
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -132,6 +133,70 @@ def test_what_is_similar_is_not_found(text: str) -> None:
 )
 def test_a_person_is_found_in_fields_and_keys(text: str, kind: Kind) -> None:
     assert SEARCH.in_text(text) == {kind}
+
+
+def test_the_pseudonym_of_an_erasure_is_no_keyed_hash() -> None:
+    name = "erased-" + HASH
+    search = Search(replace(ANNA, hashes=frozenset({"f" * 32}), pseudonyms=frozenset({name})))
+    for text in (f'{{"email_hash":"{name}"}}', f"spiffy/main/guest:{name}"):
+        assert search.in_text(text) == {Kind.PSEUDONYM}
+    assert search.in_text(f"{name}0") == set()
+    assert search.in_texts([f"\0\0\0\0\7\udcff*{name}".encode("utf-8", "surrogateescape")]) == {
+        Kind.PSEUDONYM
+    }
+    assert not Kind.PSEUDONYM.is_personal
+
+
+SHORT = Search(
+    Person(names=frozenset({"Test Customer", "Customer"}), streets=frozenset({"Order 12"}))
+)
+KEYS = [
+    {"test": {"customer": 1}},
+    {"test": "customer1", "customer": "tests"},
+    {"is": "test", "customer": {"id": 1}},
+    {"customer": 1, "order": 12, "test": True, "a": [{"test": {"customer": None}}]},
+    [{"a": "test"}, {"customer": 2}],
+]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        json.dumps,
+        lambda keys: json.dumps(keys, separators=(",", ":")),
+        lambda keys: json.dumps(keys, indent=2),
+        lambda keys: json.dumps({"a": json.dumps(keys, indent=1)}),
+        lambda keys: json.dumps({"a": json.dumps({"b": json.dumps(keys)})}),
+        lambda keys: "q=" + quote(json.dumps(keys)),
+        lambda keys: html.escape(json.dumps(keys)),
+    ],
+)
+@pytest.mark.parametrize("keys", KEYS)
+def test_a_key_of_an_object_is_nobody_s_name(
+    keys: object, written: Callable[[object], str]
+) -> None:
+    assert SHORT.in_text(written(keys)) == set()
+
+
+@given(
+    st.recursive(
+        st.sampled_from(["a", 1, None]),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["test", "customer", "Test Customer", "order", 'te"st', "é"]),
+                inner,
+                max_size=4,
+            )
+        ),
+    ),
+    st.sampled_from(["Test Customer", "customer", "TEST, CUSTOMER", "Customer Test"]),
+)
+def test_a_name_is_found_in_values_and_only_there(keys: object, name: str) -> None:
+    assert SHORT.in_text(json.dumps({"data": keys})) == set()
+    for value in ({"customer": name}, [name], {"first_name": "Test", "last": "Customer"}):
+        for text in (json.dumps([keys, value]), json.dumps({"a": json.dumps([value, keys])})):
+            assert SHORT.in_text(text) == {Kind.NAME}
 
 
 def test_ids_that_differ_in_capitals_are_others() -> None:

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from processors.sources import ADAPTERS, notes
+from processors.sources.personal_ids import hashed_entity
 from processors.sources.readers.fields import names
 from schemas.codec import MAX_MONEY, Codec
 from schemas.envelopes import Reject, event_id
@@ -124,7 +125,7 @@ def check(platform: str, event: str, body: bytes | dict[str, Any]) -> Outcome:
         return made
     _, slots = made
     first = next(iter(slots.values()))
-    assert first.meta.entity == made_of.raw.entity
+    assert first.meta.entity == hashed_entity(made_of.raw.entity, made_of.contact_key)
     assert names_its_key(first)
     for slot, record in slots.items():
         assert record.meta.slot == slot
