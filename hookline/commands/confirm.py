@@ -2,6 +2,7 @@
 
 import typer
 
+from hookline.console import output
 from hookline.console.errors import CommandError
 
 
@@ -12,7 +13,7 @@ def confirm(question: str) -> None:
     except typer.Abort:
         if typer.get_text_stream("stdin").isatty():
             raise  # of the person in front of it
-        typer.echo(err=True)
+        output.err.print()  # ends the line of the question
         raise CommandError(
             "nothing was changed: there is no terminal to answer at, so --yes is needed"
         ) from None
