@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from aiokafka.errors import KafkaError
 
@@ -17,13 +17,12 @@ from runtime.health import Health, wait_until
 from runtime.kafka import operator_decisions
 from runtime.settings import Settings
 from schemas.decisions import ContactKey, Decision, key_in_force, keys_in_force
-from schemas.topics import OUTCOME_RETENTION
+from schemas.topics import OUTCOME_RETENTION, SEGMENT
 
 log = logs.get("hookline.contact_key")
 
 _CONSTANT = b"hookline contact key v1"
 _FINGERPRINT_BYTES = 8
-_SEGMENT = timedelta(days=1)
 
 
 class AnotherKeyError(RuntimeError):
@@ -82,7 +81,7 @@ def missing_before(settings: Settings, decisions: Iterable[Decision]) -> str | N
     changes = [each for each in decisions if isinstance(each, ContactKey)]
     if settings.contact_key_before or not changes or changes[-1].replaces is None:
         return None
-    until = datetime.fromtimestamp(changes[-1].at / 1e6, UTC) + OUTCOME_RETENTION + _SEGMENT
+    until = datetime.fromtimestamp(changes[-1].at / 1e6, UTC) + OUTCOME_RETENTION + SEGMENT
     if until < datetime.now(UTC):
         return None
     return (

@@ -153,7 +153,7 @@ class Ledger:
         return None
 
     def name_of(self, received_at: Micros, hashed: str | None, customer: str | None) -> str | None:
-        """Return what stands in place of a hash: a pseudonym, the newest hash, or itself.
+        """Return what replaces a hash: a pseudonym, the newest hash, or itself.
 
         A person erased under one hash is so under every other hash of the same address.
         """
@@ -163,7 +163,7 @@ class Ledger:
         return self.pseudonym(received_at, *reversed(hashes), customer) or hashes[0]
 
     def applied(self, event: Event) -> Event | None:
-        """Return an event as it stands now; None for contact data of an erased person.
+        """Return an event as it is to be read now; None for contact data of an erased person.
 
         An event that gives no hash of its customer gets none.
         """

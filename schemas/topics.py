@@ -12,6 +12,8 @@ MAX_BODY = MIB
 """Largest body that the ingress accepts, in bytes, also after decompression."""
 
 RAW_RETENTION = timedelta(days=24)
+SEGMENT = timedelta(days=1)
+"""Of topics with a retention: records go when the newest of their segment is too old."""
 OUTCOME_RETENTION = timedelta(days=28)
 """Raw retention + the dedupe window + a day: an outcome outlives its delivery.
 

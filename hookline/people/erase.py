@@ -17,7 +17,6 @@ from hookline.people.find import Found, Who
 from hookline.people.person import Person
 from hookline.people.search import Search, normal
 from hookline.people.table_scan import OwnRows, add_own_rows, of_sessions
-from hookline.people.topic_scan import SEGMENT
 from hookline.stack_address import StackAddress
 from hookline.tables.queries import connected
 from runtime import erasures as runtime_erasures
@@ -26,7 +25,7 @@ from runtime.kafka.topics_admin import admin_client
 from runtime.settings import Settings
 from schemas import erasures
 from schemas.erasures import PSEUDONYM, Entry, Erasure, Ledger, Rotation, Span
-from schemas.topics import ALL, Group
+from schemas.topics import ALL, SEGMENT, Group
 
 _POLL = 0.5
 _PATIENCE = 120.0

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -16,10 +16,8 @@ from runtime.settings import Settings
 from schemas import envelopes, keys
 from schemas.codec import Codec
 from schemas.events import CartSignal, Customer, CustomerContact, CustomerRef, Event
-from schemas.topics import MAX_BODY, Topic
+from schemas.topics import MAX_BODY, SEGMENT, Topic
 
-SEGMENT = timedelta(days=1)
-"""Kafka deletes whole segments: the last copy of a record goes up to this later."""
 _GZIP = b"\x1f\x8b"
 
 Text = str | bytes | None

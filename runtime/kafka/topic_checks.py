@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 from runtime.kafka.reasons import unseen
 from runtime.settings import Settings
-from schemas.topics import ALL, OUTCOMES, WEBHOOKS, Topic
+from schemas.topics import ALL, OUTCOMES, SEGMENT, WEBHOOKS, Topic
 
 MIN_IN_SYNC = 2
 """Replicas that acknowledge a record, where there are three."""
-_DAY_MS = 24 * 3600 * 1000
 WINDOW_MS = 72 * 3600 * 1000
 """The dedupe window, by which outcomes must outlive raw records, in milliseconds."""
 
@@ -38,7 +37,9 @@ def topic_configs(topic: Topic, settings: Settings) -> dict[str, str]:
     is too old.
     """
     retention = -1 if topic.retention is None else int(topic.retention.total_seconds() * 1000)
-    segment = {} if topic.retention is None else {"segment.ms": str(_DAY_MS)}
+    segment = (
+        {} if topic.retention is None else {"segment.ms": str(int(SEGMENT.total_seconds() * 1000))}
+    )
     return segment | {
         "compression.type": "producer",
         "min.insync.replicas": str(min(MIN_IN_SYNC, max(settings.replication_factor - 1, 1))),

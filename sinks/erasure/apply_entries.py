@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,6 +13,8 @@ from schemas.erasures import Entry, Ledger, Rotation
 from schemas.events import Micros
 from sinks.erasure.rename import Names, rename
 from sinks.merge.last_writer import Layers, load
+from sinks.postgres.session import Database
+from sinks.store.entity_locks import MoreKeysError
 from sinks.store.entity_rows import CONTACTS, contact_row
 
 Connection = AsyncConnection[Any]
@@ -28,7 +30,7 @@ _SAVE = """
 _LOW_BITS = 127
 """Of a byte of a length in Avro; the highest says that more follow."""
 _RECEIPT = "UPDATE erasures SET receipt = %b::jsonb WHERE record_key = ANY(%b)"
-# Hashes of the same addresses by other contact keys, and what stands on the ledger about them.
+# Hashes of the same addresses by other contact keys, and what the ledger has about them.
 _NAMED = """
     WITH RECURSIVE named (hash) AS (
         SELECT unnest(%b::text[])
@@ -64,6 +66,24 @@ _DELETE_REJECTS = """
         SELECT * FROM unnest(%b::text[], %b::integer[], %b::bigint[])
     )
 """
+
+
+async def apply_all(
+    database: Database,
+    given: Callable[[Connection], Awaitable[Iterable[Entry]]],
+    clock: Callable[[], Micros],
+) -> int:
+    """Apply what ``given`` reads, in a transaction of ``database``; return how many entries."""
+    extra: frozenset[str] = frozenset()
+    while True:
+
+        async def work(connection: Connection, keys: frozenset[str] = extra) -> int:
+            return await apply_entries(connection, await given(connection), keys, clock)
+
+        try:
+            return await database.run(work)
+        except MoreKeysError as error:
+            extra |= error.keys
 
 
 async def apply_entries(
@@ -165,7 +185,7 @@ async def _delete_rejects(connection: Connection, subjects: Sequence[str]) -> in
 def whole(subject: str) -> re.Pattern[bytes]:
     """Return a pattern of a subject that is no beginning of a longer key: 1 is not in 12.
 
-    In an Avro record its length stands before it, and any byte may follow.
+    In an Avro record its length precedes it, and any byte may follow.
     """
     text = subject.encode()
     length = 2 * len(text)

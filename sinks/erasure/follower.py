@@ -13,10 +13,9 @@ from runtime.health import Health, wait_until
 from runtime.settings import Settings
 from schemas.erasures import Entry
 from schemas.events import Micros
-from sinks.erasure.apply_entries import apply_entries
+from sinks.erasure.apply_entries import apply_all
 from sinks.postgres import applied_erasures
 from sinks.postgres.session import Database
-from sinks.store.entity_locks import MoreKeysError
 
 log = logs.get("hookline.sinks.erasures")
 
@@ -75,18 +74,9 @@ class ErasureFollower:
         self._unapplied += await self._ledger.read()
 
     async def _apply(self, entries: Sequence[Entry]) -> None:
-        extra: frozenset[str] = frozenset()
-        while True:
+        async def given(_: AsyncConnection[Any]) -> Sequence[Entry]:
+            return entries
 
-            async def work(connection: AsyncConnection[Any], keys: frozenset[str] = extra) -> int:
-                return await apply_entries(connection, entries, keys, self._clock)
-
-            try:
-                applied = await self._database.run(work)
-            except MoreKeysError as error:
-                extra |= error.keys
-            else:
-                if applied:
-                    log.info("erasures applied", entries=applied)
-                    self._number = await self._database.run(applied_erasures.last_number)
-                return
+        if applied := await apply_all(self._database, given, self._clock):
+            log.info("erasures applied", entries=applied)
+            self._number = await self._database.run(applied_erasures.last_number)

@@ -14,7 +14,7 @@ from psycopg import AsyncConnection, sql
 
 from schemas.erasures import PSEUDONYM, Ledger, is_pseudonym
 from schemas.events import Micros
-from schemas.keys import customer_key
+from schemas.keys import customer_key, entity_key
 from sinks.carts.links import link_keys
 from sinks.merge.last_writer import Flat, Layer, Layers, flatten, load
 from sinks.store import apply, customer_projection
@@ -36,8 +36,6 @@ _LINKS = """
     WHERE split_part(split_part(link_key, '/', 3), ':', 1) = 'email'
       AND split_part(split_part(link_key, '/', 3), ':', 2) = ANY(%b)
 """
-
-
 _SIGNALS = """
     UPDATE outbox SET record = jsonb_set(
         CASE WHEN record->>'customer_key' LIKE '%%/guest:' || old
@@ -55,7 +53,7 @@ _NOW = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What may be stored again: all that stands under ``hashes`` and of ``customers`` (keys).
+    """What may be stored again: all that has ``hashes`` or is of ``customers`` (keys).
 
     ``ledger``: all entries about them, by which their hashes are named.
     """
@@ -108,7 +106,7 @@ def received_at(layer: Layer) -> Micros:
 async def rename(
     connection: Connection, names: Names, extra: frozenset[str], clock: Callable[[], Micros]
 ) -> Counter[str]:
-    """Store again what stands under these hashes and customers; return the rows by table.
+    """Store again what has these hashes or customers; return the rows by table.
 
     No other transaction may store events meanwhile. Raises MoreKeysError: the caller rolls back
     and repeats it with these keys in ``extra``.
@@ -123,9 +121,10 @@ async def rename(
         }
         for key, layers in renamed.items():
             _lock(plan, table, key, (flatten(found[key]), flatten(layers)))
-            if table == "customers" and (guest := _guest(key, layers)) not in (None, key):
-                moved[key] = guest or ""
-                plan.contributions[table][guest or ""].extend(_contributions(layers))
+            guest = _guest(key, layers) if table == "customers" else None
+            if guest is not None and guest != key:
+                moved[key] = guest
+                plan.contributions[table][guest].extend(_contributions(layers))
             else:
                 plan.contributions[table][key].extend(())
         await _save(connection, entity.table.name, entity.table.key, renamed)
@@ -161,7 +160,7 @@ def _lock(plan: WritePlan, table: str, key: str, states: Iterable[Flat]) -> None
         if (owner := customer_key(source, shop, customer, hashed)) is not None:
             keys.add(customer_lock_key(owner))
         if (subscription := fields.get("subscription_id")) is not None:
-            keys.add(f"{source}/{shop}/subscription:{subscription}")
+            keys.add(entity_key(source, shop, "subscription", subscription))
         if table == "payments" and (order := payment_order(key, fields)) is not None:
             keys.add(order)
     for each in keys:

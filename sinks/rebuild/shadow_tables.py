@@ -15,7 +15,7 @@ from schemas.codec import Codec
 from schemas.erasures import Entry
 from schemas.events import Micros
 from schemas.topics import CONTACTS
-from sinks.erasure.apply_entries import apply_entries
+from sinks.erasure.apply_entries import apply_all
 from sinks.log import Log
 from sinks.postgres import applied_erasures
 from sinks.postgres.migrate import migrate
@@ -24,7 +24,6 @@ from sinks.rebuild import contacts, swap
 from sinks.rebuild.swap import SchemaNames
 from sinks.store import log_identity, stored_offsets
 from sinks.store.batch_writer import Writer
-from sinks.store.entity_locks import MoreKeysError
 from sinks.watermark import due_carts
 
 _BATCH = 2000
@@ -125,21 +124,13 @@ class ShadowTables:
         ``given``: read by the session that has locked the live tables. Another would queue behind
         a sink that waits there to apply an entry, and both behind that session.
         """
-        extra: frozenset[str] = frozenset()
-        while True:
 
-            async def work(connection: AsyncConnection[Any], keys: frozenset[str] = extra) -> int:
-                entries = given
-                if entries is None:
-                    entries = await applied_erasures.entries(connection, self._names.live)
-                return await apply_entries(connection, entries, keys, self._clock)
+        async def entries(connection: AsyncConnection[Any]) -> Sequence[Entry]:
+            if given is not None:
+                return given
+            return await applied_erasures.entries(connection, self._names.live)
 
-            try:
-                await self._main.run(work)
-            except MoreKeysError as error:
-                extra |= error.keys
-            else:
-                return
+        await apply_all(self._main, entries, self._clock)
 
     async def take_over_contacts(self) -> None:
         """Lay the log's contact data over that of the live tables, which are its record."""

@@ -69,7 +69,7 @@ def customer_lock_key(customer: str) -> str:
 
 
 def add_event(plan: WritePlan, event: Event, ledger: Ledger = NOBODY) -> None:
-    """Add what one event writes to a plan, without what the ledger says is erased."""
+    """Add what one event writes to a plan, without what the ledger erases."""
     known = ledger.applied(event) if ledger else event
     if isinstance(known, CustomerContact):
         _add_contact(plan, known)

@@ -5,21 +5,18 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 import pytest
-from psycopg import AsyncConnection
 
 from runtime import erasures
 from runtime.health import Health
 from runtime.settings import Settings
 from schemas.erasures import Entry, Erasure, Ledger, Rotation, Span
 from schemas.events import Contact, Customer, CustomerContact, CustomerRef, Event
-from sinks.erasure.apply_entries import apply_entries
+from sinks.erasure.apply_entries import apply_all
 from sinks.erasure.follower import ErasureFollower
 from sinks.rebuild.rebuild import Rebuild
 from sinks.rebuild.shadow_tables import ShadowTables
-from sinks.store.entity_locks import MoreKeysError
 from tests.canonical_log import Worker, append, story
 from tests.conftest import LiveStack
 from tests.histories.everything import WATERMARK, everything
@@ -61,18 +58,10 @@ def erasures_of(tables: Tables, hashed: str) -> list[Entry]:
 
 
 async def applied(tables: Tables, entries: Sequence[Entry]) -> None:
-    extra: frozenset[str] = frozenset()
-    while True:
+    async def given(_: object) -> Sequence[Entry]:
+        return entries
 
-        async def work(connection: AsyncConnection[Any], keys: frozenset[str] = extra) -> int:
-            return await apply_entries(connection, entries, keys, lambda: tables.now)
-
-        try:
-            await tables.database.run(work)
-        except MoreKeysError as error:
-            extra |= error.keys
-        else:
-            return
+    await apply_all(tables.database, given, lambda: tables.now)
 
 
 async def stored(
