@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from ingest.heartbeat import Pulse, beat
 from ingest.http.access_log import AccessLog
 from ingest.http.body import Receive
-from ingest.http.bounded_protocol import protocol_class
+from ingest.http.bounded_protocol import BoundedProtocol
 from ingest.http.limits import InFlight, Quotas
 from ingest.http.responses import Send
 from ingest.http.sockets import listening
@@ -78,13 +78,24 @@ def create_app(
     return App(ingress)
 
 
+def protocol_class(app: App, head_timeout: float) -> type[BoundedProtocol]:
+    """Return the protocol with what its connections share, as the class that uvicorn asks for."""
+    attributes = {
+        "head_timeout": head_timeout,
+        "fast_path": staticmethod(app.fast_path),
+        "reads": app.ingress.reads,
+        "addresses": app.ingress.addresses,
+    }
+    return type("BoundedProtocol", (BoundedProtocol,), attributes)
+
+
 def server_of(app: App, settings: Settings) -> pages.Server:
     """Return the server of the app, with the bounded protocol."""
     return pages.Server(
         app,
         settings.host,
         settings.port,
-        http=protocol_class(settings.body_timeout, app.fast_path),
+        http=protocol_class(app, settings.body_timeout),
         proxy_headers=False,
         timeout_keep_alive=math.ceil(settings.keep_alive),
         timeout_graceful_shutdown=int(settings.body_timeout + settings.produce_timeout) + 1,

@@ -10,21 +10,20 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from ingest import sources
 from ingest.heartbeat import Pulse
 from ingest.http import responses
 from ingest.http.access_log import AccessLog
 from ingest.http.addresses import Addresses
 from ingest.http.body import Body, BusyError, GoneError, Receive
 from ingest.http.deadlines import Deadlines, within
+from ingest.http.fair_reading import PROVED, Reads
 from ingest.http.limits import RECORD_OVERHEAD, InFlight, Quotas
 from ingest.http.request_head import Head, Scope, read_head
 from ingest.http.responses import Answer, RefusedError, Send
 from ingest.http.unproved import SHARE, Unproved
+from ingest.proofs import LARGE, Proofs, Proved
 from ingest.publisher import NotSentError, Publisher, Record
 from ingest.raw_record import build_record
-from ingest.secrets import SecretBook, SecretsError
-from ingest.signatures import SCHEMES, is_one_of, is_proved
 from runtime import metrics
 from runtime.bodies.gzip_body import BodyTooLargeError
 from runtime.settings import Settings
@@ -33,9 +32,6 @@ from schemas.shops import Shop
 from schemas.topics import WEBHOOKS
 
 Respond = Callable[[Answer], object]
-Proved = tuple[Shop, tuple[bytes, ...]]
-"""The shop that a proof belongs to, and its secrets."""
-
 MAX_DRAINS = 64
 """Refused senders whose bytes are read and dropped at a time, so that they see their answer."""
 
@@ -57,9 +53,7 @@ class Ingress:
         self._body_timeout = settings.body_timeout
         self._deadlines = Deadlines(settings.produce_timeout)
         self._topic = settings.topic(WEBHOOKS)
-        self._shops = shops
-        self._secrets = SecretBook()
-        self._secrets_version = shops.version
+        self._proofs = Proofs(shops)
         self._publisher = publisher
         self.pulse = pulse
         self.in_flight = in_flight
@@ -67,7 +61,8 @@ class Ingress:
         self.access_log = access_log
         # A single body always fits.
         self.unproved = Unproved(max(in_flight.limit // SHARE, settings.max_body))
-        self._addresses = Addresses(settings.trusted_networks)
+        self.addresses = Addresses(settings.trusted_networks)
+        self.reads = Reads()
         self._drains = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,11 +70,11 @@ class Ingress:
         body = Body(self.in_flight)
         try:
             head = read_head(scope, self._max_body)
-            proved = self._prove_by_head(head)
+            proved = self._proofs.by_head(head)
             if proved is None:
-                body.await_proof(self.unproved, self._addresses.of(scope))
-            received = await self._read_body(receive, body)
-            body.proof_is_next()
+                received, proved = await self._read_and_prove(head, receive, body, scope)
+            else:
+                received = await self._read_body(receive, body)
             future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
             def respond(answer: Answer) -> None:
@@ -88,9 +83,11 @@ class Ingress:
 
             held, body.held = body.held, 0  # _publish gives these bytes back
             self._publish(head, received, held, respond, proved)
+            scope[PROVED] = True
             answer = await future
         except RefusedError as refused:
             answer = refused.answer
+            self.reads.refused()
         except GoneError:
             return
         finally:
@@ -126,7 +123,9 @@ class Ingress:
 
         try:
             self._publish(head, received, held, answered)
+            scope[PROVED] = True
         except RefusedError as refused:
+            self.reads.refused()
             answered(refused.answer)
         return True
 
@@ -139,11 +138,30 @@ class Ingress:
             raise RefusedError(responses.TOO_LARGE) from None
         except BusyError:
             raise RefusedError(responses.BUSY) from None
+
+    async def _read_and_prove(
+        self, head: Head, receive: Receive, body: Body, scope: Scope
+    ) -> tuple[bytes, Proved | None]:
+        """Return the body, and what it proves if it is large: a small one is proved at once.
+
+        Raises RefusedError, GoneError.
+        """
+        address = self.addresses.of(scope)
+        body.await_proof(self.unproved, address)
+        try:
+            received = await self._read_body(receive, body)
+            if len(received) <= LARGE or PROVED in scope:
+                return received, None
+            return received, await self._proofs.check_large(
+                head, received, partial(self.reads.turn, address)
+            )
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if body.gave_way and task is not None and task.uncancel() == 0:
                 raise RefusedError(responses.BUSY) from None
             raise
+        finally:
+            body.proof_is_next()
 
     def _publish(
         self,
@@ -190,7 +208,7 @@ class Ingress:
         self, head: Head, received: bytes, proved: Proved | None
     ) -> tuple[Shop, bytes, Record]:
         """Return shop, delivery id and record, and take RECORD_OVERHEAD. Raises RefusedError."""
-        shop, secrets = proved or self._authenticate(head, received)
+        shop, secrets = proved or self._proofs.check(head, received)
         if head.source.events_in_url and head.event not in head.source.events_in_url:
             raise RefusedError(responses.UNKNOWN_EVENT)
         if shop.quota and (wait := self._quotas.take((shop.source, shop.id), shop.quota)):
@@ -199,59 +217,6 @@ class Ingress:
         if not self.in_flight.take(RECORD_OVERHEAD):
             raise RefusedError(responses.BUSY)
         return shop, delivery, record
-
-    def _prove_by_head(self, head: Head) -> Proved | None:
-        """Return what the head alone proves; None if the proof needs the body.
-
-        Only a token in the URL can be refused here, with RefusedError: which shop takes which
-        other proof is nobody's to find out, so those are refused with the body alike.
-        """
-        if head.token is not None:
-            return self._authenticate(head, b"")
-        shop = self._shops.get(head.source.name, head.shop)
-        if shop is None or shop.proof != "header":
-            return None
-        try:
-            secrets = self._current_secrets().of(shop)
-        except SecretsError:
-            return None
-        given = head.only(sources.proof_headers(head.source, shop))
-        return (shop, secrets) if given is not None and is_one_of(secrets, given) else None
-
-    def _current_secrets(self) -> SecretBook:
-        if self._secrets_version != self._shops.version:
-            self._secrets.clear()
-            self._secrets_version = self._shops.version
-        return self._secrets
-
-    def _authenticate(self, head: Head, received: bytes) -> Proved:
-        """Return the shop that the proof belongs to, and its secrets. Raises RefusedError.
-
-        An unknown shop does the same work and gets the same answer as a wrong proof. With a token
-        in the URL nothing else proves, so the body is not looked at.
-        """
-        book = self._current_secrets()
-        shop = self._shops.get(head.source.name, head.shop)
-        secrets: tuple[bytes, ...] = ()
-        unresolved = False
-        scheme = "token"
-        proof = head.token
-        if shop is not None:
-            scheme = shop.proof
-            try:
-                secrets = book.of(shop)
-            except SecretsError:
-                unresolved = True
-        if proof is not None:
-            received = b""
-        if scheme != "token" and shop is not None:
-            names = sources.proof_headers(head.source, shop)
-            proof = head.only(names) if head.token is None else None
-        if is_proved(SCHEMES[scheme], secrets, received, proof) and shop is not None:
-            return shop, secrets
-        if unresolved:  # our misconfiguration: 503 makes the sender try again later
-            raise RefusedError(responses.UNACKNOWLEDGED)
-        raise RefusedError(responses.UNPROVED)
 
     def _unacknowledged(self, outcome: str, reason: str) -> Answer:
         self.pulse.overdue(reason)

@@ -10,7 +10,7 @@ import binascii
 import hashlib
 import hmac
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -23,6 +23,8 @@ _BLOCK = 64
 _HEX_LENGTH = 64
 """Characters of a signature in hexadecimal; in base64 it has 44."""
 _INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
+SLICE = 128 * 1024
+"""Bytes of a large body that are hashed at a time: 0.1 ms."""
 _DECOY = os.urandom(32).hex().encode()
 
 
@@ -53,14 +55,22 @@ def forget() -> None:
     _keyed.cache_clear()
 
 
+def _base64(digest: bytes) -> bytes:
+    return binascii.b2a_base64(digest, newline=False)
+
+
+def _hex(digest: bytes) -> bytes:
+    return digest.hex().encode()
+
+
 def hmac_base64(secret: bytes, body: bytes) -> bytes:
     """Return HMAC-SHA256 of the body, in base64."""
-    return binascii.b2a_base64(hmac_sha256(secret, body), newline=False)
+    return _base64(hmac_sha256(secret, body))
 
 
 def hmac_hex(secret: bytes, body: bytes) -> bytes:
     """Return HMAC-SHA256 of the body, in lower-case hex."""
-    return hmac_sha256(secret, body).hex().encode()
+    return _hex(hmac_sha256(secret, body))
 
 
 def shared_secret(secret: bytes, _body: bytes) -> bytes:
@@ -74,6 +84,7 @@ SCHEMES: dict[str, Scheme] = {
     "header": shared_secret,
     "token": shared_secret,
 }
+_ENCODE: dict[Scheme, Callable[[bytes], bytes]] = {hmac_base64: _base64, hmac_hex: _hex}
 
 
 def is_one_of(secrets: Sequence[bytes], given: bytes) -> bool:
@@ -82,20 +93,53 @@ def is_one_of(secrets: Sequence[bytes], given: bytes) -> bool:
     return any(matches)
 
 
-def is_proved(scheme: Scheme, secrets: Sequence[bytes], body: bytes, proof: bytes | None) -> bool:
+async def hashed(
+    secrets: Sequence[bytes], body: bytes, turn: Callable[[], Awaitable[object]]
+) -> dict[bytes, bytes]:
+    """Return the HMAC of a large body for each secret that ``is_proved`` asks for.
+
+    Waits for ``turn`` before each slice, so that the event loop serves others between them.
+    """
+    digests = {}
+    for secret in _keys(secrets):
+        inner, outer = (state.copy() for state in _keyed(secret))
+        for start in range(0, len(body), SLICE):
+            await turn()
+            inner.update(memoryview(body)[start : start + SLICE])
+        outer.update(inner.digest())
+        digests[secret] = outer.digest()
+    return digests
+
+
+def _keys(secrets: Sequence[bytes]) -> Sequence[bytes]:
+    return (*secrets, _DECOY, _DECOY)[:ACTIVE_SECRETS]
+
+
+def is_proved(
+    scheme: Scheme,
+    secrets: Sequence[bytes],
+    body: bytes,
+    proof: bytes | None,
+    digests: Mapping[bytes, bytes] | None = None,
+) -> bool:
     """Whether ``proof`` is the proof of ``body`` with one of the secrets (at most two).
 
-    ``proof`` is None if the sender gave none, or more than one.
+    ``proof`` is None if the sender gave none, or more than one. ``digests``: of ``hashed``, where
+    it was called before; then the body is not hashed again.
     """
     given = b"" if proof is None else proof
     if scheme is hmac_base64 or scheme is hmac_hex:
         scheme = hmac_base64
         if len(given) == _HEX_LENGTH:
             scheme, given = hmac_hex, given.lower()
-    for secret in (*secrets, _DECOY, _DECOY)[:ACTIVE_SECRETS]:
-        if hmac.compare_digest(scheme(secret, body), given) and proof is not None:
+    for secret in _keys(secrets):
+        if digests is None or scheme is shared_secret:
+            made = scheme(secret, body)
+        else:
+            made = _ENCODE[scheme](digests[secret])
+        if hmac.compare_digest(made, given) and proof is not None:
             return True
-    if scheme is shared_secret:
+    if scheme is shared_secret and digests is None:
         for _ in range(ACTIVE_SECRETS):  # as slow as HMAC: time must not reveal the scheme
             hmac.compare_digest(hmac_base64(_DECOY, body), given)
     return False

@@ -13,7 +13,7 @@ A request that is complete when its head is parsed is offered to the application
 (``FastPath``), which saves the task, ``receive`` and ``send`` of ASGI; all others go by ASGI.
 
 Subclasses a private class of uvicorn: tests/unit/repository/test_private_parts.py names every
-part that is used here and in connection_timers.py.
+part that is used here, in connection_timers.py and in fair_reading.py.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from ingest.http.connection_timers import TimedProtocol
+from ingest.http.fair_reading import PROVED, FairProtocol
 from ingest.http.responses import Answer
 
 MAX_HEAD = 16 * 1024
@@ -48,8 +48,8 @@ class _ParseAbortedError(Exception):
     """Raised in a parser callback to stop the parser; ``_status`` holds the answer's status."""
 
 
-class BoundedProtocol(TimedProtocol):
-    """One connection. ``protocol_class`` sets ``head_timeout``, in seconds, and ``fast_path``."""
+class BoundedProtocol(FairProtocol):
+    """One connection. The application sets ``head_timeout``, in seconds, and ``fast_path``."""
 
     fast_path: FastPath
 
@@ -144,6 +144,8 @@ class BoundedProtocol(TimedProtocol):
         if self._deferred is not None:
             (cycle, app), self._deferred = self._deferred, None
             self._start(cycle, app)
+        if not self._is_proved and self.flow.has_turn:
+            self._take_turn()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio lets it return either
         """Stay open for the answers to requests that are complete: the sender only stopped sending.
@@ -172,6 +174,8 @@ class BoundedProtocol(TimedProtocol):
             self._start(cycle, app)
 
     def _start(self, cycle: Any, app: Any) -> None:
+        if self._is_proved:
+            cycle.scope[PROVED] = True
         is_complete = not (cycle.more_body or cycle.waiting_for_100_continue)
         if is_complete and not self.flow.write_paused:
             self.flow.resume_reading()
@@ -293,9 +297,3 @@ async def _fail(error: Exception, *_: Any) -> NoReturn:
 
 def _nothing() -> None:
     pass
-
-
-def protocol_class(head_timeout: float, fast_path: FastPath) -> type[BoundedProtocol]:
-    """Return the protocol with its deadline and fast path, as the class that uvicorn asks for."""
-    attributes = {"head_timeout": head_timeout, "fast_path": staticmethod(fast_path)}
-    return type("BoundedProtocol", (BoundedProtocol,), attributes)

@@ -19,7 +19,7 @@ from processors.index.horizon import (
 )
 from processors.index.moved_offsets import first_skipped
 from processors.index.outcome_headers import parse_outcome_headers
-from processors.index.outcome_reader import started_reader
+from processors.index.outcome_reader import require_read, started_reader
 from processors.index.partition_index import PartitionIndex
 from runtime import logs, metrics
 from runtime.health import Health
@@ -57,6 +57,7 @@ class IndexRecovery:
         self._retention_ms = {
             topic.name: retention_ms(configs[self._settings.topic(topic)]) for topic in OUTCOMES
         }
+        await self._retry(partial(require_read, self._reader, self._settings))
 
     async def stop(self) -> None:
         """Disconnect, if connected."""

@@ -291,9 +291,17 @@ RULES = (
         "token-before-body",
         "strangers with wrong tokens have their bodies read first",
         "ingest/ingress.py",
-        "            proved = self._prove_by_head(head)\n",
+        "            proved = self._proofs.by_head(head)\n",
         "            proved = None\n",
         ("tests/hostile/test_door.py",),
+    ),
+    Rule(
+        "strangers-by-turns",
+        "a good sender waits for all strangers that are readable at once",
+        "ingest/http/fair_reading.py",
+        "        if self._is_taken:\n",
+        "        if False:\n",
+        ("tests/unit/ingest/http/test_fair_reading.py",),
     ),
     Rule(
         "strangers-among-themselves",

@@ -179,7 +179,9 @@ def test_it_serves_until_sigterm(
 
 def test_idle_connections_outlive_the_pool_of_a_load_balancer_unless_a_setting_differs() -> None:
     def keep_alive(settings: Settings) -> float:
-        served = SimpleNamespace(fast_path=None)
+        served = SimpleNamespace(
+            fast_path=None, ingress=SimpleNamespace(reads=None, addresses=None)
+        )
         return app.server_of(served, settings).config.timeout_keep_alive  # type: ignore[arg-type]
 
     assert keep_alive(Settings()) == 75
