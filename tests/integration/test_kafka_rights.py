@@ -51,6 +51,7 @@ EVENTS = {
     "hookline.carts": "abandoned_cart",
     "hookline.orders": "created_checkoutorder",
     "hookline.customers": "created_user",
+    "hookline.contacts": "created_user",
     "hookline.subscriptions": "created_subscription",
     "hookline.payments": "created_checkouttransaction",
     "hookline.shipments": "created_shippingbox",
