@@ -1,0 +1,1 @@
+"""Payloads of the five platforms, rendered from the facts of the simulated shops."""

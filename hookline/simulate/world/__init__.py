@@ -1,0 +1,1 @@
+"""What happens in simulated shops, in no platform's format."""
