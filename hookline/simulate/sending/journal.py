@@ -55,7 +55,7 @@ class Journal:
                 self._order[number] = self._accepted
                 earliest = latest - 999
                 if delivery.unsure_since is not None:  # an earlier attempt may be the one
-                    earliest = min(earliest, int(delivery.unsure_since * 1000) * 1000)
+                    earliest = min(earliest, int(delivery.unsure_since * 1000 - 1) * 1000)
                 self._earliest[number], self._latest[number] = earliest, latest
         if self._lines is not None:
             self._write(delivery, "200", identifier.decode())

@@ -63,7 +63,7 @@ async def _serve() -> None:
 def running(cpu: int | None = None) -> Iterator[str]:
     """Run the server in a child process, on one CPU if given; gives its base URL."""
     command = [sys.executable, "-m", __name__, *([] if cpu is None else [str(cpu)])]
-    with Popen(command, stdin=PIPE, stdout=PIPE, text=True, start_new_session=True) as child:  # noqa: S603 - ourselves
+    with Popen(command, stdin=PIPE, stdout=PIPE, text=True, start_new_session=True) as child:
         if child.stdin is None or child.stdout is None:
             raise RuntimeError("no pipes to the null server")
         try:

@@ -95,7 +95,6 @@ class Sender:
 
     async def _give_all(self, schedule: Iterable[Delivery], began: float) -> None:
         connections, count, tally = self._connections, self._count, self.tally
-        given = 0
         for delivery in schedule:
             if self._is_paced:
                 ahead = began + delivery.due / 1e6 - time.monotonic()
@@ -114,8 +113,7 @@ class Sender:
             self._waiting += 1
             tally.planned += 1
             connections[delivery.entity % count].give(delivery)
-            given += 1
-            if self._is_paced and not given % _AT_ONCE:
+            if self._is_paced and not tally.planned % _AT_ONCE:
                 await asyncio.sleep(0)
 
     async def _sleep(self, seconds: float) -> None:
