@@ -18,18 +18,32 @@ _CARDS = (1000, 2500, 5000)
 _LEAST_TAX = 5
 _KINDS = ("Candle", "Mug", "Shirt", "Jacket", "Notebook", "Lamp", "Blanket", "Bottle", "Scarf", "Bag")
 _LOOKS = ("plain", "striped", "blue", "green", "large", "small", "soft", "warm", "light", "old")
-PRODUCTS = tuple(
-    (
-        327_475_578_523_353_000 + number,
-        1_234_000 + number,
-        f"{kind[:3].upper()}-{look[:2].upper()}-{number:03d}",
-        f"{kind} {look}",
-        Decimal(495 + 137 * number % 9500).scaleb(-2),
+Product = tuple[int, int, str, str, Money]
+"""(product, variant, SKU, title, price in carts)"""
+
+
+def _products(first: int) -> tuple[Product, ...]:
+    """Return products with ids from ``first``; the last one is the gift card."""
+    looks = ((kind, look) for kind in _KINDS for look in _LOOKS)
+    goods = (
+        (
+            first + number,
+            1_234_000 + number,
+            f"{kind[:3].upper()}-{look[:2].upper()}-{number:03d}",
+            f"{kind} {look}",
+            Decimal(495 + 137 * number % 9500).scaleb(-2),
+        )
+        for number, (kind, look) in enumerate(looks)
     )
-    for number, (kind, look) in enumerate((kind, look) for kind in _KINDS for look in _LOOKS)
-)
-"""(product, variant, SKU, title, price in carts); product ids are above 2^53."""
-GIFT_CARD = (327_475_578_523_354_000, 1_235_000, "GIFT", "Gift card")
+    return (*goods, (first + 999, 1_235_000, "GIFT", "Gift card", ZERO))
+
+
+_PRODUCTS, _SPIFFYS = _products(9000), _products(327_475_578_523_353_000)
+
+
+def products(source: str) -> tuple[Product, ...]:
+    """Return what shops of a platform sell; Spiffy's product ids are above 2^53."""
+    return _SPIFFYS if source == "spiffy" else _PRODUCTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +80,7 @@ class Baskets:
         chance: Random,
         behaviour: Behaviour,
         *,
+        source: str,
         is_inside: bool | None,
         has_tax: bool = True,
         has_shipping: bool = True,
@@ -74,6 +89,7 @@ class Baskets:
     ) -> None:
         self._chance, self._behaviour = chance, behaviour
         self._is_inside = is_inside
+        *self._products, self._card = products(source)
         self._has_tax, self._has_shipping = has_tax, has_shipping
         self._has_cards, self._has_units = has_cards, has_units
 
@@ -101,7 +117,7 @@ class Baskets:
         if self._has_cards and chance.random() < behaviour.gift_cards:
             cards = chance.choice(_CARDS)
             number = lines[-1].number + 1
-            lines = (*lines, _line(number, GIFT_CARD, money(cards), 1, is_gift_card=True))
+            lines = (*lines, _line(number, self._card, money(cards), 1, is_gift_card=True))
         total = goods - discount + (0 if is_inside else tax) + shipping + cards
         return Basket(lines, money(discount), money(tax), is_inside, money(shipping), money(total))
 
@@ -135,33 +151,29 @@ class Baskets:
             price = goods * chance.randrange(10, 60) // (100 * units)
             if not price:
                 break
-            lines.append(_line(number, _product(chance), money(price), units))
+            lines.append(_line(number, chance.choice(self._products), money(price), units))
             goods -= price * units
         units = 2 if self._has_units and goods % 2 == 0 and chance.random() < 0.3 else 1
-        lines.append(_line(first + len(lines), _product(chance), money(goods // units), units))
+        lines.append(_line(first + len(lines), chance.choice(self._products), money(goods // units), units))
         return tuple(lines)
 
 
-def _product(chance: Random) -> tuple[int, int, str, str]:
-    product, variant, sku, title, _ = chance.choice(PRODUCTS)
-    return product, variant, sku, title
-
-
-def cart_line(chance: Random, number: int, index: int) -> Line:
-    """Draw a line of a cart: the product at ``index`` at its price."""
-    product, variant, sku, title, price = PRODUCTS[index % len(PRODUCTS)]
-    return _line(number, (product, variant, sku, title), price, chance.choice((1, 1, 1, 2, 3)))
+def cart_line(chance: Random, source: str, number: int, index: int) -> Line:
+    """Draw a line of a cart: the product at ``index`` of the platform's, at its price."""
+    goods = products(source)[:-1]
+    product = goods[index % len(goods)]
+    return _line(number, product, product[4], chance.choice((1, 1, 1, 2, 3)))
 
 
 def numbered(line: Line, number: int) -> Line:
     """Return a cart's line as a line of its order, which has a number of its own."""
-    product = (line.product, line.variant, line.sku, line.title)
+    product = (line.product, line.variant, line.sku, line.title, line.price)
     return _line(number, product, line.price, line.quantity)
 
 
 def _line(
     number: int,
-    product: tuple[int, int, str, str],
+    product: Product,
     price: Money,
     quantity: int,
     *,

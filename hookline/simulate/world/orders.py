@@ -172,6 +172,7 @@ def _baskets(chance: Random, behaviour: Behaviour, shop: SimulatedShop) -> Baske
     return Baskets(
         chance,
         behaviour,
+        source=shop.source,
         is_inside=is_inside,
         has_tax=shop.source != "gooten",
         has_shipping=shop.source != "run-free",

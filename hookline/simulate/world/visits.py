@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hookline.simulate.world.baskets import PRODUCTS, Basket, cart_line, numbered
+from hookline.simulate.world.baskets import Basket, cart_line, numbered
 from hookline.simulate.world.customers import created
 from hookline.simulate.world.facts import SECOND, CartState, Change, Line, Micros
 from hookline.simulate.world.orders import Order, OrderLives
@@ -61,7 +61,7 @@ class Visit:
         )
         self._lines: tuple[Line, ...] = ()
         self._wanted: tuple[Line, ...] = ()
-        self._products = self._chance.randrange(len(PRODUCTS))
+        self._products = self._chance.randrange(100)
         self._opened: Micros | None = None
         self._cart = self._new_cart()
         if self._customer.number is not None:
@@ -179,7 +179,7 @@ class Visit:
 
     def _line(self) -> Line:
         self._products += 7
-        return cart_line(self._chance, len(self._lines) + 1, self._products)
+        return cart_line(self._chance, self._shop.source, len(self._lines) + 1, self._products)
 
     def _show(self, *, is_reported: bool = False) -> None:
         """Tell the cart as it is."""
