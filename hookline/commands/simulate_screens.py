@@ -76,7 +76,7 @@ def summary_lines(run: "Run") -> list[str]:
     """Return what was sent and what became of it, a sentence a line."""
     tally, figures = run.tally, run.as_dict()
     shops = f"{len(run.shops)} shops"
-    lines = [f"seed {figures['seed']}: {run.schedule.steps:,} facts of {shops}"]
+    lines = [f"seed {figures['seed']}: {run.schedule.reported:,} facts of {shops}"]
     if tally.planned:
         p50, p99 = (_milliseconds(tally.quantile(share)) for share in (0.5, 0.99))
         first = f"seed {figures['seed']}: {tally.planned:,} deliveries of {shops}"

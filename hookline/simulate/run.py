@@ -10,20 +10,22 @@ from typing import Any, BinaryIO
 
 import uvloop
 
-from hookline.simulate.payloads.render import render
+from hookline.simulate.payloads import render
+from hookline.simulate.payloads.payload import Payload
 from hookline.simulate.sending.bodies import BodyFiles
 from hookline.simulate.sending.faults import Faults
 from hookline.simulate.sending.joining import settings_of
 from hookline.simulate.sending.journal import Journal, Outcome
+from hookline.simulate.sending.padding import padded
 from hookline.simulate.sending.requests import Signer, hosts
 from hookline.simulate.sending.schedule import Render, Schedule
 from hookline.simulate.sending.sender import PATIENCE, Sender
 from hookline.simulate.sending.tally import Tally
 from hookline.simulate.truth.received import Received
-from hookline.simulate.world.facts import Micros, SimulatedShop, Step
-from hookline.simulate.world.knobs import Knobs
-from hookline.simulate.world.shop_list import shops as shops_of
-from hookline.simulate.world.world import steps as steps_of
+from hookline.simulate.world import Knobs
+from hookline.simulate.world import shops as shops_of
+from hookline.simulate.world import steps as steps_of
+from hookline.simulate.world.facts import Fact, Micros, SimulatedShop, Step
 
 _DRAW_EVERY = 0.5
 
@@ -48,8 +50,8 @@ class Plan:
 
     @property
     def render(self) -> Render:
-        """The bodies of facts."""
-        return partial(render, padding=self.body_size)
+        """Render facts; those that their platform does not report give None."""
+        return partial(_padded, self.body_size) if self.body_size else render
 
     def steps(self) -> Iterator[Step]:
         """Make the facts; each call makes the same."""
@@ -114,7 +116,7 @@ class Run:
             "seed": self.plan.knobs.seed,
             "shops": len(self.shops),
             "seconds": round(tally.seconds, 3),
-            "facts": self.schedule.steps,
+            "facts": self.schedule.reported,
             "withheld": self.withheld,
             "sent": tally.planned,
             "attempts": tally.attempts,
@@ -162,6 +164,11 @@ class Run:
         while self._draw is not None:
             self._draw(self)
             await asyncio.sleep(_DRAW_EVERY)
+
+
+def _padded(size: int, fact: Fact) -> Payload | None:
+    payload = render(fact)
+    return None if payload is None else padded(payload, size)
 
 
 def now_micros() -> Micros:

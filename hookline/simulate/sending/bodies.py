@@ -24,7 +24,7 @@ class BodyFiles:
     exports JSON too. Raises CommandError for a folder that holds anything.
     """
 
-    def __init__(self, folder: Path, render: Callable[[Fact], Payload]) -> None:
+    def __init__(self, folder: Path, render: Callable[[Fact], Payload | None]) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             is_empty = not any(folder.iterdir())
@@ -54,7 +54,7 @@ class BodyFiles:
         fact = step.fact
         shop = fact.shop
         if not payload.content_type.endswith("json"):
-            payload = self._render(replace(fact, shop=replace(shop, format="json")))
+            payload = self._render(replace(fact, shop=replace(shop, format="json"))) or payload
         file = self._open(f"{shop.source}-{shop.id}.jsonl")
         file.write(b" ".join(payload.body.splitlines()) + b"\n")
         self.lines += 1

@@ -11,7 +11,7 @@ from hookline.simulate.payloads.payload import Payload
 from hookline.simulate.sending.faults import Faults, can_be_lost, can_wait, has_own_time
 from hookline.simulate.world.facts import Fact, Micros, Step, entity_key
 
-Render = Callable[[Fact], Payload]
+Render = Callable[[Fact], Payload | None]
 MOST_REORDERED: Micros = 3_000_000
 """Held back at most so long, a delivery is overtaken; held back longer, it is late."""
 
@@ -69,7 +69,9 @@ class Schedule:
 
     A body that is a repeat only right behind its like is repeated there; the others any time
     later. Facts are held back only where their truth does not depend on it; all others of an
-    entity come in their order. ``withheld``: the numbers of the steps that are never sent.
+    entity come in their order. What ``render`` gives no payload for is no delivery.
+
+    ``reported``: facts with a payload so far. ``withheld``: numbers of those that are never sent.
     ``watch`` is called with each step and its payload, the withheld ones included.
     """
 
@@ -86,13 +88,11 @@ class Schedule:
         self._held: list[tuple[Micros, int, Delivery]] = []
         self._holds = 0
         self.withheld = array("I")
-        self.steps = 0
-        self.until: Micros = 0
+        self.reported = 0
 
     def __iter__(self) -> Iterator[Delivery]:
         held = self._held
         for number, step in enumerate(self._steps):
-            self.steps, self.until = number + 1, step.due
             while held and held[0][0] <= step.due:
                 yield heappop(held)[2]
             yield from self._of(number, step)
@@ -104,6 +104,9 @@ class Schedule:
         faults, draw = self._faults, self._chance.random
         fact, due = step.fact, step.due
         payload = self._render(fact)
+        if payload is None:
+            return
+        self.reported += 1
         # Every fault is drawn for every fact, so that one knob does not change what others hit.
         lost, late, reorder, answer, malformed, repeat, wait, gap = (
             draw(), draw(), draw(), draw(), draw(), draw(), draw(), draw(),

@@ -14,10 +14,11 @@ CONNECTIONS = 64
 PATIENCE = 180.0
 _MOST_WAITING = 20_000
 """Deliveries that are due and wait for a connection or an answer; beyond, the plan waits too."""
-_MOST_WAITING_UNPACED = 8
+_MOST_WAITING_UNPACED = 6
 """The same without pacing, for each connection: enough that none of them runs dry."""
 _LOOK_EVERY = 0.25
-_AT_ONCE = 64
+_AT_ONCE = 16
+"""Deliveries made before answers are looked at again."""
 _STOP_TIMEOUT = 5.0
 
 
@@ -90,7 +91,7 @@ class Sender:
     def ended(self) -> None:
         """Make room for another delivery."""
         self._waiting -= 1
-        if self._waiting < self._limit // 2 or not self._waiting:
+        if self._waiting <= self._limit - _AT_ONCE or not self._waiting:
             self._room.set()
 
     async def _give_all(self, schedule: Iterable[Delivery], began: float) -> None:
