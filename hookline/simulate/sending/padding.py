@@ -13,7 +13,7 @@ def padded(payload: Payload, size: int) -> Payload:
     if missing <= 0:
         return payload
     if body[-1:] == b"}":
-        body = body[:-1] + _FIELD + b"x" * (missing - len(_FIELD) - 2) + b'"}'
+        body = body[:-1] + _FIELD + b"x" * (missing - len(_FIELD) - 1) + b'"}'
     else:
         body += _COMMENT + b"x" * (missing - len(_COMMENT) - 4) + b" -->"
     return Payload(payload.event, body, payload.content_type, payload.query)
