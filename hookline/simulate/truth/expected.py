@@ -1,6 +1,7 @@
 """All rows that the tables and views must hold, from the facts that were accepted."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,9 +16,10 @@ from hookline.simulate.truth.customers.people import (
 from hookline.simulate.truth.customers.rows import CustomerFacts, customer_row, has_row
 from hookline.simulate.truth.names import CustomerKey
 from hookline.simulate.truth.orders.rows import KnownOrder, known_orders, order_row, refund_rows
-from hookline.simulate.truth.orders.state import lives as order_lives
+from hookline.simulate.truth.orders.state import order_lives
 from hookline.simulate.truth.received import Received
 from hookline.simulate.truth.spans import UndecidedError
+from hookline.simulate.truth.undecided import Undecided
 from hookline.simulate.truth.views.carts import daily_rates, merged_carts
 from hookline.simulate.truth.views.people import cohorts, people
 from hookline.simulate.truth.views.shops import ShopDays, coverage, refund_days
@@ -30,13 +32,10 @@ _SALES = ("COUNTED", "PENDING", "CANCELLED")
 
 @dataclass(slots=True)
 class Expected:
-    """Table -> key of a row -> column -> value; columns that are left out are not compared.
-
-    ``undecided``: what the bounds of times leave open; such rows are in no table.
-    """
+    """Table -> key of a row -> column -> value; columns that are left out are not compared."""
 
     tables: dict[str, dict[Key, Row]] = field(default_factory=dict)
-    undecided: list[str] = field(default_factory=list)
+    undecided: Undecided = field(default_factory=Undecided)
 
     @property
     def rows(self) -> int:
@@ -47,12 +46,12 @@ class Expected:
 def expected(received: Sequence[Received], as_of: Micros) -> Expected:
     """Return what the tables must hold once the watermark is at ``as_of``."""
     truth = Expected()
-    orders = known_orders(order_lives(received).values())
+    orders = known_orders(order_lives(received, truth.undecided))
     truth.tables["orders"] = {(order.key,): order_row(order) for order in orders}
     truth.tables["refunds"] = {k: row for order in orders for k, row in refund_rows(order).items()}
-    known = known_customers(received)
+    known = known_customers(received, truth.undecided)
     lives = _carts(truth, received, orders, known, as_of)
-    customers = _customers(truth, received, orders, known, lives, as_of)
+    customers = _customers(truth, received, orders, known, as_of)
     _views(truth, received, orders, lives, customers, as_of)
     return truth
 
@@ -65,12 +64,15 @@ def _carts(
     as_of: Micros,
 ) -> list[CartLife]:
     lives: list[CartLife] = []
+    rows: dict[Key, Row] = {}
     for group in groups(received, orders, as_of):
         try:
-            lives += group.fold()
+            found = group.fold()
+            rows |= {(life.key, life.number): cart_row(life, known) for life in found}
+            lives += found
         except UndecidedError as error:
-            truth.undecided.append(str(error))
-    rows: dict[Key, Row] = {(life.key, life.number): cart_row(life, known) for life in lives}
+            for key in group.cart_keys():
+                truth.undecided.note(group.shop, key, error)
     truth.tables["cart_generations"] = rows
     truth.tables["abandoned_carts"] = {
         key: row for key, row in rows.items() if row["abandon_count"]
@@ -78,12 +80,11 @@ def _carts(
     return lives
 
 
-def _customers(  # noqa: PLR0913 - all that is known
+def _customers(
     truth: Expected,
     received: Sequence[Received],
     orders: Sequence[KnownOrder],
     known: Mapping[CustomerKey, Known],
-    lives: Iterable[CartLife],
     as_of: Micros,
 ) -> list[tuple[CustomerFacts, Row]]:
     sales: dict[CustomerKey, list[KnownOrder]] = {}
@@ -95,11 +96,9 @@ def _customers(  # noqa: PLR0913 - all that is known
             subscribers[order.state.shop.key, order.state.subscription] = order.customer
         if order.money.standing in _SALES:
             sales.setdefault(order.customer, []).append(order)
-    subscriptions, receipts = active_subscriptions(received, subscribers), first_receipts(received)
-    left: dict[Any, int] = {}
-    for life in lives:
-        row = truth.tables["cart_generations"][life.key, life.number]
-        left[row["customer_key"]] = left.get(row["customer_key"], 0) + bool(row["abandon_count"])
+    receipts = first_receipts(received)
+    subscriptions = active_subscriptions(received, subscribers, truth.undecided)
+    left = Counter(row["customer_key"] for row in truth.tables["abandoned_carts"].values())
     found = []
     for key, own in known.items():
         facts = CustomerFacts(
@@ -107,7 +106,7 @@ def _customers(  # noqa: PLR0913 - all that is known
             known=own,
             orders=tuple(sales.get(key, ())),
             first_receipt=receipts[own.shop.key],
-            abandoned_carts=left.get(key, 0),
+            abandoned_carts=left[key],
             subscriptions=subscriptions.get(key, 0),
         )
         if not has_row(facts):
@@ -115,14 +114,14 @@ def _customers(  # noqa: PLR0913 - all that is known
         try:
             found.append((facts, customer_row(facts, as_of)))
         except UndecidedError as error:
-            truth.undecided.append(str(error))
+            truth.undecided.note(own.shop.key, key, error)
     truth.tables["customer_lifetime_value"] = {
         (facts.key, facts.known.shop.currency): row for facts, row in found
     }
     return found
 
 
-def _views(  # noqa: PLR0913 - all that is known
+def _views(  # all that is known
     truth: Expected,
     received: Sequence[Received],
     orders: Sequence[KnownOrder],
@@ -131,14 +130,23 @@ def _views(  # noqa: PLR0913 - all that is known
     as_of: Micros,
 ) -> None:
     histories = {facts.key: row["history_complete"] for facts, row in customers}
-    merged = merged_carts(lives, received)
     shops = {each.fact.shop.key: each.fact.shop for each in received}
-    tables: dict[str, Mapping[Any, Row]] = {
-        "people": people(customers),
-        "monthly_cohorts": cohorts(customers, as_of),
-        "shop_days": ShopDays(histories).rows(orders, lives, merged),
-        "refunds_by_day": refund_days(orders),
-        "daily_cart_rates": daily_rates(lives, merged),
-        "coverage": coverage(orders, lives, shops.values()),
+    merged: set[tuple[str, int]] = set()
+
+    def rates() -> Mapping[Any, Row]:
+        merged.update(merged_carts(lives, received))
+        return daily_rates(lives, merged)
+
+    views: dict[str, Callable[[], Mapping[Any, Row]]] = {
+        "people": lambda: people(customers),
+        "monthly_cohorts": lambda: cohorts(customers, as_of),
+        "daily_cart_rates": rates,
+        "shop_days": lambda: ShopDays(histories).rows(orders, lives, merged),
+        "refunds_by_day": lambda: refund_days(orders),
+        "coverage": lambda: coverage(orders, lives, shops.values()),
     }
-    truth.tables.update({name: dict(rows) for name, rows in tables.items()})
+    for name, make in views.items():
+        try:
+            truth.tables[name] = dict(make())
+        except UndecidedError as error:
+            truth.undecided.note_view(name, error)

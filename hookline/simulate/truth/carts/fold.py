@@ -52,6 +52,15 @@ class CartGroup:
             life.silence(None, self.as_of)
         return found
 
+    @property
+    def shop(self) -> str:
+        """Key of their shop."""
+        return self.states[0].fact.shop.key
+
+    def cart_keys(self) -> set[str]:
+        """Keys of the carts."""
+        return {cart_key(each.fact) for each in self.states if isinstance(each.fact, CartState)}
+
     def _cart_steps(self) -> Iterable[_Step]:
         carts: dict[str, list[Received]] = {}
         for each in self.states:
@@ -60,7 +69,8 @@ class CartGroup:
         for key, own in sorted(carts.items()):
             for place, each in enumerate(without_repeats(own)):
                 at, cart = Span(each.earliest, each.latest), each.fact
-                assert isinstance(cart, CartState)
+                if not isinstance(cart, CartState):
+                    continue
                 if not cart.is_reported:
                     yield _Step(at, False, key, place, partial(self._changed, key, cart, at))
                     continue
@@ -122,21 +132,20 @@ class CartGroup:
 
     def _ordered(self, order: KnownOrder) -> None:
         """Let an order close the cart with the latest activity among those that it names."""
-        best: CartLife | None = None
+        best: tuple[CartLife, str] | None = None
         for key in sorted(self.lives):
             life = self.lives[key][-1] if self.lives[key] else None
-            if life is None or link_method(life.cart, order) is None:
+            link = None if life is None else link_method(life.cart, order)
+            if life is None or link is None:
                 continue
             life.silence(order.placed_at, self.as_of)
             what = f"which cart {order.key} closes"
-            if life.accepts(order) and (best is None or earlier(best.last, life.last, what)):
-                best = life
+            if life.accepts(order) and (best is None or earlier(best[0].last, life.last, what)):
+                best = life, link
         if best is None:
             self.waiting.append(order)
-            return
-        link = link_method(best.cart, order)
-        assert link is not None
-        best.close(order, link)
+        else:
+            best[0].close(order, best[1])
 
 
 def _opened(cart: CartState, reported: Span) -> Span:

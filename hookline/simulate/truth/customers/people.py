@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from hookline.simulate.truth.names import CustomerKey, Person, customer_key, person
 from hookline.simulate.truth.received import Received
-from hookline.simulate.truth.spans import Span
+from hookline.simulate.truth.spans import Span, UndecidedError
+from hookline.simulate.truth.undecided import Undecided
 from hookline.simulate.truth.versions import in_order
 from hookline.simulate.world.facts import (
     Change,
@@ -31,7 +32,9 @@ class Known:
     states: list[Received] = field(default_factory=list)
 
 
-def known_customers(received: Iterable[Received]) -> Mapping[CustomerKey, Known]:
+def known_customers(
+    received: Iterable[Received], undecided: Undecided
+) -> Mapping[CustomerKey, Known]:
     """Gather what all deliveries show of customers, newest state by field."""
     found: dict[CustomerKey, Known] = {}
     for each in received:
@@ -40,9 +43,12 @@ def known_customers(received: Iterable[Received]) -> Mapping[CustomerKey, Known]
         known = found.setdefault(key, Known(fact.shop, person(fact.customer)))
         if isinstance(fact, CustomerState):
             known.states.append(each)
-    for known in found.values():
-        for each in in_order(known.states):
-            _apply(known, each)
+    for key, known in found.items():
+        try:
+            for each in in_order(known.states):
+                _apply(known, each)
+        except UndecidedError as error:
+            undecided.note(known.shop.key, key, error)
     return found
 
 
@@ -73,7 +79,9 @@ def first_receipts(received: Iterable[Received]) -> Mapping[str, Span]:
 
 
 def active_subscriptions(
-    received: Iterable[Received], customers: Mapping[tuple[str, int], CustomerKey]
+    received: Iterable[Received],
+    customers: Mapping[tuple[str, int], CustomerKey],
+    undecided: Undecided,
 ) -> Mapping[CustomerKey, int]:
     """Count the active ones of each customer; only an order that names one shows whose it is.
 
@@ -85,7 +93,11 @@ def active_subscriptions(
             states.setdefault((each.fact.shop.key, each.fact.number), []).append(each)
     counts: dict[CustomerKey, int] = {}
     for key, own in states.items():
-        newest = in_order(own)[-1].fact
+        try:
+            newest = in_order(own)[-1].fact
+        except UndecidedError as error:
+            undecided.note(key[0], customers.get(key), error)
+            continue
         active = isinstance(newest, SubscriptionState) and newest.status == "active"
         if active and newest.change is not Change.DELETED and key in customers:
             counts[customers[key]] = counts.get(customers[key], 0) + 1

@@ -1,11 +1,13 @@
 """The life of one order, as far as its accepted deliveries show it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from hookline.simulate.truth.names import order_key
 from hookline.simulate.truth.platforms import gives
 from hookline.simulate.truth.received import Received
-from hookline.simulate.truth.spans import Span
+from hookline.simulate.truth.spans import Span, UndecidedError
+from hookline.simulate.truth.undecided import Undecided
 from hookline.simulate.truth.versions import in_order
 from hookline.simulate.world.facts import Change, OrderState, Refund, Repayment
 
@@ -57,8 +59,8 @@ class OrderLife:
         return by_number
 
 
-def lives(received: Iterable[Received]) -> Mapping[tuple[str, int], OrderLife]:
-    """Gather the facts of orders by (shop, number). Raises UndecidedError."""
+def order_lives(received: Iterable[Received], undecided: Undecided) -> list[OrderLife]:
+    """Gather the facts of orders, each with its transactions."""
     orders: dict[tuple[str, int], list[Received]] = {}
     paid_back: dict[tuple[str, int], dict[int, list[Received]]] = {}
     for each in received:
@@ -70,7 +72,11 @@ def lives(received: Iterable[Received]) -> Mapping[tuple[str, int], OrderLife]:
                 by_number.setdefault(each.fact.number, []).append(each)
             case _:
                 pass
-    return {
-        key: OrderLife(in_order(states), [in_order(own) for own in paid_back.get(key, {}).values()])
-        for key, states in orders.items()
-    }
+    found = []
+    for (shop, number), states in orders.items():
+        try:
+            own = [in_order(each) for each in paid_back.get((shop, number), {}).values()]
+            found.append(OrderLife(in_order(states), own))
+        except UndecidedError as error:
+            undecided.note(shop, order_key(states[0].fact.shop, number), error)
+    return found
