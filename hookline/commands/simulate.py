@@ -2,8 +2,8 @@
 
 import os
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
@@ -203,7 +203,8 @@ def _run(
         bodies = None if write is None else stacked.enter_context(BodyFiles(write, plan.render))
         lines = None if journal is None else stacked.enter_context(_opened(journal))
         if is_null:
-            urls = [stacked.enter_context(null_server.running(_other_cpu()))]
+            other = stacked.enter_context(_on_one_cpu())
+            urls = [stacked.enter_context(null_server.running(other))]
         elif stack is not None:
             urls = urls or [stack.ingress_url]
             _join(plan, stack, urls)
@@ -244,13 +245,16 @@ def _join(plan: "Plan", stack: StackAddress, urls: Sequence[str]) -> None:
         )
 
 
-def _other_cpu() -> int | None:
-    """Move to one CPU and return another one for the null server; None where there is one only."""
-    own, *others = sorted(os.sched_getaffinity(0))
-    if not others:
-        return None
+@contextmanager
+def _on_one_cpu() -> Iterator[int | None]:
+    """Keep to one CPU; gives another one for the null server, None where there is one only."""
+    before = os.sched_getaffinity(0)
+    own, *others = sorted(before)
     os.sched_setaffinity(0, {own})
-    return others[-1]
+    try:
+        yield others[-1] if others else None
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def _verify(run: "Run", stack: StackAddress, *, as_json: bool) -> None:

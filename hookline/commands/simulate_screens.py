@@ -86,6 +86,7 @@ def summary_lines(run: "Run") -> list[str]:
             f"{first} in {tally.seconds:.0f} s, {figures['a_second']:,.0f} a second",
             f"{counts}, {tally.malformed:,} broken copies; {tally.retried:,} retries",
             f"{answers}; at most {tally.most_lag:.1f} s behind",
+            f"a delivery took {figures['cpu_us']} µs of this process's CPU, all included",
         ]
     if run.withheld:
         lines.append(f"withheld {run.withheld:,} facts: no platform will ever send them")

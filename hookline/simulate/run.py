@@ -127,6 +127,7 @@ class Run:
             "retried": tally.retried,
             "unsettled": self.unsettled,
             "a_second": round(tally.delivered / max(tally.seconds, 1e-9), 1),
+            "cpu_us": round(tally.cpu_seconds / max(tally.delivered, 1) * 1e6, 1),
             "p50_ms": None if p50 is None else round(p50 * 1000, 1),
             "p99_ms": None if p99 is None else round(p99 * 1000, 1),
             "most_lag": round(tally.most_lag, 3),
@@ -147,11 +148,13 @@ class Run:
         drawing = asyncio.create_task(self._redraw())
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGINT, self._interrupt, loop)
+        cpu = time.process_time()
         try:
             return await self._sender.run(self.schedule, self.plan.knobs.start / 1e6)
         finally:
             loop.remove_signal_handler(signal.SIGINT)
             drawing.cancel()
+            self.tally.cpu_seconds = time.process_time() - cpu
 
     def _interrupt(self, loop: asyncio.AbstractEventLoop) -> None:
         """Stop the sender; a second Ctrl-C ends the program as usual."""

@@ -18,6 +18,7 @@ class Tally:
     ``planned``: deliveries taken from the schedule; ``attempts``: requests sent, of which
     ``retried`` were not the first. ``answers``: attempts by status or by what came instead.
     ``refusals``: the first few, with what was refused. ``lag``: seconds behind the plan.
+    ``cpu_seconds``: of this process, once it has ended.
     """
 
     planned: int = 0
@@ -33,6 +34,7 @@ class Tally:
     body_bytes: int = 0
     began: float = field(default_factory=time.monotonic)
     ended: float | None = None
+    cpu_seconds: float = 0.0
     last_accepted: float = field(default_factory=time.monotonic)
     answers: Counter[str] = field(default_factory=Counter)
     refusals: list[str] = field(default_factory=list)

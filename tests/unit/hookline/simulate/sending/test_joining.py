@@ -63,8 +63,8 @@ async def test_waiting_for_an_ingress_ends_once_it_knows_all_shops_and_stores_no
     waiting = asyncio.create_task(
         asyncio.to_thread(joining.wait_until_known, [url], shops, reports.append)
     )
-    while not reports and not waiting.done():
-        await asyncio.sleep(0.01)  # noqa: ASYNC110 - it is told in another thread
+    while not reports and not waiting.done():  # noqa: ASYNC110 - it is told in another thread
+        await asyncio.sleep(0.01)
     joining.add(file, SHOPS, 1)
     served.shops.refresh()
     await waiting
