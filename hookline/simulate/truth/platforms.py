@@ -78,6 +78,7 @@ FORMATS = {
     ("shoprocket", "older"): Gives(dated=_ALL, test_orders=True, refunds="status"),
     ("shoprocket", "envelope"): Gives(
         dated=_ALL,
+        whole_deletions=False,
         test_orders=True,
         refunds="running",
         carts="reported",
@@ -94,7 +95,12 @@ FORMATS = {
         subscriptions=True,
     ),
     ("gooten", "json"): Gives(
-        dated=_NONE, status=False, tax=False, cancellations=False, customer="email"
+        dated=_NONE,
+        status=False,
+        tax=False,
+        cancellations=False,
+        test_orders=True,
+        customer="email",
     ),
 }
 """(platform, format) -> what it gives."""
