@@ -45,6 +45,11 @@ class Gives:
         return self.carts is not None and self.cart_link != "token"
 
     @property
+    def counts_carts(self) -> bool:
+        """Whether the platform can give how many carts a customer left, in one of its formats."""
+        return self.cart_customers or self.refunds == "status"
+
+    @property
     def tells_refunds(self) -> bool:
         """Whether refunds reach the tables at all."""
         return self.refunds is not None

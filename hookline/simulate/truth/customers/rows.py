@@ -76,7 +76,7 @@ def customer_row(facts: CustomerFacts, as_of: Micros) -> Mapping[str, Any]:
         ),
         "renewal_revenue": total_given(order.money.net for order in counted if order.is_renewal),
         "active_subscriptions": facts.subscriptions if has_subscriptions else None,
-        "abandoned_carts_count": facts.abandoned_carts if facts.gives.cart_customers else None,
+        "abandoned_carts_count": facts.abandoned_carts if facts.gives.counts_carts else None,
         "refunds_observable": all(order.money.observable for order in counted)
         if counted
         else facts.gives.tells_refunds,
