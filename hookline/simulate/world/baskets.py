@@ -165,9 +165,8 @@ class Baskets:
                 break
             lines.append(_line(number, chance.choice(self._products), money(price), units))
             goods -= price * units
-        units = (
-            2 if self._has_units and goods % 2 == 0 and chance.random() < _TWO_OF_THE_LAST else 1
-        )
+        is_even = self._has_units and goods % 2 == 0
+        units = 2 if is_even and chance.random() < _TWO_OF_THE_LAST else 1
         lines.append(
             _line(first + len(lines), chance.choice(self._products), money(goods // units), units)
         )

@@ -16,7 +16,7 @@ _MARKETS = (
 )
 _FORMATS = {"spiffy": ("json", "xml"), "shoprocket": ("envelope", "older")}
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-_SHORTEST, _LONGEST = 10, 60
+_SHORTEST, _LONGEST = 12, 60
 _INSIDE = (None, True, False)
 
 
@@ -40,7 +40,7 @@ def _shop(knobs: Knobs, chance: random.Random, source: str, number: int) -> Simu
         currency=currency,
         timezone=zone,
         abandon_after=silence,
-        expire_after=4 * silence,
+        expire_after=3 * silence,
         checkout_grace=silence,
         taxes_included=_setting(source, number),
         counts_as_sale=source != "gooten" or number % 2 == 0,

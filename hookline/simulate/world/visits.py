@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hookline.simulate.world.agenda import World
 
 _ANOTHER_CART, _LESS, _MORE = 0.5, 0.1, 0.1
+_SOON = 2.0
 _MINUTE: Micros = 60 * SECOND
 _Scripts = tuple[tuple[str, int], ...]
 _WATCHED: _Scripts = (
@@ -120,13 +121,14 @@ class Visit:
         self._show()
 
     def _empty(self) -> None:
-        self._short()
+        """Empty the cart so soon that what follows shortly is near its last products too."""
+        self._wait(0.5, _SOON)
         self._lines = ()
         self._show()
 
     def _refill(self) -> None:
         """Fill the emptied cart within the grace."""
-        self._short()
+        self._wait(0.5, self._shop.abandon_after - self._margin - _SOON)
         self._fill()
 
     def _renew(self) -> None:
@@ -161,7 +163,8 @@ class Visit:
     def _buy(self) -> None:
         """Order in a moment, but late enough that a repeated delivery of the cart is earlier."""
         if self._opened is not None:
-            self._wait_for_order(self._margin, self._shop.abandon_after - MARGIN)
+            most = self._shop.abandon_after - MARGIN - (0 if self._lines else _SOON)
+            self._wait_for_order(self._margin, most)
         self._order()
 
     def _recover(self) -> None:
