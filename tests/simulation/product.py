@@ -111,9 +111,9 @@ def rows(happened: Sequence[Event], watermark: int) -> Mapping[str, list[Mapping
     for batch in by_topic(happened, 100_000):
         known.put(batch)
     tables = known.tables(watermark)
-    for row in tables["customer_lifetime_value"]:
-        month = row["cohort_month"]
-        row["cohort_month"] = None if month is None else date.fromisoformat(month)
+    for customer in tables["customer_lifetime_value"]:
+        month = customer["cohort_month"]
+        customer["cohort_month"] = None if month is None else date.fromisoformat(month)
     return {name: list(found) for name, found in tables.items()}
 
 
