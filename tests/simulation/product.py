@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from itertools import count
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from hookline.simulate.payloads import render
@@ -95,14 +95,10 @@ def events(facts: Sequence[Received]) -> list[Event]:
     for verdict, each in zip(verdicts, facts, strict=True):
         assert verdict.kind != "dead-letter", (verdict.reason, each.fact)
         if verdict.kind == "canonical":
-            made += [decoded(codec, outcome.value) for outcome in verdict.outcomes]
+            made += [
+                cast("Event", codec.decode(outcome.value or b"")) for outcome in verdict.outcomes
+            ]
     return made
-
-
-def decoded(codec: Codec, value: bytes | None) -> Event:
-    """Return an event of the log."""
-    event: Event = codec.decode(value or b"")
-    return event
 
 
 def rows(happened: Sequence[Event], watermark: int) -> Mapping[str, list[Mapping[str, Any]]]:
