@@ -23,6 +23,7 @@ from hookline.commands import (
     rebuild,
     send,
     shops,
+    simulate,
     stack,
     stages,
     tables,
@@ -72,7 +73,8 @@ def root(
 
 # In the order of --help.
 for command in (
-    *(demo.demo, stack.up, stack.down, stack.status, stack.doctor, send.send, what_if.what_if),
+    *(demo.demo, stack.up, stack.down, stack.status, stack.doctor, send.send),
+    *(simulate.simulate, what_if.what_if),
     *(predict.predict, audit.audit, capacity.capacity, audit.accept_loss),
     audit.accept_horizon,
     *(contact_key.accept_key, rebuild.rebuild, acls.acls),

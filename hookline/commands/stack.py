@@ -38,7 +38,7 @@ def up(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Number of processors.")] = 1,
     shops: Annotated[
         Path | None,
-        typer.Option(help="Shops file. [default: ./shops.toml, else the example shops]"),
+        typer.Option(help="Shops file. [default: ./shops.toml, else a copy of the example]"),
     ] = None,
     brokers: Annotated[
         int | None,

@@ -92,7 +92,7 @@ class Demo:
         hookline = command_path()
         output.print_line(
             f"try next: `{hookline} demo` (keeps running), or `{hookline} up` and then"
-            f" `{hookline} send run-free cart-change`, `{hookline} tables --watch`"
+            f" `{hookline} simulate --for 1m`, `{hookline} tables --watch`"
         )
         return passed
 
@@ -242,6 +242,10 @@ Try next, with a stack that keeps its data:
   {hookline} up                # another folder, other ports
   {hookline} shops add         # a shop of yours
   {hookline} --help
+
+Or fill this one, with shops of all platforms:
+
+  {hookline} simulate --for 1m
 """
         )
         try:

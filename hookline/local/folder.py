@@ -35,6 +35,7 @@ _SERVERS = ("BROKERS", "SECURITY_PROTOCOL", "SASL_", "SSL_", "REGISTRY_", "DATAB
 
 _OURS = re.compile(
     r"(run|starting|ports|cluster)\.(json|new)|lock|contact_key(_before)?(\.new)?|logs|state"
+    r"|shops\.toml"
     r"|kafka(-\d+)?|registry|postgres"
 )
 """What a stack writes into its folder."""
@@ -175,6 +176,18 @@ class Folder:
         if not before and former.exists():
             before = former.read_text().rstrip("\r\n")
         return given, "" if before == given else before
+
+    def own_shops(self, shops: Path) -> Path:
+        """Return the shops file to use: of the example a copy in this folder, to be changed.
+
+        The copy is made once: shops that were added stay in it.
+        """
+        if shops.name != EXAMPLE_SHOPS:
+            return shops
+        own = self.path / "shops.toml"
+        if not own.exists():
+            write_private(own, shops.read_text())
+        return own
 
     def settings(self, stack: Stack, shops: Path, port: int) -> Settings:
         """Settings of operators' commands on ``stack``; environment variables override the rest.

@@ -61,7 +61,7 @@ def run(options: UpOptions, report: Report, ready: Callable[[dict[str, Any]], No
         report(text)
 
     with folder.locked(), _StopSignals() as stopping:
-        shops = find_shops(options.shops)
+        shops = folder.own_shops(find_shops(options.shops))
         if not shops_file.load(shops):
             report(f"{shops} lists no shop: every delivery is refused (`hookline shops add`)")
         brokers = cluster.choose_count(folder.path, options.brokers)

@@ -81,6 +81,7 @@ NOT_SHOWN = {
     "people allow": "counts", "people export": "our own paths, counts; its page in test_erase.py",
     "people rotate-key": "counts, a fingerprint",
     "process": "logs", "rebuild": "names of tables, counts", "send": "our own examples",
+    "simulate": "figures, and what the ingress answers",
     "shops add": "what the operator wrote", "shops rotate": "what the operator wrote",
     "sink": "logs", "status": "what /readyz shows, and test_shown.py covers",
     "topics configure": "settings of topics", "topics create": "names of topics",

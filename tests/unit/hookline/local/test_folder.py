@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hookline.local.folder import Folder
+from hookline.local.folder import Folder, example_shops
 from hookline.local.servers.server import LocalError
 from hookline.local.stack import choose_ports
 
@@ -101,3 +101,15 @@ def test_a_rotated_contact_key_is_kept_with_the_one_before_it(tmp_path: Path) ->
     assert folder.contact_keys(both) == ("the new contact key", first)
     assert folder.contact_keys({}) == ("the new contact key", first)
     assert {path.stat().st_mode & 0o777 for path in folder.path.glob("contact_key*")} == {0o600}
+
+
+def test_shops_that_were_added_to_the_copy_of_the_example_stay(tmp_path: Path) -> None:
+    example = example_shops()
+    assert example is not None
+    folder = Folder(tmp_path)
+    own = folder.own_shops(example)
+    assert own.read_text() == example.read_text()
+    own.write_text("changed")
+    assert folder.own_shops(example).read_text() == "changed"
+    mine = tmp_path / "mine.toml"
+    assert folder.own_shops(mine) == mine

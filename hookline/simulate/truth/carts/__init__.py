@@ -1,0 +1,1 @@
+"""What carts become: active, abandoned, recovered, converted, emptied, expired."""

@@ -1,0 +1,1 @@
+"""What orders are worth, by the law and in exact fractions."""

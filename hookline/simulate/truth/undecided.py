@@ -1,0 +1,25 @@
+"""What the bounds of times leave open: shown and counted, never compared."""
+
+from dataclasses import dataclass, field
+
+from hookline.simulate.truth.spans import UndecidedError
+
+
+@dataclass(slots=True)
+class Undecided:
+    """Why something is open, by the first part of the key of its rows; and the shops concerned.
+
+    Rows of these keys are not compared, nor are the views' rows of these shops.
+    """
+
+    why: dict[object, str] = field(default_factory=dict)
+    shops: set[str] = field(default_factory=set)
+
+    def note(self, shop: str, key: object, error: UndecidedError) -> None:
+        """Note that a row cannot be decided. ``shop``: its key."""
+        self.why[key] = str(error)
+        self.shops.add(shop)
+
+    def note_view(self, view: str, error: UndecidedError) -> None:
+        """Note that a view cannot be decided."""
+        self.why[view] = str(error)

@@ -1,0 +1,1 @@
+"""What the views for analysts must show."""
