@@ -45,7 +45,7 @@ TakenAtOption = Annotated[
 _SHOWN = 20
 
 
-def import_history(  # noqa: PLR0913 - the options of a command
+def import_history(
     shop: ShopArgument,
     files: FilesArgument,
     history_from: Annotated[
@@ -71,8 +71,8 @@ def import_history(  # noqa: PLR0913 - the options of a command
     """Bring history in from a platform's exports: orders, customers, subscriptions, carts.
 
     Each object becomes a raw delivery, as if its webhook had come, and dates itself: no cart of
-    today comes of it and no signal is sent. Killed, the same command goes on where it stopped. Exits with 1 where
-    a row is not in. docs/history.md leads from a file to a lifetime value.
+    today comes of it and no signal is sent. Killed, the same command goes on where it stopped.
+    Exits with 1 where a row is not in. docs/history.md leads from a file to a lifetime value.
 
     Examples:
       hookline import spiffy/johns orders.jsonl.gz customers.jsonl.gz --dry-run
@@ -128,7 +128,7 @@ def find_shop(file: Path, name: str) -> "Shop":
     return shop
 
 
-def prepared(  # noqa: PLR0913 - what two commands share
+def prepared(
     shop: "Shop",
     files: list[Path],
     mapping: Path | None,

@@ -29,7 +29,7 @@ _VISIBLE = 60.0
 """Seconds that sinks may take to show what was repaired."""
 
 
-def reconcile(  # noqa: PLR0913 - the options of a command
+def reconcile(
     shop: ShopArgument,
     files: FilesArgument,
     since: SinceOption = None,

@@ -8,7 +8,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 import msgspec
 
@@ -95,7 +95,7 @@ class _Opened:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def __enter__(self) -> "_Opened":
+    def __enter__(self) -> Self:
         self._file = self.path.open("rb")
         self.stream: IO[bytes] = self._file
         if self._file.peek(2)[:2] == b"\x1f\x8b":
@@ -121,7 +121,7 @@ def _json(opened: _Opened) -> Iterator[tuple[bytes, str]]:
     if first.lstrip()[:1] != b"[" and _is_whole(first):
         yield from _unpacked(first.strip())
         for line in stream:
-            if line := line.strip():  # noqa: PLW2901 - the line without its end
+            if line := line.strip():
                 yield from _unpacked(line)
         return
     if first.strip():

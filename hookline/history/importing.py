@@ -69,7 +69,7 @@ def new_state(key: str) -> State:
     return State(f"{stamp}-{delivery[-6:].decode()}", key, now // 1000)
 
 
-async def run(  # noqa: PLR0913 - what an import is
+async def run(
     settings: Settings,
     export: Export,
     preparer: Preparer,

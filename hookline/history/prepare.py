@@ -48,6 +48,10 @@ class Refused(NamedTuple):
     reason: str
 
 
+class _RefusedError(Exception):
+    """The row is not written; the message is the reason."""
+
+
 class Preparer:
     """Prepares the rows of one shop's export.
 
@@ -71,30 +75,39 @@ class Preparer:
 
     def prepare(self, row: Row) -> Prepared | Refused:
         """Return a row as it is to be written, or why it is not."""
-        if row.error:
-            return Refused(row.number, row.error)
         try:
+            if row.error:
+                raise _RefusedError(row.error)  # noqa: TRY301 - all reasons in one place
             found = webhook(self.shop.source, row.raw, self._event)
             at, is_change = self._dated(row, found)
         except UnknownShapeError:
             return Refused(row.number, NO_EVENT)
         except UNREADABLE:
             return Refused(row.number, NOT_JSON)
-        if at is None:
-            return Refused(row.number, UNDATED)
-        if at > self._now:
-            return Refused(row.number, AHEAD)
+        except _RefusedError as error:
+            return Refused(row.number, str(error))
         body = found.body
-        if len(body) > MAX_BODY:
-            return Refused(row.number, TOO_LARGE)
         event, key = sources.read(self._source, self.shop.id, found.event, body)
         if key is None:
             key = sources.hashed_key(self._source, self.shop.id, body)
         state_at = at if is_change or self._taken_at is None else max(at, self._taken_at)
         return Prepared(row.number, event, key, body, at, state_at, b"/cart:" in key)
 
-    def _dated(self, row: Row, found: Webhook) -> tuple[Micros | None, bool]:
-        """Return an object's own time, and whether it is that of its last change."""
+    def _dated(self, row: Row, found: Webhook) -> tuple[Micros, bool]:
+        """Return an object's own time, and whether it is that of its last change.
+
+        Raises _RefusedError.
+        """
+        if len(found.body) > MAX_BODY:
+            raise _RefusedError(TOO_LARGE)
+        at, is_change = self._time(row, found)
+        if at is None:
+            raise _RefusedError(UNDATED)
+        if at > self._now:
+            raise _RefusedError(AHEAD)
+        return at, is_change
+
+    def _time(self, row: Row, found: Webhook) -> tuple[Micros | None, bool]:
         if row.dated:
             return self._micros(row.dated), True
         if self._dated_by:

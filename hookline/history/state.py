@@ -25,9 +25,9 @@ class State(msgspec.Struct):
     since_ms: int
     row: int = 0
     written: int = 0
-    refused: dict[str, int] = {}  # noqa: RUF012 - msgspec copies it
-    refused_rows: list[tuple[int, str]] = []  # noqa: RUF012
-    ranges: Ranges = {}  # noqa: RUF012
+    refused: dict[str, int] = {}
+    refused_rows: list[tuple[int, str]] = []
+    ranges: Ranges = {}
     counts_all: bool = True
     is_complete: bool = False
 

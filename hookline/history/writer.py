@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -47,7 +47,7 @@ class Writer:
         self._producer: AIOKafkaProducer | None = None
         self._chunks: deque[tuple[int, int, list[_Batch]]] = deque()
 
-    async def __aenter__(self) -> "Writer":
+    async def __aenter__(self) -> Self:
         """Connect. Raises UnreachableError, DeniedError."""
         self._producer = producer = new_producer(self._settings)
         try:
@@ -82,7 +82,7 @@ class Writer:
             while chunk := list(islice(iterator, size)):
                 await self._send(chunk)
                 done += len(chunk)
-                while len(self._chunks) > IN_FLIGHT:
+                while len(self._chunks) > IN_FLIGHT or self._is_answered():
                     await self._acknowledge()
                 if time.monotonic() - saved > SAVE_EVERY:
                     save(self.state)
@@ -139,6 +139,9 @@ class Writer:
             answer = await producer.send_batch(batch, self._topic, partition=partition)
             sent.append((partition, records, answer))
         return sent
+
+    def _is_answered(self) -> bool:
+        return bool(self._chunks) and all(answer.done() for *_, answer in self._chunks[0][2])
 
     async def _acknowledge(self) -> None:
         """Wait for the oldest chunk."""

@@ -70,6 +70,10 @@ def customer_lock_key(customer: str) -> str:
 
 def add_event(plan: WritePlan, event: Event, ledger: Ledger = NOBODY) -> None:
     """Add what one event writes to a plan, without what the ledger erases."""
+    if event.meta.history_from is not None:
+        # It repeats a row of its import, for what it states of the shop.
+        _add_shop(plan, event.meta)
+        return
     known = ledger.applied(event) if ledger else event
     if isinstance(known, CustomerContact):
         _add_contact(plan, known)
