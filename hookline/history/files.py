@@ -5,10 +5,11 @@ Files are read as streams, except a JSON document that is no line each: it is re
 
 import gzip
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any, NamedTuple, Self
 
 import msgspec
 
@@ -21,6 +22,13 @@ Report = Callable[[int], None]
 _LISTS = ("orders", "customers", "carts", "subscriptions", "data", "results", "Orders")
 """Names under which a platform's API gives a list."""
 _SINGLE = frozenset({"order", "customer", "cart", "subscription"})
+_PAGE = re.compile(
+    rb'\{\s*"(?:orders?|customers?|carts?|subscriptions?|data|results|Orders|links|meta'
+    rb'|pagination|page|next|total|count)"'
+)
+"""How a page of an API begins, or an object under its name; other objects are not looked into."""
+_REPORTED = 256
+"""Rows between two reports."""
 _FEW = 6
 """Names of a page around a list: the list, and where the next one is."""
 _decode: Callable[[bytes], dict[str, msgspec.Raw]] = msgspec.json.Decoder(
@@ -30,8 +38,7 @@ _decode_list: Callable[[Any], list[msgspec.Raw]] = msgspec.json.Decoder(list[msg
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One object of an export, as JSON bytes; ``error`` where it is none.
 
     ``number`` counts from 1 over all files. ``dated``: what the mapping of a CSV file dates it by.
@@ -73,7 +80,8 @@ class Export:
                     for number, raw, error, dated in self._of_file(opened):
                         last = first + number
                         yield Row(last, raw, error, dated)
-                        report(before + opened.position)
+                        if not number % _REPORTED:
+                            report(before + opened.position)
                 done += path.stat().st_size
             except (OSError, EOFError) as error:
                 reason = getattr(error, "strerror", None) or "not a whole gzip file"
@@ -120,9 +128,13 @@ def _json(opened: _Opened) -> Iterator[tuple[bytes, str]]:
     first = first.removeprefix(b"\xef\xbb\xbf")
     if first.lstrip()[:1] != b"[" and _is_whole(first):
         yield from _unpacked(first.strip())
+        begins_page = _PAGE.match
         for line in stream:
-            if line := line.strip():
-                yield from _unpacked(line)
+            if text := line.strip():
+                if begins_page(text):
+                    yield from _unpacked(text)
+                else:
+                    yield text, ""
         return
     if first.strip():
         yield from _unpacked((first + stream.read()).strip())

@@ -118,9 +118,9 @@ class Preparer:
             if value is not None and (at := self._micros(_decode_any(value))) is not None:
                 return at, True
         for name in DATES:
-            value = getattr(found.fields, name)
+            value = getattr(found.fields, name, None)
             if value and (at := self._micros(_decode_any(value))) is not None:
-                return at, name in ("updated_at", "updatedAt")
+                return at, name == "updated_at"
         return None, False
 
     def _micros(self, value: object) -> Micros | None:

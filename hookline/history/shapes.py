@@ -12,45 +12,64 @@ import msgspec
 NONE = msgspec.Raw()
 
 
-class Fields(msgspec.Struct):
-    """The fields that show what an object is, unparsed."""
+class Fields(msgspec.Struct, gc=False):
+    """The fields that show what an object is and when, unparsed; those of a platform follow."""
 
     type: msgspec.Raw = NONE
-    action: msgspec.Raw = NONE
     data: msgspec.Raw = NONE
+    email: msgspec.Raw = NONE
+    created_at: msgspec.Raw = NONE
+    updated_at: msgspec.Raw = NONE
+    created: msgspec.Raw = NONE
+
+
+class _RunFree(Fields, gc=False):
+    items: msgspec.Raw = NONE
+    customer: msgspec.Raw = NONE
+    firstName: msgspec.Raw = NONE  # noqa: N815 - as the platform spells it
+    subtotal: msgspec.Raw = NONE
+    ordered: msgspec.Raw = NONE
+
+
+class _Shoprocket(Fields, gc=False):
+    order_items: msgspec.Raw = NONE
+    total_amount: msgspec.Raw = NONE
+    deleted_at: msgspec.Raw = NONE
+    createdAt: msgspec.Raw = NONE  # noqa: N815
+
+
+class _Spiffy(Fields, gc=False):
     token: msgspec.Raw = NONE
+    line_items: msgspec.Raw = NONE
+    first_name: msgspec.Raw = NONE
+    financial_status: msgspec.Raw = NONE
+    total_price: msgspec.Raw = NONE
+    orders_count: msgspec.Raw = NONE
+
+
+class _Ciklik(Fields, gc=False):
     uuid: msgspec.Raw = NONE
     order_id: msgspec.Raw = NONE
     cart_id: msgspec.Raw = NONE
-    line_items: msgspec.Raw = NONE
-    order_items: msgspec.Raw = NONE
     items: msgspec.Raw = NONE
-    Items: msgspec.Raw = NONE
-    customer: msgspec.Raw = NONE
     plan: msgspec.Raw = NONE
     gateway: msgspec.Raw = NONE
     amount_refunded: msgspec.Raw = NONE
-    email: msgspec.Raw = NONE
-    first_name: msgspec.Raw = NONE
-    firstName: msgspec.Raw = NONE  # noqa: N815 - as the platform spells it
-    financial_status: msgspec.Raw = NONE
-    total_price: msgspec.Raw = NONE
-    total_amount: msgspec.Raw = NONE
     total_paid: msgspec.Raw = NONE
-    orders_count: msgspec.Raw = NONE
-    subtotal: msgspec.Raw = NONE
-    ordered: msgspec.Raw = NONE
-    created: msgspec.Raw = NONE
-    created_at: msgspec.Raw = NONE
-    updated_at: msgspec.Raw = NONE
-    deleted_at: msgspec.Raw = NONE
-    createdAt: msgspec.Raw = NONE  # noqa: N815
-    updatedAt: msgspec.Raw = NONE  # noqa: N815
 
 
-DATES = ("updated_at", "updatedAt", "ordered", "created_at", "createdAt", "created")
-"""Fields that date an object, the first that is given: its state before its creation."""
-decode: Callable[[bytes], Fields] = msgspec.json.Decoder(Fields).decode
+class _Gooten(Fields, gc=False):
+    Items: msgspec.Raw = NONE
+
+
+DATES = ("updated_at", "ordered", "created_at", "createdAt", "created")
+"""Fields that date an object, the first that is given: its last change before its creation."""
+_decode_run_free = msgspec.json.Decoder(_RunFree).decode
+_decode_shoprocket = msgspec.json.Decoder(_Shoprocket).decode
+_decode_spiffy = msgspec.json.Decoder(_Spiffy).decode
+_decode_ciklik = msgspec.json.Decoder(_Ciklik).decode
+_decode_gooten = msgspec.json.Decoder(_Gooten).decode
+_decode = msgspec.json.Decoder(Fields).decode
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -71,17 +90,17 @@ def webhook(source: str, raw: bytes, event: str = "") -> Webhook:
 
     Raises UnknownShapeError, or one of ``UNREADABLE`` for what is no JSON object.
     """
-    fields = decode(raw)
-    return _READERS.get(source, _as_given)(raw, fields, event)
+    return _READERS.get(source, _as_given)(raw, event)
 
 
 def _given(value: msgspec.Raw) -> bool:
     return bool(value) and bytes(value) != b"null"
 
 
-def _as_given(raw: bytes, fields: Fields, event: str) -> Webhook:
+def _as_given(raw: bytes, event: str) -> Webhook:
     """A platform that a row of the platforms adds: its webhooks' bodies as they are."""
-    inner = decode(bytes(fields.data)) if bytes(fields.data)[:1] == b"{" else fields
+    fields = _decode(raw)
+    inner = _decode(bytes(fields.data)) if bytes(fields.data)[:1] == b"{" else fields
     return Webhook(event, raw, inner)
 
 
@@ -89,9 +108,10 @@ def _is_wrapped(fields: Fields) -> bool:
     return bytes(fields.type)[:1] == b'"' and bytes(fields.data)[:1] == b"{"
 
 
-def _run_free(raw: bytes, fields: Fields, event: str) -> Webhook:
+def _run_free(raw: bytes, event: str) -> Webhook:
+    fields = _decode_run_free(raw)
     if _is_wrapped(fields):
-        return Webhook("", raw, decode(bytes(fields.data)))
+        return Webhook("", raw, _decode_run_free(bytes(fields.data)))
     if not event:
         if _given(fields.ordered) or _given(fields.subtotal):
             event = "order/created"
@@ -106,9 +126,10 @@ def _run_free(raw: bytes, fields: Fields, event: str) -> Webhook:
     return Webhook(event, body, fields)
 
 
-def _shoprocket(raw: bytes, fields: Fields, event: str) -> Webhook:
+def _shoprocket(raw: bytes, event: str) -> Webhook:
+    fields = _decode_shoprocket(raw)
     if _is_wrapped(fields):
-        inner = decode(bytes(fields.data))
+        inner = _decode_shoprocket(bytes(fields.data))
         if _given(fields.createdAt):  # the newer envelope dates itself
             inner = fields
         return Webhook("", raw, inner)
@@ -124,7 +145,8 @@ def _shoprocket(raw: bytes, fields: Fields, event: str) -> Webhook:
     return Webhook(event, b'{"type":"%s","data":%s}' % (event.encode(), raw), fields)
 
 
-def _spiffy(raw: bytes, fields: Fields, event: str) -> Webhook:
+def _spiffy(raw: bytes, event: str) -> Webhook:
+    fields = _decode_spiffy(raw)
     if not event:
         if fields.financial_status or fields.total_price:
             event = "orders/updated"
@@ -137,8 +159,9 @@ def _spiffy(raw: bytes, fields: Fields, event: str) -> Webhook:
     return Webhook(event, raw, fields)
 
 
-def _ciklik(raw: bytes, fields: Fields, event: str) -> Webhook:
+def _ciklik(raw: bytes, event: str) -> Webhook:
     """Not ``created_``: of an order that counts its subscription's transactions as of now."""
+    fields = _decode_ciklik(raw)
     if not event:
         if fields.gateway or fields.amount_refunded:
             event = "updated_checkouttransaction"
@@ -155,13 +178,14 @@ def _ciklik(raw: bytes, fields: Fields, event: str) -> Webhook:
     return Webhook(event, raw, fields)
 
 
-def _gooten(raw: bytes, fields: Fields, event: str) -> Webhook:
+def _gooten(raw: bytes, event: str) -> Webhook:
+    fields = _decode_gooten(raw)
     if not fields.Items and not event:
         raise UnknownShapeError
     return Webhook(event, raw, fields)
 
 
-_READERS: dict[str, Callable[[bytes, Fields, str], Webhook]] = {
+_READERS: dict[str, Callable[[bytes, str], Webhook]] = {
     "run-free": _run_free,
     "shoprocket": _shoprocket,
     "spiffy": _spiffy,
