@@ -98,7 +98,7 @@ class Mapping:
     def _require(self, found: Any, path: Path) -> None:
         wanted = [column.name for column in (*self.columns, *self.line_columns)]
         wanted += [name for name in (self.one_object_by, self.dated_by) if name]
-        if missing := sorted(set(wanted) - set(found)):
+        if missing := [name for name in wanted if name not in found]:
             raise CommandError(f"{path} has no column {missing[0]!r} that the mapping names")
 
     def _object(self, rows: list[dict[str, str]]) -> tuple[dict[str, Any], str, str]:

@@ -92,6 +92,7 @@ class Export:
             text = io.TextIOWrapper(opened.stream, encoding="utf-8-sig", newline="")
             for line, value, error, dated in self.mapping.objects(text, opened.path):
                 yield line, msgspec.json.encode(value), error, dated
+            text.detach()  # the file is closed by who opened it
             return
         for number, (raw, error) in enumerate(_json(opened), start=1):
             yield number, raw, error, ""

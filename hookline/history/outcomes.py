@@ -102,10 +102,12 @@ async def _last_slots(client: Any, ours: _Deliveries, result: Outcomes) -> None:
 
 
 def _count(record: Any, ours: _Deliveries, result: Outcomes) -> None:
-    headers = dict(record.headers)
+    headers = {name: value for name, value in record.headers if value is not None}
     try:
         offset, slot = int(headers[envelopes.RAW_OFFSET]), headers[envelopes.SLOT].decode()
-    except (KeyError, ValueError, AttributeError):
+        mark = headers.get(envelopes.IMPORT)
+        row = Imported.of(mark).row if mark else None
+    except (KeyError, ValueError):
         return  # no outcome of ours
     is_new = ours.decide(record.partition, offset)
     if is_new is None:
@@ -117,9 +119,8 @@ def _count(record: Any, ours: _Deliveries, result: Outcomes) -> None:
         reason = headers[envelopes.REASON].decode(errors="replace")
         path = headers.get(envelopes.FIELD_PATH, b"").decode(errors="replace")
         result.reasons[reason] += 1
-        mark = headers.get(envelopes.IMPORT)
-        if mark and len(result.dead_rows) < SHOWN:
-            result.dead_rows.append((Imported.of(mark).row, f"{reason} {path}".strip()))
+        if row is not None and len(result.dead_rows) < SHOWN:
+            result.dead_rows.append((row, f"{reason} {path}".strip()))
     else:
         result.events += 1
         result.canonical += is_new

@@ -172,7 +172,9 @@ def test_an_import_gives_the_rows_of_webhooks_and_sends_no_signal(
     by_order = "cart_generations WHERE status IN ('RECOVERED', 'CONVERTED')"
     assert of_filed(f"count(*) FROM {by_order}") > 0
     assert of_filed("count(*) FROM abandoned_carts WHERE status = 'EXPIRED'") > 0
-    assert of_filed(f"max(abandoned_at) < now() - interval '30 days' FROM abandoned_carts WHERE true")
+    assert of_filed(
+        f"max(abandoned_at) < now() - interval '30 days' FROM abandoned_carts WHERE true"
+    )
     assert house.value(_SIGNALS) == 0
 
     before = house.value(_EVERYTHING)
@@ -202,7 +204,9 @@ def test_reconcile_finds_what_was_withheld_and_mends_it(house: House, tmp_path: 
             each = {**each, "total_price": "1.00", "updated_at": each["created_at"]}  # noqa: PLW2901
         sent.append((topic, each))
     house.send(webhooks("lossy", iter(sent)))
-    extra = exports.order(77, 1, exports.START + exports.timedelta(days=900), exports.random.Random(1))
+    extra = exports.order(
+        77, 1, exports.START + exports.timedelta(days=900), exports.random.Random(1)
+    )
     house.send(webhooks("lossy", iter([("orders/updated", {**extra, "id": 1})])))
     house.rest()
 
