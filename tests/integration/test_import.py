@@ -23,13 +23,13 @@ from tests.pipeline import prepared as pipeline_of
 from tests.spiffy_shop import House
 
 IS_LONG = "LONG" in os.environ
-CUSTOMERS = int(os.environ.get("IMPORTED", 200_000 if IS_LONG else 120))
+CUSTOMERS = int(os.environ.get("IMPORTED", "200000" if IS_LONG else "120"))
 """The short form is what the default suite runs: LONG=1 imports a million orders."""
 
 pytestmark = [
     pytest.mark.stack,
     pytest.mark.fault,
-    pytest.mark.timeout(7200 if IS_LONG else 300),
+    pytest.mark.timeout(7200 if IS_LONG or CUSTOMERS > 1000 else 300),
 ]
 
 KEY = "a key that signs what Spiffy sends"
@@ -62,6 +62,7 @@ _EVERYTHING = """
             WHERE shop = 'filed'
     ) rows
 """
+_MENDED = "WHERE shop = 'SHOP' AND customer_key <> 'spiffy/SHOP/customer:1'"
 _SIGNALS = """
     SELECT (SELECT count(*) FROM outbox WHERE cart_key LIKE 'spiffy/filed/%')
         + (SELECT count(*) FROM sent_signals)
@@ -173,7 +174,7 @@ def test_an_import_gives_the_rows_of_webhooks_and_sends_no_signal(
     assert of_filed(f"count(*) FROM {by_order}") > 0
     assert of_filed("count(*) FROM abandoned_carts WHERE status = 'EXPIRED'") > 0
     assert of_filed(
-        f"max(abandoned_at) < now() - interval '30 days' FROM abandoned_carts WHERE true"
+        "max(abandoned_at) < now() - interval '30 days' FROM abandoned_carts WHERE true"
     )
     assert house.value(_SIGNALS) == 0
 
@@ -224,7 +225,10 @@ def test_reconcile_finds_what_was_withheld_and_mends_it(house: House, tmp_path: 
     assert (left["missing_here"], left["different"], left["alike"]) == ([], {}, len(objects))
     house.send(webhooks("hooked", iter(objects)))
     house.rest()
+    # The order that the list lacks is one of customer 1, whose rows are another's then.
     for query in (_LIFETIME, _ORDERS):
-        only = "shop = 'lossy' AND NOT (to_jsonb({0}) ? 'order_id' AND to_jsonb({0})->>'order_id' = '1')"
-        del only
+        query = query.replace("WHERE shop = 'SHOP'", _MENDED)  # noqa: PLW2901
+        assert house.value(query.replace("SHOP", "lossy")) == house.value(
+            query.replace("SHOP", "hooked")
+        )
     assert house.value("SELECT count(*) FROM outbox") == 0

@@ -24,7 +24,8 @@ class CustomerFacts:
     """What is known of a customer apart from orders and reported totals.
 
     ``whole_since`` is when the shop's first delivery was received, or back to when its history
-    was imported. Counts without money belong to the row in ``shop_currency``. ``timezone`` is the shop's.
+    was imported. Counts without money belong to the row in ``shop_currency``. ``timezone`` is the
+    shop's.
     """
 
     customer_key: str

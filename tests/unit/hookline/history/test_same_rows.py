@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hookline.history.check import slots_of
 from hookline.history.files import Row
 from hookline.history.prepare import Prepared, Preparer
 from processors.sources import ADAPTERS
@@ -50,7 +49,7 @@ def events(
     return list(made.values())
 
 
-def rows(parts: Sequence[Sequence[Event]], counts_carts: bool = True) -> Any:
+def rows(parts: Sequence[Sequence[Event]]) -> Any:
     reference = Reference()
     for part in parts:
         reference.put(part)
@@ -63,9 +62,7 @@ def rows(parts: Sequence[Sequence[Event]], counts_carts: bool = True) -> Any:
     return by_key, {json.dumps(row, default=str, sort_keys=True) for row in lifetime}
 
 
-WEBHOOKS = rows(
-    [events(SHOP, *each, n, imported=False) for n, each in enumerate(MONEY)], counts_carts=False
-)
+WEBHOOKS = rows([events(SHOP, *each, n, imported=False) for n, each in enumerate(MONEY)])
 
 
 @settings(deadline=None, max_examples=60)
