@@ -73,7 +73,8 @@ def root(
 
 
 # In the order of --help.
-_NAMES = {import_history.import_history: "import"}  # a word of the language
+_NAMES: dict[Callable[..., None], str] = {import_history.import_history: "import"}
+"""Commands whose functions cannot have their name: it is a word of the language."""
 for command in (
     *(demo.demo, stack.up, stack.down, stack.status, stack.doctor, send.send, what_if.what_if),
     *(import_history.import_history, reconcile.reconcile),

@@ -60,16 +60,16 @@ def differences(table: str, given: Mapping[str, Any], stored: Mapping[str, Any])
         if name in given and name in stored and given[name] != stored[name]
     ]
     if table == ORDER:
-        found += [
-            name
-            for name in _AMOUNTS
-            if None not in (one := given.get(name), other := stored.get(name))
-            and Decimal(one) != Decimal(other)
-        ]
+        found += [name for name in _AMOUNTS if _is_other(given.get(name), stored.get(name))]
         refunds = {name for name in given if name.startswith(REFUND)}
         if any(_refunded(given[name]) != _refunded(stored.get(name)) for name in refunds):
             found.append("refunds")
     return found
+
+
+def _is_other(one: str | None, other: str | None) -> bool:
+    """Whether two amounts are given and differ."""
+    return one is not None and other is not None and Decimal(one) != Decimal(other)
 
 
 def _refunded(refund: Mapping[str, Any] | None) -> tuple[Any, ...] | None:

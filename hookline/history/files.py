@@ -108,7 +108,7 @@ class _Opened:
         self._file = self.path.open("rb")
         self.stream: IO[bytes] = self._file
         if self._file.peek(2)[:2] == b"\x1f\x8b":
-            self.stream = io.BufferedReader(gzip.GzipFile(fileobj=self._file))  # type: ignore[arg-type]
+            self.stream = io.BufferedReader(gzip.GzipFile(fileobj=self._file))
         return self
 
     def __exit__(self, *_: object) -> None:

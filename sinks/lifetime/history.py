@@ -30,7 +30,7 @@ class ShopHistory(NamedTuple):
         stated = None if self.stated is None else self.stated.history_from
         return min((at for at in (self.first_received_at, stated) if at is not None), default=None)
 
-    def __or__(self, other: "ShopHistory") -> "ShopHistory":  # type: ignore[override]
+    def __or__(self, other: "ShopHistory") -> "ShopHistory":
         """Return what both show together, in any order."""
         firsts = [at for at in (self.first_received_at, other.first_received_at) if at is not None]
         stated = [each for each in (self.stated, other.stated) if each is not None]

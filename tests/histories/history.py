@@ -21,9 +21,9 @@ Times count from 2026-01-01 12:00 UTC ("+65m", "-2d3h"), or are written out ("20
 09:30"). Money is quoted, "null" means not given. Keys are the platform's own ids; a guest
 is "guest:" and the address. ``received`` is when an event came, if it came late, ``version`` the
 change time that the source gives, ``imported`` that an import brought it, ``history_from`` back to
-when the import states the history to reach. Any other key of an event is a field of its canonical record.
-A cart holds one tee at 10, and the first event of an order gives goods for 50, paid, unless the
-event sets them.
+when the import states the history to reach. Any other key of an event is a field of its canonical
+record. A cart holds one tee at 10, and the first event of an order gives goods for 50, paid, unless
+the event sets them.
 """
 
 import hashlib

@@ -9,8 +9,10 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from hmac import digest
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -133,7 +135,7 @@ def test_an_import_gives_the_rows_of_webhooks_and_sends_no_signal(
     arguments = ["import", "spiffy/filed", str(file), "--history-from", "2019-03-01"]
     arguments += ["--state", str(state)]
 
-    live = exports.customer(9_000_001, exports.datetime.now(exports.UTC))
+    live = exports.customer(9_000_001, datetime.now(UTC))
     house.send([Sent("filed", "customers/update", json.dumps(live).encode())])
     slow = [] if IS_LONG else ["--rate", str(total // 6)]
     for _ in range(2):
@@ -205,9 +207,7 @@ def test_reconcile_finds_what_was_withheld_and_mends_it(house: House, tmp_path: 
             each = {**each, "total_price": "1.00", "updated_at": each["created_at"]}  # noqa: PLW2901
         sent.append((topic, each))
     house.send(webhooks("lossy", iter(sent)))
-    extra = exports.order(
-        77, 1, exports.START + exports.timedelta(days=900), exports.random.Random(1)
-    )
+    extra = exports.order(77, 1, exports.START + timedelta(days=900), Random(1))  # noqa: S311
     house.send(webhooks("lossy", iter([("orders/updated", {**extra, "id": 1})])))
     house.rest()
 
