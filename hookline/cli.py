@@ -18,9 +18,11 @@ from hookline.commands import (
     contact_key,
     dead,
     demo,
+    import_history,
     people,
     predict,
     rebuild,
+    reconcile,
     send,
     shops,
     simulate,
@@ -72,15 +74,17 @@ def root(
 
 
 # In the order of --help.
+_NAMES: dict[Callable[..., None], str] = {import_history.import_history: "import"}
+"""Commands whose functions cannot have their name: it is a word of the language."""
 for command in (
     *(demo.demo, stack.up, stack.down, stack.status, stack.doctor, send.send),
-    *(simulate.simulate, what_if.what_if),
+    *(simulate.simulate, import_history.import_history, reconcile.reconcile, what_if.what_if),
     *(predict.predict, audit.audit, capacity.capacity, audit.accept_loss),
     audit.accept_horizon,
     *(contact_key.accept_key, rebuild.rebuild, acls.acls),
     *(stages.ingest, stages.process, stages.sink, stages.migrate, completion.completion),
 ):
-    app.command()(command)
+    app.command(_NAMES.get(command))(command)
 for module in (tables, why, topics, shops, dead, people):
     app.add_typer(module.group, name=module.__name__.rpartition(".")[2])
 

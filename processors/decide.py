@@ -165,6 +165,8 @@ class Decider:
         assert isinstance(parsed, Parsed)  # noqa: S101 - only called for what parsed
         assert record.delivery is not None  # noqa: S101
         shop = record.delivery.shop
+        if raw.imported is not None and raw.imported.history_from is not None:
+            return None  # it repeats a row of its import, and states more
         if raw.replay_of is not None:
             # A replay can only repeat its own delivery.
             first = raw.original[1] if raw.original else None

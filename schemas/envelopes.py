@@ -29,6 +29,7 @@ SHOP_HEADER = "hookline-shop-header"  # the platform's own shop header if it dif
 TRACEPARENT = "traceparent"
 REPLAY_OF = "hookline-replay-of"  # partition:offset of the dead letter
 ORIGINAL = "hookline-original"  # partition:offset:append-ms of a replayed delivery's first record
+IMPORT = "hookline-import"  # of an imported delivery: ``Imported.header``
 
 # Headers of an outcome (canonical event, duplicate, dead letter): the dedupe state.
 RAW_OFFSET = "hookline-raw-offset"
@@ -73,6 +74,37 @@ class Reason(StrEnum):
 
 
 _LIMIT = 1 << 63
+
+
+class Imported(msgspec.Struct, frozen=True, gc=False):
+    """The mark of a delivery that ``hookline import`` wrote: no platform sent it now.
+
+    ``at`` dates the row where its body gives no time, ``state_at`` the state that it shows, both
+    in microseconds. ``history_from``: the shop's history is imported back to then.
+    """
+
+    import_id: str
+    row: int
+    at: int
+    state_at: int
+    history_from: int | None = None
+
+    @property
+    def header(self) -> bytes:
+        """The header's value: ``import:row:at:state_at``, and ``:history_from`` where stated."""
+        text = f"{self.import_id}:{self.row}:{self.at}:{self.state_at}"
+        return (text if self.history_from is None else f"{text}:{self.history_from}").encode()
+
+    @classmethod
+    def of(cls, header: bytes) -> "Imported":
+        """Read a header. Raises ValueError for one that is none of ours."""
+        import_id, *numbers = header.decode().split(":")
+        row, at, state_at, *stated = (int(number) for number in numbers)
+        if len(stated) > 1 or not all(0 <= number < _LIMIT for number in (row, at, state_at)):
+            raise ValueError("no mark of an import")
+        return cls(import_id, row, at, state_at, stated[0] if stated else None)
+
+
 _texts = BoundedTextCache[bytes, str](lambda raw: raw.decode(errors="replace"), 1000)
 """Bytes of a header -> its text: the same few recur."""
 _USUAL = (DELIVERY, SOURCE, SHOP, EVENT, RECEIVED_US, CONTENT_TYPE, CONTENT_ENCODING, QUERY)
@@ -102,6 +134,7 @@ class RawDelivery(msgspec.Struct, frozen=True, gc=False):
     query: str = ""
     replay_of: str | None = None
     original: tuple[int, int, int] | None = None
+    imported: Imported | None = None
     header_names: tuple[str, ...] = ()
     header_values: tuple[bytes, ...] = ()
 
@@ -136,7 +169,7 @@ class RawDelivery(msgspec.Struct, frozen=True, gc=False):
         headers: Iterable[tuple[str, bytes]],
     ) -> "RawDelivery":
         pairs = tuple(headers)
-        replay_of = original = None
+        replay_of = original = imported = None
         names: tuple[str, ...] = ()
         values: tuple[bytes, ...]
         if len(pairs) == len(_USUAL):
@@ -159,6 +192,7 @@ class RawDelivery(msgspec.Struct, frozen=True, gc=False):
             kind = given.get(CONTENT_TYPE, b"")
             encoding, query = given.get(CONTENT_ENCODING, b"identity"), given.get(QUERY, b"")
             replay_of, original = given.get(REPLAY_OF), given.get(ORIGINAL)
+            imported = given.get(IMPORT)
         parts = tuple(int(part) for part in original.split(b":")) if original else None
         at = int(received)
         if not 0 <= at < _LIMIT or (parts and not all(0 <= part < _LIMIT for part in parts)):
@@ -179,6 +213,7 @@ class RawDelivery(msgspec.Struct, frozen=True, gc=False):
             _texts[query],
             replay_of.decode() if replay_of else None,
             (parts[0], parts[1], parts[2]) if parts else None,
+            Imported.of(imported) if imported else None,
             names,
             values,
         )

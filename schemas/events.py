@@ -160,6 +160,8 @@ class Meta(Record, frozen=True):
     adapter_version: int
     settings: ShopSettings
     source_time: Micros | None = None
+    import_id: str | None = None
+    history_from: Micros | None = None
 
 
 class CustomerRef(Record, frozen=True, kw_only=True):

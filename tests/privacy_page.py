@@ -170,6 +170,7 @@ NOT_PERSONAL = frozenset(
         "detection",
         "digest",
         "holder",
+        "import_id",
         "ineligible_reason",
         "interval_from",
         "kind",

@@ -122,7 +122,7 @@ class House:
             "HOOKLINE_READER_URL": stack.reader_url,
         }
 
-    def send(self, sent: Iterable[Sent]) -> None:
+    def send(self, sent: Iterable[senders.Delivery]) -> None:
         asyncio.run(senders.send_all(self.pipeline.urls, iter(sent), senders=24, rate=None))
 
     def rest(self) -> None:

@@ -79,13 +79,13 @@ GRANTS: Mapping[str, tuple[Grant, ...]] = {
         Grant(("DescribeConfigs",), _SUNK, _CHECKED),
     ),
     "operator": (
-        Grant(("Read", "DescribeConfigs"), (EVERY_TOPIC,), "audit, dead, why, topics, people"),
+        Grant(("Read", "DescribeConfigs"), (EVERY_TOPIC,), "audit, dead, why, people, import"),
         Grant(("Describe",), (Group.PROCESSORS,), "audit, doctor, accept-loss, accept-key"),
         Grant(("Describe",), (Group.SINKS,), "people: whether sinks run"),
         Grant(("DescribeConfigs",), (), "doctor: settings of the brokers"),
         Grant(("Write",), (DECISIONS,), "accept-loss, accept-horizon, accept-key"),
         Grant(("Write",), (ERASURES,), "people forget, allow, rotate-key"),
-        Grant(("Write",), (WEBHOOKS,), "dead replay"),
+        Grant(("Write",), (WEBHOOKS,), "dead replay, import, reconcile"),
         Grant(("Write",), OUTCOMES, "audit --repair"),
     ),
     "setup": (

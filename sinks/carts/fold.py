@@ -12,6 +12,7 @@ from typing import Final
 
 from schemas.events import Micros
 from sinks.carts.generation import GenerationState
+from sinks.carts.imported import without_repeats
 from sinks.carts.lines import has_items, is_empty
 from sinks.carts.links import link_method
 from sinks.carts.records import Activity, CandidateOrder, CartHistory, CartStatus, Generation
@@ -73,7 +74,7 @@ class _LinkGroup:
 
     def _changes(self, cart: _Cart) -> Iterator[tuple[Micros, Callable[[], None]]]:
         """Yield when each activity of a cart counts, and the change that it makes."""
-        activities = {each.event_id: each for each in cart.history.activities}.values()
+        activities = without_repeats(cart.history.activities)
         reports = sorted(
             (each for each in activities if each.abandoned),
             key=attrgetter("received_at", "version", "event_id"),

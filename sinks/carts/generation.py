@@ -34,6 +34,7 @@ class GenerationState:
     status: CartStatus = CartStatus.ACTIVE
     is_test: bool = False
     abandonments: list[Micros] = field(default_factory=list)
+    silent: list[Micros] = field(default_factory=list)
     emptied_at: Micros | None = None
     grace_ends: Micros = 0  # counts only while emptied_at is set
     closed_at: Micros | None = None
@@ -97,6 +98,8 @@ class GenerationState:
         """Mark it abandoned, once more if it was before."""
         self.status = CartStatus.ABANDONED
         self.abandonments.append(at)
+        if self.latest.imported:
+            self.silent.append(at)
 
     def expire(self, at: Micros) -> None:
         """Close it because no order came in time."""
@@ -156,4 +159,5 @@ class GenerationState:
             abandonments=tuple(self.abandonments),
             next_due=min(self.due, default=None),
             order_standing=order.standing if order else None,
+            silent=tuple(self.silent),
         )

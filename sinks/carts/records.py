@@ -36,7 +36,8 @@ class Activity:
 
     ``at`` is occurred_at. ``items``: None is not given, () is given as empty. ``currency`` is
     the payload's, else the shop's. ``abandoned``: the platform reports the cart abandoned.
-    Durations come from the settings stamped on the event. Stored as JSON under these names.
+    Durations come from the settings stamped on the event. ``imported``: an import brought it; it
+    dates itself, so its ``received_at`` is ``at``. Stored as JSON under these names.
     """
 
     event_id: str
@@ -55,16 +56,18 @@ class Activity:
     time_basis: str
     raw_partition: int
     raw_offset: int
+    imported: bool = False
 
 
 def activity_of(cart: Cart) -> Activity:
     """Return the activity of a cart event, with the settings stamped on it in microseconds."""
     meta = cart.meta
+    imported = meta.import_id is not None
     return Activity(
         event_id=meta.event_id,
         version=version(meta),
         at=meta.occurred_at,
-        received_at=meta.received_at,
+        received_at=meta.occurred_at if imported else meta.received_at,
         items=cart.items,
         total=cart.total,
         currency=cart.currency or meta.settings.currency,
@@ -77,6 +80,7 @@ def activity_of(cart: Cart) -> Activity:
         time_basis=meta.time_basis.value,
         raw_partition=meta.raw_partition,
         raw_offset=meta.raw_offset,
+        imported=imported,
     )
 
 
@@ -136,7 +140,8 @@ class Generation:
 
     The columns of ``abandoned_carts`` without ``detected_at``, which the store adds. Also
     ``abandonments``, every abandoned_at of the generation (ascending; the last is
-    ``abandoned_at``), and ``next_due``, the earliest watermark that changes the row without
+    ``abandoned_at``), ``silent``, those of them that only an import shows, of which no signal is
+    sent, and ``next_due``, the earliest watermark that changes the row without
     any new event, None if none does. ``recovered_value`` is the net of the whole order, not
     only of the cart's items; ``order_standing`` is the order's standing. ``source_event_id``
     and its raw partition and offset are those of the latest activity. ``time_to_recover`` is in
@@ -176,6 +181,7 @@ class Generation:
     abandonments: tuple[Micros, ...]
     next_due: Micros | None
     order_standing: str | None = None
+    silent: tuple[Micros, ...] = ()
 
     @property
     def was_abandoned(self) -> bool:

@@ -22,7 +22,8 @@ def signal_id(cart_key: str, generation: int, kind: SignalKind, abandoned_at: Mi
 def signals_between(before: Sequence[Generation], after: Sequence[Generation]) -> list[Signal]:
     """Return the signals that take a reader from the rows ``before`` to those ``after``, in order.
 
-    Both hold the same carts. A platform's own report is never retracted, nor signalled again
+    Both hold the same carts. Of an abandonment that only an import shows there is no signal, nor of
+    how it ended: it is history. A platform's own report is never retracted, nor signalled again
     where an earlier report turns up. A recovery that is undone gives no signal of its own: its
     abandonment remains or is retracted.
     """
@@ -51,14 +52,21 @@ def _sending_order(signal: Signal) -> tuple[str, bool, int, Micros, int]:
 
 
 def _abandonments(rows: Iterable[Generation]) -> _Occurrences:
-    return {_identity(row, at): (at, row) for row in rows for at in row.abandonments}
+    return {
+        _identity(row, at): (at, row)
+        for row in rows
+        for at in row.abandonments
+        if at not in row.silent
+    }
 
 
 def _closings(rows: Iterable[Generation]) -> _Occurrences:
     return {
         (*_identity(row, row.abandoned_at), row.status): (row.abandoned_at, row)
         for row in rows
-        if row.status in _CLOSED and row.abandoned_at is not None
+        if row.status in _CLOSED
+        and row.abandoned_at is not None
+        and row.abandoned_at not in row.silent
     }
 
 

@@ -40,7 +40,8 @@ _RECOMPUTE = f"""
         SELECT (SELECT date_trunc('day', at, 'UTC') FROM watermark) AS as_of
     ), facts AS MATERIALIZED (
         SELECT c.customer_key, c.source, c.shop, c.person_key, c.timezone, c.shop_currency,
-            c.created_at, c.source_event_id, c.raw_partition, c.raw_offset, s.first_received_at,
+            c.created_at, c.source_event_id, c.raw_partition, c.raw_offset,
+            least(s.first_received_at, s.history_from) AS whole_since,
             CASE WHEN c.source IN {_WITH_SUBSCRIPTIONS} THEN (
                 SELECT count(*) FROM subscriptions u WHERE u.customer_key = c.customer_key
                 AND u.status = 'ACTIVE' AND NOT u.is_deleted AND NOT u.is_test
@@ -167,7 +168,7 @@ _RECOMPUTE = f"""
         CROSS JOIN LATERAL (SELECT coalesce(s.net_known, true) AS net) known
         CROSS JOIN LATERAL (
             SELECT CASE WHEN claimed.orders_count > coalesce(seen.orders, 0) THEN false
-                ELSE f.created_at >= f.first_received_at END AS history_complete
+                ELSE f.created_at >= f.whole_since END AS history_complete
         ) whole
     ), gone AS (
         DELETE FROM customer_lifetime_value c WHERE c.customer_key = ANY(%(keys)b)
@@ -181,6 +182,8 @@ _RECOMPUTE = f"""
     ON CONFLICT (customer_key, currency) DO UPDATE
     SET {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[2:])}
 """  # noqa: S608 - only names of this module are put in
+_AT_ONCE = 20_000
+"""Customers of one statement: all of a shop change when its history has been imported."""
 _NESTED_LOOPS = "SELECT set_config('enable_nestloop', %s, true)"
 
 
@@ -191,5 +194,6 @@ async def recompute(connection: AsyncConnection[Any], customers: Iterable[str]) 
         # The planner estimates one row for every CTE above and would join them by nested loops,
         # at a cost that grows with the square of the batch.
         await connection.execute(_NESTED_LOOPS, ["off"])
-        await connection.execute(_RECOMPUTE, {"keys": keys})
+        for first in range(0, len(keys), _AT_ONCE):
+            await connection.execute(_RECOMPUTE, {"keys": keys[first : first + _AT_ONCE]})
         await connection.execute(_NESTED_LOOPS, ["on"])

@@ -10,6 +10,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from schemas.events import Micros
+from sinks.lifetime.history import ShopHistory, Statement
 
 _TAKE = """
     WITH taken AS (
@@ -21,29 +22,33 @@ _TAKE = """
     SELECT link_key FROM taken WHERE is_cart
 """
 _TAKE_FREE = "SELECT link_key FROM link_keys WHERE link_key = ANY(%b) FOR UPDATE SKIP LOCKED"
-_SHOPS = """
-    SELECT source, shop, (extract(epoch FROM first_received_at) * 1000000)::bigint
+_FACTS = """
+    (extract(epoch FROM first_received_at) * 1000000)::bigint, history_version,
+    (extract(epoch FROM history_from) * 1000000)::bigint
+"""
+_SHOPS = f"""
+    SELECT source, shop, {_FACTS}
     FROM shops WHERE (source, shop) IN (SELECT * FROM unnest(%b::text[], %b::text[]))
     ORDER BY source, shop
-"""
-_NEW_SHOP = """
-    INSERT INTO shops (source, shop, first_received_at)
-    VALUES (%s, %s, timestamptz 'epoch' + %s * interval '1 microsecond')
-    ON CONFLICT DO NOTHING
-"""
-_EXCLUSIVE = """
-    SELECT (extract(epoch FROM first_received_at) * 1000000)::bigint
-    FROM shops WHERE source = %s AND shop = %s FOR UPDATE
-"""
-_EARLIER = """
-    UPDATE shops SET first_received_at = timestamptz 'epoch' + %s * interval '1 microsecond'
+"""  # noqa: S608 - only names of this module are put in
+_NEW_SHOP = "INSERT INTO shops (source, shop) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+_EXCLUSIVE = f"""
+    SELECT {_FACTS} FROM shops WHERE source = %s AND shop = %s FOR UPDATE
+"""  # noqa: S608
+_CHANGED = """
+    UPDATE shops SET
+        first_received_at = timestamptz 'epoch' + %s::bigint * interval '1 microsecond',
+        history_version = %s::bigint[],
+        history_from = timestamptz 'epoch' + %s::bigint * interval '1 microsecond'
     WHERE source = %s AND shop = %s
 """
 _BETWEEN = """
     SELECT customer_key FROM customers
     WHERE source = %(source)s AND shop = %(shop)s
-      AND created_at >= timestamptz 'epoch' + %(new)s * interval '1 microsecond'
-      AND created_at < timestamptz 'epoch' + %(old)s * interval '1 microsecond'
+      AND created_at >= coalesce(
+        timestamptz 'epoch' + %(first)s::bigint * interval '1 microsecond', '-infinity')
+      AND created_at < coalesce(
+        timestamptz 'epoch' + %(last)s::bigint * interval '1 microsecond', 'infinity')
 """
 
 
@@ -92,25 +97,27 @@ def require(needed: Iterable[str], locked: Iterable[str]) -> None:
 
 
 async def take_shops(
-    connection: AsyncConnection[Any], received: Mapping[tuple[str, str], Micros]
+    connection: AsyncConnection[Any], shown: Mapping[tuple[str, str], ShopHistory]
 ) -> list[str]:
-    """Lock the shops' rows, and move first receipts back; taken before the link keys.
+    """Lock the shops' rows, and store what the batch shows of them; before the link keys.
 
-    ``received``: (source, shop) -> its earliest receipt in the batch.
+    ``shown``: (source, shop) -> what the events of the batch show of the shop's history.
     Returns the customers whose ``history_complete`` may change: those created between the new
-    and the old first receipt. Their shop is then locked exclusively.
+    and the old time since when it is whole. Their shop is then locked exclusively.
     """
-    order = sorted(received)
+    order = sorted(shown)
     cursor = await connection.execute(_SHOPS, _columns(order))
-    stored = {(source, shop): at async for source, shop, at in cursor}
-    earlier = {shop for shop in order if shop not in stored or received[shop] < stored[shop]}
+    stored = {(source, shop): _history(*facts) async for source, shop, *facts in cursor}
+    news = {
+        shop for shop in order if shop not in stored or stored[shop] | shown[shop] != stored[shop]
+    }
     changed: list[str] = []
-    for shop in order if earlier else ():  # in one order for all transactions
-        if shop in earlier:
-            changed += await _move_back(connection, shop, received[shop])
+    for shop in order if news else ():  # in one order for all transactions
+        if shop in news:
+            changed += await _store_shop(connection, shop, shown[shop])
         else:
             await share_shops(connection, [shop])
-    # Shared with other batches: only an earlier first receipt needs an exclusive lock.
+    # Shared with other batches: only what is new of a shop needs an exclusive lock.
     await share_shops(connection, order)
     return changed
 
@@ -124,17 +131,36 @@ def _columns(shops: list[tuple[str, str]]) -> list[list[str]]:
     return [[source for source, _ in shops], [shop for _, shop in shops]]
 
 
-async def _move_back(
-    connection: AsyncConnection[Any], key: tuple[str, str], received: int
+def _history(
+    first: Micros | None, version: list[int] | None, history_from: Micros | None
+) -> ShopHistory:
+    if version is None or history_from is None:
+        return ShopHistory(first)
+    return ShopHistory(first, Statement((version[0], version[1], version[2]), history_from))
+
+
+async def _store_shop(
+    connection: AsyncConnection[Any], key: tuple[str, str], shown: ShopHistory
 ) -> list[str]:
-    """Store an earlier first receipt; return the customers created since."""
-    cursor = await connection.execute(_NEW_SHOP, [*key, received])
-    if cursor.rowcount == 1:
-        return []
+    """Store what is new of a shop; return the customers that it may concern."""
+    is_new = (await connection.execute(_NEW_SHOP, key)).rowcount == 1
     row = await (await connection.execute(_EXCLUSIVE, key)).fetchone()
-    if row is None or row[0] <= received:
+    before = ShopHistory() if row is None else _history(*row)
+    after = before | shown
+    if after == before:
         return []
-    await connection.execute(_EARLIER, [received, *key])
-    between = {"source": key[0], "shop": key[1], "new": received, "old": row[0]}
+    stated = after.stated
+    facts = [
+        after.first_received_at,
+        None if stated is None else list(stated.version),
+        None if stated is None else stated.history_from,
+    ]
+    await connection.execute(_CHANGED, [*facts, *key])
+    old, new = before.whole_since, after.whole_since
+    if is_new or old == new:
+        return []
+    # Nothing was known where there was no such time: the history of all customers is now known.
+    ends = sorted((old, new)) if old is not None and new is not None else [None, None]
+    between = {"source": key[0], "shop": key[1], "first": ends[0], "last": ends[1]}
     cursor = await connection.execute(_BETWEEN, between)
     return [customer async for (customer,) in cursor]

@@ -15,7 +15,6 @@ from schemas.events import (
     CustomerContact,
     Event,
     Meta,
-    Micros,
     Order,
     Payment,
     Scope,
@@ -24,6 +23,7 @@ from schemas.events import (
 from schemas.keys import customer_key, entity_key
 from sinks.carts.links import link_keys
 from sinks.carts.records import Activity, activity_of
+from sinks.lifetime.history import ShopHistory, history_of
 from sinks.lifetime.payment_refunds import REFUNDS_FROM_PAYMENTS
 from sinks.lifetime.reported_totals import reported_totals
 from sinks.merge.event_fields import Fields, event_fields
@@ -41,7 +41,7 @@ class WritePlan:
     """What events write.
 
     ``contributions``: table -> entity -> contributions. ``locks``: link keys -> whether a cart
-    has the key. ``shops``: (source, shop) -> when the earliest of its deliveries was received.
+    has the key. ``shops``: (source, shop) -> what the events show of its history.
     ``orders``: order -> its event, None where the batch has several.
     """
 
@@ -50,7 +50,7 @@ class WritePlan:
     )
     activities: dict[str, list[Activity]] = field(default_factory=lambda: defaultdict(list))
     locks: dict[str, bool] = field(default_factory=dict)
-    shops: dict[tuple[str, str], Micros] = field(default_factory=dict)
+    shops: dict[tuple[str, str], ShopHistory] = field(default_factory=dict)
     orders: dict[str, Order | None] = field(default_factory=dict)
 
 
@@ -70,6 +70,10 @@ def customer_lock_key(customer: str) -> str:
 
 def add_event(plan: WritePlan, event: Event, ledger: Ledger = NOBODY) -> None:
     """Add what one event writes to a plan, without what the ledger erases."""
+    if event.meta.history_from is not None:
+        # It repeats a row of its import, for what it states of the shop.
+        _add_shop(plan, event.meta)
+        return
     known = ledger.applied(event) if ledger else event
     if isinstance(known, CustomerContact):
         _add_contact(plan, known)
@@ -125,9 +129,13 @@ def _add_contact(plan: WritePlan, event: CustomerContact) -> None:
 
 
 def _add_shop(plan: WritePlan, meta: Meta) -> None:
-    first = plan.shops.get((meta.source, meta.shop))
-    if first is None or meta.received_at < first:
-        plan.shops[meta.source, meta.shop] = meta.received_at
+    known = plan.shops.get((meta.source, meta.shop))
+    if known is not None and meta.import_id is None:
+        first = known.first_received_at
+        if first is not None and first <= meta.received_at:
+            return  # the usual case
+    shown = history_of(meta)
+    plan.shops[meta.source, meta.shop] = shown if known is None else known | shown
 
 
 def _add_locks(

@@ -20,9 +20,10 @@ A history is one TOML file:
 Times count from 2026-01-01 12:00 UTC ("+65m", "-2d3h"), or are written out ("2026-01-05
 09:30"). Money is quoted, "null" means not given. Keys are the platform's own ids; a guest
 is "guest:" and the address. ``received`` is when an event came, if it came late, ``version`` the
-change time that the source gives. Any other key of an event is a field of its canonical record.
-A cart holds one tee at 10, and the first event of an order gives goods for 50, paid, unless the
-event sets them.
+change time that the source gives, ``imported`` that an import brought it, ``history_from`` back to
+when the import states the history to reach. Any other key of an event is a field of its canonical
+record. A cart holds one tee at 10, and the first event of an order gives goods for 50, paid, unless
+the event sets them.
 """
 
 import hashlib
@@ -57,7 +58,10 @@ _DURATION = re.compile(r"(\d+)(d|h|us|m|s)")
 _ITEM = re.compile(r"(?:(\d+) )?(.+?)(?: @ (\S+))?")
 _AMOUNT = re.compile(r"-?\d+(\.\d+)?")
 _STATUS = {"run-free": "PLACED", "ciklik": "COMPLETED", "gooten": "UNKNOWN"}
-_OF_META = ("at", "received", "version", "change", "is_test", "settings", "shop", "source")
+_OF_META = (
+    "at", "received", "version", "change", "is_test", "settings", "shop", "source", "imported",
+    "history_from",
+)  # fmt: skip
 _KEYS = ("cart_key", "order_key", "customer_key", "subscription_key", "cohort_month", "day")
 _OWN_FIELDS = {"token": "cart_token", "subscription": "subscription_id"}
 
@@ -233,6 +237,8 @@ def _meta(kind: str, native: str, name: str, number: int, about: Fields, shop: F
         is_test=about.get("is_test", False),
         adapter_version=1,
         settings=_settings({**shop, **about.get("settings", {})}),
+        import_id="an import" if about.get("imported") or "history_from" in about else None,
+        history_from=moment(about["history_from"]) if "history_from" in about else None,
     )
 
 

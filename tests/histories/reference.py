@@ -14,6 +14,7 @@ from schemas.keys import customer_key
 from schemas.platforms import naming_cart_customers, providing
 from sinks.carts.fold import fold
 from sinks.carts.records import Activity, CandidateOrder, CartHistory, Generation
+from sinks.lifetime.history import ShopHistory
 from sinks.lifetime.order_money import OrderMoney, candidate_order, order_money
 from sinks.lifetime.order_state import OrderState, order_state, renewals
 from sinks.lifetime.payment_refunds import REFUNDS_FROM_PAYMENTS, payment_refund
@@ -36,7 +37,7 @@ class Reference:
         self.layers: defaultdict[str, dict[str, Layers]] = defaultdict(dict)
         self._activities: defaultdict[str, dict[str, Activity]] = defaultdict(dict)
         self._reported: defaultdict[str, dict[tuple[str, int], ReportedTotal]] = defaultdict(dict)
-        self._first: dict[tuple[str, str], Micros] = {}
+        self._shops: dict[tuple[str, str], ShopHistory] = {}
 
     def put(self, events: Sequence[Event]) -> None:
         """Take a batch in."""
@@ -48,9 +49,8 @@ class Reference:
                     stored[key] = merge(stored.get(key, ()), at, event_id, fields)
         for key, activities in batch.activities.items():
             self._activities[key] |= {each.event_id: each for each in activities}
-        for shop_id, received in batch.shops.items():
-            at = self._first.get(shop_id, received)
-            self._first[shop_id] = min(at, received)
+        for shop_id, shown in batch.shops.items():
+            self._shops[shop_id] = self._shops.get(shop_id, ShopHistory()) | shown
         for event in events:
             for number, total in enumerate(reported_totals(event)):
                 self._reported[_owner_of(event)][total.event_id, number] = total
@@ -59,7 +59,7 @@ class Reference:
         """Every generation of every cart."""
         states, again = self._orders()
         found: list[Generation] = []
-        for shop_id in self._first:
+        for shop_id in self._shops:
             histories = [
                 self._cart(key, flatten(layers))
                 for key, layers in self.layers["carts"].items()
@@ -212,7 +212,7 @@ class Reference:
             timezone=fields["settings"]["timezone"],
             shop_currency=fields["settings"].get("currency"),
             created_at=fields.get("created_at"),
-            first_delivery_at=self._first[source, shop],
+            whole_since=self._shops[source, shop].whole_since,
             active_subscriptions=active if source in providing("subscriptions") else None,
             abandoned_carts_count=left if source in naming_cart_customers() else None,
             person_key=fields.get("email_hash"),

@@ -100,6 +100,8 @@ RULES = {
     "reported-customer-scope": "reported totals: customer scope, newest by version",
     "reported-subscription-scope": "subscription-scope totals stay on the subscription",
     "reported-delta": "reported_revenue - the totals of counted orders, tax and shipping in",
+    "history-imported": "a history is complete back to when its newest import states",
+    "import-silent": "an imported cart is of the past, and of it no signal is sent",
     "history-true": "true if the customer was created at or after the shop's first delivery",
     "history-false-earlier": "false if earlier",
     "history-false-counts": "false if the platform counts more orders than we saw",

@@ -55,6 +55,8 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "shops list": ("--file", "{shops}"),
     "shops drift": (),
     "people verify": ("--customer", "{customer}"),
+    "import": ("{shop}", "{export}", "--dry-run"),
+    "reconcile": ("{shop}", "{export}"),
     "people forget": ("--customer", "{customer}"),
 }
 """Command -> its arguments here."""
@@ -153,12 +155,18 @@ def keys(settings: Settings, folder: Path) -> dict[str, str]:
         (cart_key,) = connection.execute("SELECT cart_key FROM carts").fetchone() or ("",)
         (customer,) = connection.execute("SELECT customer_key FROM customers").fetchone() or ("",)
     (letter, *_) = run_apart(records(settings, [settings.topic(DEAD_LETTERS)]))
+    export = folder / f"{TEXT.replace('/', '')}.jsonl"
+    listed = {"id": TEXT, "ordered": "2026-01-01", "subtotal": 1, "customer": {"id": TEXT}}
+    undated = {"id": TEXT, "email": TEXT}
+    export.write_text("\n".join(json.dumps(each) for each in (listed, undated)))
     return {
         "cart": cart_key,
         "customer": customer,
         "letter": f"{letter.partition}:{letter.offset}",
         "folder": str(folder / "export"),
         "shops": settings.shops_file,
+        "shop": f"run-free/{senders.SHOP}",
+        "export": str(export),
     }
 
 

@@ -164,7 +164,7 @@ def _reference(orders: list[Order], person: Customer, source: str, shop: str) ->
             timezone="America/New_York",
             shop_currency="USD",
             created_at=person.created_at,
-            first_delivery_at=FIRST_DELIVERY,
+            whole_since=FIRST_DELIVERY,
             active_subscriptions=0 if source == "ciklik" else None,
             abandoned_carts_count=0 if source in naming_cart_customers() else None,
             person_key="a",

@@ -59,9 +59,9 @@ def _history_complete(
     platform_count = newest_given([total.orders_count for total in totals])
     if platform_count is not None and platform_count > orders_seen:
         return False
-    if customer.created_at is None or customer.first_delivery_at is None:
+    if customer.created_at is None or customer.whole_since is None:
         return None
-    return customer.created_at >= customer.first_delivery_at
+    return customer.created_at >= customer.whole_since
 
 
 def _row(

@@ -23,8 +23,9 @@ class CustomerOrder:
 class CustomerFacts:
     """What is known of a customer apart from orders and reported totals.
 
-    ``first_delivery_at`` is when the shop's first delivery was received. Counts without money
-    belong to the row in ``shop_currency``. ``timezone`` is the shop's.
+    ``whole_since`` is when the shop's first delivery was received, or back to when its history
+    was imported. Counts without money belong to the row in ``shop_currency``. ``timezone`` is the
+    shop's.
     """
 
     customer_key: str
@@ -33,7 +34,7 @@ class CustomerFacts:
     timezone: str
     shop_currency: str | None
     created_at: Micros | None
-    first_delivery_at: Micros | None
+    whole_since: Micros | None
     active_subscriptions: int | None = None
     abandoned_carts_count: int | None = None
     person_key: str | None = None

@@ -10,7 +10,7 @@ from schemas.shops import Shop
 _settings: dict[int, tuple[Shop, ShopSettings]] = {}
 """By the shop's id(). The shop is held too: else another object could get its id."""
 _MAX_SETTINGS = 1024
-_RECEIVED = TimeBasis.RECEIVED
+_RECEIVED, _PAYLOAD = TimeBasis.RECEIVED, TimeBasis.PAYLOAD
 
 
 def settings(shop: Shop) -> ShopSettings:
@@ -49,9 +49,11 @@ def build(
 
     ``when`` dates the change (None: nothing in the body does). ``state_at`` is the time of the
     state that the payload shows, where that differs from ``when``. ``entity`` is the delivery's
-    own, the raw key, unless another is given.
+    own, the raw key, unless another is given. An imported delivery dates itself: where its body
+    does not, its mark does, never its receipt.
     """
     raw, shop = delivery.raw, delivery.shop
+    imported = raw.imported
     received, delivery_id = raw.received_at, raw.delivery_id
     partition, offset, appended_ms = raw.version_origin
     appended = appended_ms * 1000
@@ -61,6 +63,13 @@ def build(
         occurred, basis = when
     if state_at is None and when is not None:
         state_at = when.at
+    import_id = history_from = None
+    if imported is not None:
+        import_id, history_from = imported.import_id, imported.history_from
+        if when is None:
+            occurred, basis = imported.at, _PAYLOAD
+        if state_at is None:
+            state_at = imported.state_at
     # A clock that runs ahead must not outlive what comes after it.
     version_at = appended if state_at is None or state_at > appended else state_at
     return Meta(
@@ -83,6 +92,8 @@ def build(
         adapter_version,
         settings(shop),
         state_at,
+        import_id,
+        history_from,
     )
 
 

@@ -52,6 +52,8 @@ READERS = {
     "hookline/topics/records.py: tail": "topics",
     "hookline/topics/records.py: record_at": "losses",
     "hookline/explain/source_events.py: records": "why",
+    "hookline/history/outcomes.py: await_outcomes": "import",
+    "hookline/history/outcomes.py: _last_slots": "import",
     "hookline/people/topic_scan.py: read_topics": "people",
     "hookline/shops/traffic.py: _since": "shops_traffic",
     "hookline/shops/payload_drift.py: compare": "shops_drift",

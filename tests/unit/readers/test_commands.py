@@ -18,6 +18,7 @@ from hookline.dead_letters import letters, replay
 from hookline.dead_letters.letters import LetterFilter
 from hookline.explain import source_events
 from hookline.explain.source_events import EventLocation
+from hookline.history import outcomes
 from hookline.local.doctor import index_size, registry_ids, strangers
 from hookline.people import deliveries, export, topic_scan
 from hookline.people.person import Person
@@ -240,6 +241,23 @@ def test_why_events_are_looked_for_in_any_log(batches: list[Batch]) -> None:
     finally:
         source_events.load_codec = original  # type: ignore[attr-defined]
     assert found == {}
+
+
+@few
+@given(logs(OUTCOME), logs(LETTER))
+def test_import_what_became_of_its_deliveries_is_counted_in_any_logs(
+    events: list[Batch], dead: list[Batch]
+) -> None:
+    consumer = FakeConsumer({OUTCOME_TP: events, LETTERS_TP: dead})
+    patience, outcomes.PATIENCE = outcomes.PATIENCE, 0.0
+    try:
+        work = outcomes.await_outcomes(SETTINGS, {0: [[0, 99]]}, NOW_MS, silent)
+        found = run(consumer, work)
+    finally:
+        outcomes.PATIENCE = patience
+    assert 0 <= found.open <= 100
+    assert found.canonical <= found.events <= count(events) + count(dead)
+    assert found.dead_letters == found.reasons.total()
 
 
 @few

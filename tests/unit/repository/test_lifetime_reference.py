@@ -36,7 +36,7 @@ WHO = CustomerFacts(
     timezone="UTC",
     shop_currency="USD",
     created_at=on("2026-01-01T00:00"),
-    first_delivery_at=on("2026-01-01T00:00"),
+    whole_since=on("2026-01-01T00:00"),
     active_subscriptions=2,
     abandoned_carts_count=3,
 )
@@ -230,7 +230,7 @@ def test_reported_delta_is_null_where_a_total_is_not_given() -> None:
         ({"created_at": None}, None, None),
         ({"created_at": None}, 2, False),
         ({"created_at": None}, 1, None),
-        ({"first_delivery_at": None}, None, None),
+        ({"whole_since": None}, None, None),
     ],
 )
 def test_history_complete(

@@ -1,0 +1,1 @@
+"""History: exports of platforms brought in as raw deliveries, and compared with the tables."""

@@ -1,0 +1,107 @@
+"""Reads an export beside the tables and compares them, in batches of rows."""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from hookline.history.check import slots_of
+from hookline.history.compare import CUSTOMER, ORDER, Comparison, Listed, listed
+from hookline.history.files import Export
+from hookline.history.prepare import Preparer, Refused
+from schemas.envelopes import Reject
+from schemas.events import Micros
+from sinks.merge.last_writer import flatten, load
+
+Progress = Callable[[str, int, int], None]
+_AT_ONCE = 500
+_KEYS = {ORDER: "order_key", CUSTOMER: "customer_key"}
+_STORED = "SELECT {key}, layers FROM {table} WHERE {key} = ANY(%s)"
+_THERE = {
+    ORDER: """
+        SELECT order_key FROM orders WHERE source = %(source)s AND shop = %(shop)s
+        AND placed_at BETWEEN timestamptz 'epoch' + %(first)s * interval '1 microsecond'
+            AND timestamptz 'epoch' + %(last)s * interval '1 microsecond'
+        AND NOT is_deleted AND NOT is_test ORDER BY order_key
+    """,
+    CUSTOMER: """
+        SELECT customer_key FROM customers WHERE source = %(source)s AND shop = %(shop)s
+        AND created_at BETWEEN timestamptz 'epoch' + %(first)s * interval '1 microsecond'
+            AND timestamptz 'epoch' + %(last)s * interval '1 microsecond'
+        AND NOT is_deleted AND NOT is_test AND NOT is_erased ORDER BY customer_key
+    """,
+}
+
+
+def compare(
+    connection: psycopg.Connection[Any],
+    export: Export,
+    preparer: Preparer,
+    progress: Progress,
+    since: Micros | None = None,
+) -> Comparison:
+    """Compare the export's orders and customers with the tables; ``since``: not those before it."""
+    result = Comparison()
+    rows = _listed(export, preparer, result, progress, since)
+    while batch := list(islice(rows, _AT_ONCE)):
+        stored = {table: _stored(connection, table, batch) for table in _KEYS}
+        for each in batch:
+            result.add(each, stored[each.table].get(each.key))
+    shop = preparer.shop
+    for table, (first, last) in result.span.items():
+        bounds = {"first": first if since is None else max(first, since), "last": last}
+        found = connection.execute(
+            _THERE[table].encode(), {"source": shop.source, "shop": shop.id, **bounds}
+        )
+        result.missing_there += [key for (key,) in found if key not in result.seen]
+    return result
+
+
+def _listed(
+    export: Export,
+    preparer: Preparer,
+    result: Comparison,
+    progress: Progress,
+    since: Micros | None,
+) -> Iterator[Listed]:
+    size, read = export.size, 0
+
+    def report(position: int) -> None:
+        nonlocal read
+        read = position
+
+    for row in export.rows(report):
+        result.rows += 1
+        if not row.number % 500:
+            progress("comparing", read, size)
+        prepared = preparer.prepare(row)
+        if isinstance(prepared, Refused):
+            result.refused[prepared.reason] += 1
+            continue
+        made = slots_of(preparer.shop, prepared)
+        if isinstance(made, Reject):
+            result.refused[f"{made.reason} {made.path}".strip()] += 1
+            continue
+        each = listed(row.number, made.values())
+        if each is None:
+            result.other += 1
+        elif since is not None and each.dated_at < since:
+            result.before_since += 1
+        else:
+            yield each
+
+
+def _stored(
+    connection: psycopg.Connection[Any], table: str, batch: Iterable[Listed]
+) -> dict[str, tuple[Micros, Any]]:
+    keys = [each.key for each in batch if each.table == table]
+    if not keys:
+        return {}
+    query = sql.SQL(_STORED).format(key=sql.Identifier(_KEYS[table]), table=sql.Identifier(table))
+    found: dict[str, tuple[Micros, Any]] = {}
+    for key, stored in connection.execute(query, [keys]):
+        layers = load(stored)
+        found[key] = layers[0].version[0], flatten(layers)
+    return found

@@ -1,0 +1,194 @@
+"""What an exported object is: the webhook that would have brought it, and what dates it.
+
+An object is the body of a webhook, or what the platform's API lists; the second is put into the
+envelope of the first. Only the event is inferred: the adapter reads the rest as always.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+
+NONE = msgspec.Raw()
+
+
+class Fields(msgspec.Struct, gc=False):
+    """The fields that show what an object is and when, unparsed; those of a platform follow."""
+
+    type: msgspec.Raw = NONE
+    data: msgspec.Raw = NONE
+    email: msgspec.Raw = NONE
+    created_at: msgspec.Raw = NONE
+    updated_at: msgspec.Raw = NONE
+    created: msgspec.Raw = NONE
+
+
+class _RunFree(Fields, gc=False):
+    items: msgspec.Raw = NONE
+    customer: msgspec.Raw = NONE
+    firstName: msgspec.Raw = NONE  # noqa: N815 - as the platform spells it
+    subtotal: msgspec.Raw = NONE
+    ordered: msgspec.Raw = NONE
+
+
+class _Shoprocket(Fields, gc=False):
+    order_items: msgspec.Raw = NONE
+    total_amount: msgspec.Raw = NONE
+    deleted_at: msgspec.Raw = NONE
+    createdAt: msgspec.Raw = NONE  # noqa: N815
+
+
+class _Spiffy(Fields, gc=False):
+    token: msgspec.Raw = NONE
+    line_items: msgspec.Raw = NONE
+    first_name: msgspec.Raw = NONE
+    financial_status: msgspec.Raw = NONE
+    total_price: msgspec.Raw = NONE
+    orders_count: msgspec.Raw = NONE
+
+
+class _Ciklik(Fields, gc=False):
+    uuid: msgspec.Raw = NONE
+    order_id: msgspec.Raw = NONE
+    cart_id: msgspec.Raw = NONE
+    items: msgspec.Raw = NONE
+    plan: msgspec.Raw = NONE
+    gateway: msgspec.Raw = NONE
+    amount_refunded: msgspec.Raw = NONE
+    total_paid: msgspec.Raw = NONE
+
+
+class _Gooten(Fields, gc=False):
+    Items: msgspec.Raw = NONE
+
+
+DATES = ("updated_at", "ordered", "created_at", "createdAt", "created")
+"""Fields that date an object, the first that is given: its last change before its creation."""
+_decode_run_free = msgspec.json.Decoder(_RunFree).decode
+_decode_shoprocket = msgspec.json.Decoder(_Shoprocket).decode
+_decode_spiffy = msgspec.json.Decoder(_Spiffy).decode
+_decode_ciklik = msgspec.json.Decoder(_Ciklik).decode
+_decode_gooten = msgspec.json.Decoder(_Gooten).decode
+_decode = msgspec.json.Decoder(Fields).decode
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+class Webhook(NamedTuple):
+    """The webhook of an object: its event and body, and the fields of its object."""
+
+    event: str
+    body: bytes
+    fields: Fields
+
+
+class UnknownShapeError(ValueError):
+    """Nothing shows which event an object is of."""
+
+
+def webhook(source: str, raw: bytes, event: str = "") -> Webhook:
+    """Return the webhook that would have brought an object; ``event``: where it is given.
+
+    Raises UnknownShapeError, or one of ``UNREADABLE`` for what is no JSON object.
+    """
+    return _READERS.get(source, _as_given)(raw, event)
+
+
+def _given(value: msgspec.Raw) -> bool:
+    return bool(value) and bytes(value) != b"null"
+
+
+def _as_given(raw: bytes, event: str) -> Webhook:
+    """A platform that a row of the platforms adds: its webhooks' bodies as they are."""
+    fields = _decode(raw)
+    inner = _decode(bytes(fields.data)) if bytes(fields.data)[:1] == b"{" else fields
+    return Webhook(event, raw, inner)
+
+
+def _is_wrapped(fields: Fields) -> bool:
+    return bytes(fields.type)[:1] == b'"' and bytes(fields.data)[:1] == b"{"
+
+
+def _run_free(raw: bytes, event: str) -> Webhook:
+    fields = _decode_run_free(raw)
+    if _is_wrapped(fields):
+        return Webhook("", raw, _decode_run_free(bytes(fields.data)))
+    if not event:
+        if _given(fields.ordered) or _given(fields.subtotal):
+            event = "order/created"
+        elif fields.items and fields.customer:
+            event = "cart/change"
+        elif fields.firstName or fields.email:
+            event = "customer/created"
+        else:
+            raise UnknownShapeError
+    kind, _, action = event.partition("/")
+    body = b'{"type":"%s","action":"%s","data":%s}' % (kind.encode(), action.encode(), raw)
+    return Webhook(event, body, fields)
+
+
+def _shoprocket(raw: bytes, event: str) -> Webhook:
+    fields = _decode_shoprocket(raw)
+    if _is_wrapped(fields):
+        inner = _decode_shoprocket(bytes(fields.data))
+        if _given(fields.createdAt):  # the newer envelope dates itself
+            inner = fields
+        return Webhook("", raw, inner)
+    if not event:
+        if fields.order_items or fields.total_amount:
+            noun = "order"
+        elif fields.email:
+            noun = "customer"
+        else:
+            raise UnknownShapeError
+        verb = "updated" if _given(fields.updated_at) else "created"
+        event = f"{noun}.{'deleted' if _given(fields.deleted_at) else verb}"
+    return Webhook(event, b'{"type":"%s","data":%s}' % (event.encode(), raw), fields)
+
+
+def _spiffy(raw: bytes, event: str) -> Webhook:
+    fields = _decode_spiffy(raw)
+    if not event:
+        if fields.financial_status or fields.total_price:
+            event = "orders/updated"
+        elif fields.token and fields.line_items:
+            event = "carts/update"
+        elif fields.orders_count or fields.first_name or fields.email:
+            event = "customers/update"
+        else:
+            raise UnknownShapeError
+    return Webhook(event, raw, fields)
+
+
+def _ciklik(raw: bytes, event: str) -> Webhook:
+    """Not ``created_``: of an order that counts its subscription's transactions as of now."""
+    fields = _decode_ciklik(raw)
+    if not event:
+        if fields.gateway or fields.amount_refunded:
+            event = "updated_checkouttransaction"
+        elif fields.cart_id:
+            event = "abandoned_cart"
+        elif fields.uuid and fields.plan:
+            event = "updated_subscription"
+        elif fields.order_id or (fields.items and fields.total_paid):
+            event = "updated_checkoutorder"
+        elif fields.email:
+            event = "updated_user"
+        else:
+            raise UnknownShapeError
+    return Webhook(event, raw, fields)
+
+
+def _gooten(raw: bytes, event: str) -> Webhook:
+    fields = _decode_gooten(raw)
+    if not fields.Items and not event:
+        raise UnknownShapeError
+    return Webhook(event, raw, fields)
+
+
+_READERS: dict[str, Callable[[bytes, str], Webhook]] = {
+    "run-free": _run_free,
+    "shoprocket": _shoprocket,
+    "spiffy": _spiffy,
+    "ciklik": _ciklik,
+    "gooten": _gooten,
+}
