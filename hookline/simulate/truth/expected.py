@@ -20,7 +20,7 @@ from hookline.simulate.truth.orders.state import order_lives
 from hookline.simulate.truth.received import Received
 from hookline.simulate.truth.spans import UndecidedError
 from hookline.simulate.truth.undecided import Undecided
-from hookline.simulate.truth.views.carts import daily_rates, merged_carts
+from hookline.simulate.truth.views.carts import daily_rates, merged_carts, unlinked_shops
 from hookline.simulate.truth.views.people import cohorts, people
 from hookline.simulate.truth.views.shops import ShopDays, coverage, refund_days
 from hookline.simulate.world.facts import Micros
@@ -131,7 +131,7 @@ def _views(  # all that is known
 
     def rates() -> Mapping[Any, Row]:
         merged.update(merged_carts(lives, received))
-        return daily_rates(lives, merged)
+        return daily_rates(lives, merged, unlinked_shops(orders))
 
     views: dict[str, Callable[[], Mapping[Any, Row]]] = {
         "people": lambda: people(customers),

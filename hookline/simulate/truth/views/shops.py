@@ -11,7 +11,7 @@ from hookline.simulate.truth.names import CustomerKey
 from hookline.simulate.truth.orders.refunds import Back
 from hookline.simulate.truth.orders.rows import KnownOrder
 from hookline.simulate.truth.platforms import gives
-from hookline.simulate.truth.views.carts import came_back
+from hookline.simulate.truth.views.carts import came_back, unlinked_shops
 from hookline.simulate.world.facts import SimulatedShop
 
 Key = tuple[str, str, date, str]
@@ -51,7 +51,8 @@ class ShopDays:
             shops_with_carts.add(life.shop.key)
             self._cart(life, is_merged=(life.key, life.number) in merged)
         keys = {*self._orders, *self._backs, *self._left, *self._back}
-        return {key: self._row(key, firsts, shops_with_carts) for key in keys}
+        linked = shops_with_carts - unlinked_shops(orders)
+        return {key: self._row(key, firsts, shops_with_carts, linked) for key in keys}
 
     def _key(self, shop: SimulatedShop, day: date) -> Key:
         self._shops[shop.source, shop.id] = shop
@@ -69,7 +70,7 @@ class ShopDays:
             self._back[key] = self._back.get(key, 0) + 1
 
     def _row(
-        self, key: Key, firsts: Mapping[CustomerKey, date], with_carts: set[str]
+        self, key: Key, firsts: Mapping[CustomerKey, date], with_carts: set[str], linked: set[str]
     ) -> Mapping[str, Any]:
         shop, day = self._shops[key[0], key[1]], key[2]
         orders, backs = self._orders.get(key, []), self._backs.get(key, [])
@@ -97,7 +98,7 @@ class ShopDays:
             else None,
             **self._buyers(orders, day, firsts),
             "carts_abandoned": self._left.get(key, 0) if has_carts else None,
-            "carts_recovered": self._back.get(key, 0) if has_carts else None,
+            "carts_recovered": self._back.get(key, 0) if shop.key in linked else None,
         }
 
     def _buyers(
