@@ -1,6 +1,6 @@
 """Rates of carts by day, and which carts were merged into another one."""
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -64,7 +64,7 @@ def unlinked_shops(orders: Iterable[KnownOrder]) -> set[str]:
 
 
 def daily_rates(
-    lives: Iterable[CartLife], merged: set[tuple[str, int]], unlinked: Set[str] = frozenset()
+    lives: Iterable[CartLife], merged: set[tuple[str, int]], unlinked: Collection[str] = ()
 ) -> Mapping[tuple[str, str, date], Mapping[str, Any]]:
     """Return the rates by (platform, shop, day). Carts that the platform reports have none.
 
