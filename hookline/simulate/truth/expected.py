@@ -14,7 +14,7 @@ from hookline.simulate.truth.customers.people import (
     known_customers,
 )
 from hookline.simulate.truth.customers.rows import CustomerFacts, customer_row, has_row
-from hookline.simulate.truth.names import CustomerKey
+from hookline.simulate.truth.names import CustomerKey, customer_key
 from hookline.simulate.truth.orders.rows import KnownOrder, known_orders, order_row, refund_rows
 from hookline.simulate.truth.orders.state import order_lives
 from hookline.simulate.truth.received import Received
@@ -65,13 +65,14 @@ def _carts(
 ) -> list[CartLife]:
     lives: list[CartLife] = []
     rows: dict[Key, Row] = {}
-    for group in groups(received, orders, as_of):
+    for group in groups(received, orders, truth.undecided.orders, as_of):
         try:
             found = group.fold()
             rows |= {(life.key, life.number): cart_row(life, known) for life in found}
             lives += found
         except UndecidedError as error:
-            for key in group.cart_keys():
+            owners = {customer_key(each.fact.customer) for each in group.states}
+            for key in (*group.cart_keys(), *owners):
                 truth.undecided.note(group.shop, key, error)
     truth.tables["cart_generations"] = rows
     truth.tables["abandoned_carts"] = {

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from hookline.simulate.truth.spans import UndecidedError
+from hookline.simulate.world.facts import OrderState
 
 
 @dataclass(slots=True)
@@ -14,6 +15,8 @@ class Undecided:
 
     why: dict[object, str] = field(default_factory=dict)
     shops: set[str] = field(default_factory=set)
+    orders: list[OrderState] = field(default_factory=list)
+    """One state of each order that is open: its carts and its customer are open, too."""
 
     def note(self, shop: str, key: object, error: UndecidedError) -> None:
         """Note that a row cannot be decided. ``shop``: its key."""

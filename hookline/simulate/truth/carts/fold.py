@@ -12,7 +12,7 @@ from hookline.simulate.truth.names import cart_key
 from hookline.simulate.truth.orders.rows import KnownOrder
 from hookline.simulate.truth.platforms import gives
 from hookline.simulate.truth.received import Received
-from hookline.simulate.truth.spans import Span, earlier
+from hookline.simulate.truth.spans import Span, UndecidedError, earlier
 from hookline.simulate.world.facts import SECOND, CartState, Customer, Line, Micros
 
 EARLY: Micros = 300 * SECOND
@@ -41,9 +41,13 @@ class CartGroup:
     orders: list[KnownOrder] = field(default_factory=list)
     lives: dict[str, list[CartLife]] = field(default_factory=dict)
     waiting: list[KnownOrder] = field(default_factory=list)
+    is_open: bool = False
+    """Whether one of the orders cannot be decided."""
 
     def fold(self) -> list[CartLife]:
         """Return all generations. Raises UndecidedError."""
+        if self.is_open:
+            raise UndecidedError(f"which order closes carts of {self.shop}")
         steps = [*self._cart_steps(), *self._order_steps()]
         for step in sorted(steps, key=cmp_to_key(_compare)):
             step.apply()

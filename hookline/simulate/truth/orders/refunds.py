@@ -13,7 +13,7 @@ from hookline.simulate.truth.orders.state import OrderLife
 from hookline.simulate.truth.platforms import gives
 from hookline.simulate.truth.spans import Span
 from hookline.simulate.truth.versions import occurred_at
-from hookline.simulate.world.facts import OrderState, Paid, Refund, Repayment
+from hookline.simulate.world.facts import Change, OrderState, Paid, Refund, Repayment
 
 ZERO = Fraction(0)
 
@@ -53,11 +53,8 @@ def refunds(
             found += _of_running_total(life, sum((_covered(r, life) for r in _good(life)), ZERO))
     else:
         found = []
-    if (
-        not found
-        and life.newest.paid is Paid.REFUNDED
-        and shape in ("objects", "running", "status")
-    ):
+    by_status = shape in ("objects", "running", "status") and life.newest.paid is Paid.REFUNDED
+    if not found and by_status and life.newest.change is not Change.DELETED:
         found = [Back(at=_first_refunded(life), basis="STATUS", goods=Amount.of(untaxed))]
     found.sort(key=lambda back: (back.at.first, back.number or 0))
     left, limited = Amount(untaxed), []

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from hookline.simulate.truth.names import order_key
+from hookline.simulate.truth.names import customer_key, order_key
 from hookline.simulate.truth.platforms import gives
 from hookline.simulate.truth.received import Received
 from hookline.simulate.truth.spans import Span, UndecidedError
@@ -80,4 +80,6 @@ def order_lives(received: Iterable[Received], undecided: Undecided) -> list[Orde
             found.append(OrderLife(in_order(states), own))
         except UndecidedError as error:
             undecided.note(shop, order_key(states[0].fact.shop, number), error)
+            undecided.note(shop, customer_key(states[0].fact.customer), error)
+            undecided.orders += [s.fact for s in states if isinstance(s.fact, OrderState)][:1]
     return found
