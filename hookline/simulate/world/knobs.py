@@ -25,9 +25,9 @@ class Behaviour:
     alpha: float = 60.0
     a: float = 0.7
     b: float = 2.8
-    p: float = 6.0
-    q: float = 4.0
-    gamma: float = 15.0
+    p: float = 2.0
+    q: float = 5.0
+    gamma: float = 60.0
 
     guests: float = 0.1
     same_person: float = 0.05
