@@ -147,7 +147,7 @@ class Mapping:
 
 
 class _CellError(ValueError):
-    """A cell that cannot be read as its column says."""
+    """A cell that is not of its column's kind."""
 
 
 def _put(made: dict[str, Any], path: tuple[str, ...], value: Any) -> None:

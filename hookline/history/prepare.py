@@ -77,7 +77,7 @@ class Preparer:
         """Return a row as it is to be written, or why it is not."""
         try:
             if row.error:
-                raise _RefusedError(row.error)  # noqa: TRY301 - all reasons in one place
+                raise _RefusedError(row.error)  # noqa: TRY301 - as the reasons below
             found = webhook(self.shop.source, row.raw, self._event)
             at, is_change = self._dated(row, found)
         except UnknownShapeError:

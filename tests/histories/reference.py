@@ -78,7 +78,7 @@ class Reference:
         generations = self.generations(watermark)
         rows = [_of(row, Generation.__slots__) for row in generations]
         for row in rows:
-            del row["abandonments"]
+            del row["abandonments"], row["silent"]
         return {
             "cart_generations": rows,
             "abandoned_carts": [
