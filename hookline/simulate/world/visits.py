@@ -189,9 +189,10 @@ class Visit:
     def _recover(self) -> None:
         """Order after a long silence, before the cart has expired."""
         shop = self._shop
-        least, most = shop.abandon_after + MARGIN, shop.expire_after - self._margin
+        least = shop.abandon_after + MARGIN if shop.source in _WATCHES else self._margin
+        most = shop.expire_after - self._margin
         if shop.source not in _WATCHES:  # it expires after its first report
-            least, most = self._margin, most - (self._due - self._reported) / SECOND
+            most -= (self._due - self._reported) / SECOND
         self._wait_for_order(least, min(most, least + 30))
         self._order()
 
