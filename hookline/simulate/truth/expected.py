@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hookline.simulate.truth.carts.fold import shops_without_link
 from hookline.simulate.truth.carts.life import CartLife
 from hookline.simulate.truth.carts.rows import cart_row, groups
 from hookline.simulate.truth.customers.people import (
@@ -131,7 +132,7 @@ def _views(  # all that is known
 
     def rates() -> Mapping[Any, Row]:
         merged.update(merged_carts(lives, received))
-        return daily_rates(lives, merged)
+        return daily_rates(lives, merged, shops_without_link(orders))
 
     views: dict[str, Callable[[], Mapping[Any, Row]]] = {
         "people": lambda: people(customers),
