@@ -47,7 +47,7 @@ class Expected:
 def expected(received: Sequence[Received], as_of: Micros) -> Expected:
     """Return what the tables must hold once the watermark is at ``as_of``."""
     truth = Expected()
-    orders = known_orders(order_lives(received, truth.undecided))
+    orders = known_orders(order_lives(received, truth.undecided), truth.undecided)
     truth.tables["orders"] = {(order.key,): order_row(order) for order in orders}
     truth.tables["refunds"] = {k: row for order in orders for k, row in refund_rows(order).items()}
     known = known_customers(received, truth.undecided)
