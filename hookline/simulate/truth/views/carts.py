@@ -1,6 +1,6 @@
 """Rates of carts by day, and which carts were merged into another one."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -10,7 +10,6 @@ from hookline.simulate.truth.carts.fold import without_repeats
 from hookline.simulate.truth.carts.life import CartLife
 from hookline.simulate.truth.days import day_of
 from hookline.simulate.truth.names import cart_key, person
-from hookline.simulate.truth.orders.rows import KnownOrder
 from hookline.simulate.truth.platforms import gives
 from hookline.simulate.truth.received import Received
 from hookline.simulate.truth.spans import Span, earlier
@@ -28,18 +27,16 @@ class Rates:
     abandoned: int = 0
     recovered: int = 0
     is_provisional: bool = False
-    is_linked: bool = True
 
-    def row(self) -> Mapping[str, Any]:
-        """Return the row of the day."""
+    def row(self, *, is_known: bool) -> Mapping[str, Any]:
+        """Return the row of the day. ``is_known``: whether an order could show a recovery."""
+        share = Fraction(self.recovered, self.abandoned) if self.abandoned else None
         return {
             "carts": self.carts,
             "abandoned": self.abandoned,
-            "recovered": self.recovered if self.is_linked else None,
+            "recovered": self.recovered if is_known else None,
             "abandonment_rate": Fraction(self.abandoned, self.carts),
-            "recovery_rate": Fraction(self.recovered, self.abandoned)
-            if self.abandoned and self.is_linked
-            else None,
+            "recovery_rate": share if is_known else None,
             "is_provisional": self.is_provisional,
         }
 
@@ -50,25 +47,12 @@ def came_back(life: CartLife) -> bool:
     return life.status == "RECOVERED" and order is not None and (order.money.standing in _CAME_BACK)
 
 
-def unlinked_shops(orders: Iterable[KnownOrder]) -> set[str]:
-    """Return the shops whose orders name no cart so far: what they brought back is unknown.
-
-    Where carts name customers, every order of a customer does. A shop without orders is none.
-    """
-    names: dict[str, bool] = {}
-    for order in orders:
-        shop = order.state.shop
-        is_linked = gives(shop).cart_link != "token" or order.state.cart is not None
-        names[shop.key] = names.get(shop.key, False) or is_linked
-    return {key for key, is_linked in names.items() if not is_linked}
-
-
 def daily_rates(
-    lives: Iterable[CartLife], merged: set[tuple[str, int]], unlinked: Collection[str] = ()
+    lives: Iterable[CartLife], merged: set[tuple[str, int]], without_link: set[str]
 ) -> Mapping[tuple[str, str, date], Mapping[str, Any]]:
     """Return the rates by (platform, shop, day). Carts that the platform reports have none.
 
-    ``unlinked``: shops whose recoveries are unknown.
+    ``without_link``: keys of shops whose orders name no cart.
     """
     days: dict[tuple[str, str, date], Rates] = {}
     for life in lives:
@@ -77,11 +61,13 @@ def daily_rates(
         day = day_of(life.first_seen, life.shop.timezone, f"the first sight of {life.key}")
         rates = days.setdefault((life.shop.source, life.shop.id, day), Rates())
         rates.carts += 1
-        rates.is_linked = life.shop.key not in unlinked
         rates.abandoned += bool(life.abandonments)
         rates.recovered += bool(life.abandonments) and came_back(life)
         rates.is_provisional |= life.will_change
-    return {key: rates.row() for key, rates in days.items()}
+    return {
+        key: rates.row(is_known=f"{key[0]}/{key[1]}" not in without_link)
+        for key, rates in days.items()
+    }
 
 
 def merged_carts(lives: Iterable[CartLife], received: Iterable[Received]) -> set[tuple[str, int]]:

@@ -5,13 +5,14 @@ from datetime import date
 from typing import Any
 
 from hookline.simulate.truth.amounts import NOTHING, Amount, total, total_given
+from hookline.simulate.truth.carts.fold import names_cart, shops_without_link
 from hookline.simulate.truth.carts.life import CartLife
 from hookline.simulate.truth.days import day_of
 from hookline.simulate.truth.names import CustomerKey
 from hookline.simulate.truth.orders.refunds import Back
 from hookline.simulate.truth.orders.rows import KnownOrder
 from hookline.simulate.truth.platforms import gives
-from hookline.simulate.truth.views.carts import came_back, unlinked_shops
+from hookline.simulate.truth.views.carts import came_back
 from hookline.simulate.world.facts import SimulatedShop
 
 Key = tuple[str, str, date, str]
@@ -28,6 +29,7 @@ class ShopDays:
         self._left: dict[Key, int] = {}
         self._back: dict[Key, int] = {}
         self._shops: dict[tuple[str, str], SimulatedShop] = {}
+        self._without_link: set[str] = set()
 
     def rows(
         self,
@@ -37,6 +39,7 @@ class ShopDays:
     ) -> Mapping[Key, Mapping[str, Any]]:
         """Return the rows of ``shop_days``."""
         counted = [order for order in orders if order.money.is_counted]
+        self._without_link = shops_without_link(orders)
         firsts = _first_days(counted)
         for order in counted:
             shop = order.state.shop
@@ -51,8 +54,7 @@ class ShopDays:
             shops_with_carts.add(life.shop.key)
             self._cart(life, is_merged=(life.key, life.number) in merged)
         keys = {*self._orders, *self._backs, *self._left, *self._back}
-        linked = shops_with_carts - unlinked_shops(orders)
-        return {key: self._row(key, firsts, shops_with_carts, linked) for key in keys}
+        return {key: self._row(key, firsts, shops_with_carts) for key in keys}
 
     def _key(self, shop: SimulatedShop, day: date) -> Key:
         self._shops[shop.source, shop.id] = shop
@@ -70,7 +72,7 @@ class ShopDays:
             self._back[key] = self._back.get(key, 0) + 1
 
     def _row(
-        self, key: Key, firsts: Mapping[CustomerKey, date], with_carts: set[str], linked: set[str]
+        self, key: Key, firsts: Mapping[CustomerKey, date], with_carts: set[str]
     ) -> Mapping[str, Any]:
         shop, day = self._shops[key[0], key[1]], key[2]
         orders, backs = self._orders.get(key, []), self._backs.get(key, [])
@@ -98,7 +100,9 @@ class ShopDays:
             else None,
             **self._buyers(orders, day, firsts),
             "carts_abandoned": self._left.get(key, 0) if has_carts else None,
-            "carts_recovered": self._back.get(key, 0) if shop.key in linked else None,
+            "carts_recovered": self._back.get(key, 0)
+            if has_carts and shop.key not in self._without_link
+            else None,
         }
 
     def _buyers(
@@ -155,6 +159,14 @@ def refund_days(
     }
 
 
+def _no_recovery(orders: Sequence[KnownOrder], shop: SimulatedShop) -> str | None:
+    """Return why it cannot be known whether carts came back."""
+    if shop.source == "gooten":
+        return "carts-not-reported"
+    is_open = orders and not any(names_cart(order) for order in orders)
+    return "orders-name-no-cart" if is_open else None
+
+
 def coverage(
     orders: Sequence[KnownOrder], lives: Iterable[CartLife], shops: Iterable[SimulatedShop]
 ) -> Mapping[tuple[str, str], Mapping[str, Any]]:
@@ -174,6 +186,8 @@ def coverage(
                 for order in own
             ),
             "orders_of_unknown_status": 0,
+            "orders_naming_no_cart": sum(not names_cart(order) for order in own),
+            "no_recovery_reason": _no_recovery(own, shop),
             "carts": sum(life.shop.key == shop.key for life in carts.values()),
             "tells_carts": shop.source != "gooten",
             "tells_refunds": shop.source not in ("gooten", "run-free"),
