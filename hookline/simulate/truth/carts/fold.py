@@ -71,15 +71,15 @@ class CartGroup:
             if isinstance(each.fact, CartState):
                 carts.setdefault(cart_key(each.fact), []).append(each)
         for key, own in sorted(carts.items()):
-            for place, each in enumerate(without_repeats(own)):
+            for index, each in enumerate(without_repeats(own)):
                 at, cart = Span(each.earliest, each.latest), each.fact
                 if not isinstance(cart, CartState):
                     continue
                 if not cart.is_reported:
-                    yield _Step(at, False, key, place, partial(self._changed, key, cart, at))
+                    yield _Step(at, False, key, index, partial(self._changed, key, cart, at))
                     continue
-                seen = _opened(cart, at) if place == 0 else at
-                yield _Step(seen, False, key, place, partial(self._reported, key, cart, at))
+                seen = _opened(cart, at) if index == 0 else at
+                yield _Step(seen, False, key, index, partial(self._reported, key, cart, at))
 
     def _order_steps(self) -> Iterable[_Step]:
         for order in self.orders:
@@ -171,7 +171,7 @@ def without_repeats(received: Sequence[Received]) -> list[Received]:
 
 
 def _content(received: Received) -> tuple[tuple[Line, ...], str]:
-    """Return what a cart's delivery says: Spiffy's name the event beside the body."""
+    """Return what a cart's delivery is about: Spiffy's name the event beside the body."""
     cart = received.fact
     if not isinstance(cart, CartState):
         return (), ""

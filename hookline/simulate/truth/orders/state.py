@@ -41,7 +41,7 @@ class OrderLife:
         return whole[-1] if whole else None
 
     @property
-    def tells_refunds(self) -> bool:
+    def are_refunds_given(self) -> bool:
         """Whether the order's refunds are given, be it that none succeeded."""
         shape = gives(self.newest.shop).refunds
         return shape == "objects" or (shape == "running" and bool(self.refunds()))

@@ -76,7 +76,7 @@ class ShopDays:
         known = [order for order in orders if order.money.net is not None]
         sold = total(_before_refunds(order) for order in known)
         off = total(back.effect for back in backs)
-        is_known, tells = bool(known) or not orders, gives(shop).tells_refunds
+        is_known, reports_refunds = bool(known) or not orders, gives(shop).reports_refunds
         has_carts = shop.key in with_carts
         return {
             "orders": len(orders),
@@ -89,8 +89,8 @@ class ShopDays:
             "shipping": total_given(order.shipping for order in orders),
             "gift_cards_sold": total_given(order.gift_cards_sold for order in orders),
             "net_before_refunds": sold if is_known else None,
-            "refunds": len(backs) if tells else None,
-            "refunded": off if tells else None,
+            "refunds": len(backs) if reports_refunds else None,
+            "refunded": off if reports_refunds else None,
             "net": sold - off if is_known or backs else None,
             "net_of_orders": total(order.money.net or NOTHING for order in known)
             if is_known
