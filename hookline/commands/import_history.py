@@ -222,11 +222,10 @@ def _show_rejects(reasons: dict[str, int], rejects: list[tuple[str, str]]) -> No
 
 
 def _show(receipt: "Receipt", *, asked: int | None) -> None:
-    rate = receipt.written / receipt.seconds if receipt.seconds else 0.0
     resumed = f", resumed after row {receipt.resumed_after:,}" if receipt.resumed_after else ""
     output.print_line(
         f"import {receipt.import_id} of {receipt.shop}: {receipt.rows:,} rows,"
-        f" {receipt.written:,} deliveries in {receipt.seconds:.1f} s ({rate:,.0f}/s){resumed}"
+        f" {receipt.written:,} deliveries, {receipt.seconds:.1f} s, {receipt.rate:,.0f}/s{resumed}"
     )
     found = receipt.outcomes
     if found is not None:

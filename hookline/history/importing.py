@@ -29,7 +29,8 @@ class Receipt:
     """What an import did.
 
     ``refused``: reason -> rows that were not written. ``rejected``: (row, reason) of those, and of
-    rows that became dead letters. ``outcomes`` is None where nobody waited for them.
+    rows that became dead letters. ``rate``: deliveries a second, since it was last started, of the
+    ``seconds`` that writing took. ``outcomes`` is None where nobody waited for them.
     """
 
     import_id: str
@@ -39,6 +40,7 @@ class Receipt:
     seconds: float
     refused: dict[str, int]
     resumed_after: int = 0
+    rate: float = 0.0
     history_from: Micros | None = None
     outcomes: Outcomes | None = None
     rejected: list[tuple[str, str]] = field(default_factory=list)
@@ -86,7 +88,7 @@ async def run(
 
     ``only``: the numbers of the rows to write. Raises CommandError; the state is saved.
     """
-    started, begun_after = time.monotonic(), state.row
+    started, begun_after, before = time.monotonic(), state.row, state.written
     marker = Marker(preparer.shop, state.import_id)
     source = _Source(export, preparer, state, progress, only)
     async with Writer(settings, marker, state) as writer:
@@ -113,6 +115,7 @@ async def run(
         seconds,
         state.refused,
         begun_after,
+        (state.written - before) / seconds,
         stated,
         outcomes,
         [(export.where(row), reason) for row, reason in sorted(rejected)],

@@ -142,8 +142,7 @@ def test_an_import_gives_the_rows_of_webhooks_and_sends_no_signal(
         print(f"\nkilled after row {killed(house, [*arguments, *slow], state):,} of {total:,}")
     receipt = house.run(*arguments, "--json")
     print(f"\n{ {name: value for name, value in receipt.items() if name != 'rejected'} }")
-    written = receipt["rows"] - receipt["resumed_after"]
-    print(f"{written / receipt['seconds']:,.0f} rows/s beside the workers")
+    print(f"{receipt['rate']:,.0f} rows/s beside the workers")
     assert receipt["rows"] == total
     assert receipt["resumed_after"] > 0
     assert receipt["refused"] == {}
@@ -218,6 +217,7 @@ def test_reconcile_finds_what_was_withheld_and_mends_it(house: House, tmp_path: 
     assert found["missing_there"] == ["spiffy/lossy/order:1"]
     assert found["lost_share"] == (len(withheld) + len(stale)) / len(objects)
     printed = house.run("reconcile", "spiffy/lossy", str(file), status=1)
+    print(f"\n{printed}")
     assert "@" not in printed
 
     mended = house.run("reconcile", "spiffy/lossy", str(file), "--repair", "--json", status=1)

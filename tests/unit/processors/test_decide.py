@@ -19,7 +19,7 @@ from processors.parse import raw_of
 from processors.sources.contract import Adapter
 from runtime.stage import RefusedError
 from schemas import envelopes
-from schemas.envelopes import Outcome, Reason, Reject
+from schemas.envelopes import Imported, Outcome, Reason, Reject
 from schemas.shops import Shop
 from schemas.topics import (
     CARTS,
@@ -63,6 +63,14 @@ def test_every_record_gets_one_verdict_in_order() -> None:
     found = decide([record(0, b"content 1"), record(1, b"?"), record(2, b"content 1")])
     assert kinds(found) == ["canonical", "dead-letter", "duplicate"]
     assert [v.outcomes[0].topic for v in found] == [CARTS.name, DEAD_LETTERS.name, DUPLICATES.name]
+
+
+def test_a_repeat_that_states_how_far_a_history_reaches_is_an_event_again() -> None:
+    row = ((envelopes.IMPORT, Imported("i", 1, 5, 5).header),)
+    stated = ((envelopes.IMPORT, Imported("i", 1, 5, 5, 3).header),)
+    body = b"content 1"
+    found = decide([record(0, body), record(1, body, extra=row), record(2, body, extra=stated)])
+    assert kinds(found) == ["canonical", "duplicate", "canonical"]
 
 
 def test_every_outcome_carries_what_the_index_is_read_back_from() -> None:
