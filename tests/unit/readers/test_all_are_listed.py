@@ -26,6 +26,7 @@ READERS = {
     "processors/index/recovery.py: IndexRecovery._anchor": "outcomes_the_index",
     "processors/index/recovery.py: IndexRecovery._catch_up": "outcomes_the_index",
     "processors/index/recovery.py: IndexRecovery._records_before": "outcomes_the_index",
+    "processors/index/outcome_reader.py: require_read": "outcomes_the_index",
     "processors/index/moved_offsets.py: first_skipped": "outcomes_moved",
     "runtime/kafka/operator_decisions.py: read_all": "decisions",
     "runtime/erasures.py: LedgerReader._read": "the_ledger",
