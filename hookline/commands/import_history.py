@@ -142,14 +142,14 @@ def prepared(
     from hookline.history.files import Export
     from hookline.history.prepare import Preparer
 
+    for path in files:
+        if not path.is_file():
+            raise CommandError(f"{path}: no such file")
     columns = None
     if mapping is not None:
         columns = csv_mapping.load(mapping)
     elif csv := [path for path in files if path.name.removesuffix(".gz").endswith(".csv")]:
         raise CommandError(f"{csv[0]} is CSV: name its columns with --map (docs/history.md)")
-    for path in files:
-        if not path.is_file():
-            raise CommandError(f"{path}: no such file")
     now = time.time_ns() // 1000
     at = None if taken_at is None else milliseconds(taken_at) * 1000
     if at is not None and at > now:
