@@ -160,9 +160,11 @@ SQL_MISTAKES = (
         "currencies-added",
         "a person's amounts in several currencies are one sum",
         "people",
-        "(GROUP BY COALESCE.*), currency",
-        r"\1",
+        r"(?s)currency,(.*GROUP BY [^;]*), currency",
+        r"min(currency) AS currency,\1",
         ("people", ""),
     ),
 )
-"""Mistakes in SQL: of a statement, or of a view's definition (``path``: its name)."""
+"""Mistakes in SQL: in the statement of a module, or in a view's definition (``path``: its name;
+``line``: a regular expression).
+"""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hookline.simulate.truth.carts.fold import shops_without_link
 from hookline.simulate.truth.carts.life import CartLife
 from hookline.simulate.truth.carts.rows import cart_row, groups
 from hookline.simulate.truth.customers.people import (
@@ -46,7 +47,7 @@ class Expected:
 def expected(received: Sequence[Received], as_of: Micros) -> Expected:
     """Return what the tables must hold once the watermark is at ``as_of``."""
     truth = Expected()
-    orders = known_orders(order_lives(received, truth.undecided))
+    orders = known_orders(order_lives(received, truth.undecided), truth.undecided)
     truth.tables["orders"] = {(order.key,): order_row(order) for order in orders}
     truth.tables["refunds"] = {k: row for order in orders for k, row in refund_rows(order).items()}
     known = known_customers(received, truth.undecided)
@@ -131,7 +132,7 @@ def _views(  # all that is known
 
     def rates() -> Mapping[Any, Row]:
         merged.update(merged_carts(lives, received))
-        return daily_rates(lives, merged)
+        return daily_rates(lives, merged, shops_without_link(orders))
 
     views: dict[str, Callable[[], Mapping[Any, Row]]] = {
         "people": lambda: people(customers),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from hookline.simulate.truth.names import customer_key, order_key
 from hookline.simulate.truth.spans import UndecidedError
 from hookline.simulate.world.facts import OrderState
 
@@ -22,6 +23,12 @@ class Undecided:
         """Note that a row cannot be decided. ``shop``: its key."""
         self.why[key] = str(error)
         self.shops.add(shop)
+
+    def note_order(self, state: OrderState, error: UndecidedError) -> None:
+        """Note that an order cannot be decided, nor what hangs on it: its customer and carts."""
+        self.note(state.shop.key, order_key(state.shop, state.number), error)
+        self.note(state.shop.key, customer_key(state.customer), error)
+        self.orders.append(state)
 
     def note_view(self, view: str, error: UndecidedError) -> None:
         """Note that a view cannot be decided."""

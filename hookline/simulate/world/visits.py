@@ -76,6 +76,7 @@ class Visit:
         self._wanted: tuple[Line, ...] = ()
         self._products = self._chance.randrange(100)
         self._opened: Micros | None = None
+        self._reported: Micros = due
         self._is_shown = self._is_over = False
         self._cart = self._new_cart()
         if known is None and self._customer.number is not None:
@@ -161,6 +162,7 @@ class Visit:
     def _report(self) -> None:
         """Leave a cart that the platform reports half an hour later."""
         self._lines = tuple(self._line() for _ in range(self._chance.choice((1, 2))))
+        self._reported = self._due
         self._opened = self._time() - self._chance.randrange(31, 59) * _MINUTE
         self._show(is_reported=True)
 
@@ -188,7 +190,10 @@ class Visit:
         """Order after a long silence, before the cart has expired."""
         shop = self._shop
         least = shop.abandon_after + MARGIN if shop.source in _WATCHES else self._margin
-        self._wait_for_order(least, min(shop.expire_after - self._margin, least + 30))
+        most = shop.expire_after - self._margin
+        if shop.source not in _WATCHES:  # it expires after its first report
+            most -= (self._due - self._reported) / SECOND
+        self._wait_for_order(least, min(most, least + 30))
         self._order()
 
     def _short(self) -> None:

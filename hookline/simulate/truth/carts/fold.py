@@ -191,6 +191,20 @@ def link_method(cart: CartState, order: KnownOrder) -> str | None:
     return _same_customer(cart.customer, state.customer, by_address=cart.shop.source != "run-free")
 
 
+def names_cart(order: KnownOrder) -> bool:
+    """Whether an order names a cart, or a customer whose carts could be found by it."""
+    shop = order.state.shop
+    if order.customer is None or shop.source == "gooten":
+        return False
+    return shop.source != "spiffy" or order.state.cart is not None
+
+
+def shops_without_link(orders: Sequence[KnownOrder]) -> set[str]:
+    """Return the keys of shops that have orders of which none names a cart."""
+    with_orders = {order.state.shop.key for order in orders}
+    return with_orders - {order.state.shop.key for order in orders if names_cart(order)}
+
+
 def _same_customer(one: Customer, other: Customer, *, by_address: bool) -> str | None:
     if one.number is not None and other.number is not None:
         return "customer-id" if one.number == other.number else None

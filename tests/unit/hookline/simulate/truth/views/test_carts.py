@@ -36,6 +36,16 @@ def test_carts_count_on_the_day_on_which_they_were_first_seen() -> None:
     assert (row["abandonment_rate"], row["recovery_rate"]) == (Fraction(2, 3), Fraction(1, 2))
 
 
+def test_recovery_is_unknown_where_no_order_of_the_shop_names_a_cart() -> None:
+    [no_order] = rates(got(cart())).values()
+    [no_link] = rates(got(cart()), got(order(), 2)).values()
+    assert (no_order["recovered"], no_link["recovered"], no_link["recovery_rate"]) == (
+        0,
+        None,
+        None,
+    )
+
+
 def test_carts_that_the_platform_reports_have_no_rate() -> None:
     assert rates(got(cart(CIKLIK, is_reported=True))) == {}
 
