@@ -44,10 +44,11 @@ class SeenBefore(msgspec.Struct, frozen=True, gc=False):
 def seen_before(position: int, record: ParsedRecord, lookup: BatchLookup) -> SeenBefore | None:
     """What a delivery that is no repeat was before, within its shop's window; mostly nothing.
 
-    As of its own offset, as all that the index answers; a replay of a dead letter is none.
+    As of its own offset, as all that the index answers; neither a replay of a dead letter nor an
+    imported row is one: an operator wrote it.
     """
     raw, parsed = record.raw, record.parsed
-    if type(parsed) is not Parsed or raw.replay_of is not None:
+    if type(parsed) is not Parsed or raw.replay_of is not None or raw.imported is not None:
         return None
     is_state = parsed.rule is _STATE
     if is_state:

@@ -78,7 +78,7 @@ def import_history(
       hookline import spiffy/johns orders.jsonl.gz customers.jsonl.gz --dry-run
       hookline import spiffy/johns orders.jsonl.gz customers.jsonl.gz --history-from 2019-03-01
       hookline import spiffy/johns orders.csv --map orders.toml --rate 5000
-      hookline import ciklik/winebox transactions.json --event created_checkouttransaction
+      hookline import ciklik/winebox boxes.json --event updated_shippingbox --dated-by sent
     """
     from hookline.history import importing
     from hookline.history.check import check

@@ -77,6 +77,10 @@ class HeartbeatCounter:
         self._totals[key] = beat.accepted
 
 
+_NOT_SENT = (envelopes.REPLAY_OF, envelopes.IMPORT)
+"""Headers of raw records that no platform sent now."""
+
+
 async def read_traffic(settings: Settings, since_ms: int, progress: Progress) -> TrafficByShop:
     """Read the traffic of each shop. Raises errors of Kafka's client, TopicsError, TimeoutError."""
     shops: TrafficByShop = {}
@@ -92,7 +96,7 @@ async def read_traffic(settings: Settings, since_ms: int, progress: Progress) ->
             for record in batch:
                 headers = dict(record.headers)
                 shop = _shop(headers)
-                if shop is not None and envelopes.REPLAY_OF not in headers:
+                if shop is not None and headers.keys().isdisjoint(_NOT_SENT):
                     shops.setdefault(shop, Traffic()).appended(record.timestamp)
         events = [tp for topic in CANONICAL for tp in partitions[topic]]
         what = "newest events"

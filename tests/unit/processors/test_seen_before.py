@@ -118,6 +118,15 @@ def test_a_replayed_letter_is_an_operators_decision() -> None:
     assert [each.kind for each in found] == ["canonical", "dead-letter", "canonical"]
 
 
+def test_an_imported_row_is_no_body_of_a_stranger_and_is_never_held() -> None:
+    mark = ((envelopes.IMPORT, envelopes.Imported("i", 1, 1, 1).header),)
+    records = [sent(0, "orders/create", ORDER), sent(1, "orders/cancelled", ORDER, extra=mark)]
+    found = decided([records], STRICT)
+
+    assert [each.kind for each in found] == ["canonical", "canonical"]
+    assert seen(found) == ["", ""]
+
+
 def test_the_same_under_the_same_topic_is_a_duplicate_as_before() -> None:
     records = [sent(0, "orders/create", ORDER), sent(1, "orders/create", ORDER)]
     assert [each.kind for each in decided([records], STRICT)] == ["canonical", "duplicate"]
