@@ -47,9 +47,10 @@ def can_wait(fact: Fact) -> bool:
     """Whether its truth is the same however late it comes.
 
     Carts are not among them, not even those with a time of their own: abandonment that a
-    platform reports counts from the arrival of the report.
+    platform reports counts from the arrival of the report. Nor what a fast clock dates: of two
+    states that come in the other order, the time at which each was appended would decide.
     """
-    return has_own_time(fact) and not isinstance(fact, CartState)
+    return has_own_time(fact) and not isinstance(fact, CartState) and fact.shop.clock_skew <= 0
 
 
 def can_be_lost(fact: Fact) -> bool:
