@@ -123,9 +123,9 @@ MISTAKES = (
     Mistake(
         "swap-back-is-a-repeat",
         "a cart that is changed and changed back was never changed back",
-        "processors/dedupe.py",
-        "        and latest.digest == digest\n",
-        "        and same is not None\n",
+        "processors/decide.py",
+        "            latest = lookup.latest_state(position, raw.offset)\n",
+        "            latest = lookup.same_digest(position, raw.offset)\n",
         ("cart_generations", "last_activity_at"),
     ),
     Mistake(
