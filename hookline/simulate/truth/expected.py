@@ -88,16 +88,11 @@ def _customers(
     as_of: Micros,
 ) -> list[tuple[CustomerFacts, Row]]:
     sales: dict[CustomerKey, list[KnownOrder]] = {}
-    subscribers: dict[tuple[str, int], CustomerKey] = {}
     for order in orders:
-        if order.customer is None:
-            continue
-        if order.state.subscription is not None:
-            subscribers[order.state.shop.key, order.state.subscription] = order.customer
-        if order.money.standing in _SALES:
+        if order.customer is not None and order.money.standing in _SALES:
             sales.setdefault(order.customer, []).append(order)
     receipts = first_receipts(received)
-    subscriptions = active_subscriptions(received, subscribers, truth.undecided)
+    subscriptions = active_subscriptions(received, truth.undecided)
     left = Counter(row["customer_key"] for row in truth.tables["abandoned_carts"].values())
     found = []
     for key, own in known.items():

@@ -6,6 +6,7 @@ it, and the comparison checks that equal addresses have equal keys and others do
 
 from dataclasses import dataclass
 
+from hookline.simulate.payloads import gooten, spiffy
 from hookline.simulate.truth.platforms import gives
 from hookline.simulate.world.facts import CartState, Customer, SimulatedShop
 
@@ -28,8 +29,9 @@ def order_key(shop: SimulatedShop, number: int) -> str:
 
 def native_order(shop: SimulatedShop, number: int) -> str:
     """Id of an order as its platform spells it."""
-    prefix = {"envelope": "ord_"}.get(shop.format, "7-" if shop.source == "gooten" else "")
-    return f"{prefix}{number}"
+    if shop.source == "gooten":
+        return gooten.order_id(number)
+    return f"ord_{number}" if shop.format == "envelope" else f"{number}"
 
 
 def person(customer: Customer) -> Person:
@@ -42,7 +44,8 @@ def customer_key(customer: Customer) -> CustomerKey:
     by_number = gives(customer.shop).customer == "number"
     if customer.number is None or not by_number:
         return Person(person(customer).address, customer.shop.key)
-    return f"{customer.shop.key}/customer:{customer.number}"
+    prefix = "cus_" if customer.shop.format == "envelope" else ""
+    return f"{customer.shop.key}/customer:{prefix}{customer.number}"
 
 
 def cart_key(cart: CartState) -> str:
@@ -54,4 +57,6 @@ def native_cart(cart: CartState) -> str:
     """Id of a cart as its platform spells it."""
     if cart.shop.source == "run-free":
         return f"{cart.customer.number}"
-    return f"{cart.number}"
+    if cart.shop.source == "spiffy":
+        return spiffy.cart_token(cart.number)
+    return f"cart_{cart.number}" if cart.shop.format == "envelope" else f"{cart.number}"

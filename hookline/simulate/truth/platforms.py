@@ -45,6 +45,11 @@ class Gives:
         return self.carts is not None and self.cart_link != "token"
 
     @property
+    def counts_carts(self) -> bool:
+        """Whether the platform can give how many carts a customer left, in one of its formats."""
+        return self.cart_customers or self.refunds == "status"
+
+    @property
     def tells_refunds(self) -> bool:
         """Whether refunds reach the tables at all."""
         return self.refunds is not None
@@ -78,6 +83,7 @@ FORMATS = {
     ("shoprocket", "older"): Gives(dated=_ALL, test_orders=True, refunds="status"),
     ("shoprocket", "envelope"): Gives(
         dated=_ALL,
+        whole_deletions=False,
         test_orders=True,
         refunds="running",
         carts="reported",
@@ -94,7 +100,12 @@ FORMATS = {
         subscriptions=True,
     ),
     ("gooten", "json"): Gives(
-        dated=_NONE, status=False, tax=False, cancellations=False, customer="email"
+        dated=_NONE,
+        status=False,
+        tax=False,
+        cancellations=False,
+        test_orders=True,
+        customer="email",
     ),
 }
 """(platform, format) -> what it gives."""

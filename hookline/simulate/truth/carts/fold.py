@@ -166,8 +166,12 @@ def without_repeats(received: Sequence[Received]) -> list[Received]:
     return kept
 
 
-def _content(received: Received) -> tuple[Line, ...]:
-    return received.fact.lines if isinstance(received.fact, CartState) else ()
+def _content(received: Received) -> tuple[tuple[Line, ...], str]:
+    """Return what a cart's delivery says: Spiffy's name the event beside the body."""
+    cart = received.fact
+    if not isinstance(cart, CartState):
+        return (), ""
+    return cart.lines, cart.change.value if cart.shop.source == "spiffy" else ""
 
 
 def link_method(cart: CartState, order: KnownOrder) -> str | None:

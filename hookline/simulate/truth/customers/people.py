@@ -59,9 +59,11 @@ def _apply(known: Known, each: Received) -> None:
     known.is_deleted = fact.change is Change.DELETED
     if known.is_deleted:
         return
-    known.created_at = fact.customer.created_at
     if fact.accepts_marketing is not None:
         known.is_contactable = fact.accepts_marketing
+        if fact.shop.source == "ciklik":
+            return  # an opt-in gives nothing else
+    known.created_at = fact.customer.created_at
     if fact.spent is not None:
         known.spent = fact.spent
     if fact.orders is not None:
@@ -79,26 +81,22 @@ def first_receipts(received: Iterable[Received]) -> Mapping[str, Span]:
 
 
 def active_subscriptions(
-    received: Iterable[Received],
-    customers: Mapping[tuple[str, int], CustomerKey],
-    undecided: Undecided,
+    received: Iterable[Received], undecided: Undecided
 ) -> Mapping[CustomerKey, int]:
-    """Count the active ones of each customer; only an order that names one shows whose it is.
-
-    ``customers``: (shop, subscription) -> the customer of an order that names it.
-    """
+    """Count the active ones of each customer."""
     states: dict[tuple[str, int], list[Received]] = {}
     for each in received:
         if isinstance(each.fact, SubscriptionState):
             states.setdefault((each.fact.shop.key, each.fact.number), []).append(each)
     counts: dict[CustomerKey, int] = {}
-    for key, own in states.items():
+    for (shop, _), own in states.items():
+        owner = customer_key(own[0].fact.customer)
         try:
             newest = in_order(own)[-1].fact
         except UndecidedError as error:
-            undecided.note(key[0], customers.get(key), error)
+            undecided.note(shop, owner, error)
             continue
         active = isinstance(newest, SubscriptionState) and newest.status == "active"
-        if active and newest.change is not Change.DELETED and key in customers:
-            counts[customers[key]] = counts.get(customers[key], 0) + 1
+        if active and newest.change is not Change.DELETED:
+            counts[owner] = counts.get(owner, 0) + 1
     return counts

@@ -76,7 +76,7 @@ def customer_row(facts: CustomerFacts, as_of: Micros) -> Mapping[str, Any]:
         ),
         "renewal_revenue": total_given(order.money.net for order in counted if order.is_renewal),
         "active_subscriptions": facts.subscriptions if has_subscriptions else None,
-        "abandoned_carts_count": facts.abandoned_carts if facts.gives.cart_customers else None,
+        "abandoned_carts_count": facts.abandoned_carts if facts.gives.counts_carts else None,
         "refunds_observable": all(order.money.observable for order in counted)
         if counted
         else facts.gives.tells_refunds,
@@ -110,12 +110,16 @@ def _reported(facts: CustomerFacts) -> dict[str, Any]:
     if spent is not None and None not in totals:
         delta = Amount.of(spent) - (total_given(totals) or NOTHING)
     counts = facts.known.orders if facts.gives.counts_orders else None
+    # Ciklik's users give what was paid back beside what was paid: in the simulated shops nothing.
+    is_refund_given = spent is not None and facts.known.shop.source == "ciklik"
+    nets = [order.money.net for order in facts.counted]
+    net = None if None in nets else total_given(nets) or NOTHING
     return {
         "reported_revenue": None if spent is None else Amount.of(spent),
         "reported_orders": counts,
-        "reported_refunded": None,
+        "reported_refunded": NOTHING if is_refund_given else None,
         "reported_delta": delta,
-        "net_less_reported_refunds": None,
+        "net_less_reported_refunds": net if is_refund_given else None,
     }
 
 

@@ -118,8 +118,9 @@ def order_row(order: KnownOrder) -> Row:
         "counted_total": order.counted_total,
         "reason": worth.reason if counted or pending else None,
         "is_test": state.is_test and gives(state.shop).test_orders,
-        "units": sum(line.quantity for line in state.lines),
     }
+    if order.life.whole is not None and worth.standing != "CANCELLED":
+        row["units"] = sum(line.quantity for line in state.lines)
     if counted:
         row["refunds_observable"] = worth.observable
         if state.tax and gives(state.shop).tax:

@@ -42,8 +42,9 @@ class OrderLife:
 
     @property
     def tells_refunds(self) -> bool:
-        """Whether the platform gives that nothing was refunded, too."""
-        return gives(self.newest.shop).refunds in ("objects", "running")
+        """Whether the order's refunds are given, be it that none succeeded."""
+        shape = gives(self.newest.shop).refunds
+        return shape == "objects" or (shape == "running" and bool(self.refunds()))
 
     @property
     def is_billed_again(self) -> bool:
