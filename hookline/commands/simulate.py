@@ -259,11 +259,24 @@ def _on_one_cpu() -> Iterator[int | None]:
 
 def _verify(run: "Run", stack: StackAddress, *, as_json: bool) -> None:
     """Compare the tables with the truth; exit with 1 if a row differs."""
-    from hookline.simulate.truth.verify import verify
+    from hookline.simulate.truth import verify as truth
     from hookline.tables.queries import Reader
 
+    received = list(run.received())
     with Reader(stack) as reader, output.progress_bar(shown=not as_json) as progress:
-        report = verify(run.received(), run.shops, reader, progress)
-    screens.show_summary(run, report, as_json=as_json)
+        longest = 0.0
+
+        def waiting(left: float) -> None:
+            nonlocal longest
+            longest = max(longest, left)
+            progress("until the tables are quiet, s", int(longest - left), int(longest))
+
+        try:
+            truth.wait_for_quiet(reader, received, waiting=waiting)
+        except truth.NotQuietError as error:
+            screens.show_summary(run, as_json=as_json)
+            raise CommandError(str(error)) from error
+        found = truth.verify(reader, received, run.prefix, progress=progress)
+    screens.show_summary(run, found, as_json=as_json)
     is_sure = not run.unsettled and not run.tally.refused
-    raise typer.Exit(0 if report.is_equal and is_sure else 1)
+    raise typer.Exit(0 if is_sure and not found.differences else 1)

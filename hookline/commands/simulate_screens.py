@@ -13,9 +13,13 @@ from runtime.escaping import terminal_text
 
 if TYPE_CHECKING:
     from hookline.simulate.run import Run
+    from hookline.simulate.truth.comparison import Difference
+    from hookline.simulate.truth.verify import Verification
 
 _RATE_OVER = 5.0
 _FIRST_DIFFERENCES = 20
+_FIRST_UNDECIDED = 5
+_DIFFERENCE = ("table", "row", "field", "expected", "there_is")
 
 
 @contextmanager
@@ -58,18 +62,18 @@ def board_cells(run: "Run", rate: float) -> dict[str, str]:
     }
 
 
-def show_summary(run: "Run", report: Any = None, *, as_json: bool) -> None:
-    """Print the figures of a run and, where the tables were compared, every difference's start."""
+def show_summary(run: "Run", found: "Verification | None" = None, *, as_json: bool) -> None:
+    """Print the figures of a run and, where the tables were compared, what was found."""
     figures = run.as_dict()
     if as_json:
-        if report is not None:
-            figures["verified"] = report.as_dict()
+        if found is not None:
+            figures["verified"] = _as_dict(found)
         output.print_json(figures)
         return
     for line in summary_lines(run):
         output.print_line(line)
-    if report is not None:
-        show_report(report)
+    if found is not None:
+        _show_found(found)
 
 
 def summary_lines(run: "Run") -> list[str]:
@@ -101,19 +105,50 @@ def summary_lines(run: "Run") -> list[str]:
     return lines
 
 
-def show_report(report: Any) -> None:
+def _show_found(found: "Verification") -> None:
     """Print rows compared by table, and the first differences by row and field."""
-    rows = [[table, count] for table, count in report.compared.items()]
+    rows = [[table, count] for table, count in found.tables.items()]
     output.out.print(output.table("compared with the truth", ["table", "rows"], rows))
-    if report.is_equal:
-        output.print_line("no difference", "green")
+    if found.undecided:
+        output.print_line(
+            f"{len(found.undecided):,} not compared, since times are known within bounds only:"
+        )
+        for key, why in [*found.undecided.items()][:_FIRST_UNDECIDED]:
+            output.print_line(f"  {key}: {why}")
+    if not found.differences:
+        output.print_line(f"{found.rows:,} rows are as the truth has them", "green")
         return
-    shown = report.differences[:_FIRST_DIFFERENCES]
-    columns = ["table", "row", "field", "expected", "there is"]
-    cells = [[each.table, each.row, each.field, each.expected, each.actual] for each in shown]
-    output.out.print(output.table("differences", columns, cells))
-    if len(report.differences) > len(shown):
-        output.print_line(f"and {len(report.differences) - len(shown):,} more")
+    shown = [_cells(each) for each in found.differences[:_FIRST_DIFFERENCES]]
+    output.out.print(output.table("differences", _DIFFERENCE, shown))
+    if more := len(found.differences) - len(shown):
+        output.print_line(f"and {more:,} more")
+
+
+def _cells(difference: "Difference") -> list[str]:
+    """Return table, row, field, what is expected and what is there, as texts."""
+    row = " ".join(map(str, difference.key))
+    if difference.column:
+        values = [_text(difference.expected), _text(difference.actual)]
+        return [difference.table, row, difference.column, *values]
+    missing = difference.kind == "missing"
+    return [difference.table, row, "", "a row" if missing else "", "" if missing else "a row"]
+
+
+def _text(value: Any) -> str:
+    return "null" if value is None else str(value)
+
+
+def _as_dict(found: "Verification") -> dict[str, Any]:
+    differences = [
+        dict(zip(_DIFFERENCE, _cells(each), strict=True))
+        for each in found.differences[:_FIRST_DIFFERENCES]
+    ]
+    return {
+        "rows": found.tables,
+        "undecided": {str(key): why for key, why in found.undecided.items()},
+        "differences": len(found.differences),
+        "first": differences,
+    }
 
 
 def _table(cells: dict[str, str]) -> Table:

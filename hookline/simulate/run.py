@@ -81,6 +81,12 @@ class Run:
         self.is_interrupted = False
 
     @property
+    def prefix(self) -> str:
+        """What the ids of the run's shops begin with."""
+        shop = self.shops[0]
+        return shop.id[: shop.id.index(f"-{shop.source}-") + 1]
+
+    @property
     def withheld(self) -> int:
         """Facts that are never sent."""
         return len(self.schedule.withheld)

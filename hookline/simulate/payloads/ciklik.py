@@ -5,6 +5,7 @@ with a comma. Only creations are dated.
 """
 
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -31,7 +32,7 @@ _encode = msgspec.json.Encoder().encode
 _CENT = Decimal("0.01")
 _WAITING = ("pending", "in_creation", "in_process", "need_action")
 _GONE = ("canceled", "failed")
-_ORDERABLE = msgspec.Raw(
+_ORDERABLE = (
     b'{"id":1062,"uuid":"formule-box-mensuelle","name":"Ma formule de box mensuelle",'
     b'"interval":"month","interval_count":1,"start_billing_day":1,"close_billing_day":10,'
     b'"short_name":null,"more":null,"active":true,"tenant_id":82,'
@@ -52,22 +53,20 @@ def render(fact: Fact) -> Payload | None:
     """
     match fact:
         case OrderState() if fact.change is not Change.DELETED:
-            return _payload(f"{fact.change.value}_checkoutorder", _order(fact))
+            event, body = f"{fact.change.value}_checkoutorder", _order(fact)
         case CartState() if fact.is_reported:
-            return _payload("abandoned_cart", _cart(fact))
+            event, body = "abandoned_cart", _cart(fact)
         case Repayment():
-            return _payload(f"{fact.change.value}_checkouttransaction", _transaction(fact))
+            event, body = f"{fact.change.value}_checkouttransaction", _transaction(fact)
         case SubscriptionState():
+            event = f"{fact.change.value}_subscription"
             body = ciklik_subscriptions.subscription(fact)
-            return _payload(f"{fact.change.value}_subscription", body)
+        case CustomerState() if fact.accepts_marketing is not None:
+            event, body = "updated_optin", _consent(fact)
         case CustomerState() if fact.change is not Change.DELETED:
-            if fact.accepts_marketing is not None:
-                return _payload("updated_optin", _consent(fact))
-            return _payload(f"{fact.change.value}_user", _user(fact))
-    return None
-
-
-def _payload(event: str, body: Body) -> Payload:
+            event, body = f"{fact.change.value}_user", _user(fact)
+        case _:
+            return None
     return Payload(event, _encode(body))
 
 
@@ -159,8 +158,9 @@ def _line(line: Line, rate: int) -> Body:
     }
 
 
+@lru_cache(maxsize=4096)
 def _orderable(product: int) -> msgspec.Raw:
-    return msgspec.Raw(bytes(_ORDERABLE).replace(b'"id":1062', b'"id":%d' % product))
+    return msgspec.Raw(_ORDERABLE.replace(b'"id":1062', b'"id":%d' % product))
 
 
 def _coupon(fact: OrderState) -> Body:

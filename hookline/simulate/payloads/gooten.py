@@ -22,12 +22,12 @@ def render(fact: Fact) -> Payload | None:
     if type(fact) is not OrderState:
         return None
     currency, customer = fact.shop.currency, fact.customer
-    word = _status(fact)
+    status = _status(fact)
     first, last = spelling.names(customer)
     body: Body = {
         "Id": order_id(fact.number),
         "NiceId": f"Magic7-{fact.number}",
-        "Items": _items(fact, word, currency),
+        "Items": _items(fact, status, currency),
         "Total": _price(fact.total, currency),
         "ShippingTotal": _price(fact.shipping, currency),
         "ShippingAddress": {
@@ -61,11 +61,11 @@ def _status(fact: OrderState) -> str:
         return _GONE[number % len(_GONE)]
     if fact.is_fulfilled:
         return _SENT[number % len(_SENT)]
-    words = _NEW if fact.reason == "placed" else _MADE
-    return words[number % len(words)]
+    statuses = _NEW if fact.reason == "placed" else _MADE
+    return statuses[number % len(statuses)]
 
 
-def _items(fact: OrderState, word: str, currency: str) -> list[Body]:
+def _items(fact: OrderState, status: str, currency: str) -> list[Body]:
     """Return the items; the order's discount is taken off the first ones."""
     items, discount = [], fact.discount
     for line in fact.lines:
@@ -76,7 +76,7 @@ def _items(fact: OrderState, word: str, currency: str) -> list[Body]:
             "ProductId": line.product,
             "Product": line.title,
             "Quantity": line.quantity,
-            "Status": word,
+            "Status": status,
             "TrackingUrl": "",
             "Price": _price(line.price, currency),
             "DiscountAmount": _price(off, currency),

@@ -89,7 +89,7 @@ def _order(fact: OrderState) -> Body:
         "zipCode": "14580",
         "country": "US",
     }
-    place = {"id": 1_000_000 + fact.number, **address, "latitude": -1, "longitude": -1}
+    shipping = {"id": 1_000_000 + fact.number, **address, "latitude": -1, "longitude": -1}
     is_paid_by_card = fact.number % 17 == 0
     return {
         "id": fact.number,
@@ -97,7 +97,7 @@ def _order(fact: OrderState) -> Body:
         "ordered": spelling.utc_millis(fact.placed_at),
         "note": "Ring twice" if fact.number % 5 == 0 else "",
         "subtotal": spelling.number(subtotal),
-        "shipping": place,
+        "shipping": shipping,
         "taxes": spelling.number(fact.tax),
         "discount": spelling.number(fact.discount),
         "discountCode": "S20" if fact.discount else "",

@@ -5,7 +5,7 @@ from functools import lru_cache
 from hashlib import md5
 from zoneinfo import ZoneInfo
 
-from hookline.simulate.world.facts import SECOND, Customer, Micros, Money
+from hookline.simulate.world.facts import SECOND, Customer, Micros, Money, SimulatedShop
 
 _DAY_SECONDS, _HOUR_SECONDS = 86_400, 3600
 _STREETS = ("Bag End", "1688 Lake Rd", "35 rue Jean Jaurès", "Bittersweet St. 67, appt.#37")
@@ -59,6 +59,13 @@ def zoned(at: Micros, zone: str) -> str:
     minutes = abs(offset) // 60
     sign = "-" if offset < 0 else "+"
     return f"{_clock(seconds + offset, 'T')}{sign}{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def of_shop(shop: SimulatedShop, at: Micros | None) -> str | None:
+    """Write a time as a shop does: one that sends XML by the clocks of its zone."""
+    if at is None:
+        return None
+    return zoned(at, shop.timezone) if shop.format == "xml" else utc(at)
 
 
 def number(amount: Money) -> float:

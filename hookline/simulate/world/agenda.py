@@ -31,7 +31,7 @@ class World:
     """All that is yet to happen: facts to be sent, and those who will do something.
 
     ``chance`` decides everything; whoever lives in the world draws from it, and calls ``push``
-    with what is due, or ``tell`` with facts of the history.
+    with what is due, or ``report`` with facts of the history.
     """
 
     def __init__(self, knobs: Knobs) -> None:
@@ -54,7 +54,7 @@ class World:
             heappush(self._heap, (due, self._pushed, what))
             self._scheduled[due // _SLICE] += 1
 
-    def tell(self, facts: Iterable[Fact]) -> None:
+    def report(self, facts: Iterable[Fact]) -> None:
         """Send facts of the history in time; those after its end have not happened yet."""
         for fact in facts:
             if fact.changed_at < self.knobs.history_ends:
@@ -89,7 +89,7 @@ class World:
         if knobs.customers is None:
             expected = self._sent + self._scheduled[begins // _SLICE]
             return max(0, round((knobs.rate * ends / SECOND - expected) / _AT_ONCE))
-        entering = max(1, int(knobs.length * knobs.entering))
+        entering = max(1, int(knobs.history_lasts * knobs.entering))
         due_by_now = -(-knobs.customers * min(ends, entering) // entering)
         return due_by_now - self._came
 
@@ -98,5 +98,5 @@ class World:
         lives = self.chance.choice(self._lives)
         if self.chance.random() < self.knobs.live_share:
             visit(self, lives, due)
-        else:
+        elif due < self.knobs.history_lasts:
             Buyer(self, lives, due)

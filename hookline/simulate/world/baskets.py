@@ -16,7 +16,19 @@ _RATES = (5, 8, 10, 20, 21, 25)
 _SHIPPING = (295, 495, 900, 1200)
 _CARDS = (1000, 2500, 5000)
 _LEAST_TAX = 5
-_KINDS = ("Candle", "Mug", "Shirt", "Jacket", "Notebook", "Lamp", "Blanket", "Bottle", "Scarf", "Bag")
+_EITHER, _TWO_OF_THE_LAST = 0.5, 0.3
+_KINDS = (
+    "Candle",
+    "Mug",
+    "Shirt",
+    "Jacket",
+    "Notebook",
+    "Lamp",
+    "Blanket",
+    "Bottle",
+    "Scarf",
+    "Bag",
+)
 _LOOKS = ("plain", "striped", "blue", "green", "large", "small", "soft", "warm", "light", "old")
 Product = tuple[int, int, str, str, Money]
 """(product, variant, SKU, title, price in carts)"""
@@ -75,7 +87,7 @@ class Baskets:
     taxes, shipping, gift cards, more than one unit of a line.
     """
 
-    def __init__(  # noqa: PLR0913 - one flag for each thing that a platform may not have
+    def __init__(
         self,
         chance: Random,
         behaviour: Behaviour,
@@ -129,7 +141,7 @@ class Baskets:
         chance = self._chance
         is_inside = self._is_inside
         if is_inside is None:
-            is_inside = chance.random() < 0.5  # noqa: PLR2004 - either is as likely
+            is_inside = chance.random() < _EITHER
         if not self._has_tax or chance.random() >= self._behaviour.taxed:
             return 0, is_inside
         rate = chance.choice(_RATES)
@@ -153,8 +165,11 @@ class Baskets:
                 break
             lines.append(_line(number, chance.choice(self._products), money(price), units))
             goods -= price * units
-        units = 2 if self._has_units and goods % 2 == 0 and chance.random() < 0.3 else 1
-        lines.append(_line(first + len(lines), chance.choice(self._products), money(goods // units), units))
+        is_even = self._has_units and goods % 2 == 0
+        units = 2 if is_even and chance.random() < _TWO_OF_THE_LAST else 1
+        lines.append(
+            _line(first + len(lines), chance.choice(self._products), money(goods // units), units)
+        )
         return tuple(lines)
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _REPORTS_UPDATES = ("spiffy", "shoprocket", "ciklik")
 _REPORTS_DELETIONS = ("spiffy", "shoprocket")
+_EITHER, _ASKED = 0.5, 0.8
 _MINUTE: Micros = 60 * SECOND
 
 
@@ -59,9 +60,9 @@ class Buyer:
             subscription = Subscription(world, lives, self._customer, order.placed_at)
             subscription.begin(due)
             order.subscription = subscription.number
-        told = lives.of(order, self._basket, self._later)
-        world.tell(told)
-        last = [each for each in told if type(each) is OrderState][-1]
+        changes = lives.of(order, self._basket, self._later)
+        world.report(changes)
+        last = [each for each in changes if type(each) is OrderState][-1]
         if not order.is_test:
             self._orders += 1
             if last.paid not in (Paid.PENDING, Paid.CANCELLED):
@@ -96,21 +97,21 @@ class Buyer:
         at += world.chance.randrange(1, 3600) * SECOND
         chance = world.chance.random()
         if source in _REPORTS_DELETIONS and chance < behaviour.customer_deletions:
-            world.tell([_state(customer, Change.DELETED, at, None)])
+            world.report([_state(customer, Change.DELETED, at, None)])
             return True
         if chance < behaviour.customer_deletions + behaviour.updates:
-            world.tell([self._updated(at)])
+            world.report([self._updated(at)])
         return False
 
     def _updated(self, at: Micros) -> CustomerState:
-        """Return the customer's consent or totals; Ciklik tells either, Spiffy both."""
+        """Return the customer's consent or totals; of Ciklik either, of Spiffy both."""
         accepts = self._world.chance.random() < self._world.knobs.behaviour.consents
         match self._customer.shop.source:
             case "spiffy":
                 return _state(
                     self._customer, Change.UPDATED, at, accepts, (self._spent, self._orders)
                 )
-            case "ciklik" if self._world.chance.random() < 0.5:  # noqa: PLR2004 - either
+            case "ciklik" if self._world.chance.random() < _EITHER:
                 return _state(self._customer, Change.UPDATED, at, None, (self._spent, None))
         return _state(self._customer, Change.UPDATED, at, accepts)
 
@@ -123,7 +124,7 @@ def created(world: World, customer: Customer) -> CustomerState:
             return _state(customer, Change.CREATED, customer.created_at, None, (ZERO, None))
         case "run-free":
             accepts = chance.random() < world.knobs.behaviour.consents
-        case _ if chance.random() >= 0.2:  # noqa: PLR2004 - the others are not asked
+        case _ if chance.random() < _ASKED:
             accepts = chance.random() < world.knobs.behaviour.consents
     totals = (ZERO, 0) if customer.shop.source == "spiffy" else (None, None)
     return _state(customer, Change.CREATED, customer.created_at, accepts, totals)
@@ -133,7 +134,7 @@ def _state(
     customer: Customer,
     change: Change,
     at: Micros,
-    accepts: bool | None,  # noqa: FBT001 - a consent: yes, no or not given
+    accepts: bool | None,
     totals: tuple[Money | None, int | None] = (None, None),
 ) -> CustomerState:
     return CustomerState(

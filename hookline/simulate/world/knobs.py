@@ -58,7 +58,9 @@ class Behaviour:
             else:
                 _share(each.name, value)
         if self.q <= 1:
-            raise ValueError(f"q: write more than 1, not {self.q}: the mean spend would be infinite")
+            raise ValueError(
+                f"q: write more than 1, not {self.q}: the mean spend would be infinite"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +128,13 @@ class Knobs:
         if self.speed is None:
             return whole
         return min(whole, self.history_begins + int(self.speed * self.length))
+
+    @property
+    def history_lasts(self) -> Micros:
+        """How long the history is sent: the whole run, or as long as its speed takes."""
+        if self.speed is None:
+            return self.length
+        return min(self.length, int((self.history_ends - self.history_begins) / self.speed))
 
     def due_of(self, at: Micros) -> Micros:
         """Return when a change of the history is sent, in microseconds since the run began."""

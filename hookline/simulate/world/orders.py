@@ -20,8 +20,10 @@ from hookline.simulate.world.facts import (
 from hookline.simulate.world.knobs import Behaviour
 from hookline.simulate.world.people import ShopNumbers
 
-Told = OrderState | Repayment
+Later = Callable[[], Micros]
+OrderChange = OrderState | Repayment
 Redraw = Callable[[], Basket]
+_PAYS = 0.8
 HOUR: Micros = 3600 * SECOND
 
 
@@ -115,53 +117,56 @@ class OrderLives:
         self.numbers.lines += len(basket.lines) + 1
         return basket
 
-    def of(self, order: Order, redraw: Redraw, later: Callable[[], Micros]) -> list[Told]:
-        """Return the order's states, and what is told beside them, in the order of their times.
+    def of(self, order: Order, redraw: Redraw, later: Later) -> list[OrderChange]:
+        """Return the order's states, and its transactions, in the order of their times.
 
         ``redraw``: draws other contents. ``later``: draws the time between two changes; the shop
         writes whole seconds, so it is at least two of them.
         """
         chance, can, behaviour = self._chance, self._can, self._behaviour
-        if can.tests and chance.random() < behaviour.tests:
-            order.is_test = True
-            return [order.state("placed", Change.CREATED)]
-        if can.pays_later and chance.random() < behaviour.pays_later:
+        order.is_test = can.tests and chance.random() < behaviour.tests
+        if not order.is_test and can.pays_later and chance.random() < behaviour.pays_later:
             order.paid = Paid.PENDING
-        told: list[Told] = [order.state("placed", Change.CREATED)]
-        if order.paid is Paid.PENDING:
-            if chance.random() < 0.2:  # noqa: PLR2004 - never paid
-                return told
+        changes: list[OrderChange] = [order.state("placed", Change.CREATED)]
+        if order.paid is Paid.PENDING and chance.random() < _PAYS:
             order.at += later()
             order.paid = Paid.PAID
-            told.append(order.state("paid"))
+            changes.append(order.state("paid"))
+        if order.is_test or order.paid is Paid.PENDING:
+            return changes
         if can.edits and chance.random() < behaviour.edits:
             order.at += later()
             order.basket = redraw()
-            told.append(order.state("edited"))
+            changes.append(order.state("edited"))
         if can.refunds == "repayments" and order.basket.total:
-            told.append(refunds.payment(order))
+            changes.append(refunds.payment(order))
         if can.fulfils and chance.random() < behaviour.fulfils:
             order.at += later()
             order.is_fulfilled = True
-            told.append(order.state("fulfilled"))
+            changes.append(order.state("fulfilled"))
+        self._end(order, later, changes)
+        return changes
+
+    def _end(self, order: Order, later: Later, changes: list[OrderChange]) -> None:
+        """Cancel, refund or delete some orders."""
+        chance, can, behaviour = self._chance, self._can, self._behaviour
         if can.cancels and chance.random() < behaviour.cancels:
-            self._cancel(order, later, told)
+            self._cancel(order, later, changes)
         if can.refunds and order.cancelled_at is None and chance.random() < behaviour.refunds:
-            told += refunds.of(order, can.refunds, chance, behaviour.refunds_again, later)
+            changes += refunds.of(order, can.refunds, chance, behaviour.refunds_again, later)
         if can.deletes and chance.random() < behaviour.deletions:
             order.at += later()
-            told.append(order.state("deleted", Change.DELETED))
-        return told
+            changes.append(order.state("deleted", Change.DELETED))
 
-    def _cancel(self, order: Order, later: Callable[[], Micros], told: list[Told]) -> None:
+    def _cancel(self, order: Order, later: Later, changes: list[OrderChange]) -> None:
         """Cancel an order, and reinstate some of them."""
         order.at += later()
         order.cancelled_at, order.paid = order.at, Paid.CANCELLED
-        told.append(order.state("cancelled"))
+        changes.append(order.state("cancelled"))
         if self._chance.random() < self._behaviour.reinstates:
             order.at += later()
             order.cancelled_at, order.paid = None, Paid.PAID
-            told.append(order.state("reinstated"))
+            changes.append(order.state("reinstated"))
 
 
 def _baskets(chance: Random, behaviour: Behaviour, shop: SimulatedShop) -> Baskets:

@@ -21,22 +21,25 @@ from hookline.simulate.world.facts import (
 if TYPE_CHECKING:
     from hookline.simulate.world.orders import Order
 
+_BY_STATUS, _PART_BY_STATUS, _SETTLES, _ALL_AT_ONCE = 0.15, 0.2, 0.7, 0.4
 Later = Callable[[], Micros]
 _SHAPES = ("lines", "lines", "lines and shipping", "goodwill", "all", "failed", "pending")
 _FIRST_SHAPES = (*_SHAPES, "lines without money")
 
 
-def of(order: Order, kind: str, chance: Random, again: float, later: Later) -> list[OrderState | Repayment]:
+def of(
+    order: Order, kind: str, chance: Random, again: float, later: Later
+) -> list[OrderState | Repayment]:
     """Return the changes that refund an order, as its platform reports refunds (``kind``).
 
     ``again``: the chance of another refund.
     """
     if kind == "repayments":
         return list(_repaid(order, chance, again, later))
-    by_status = kind == "status" or (kind == "objects or status" and chance.random() < 0.15)
+    by_status = kind == "status" or (kind == "objects or status" and chance.random() < _BY_STATUS)
     if by_status:
         order.at += later()
-        is_part = kind == "status" and chance.random() < 0.2
+        is_part = kind == "status" and chance.random() < _PART_BY_STATUS
         order.paid = Paid.PARTLY_REFUNDED if is_part else Paid.REFUNDED
         return [order.state("refunded")]
     return _objects(order, chance, again, later, has_status=kind == "objects or status")
@@ -46,7 +49,7 @@ def _objects(
     order: Order, chance: Random, again: float, later: Later, *, has_status: bool
 ) -> list[OrderState | Repayment]:
     """Refund once or more; what was taken back is not taken back again."""
-    told: list[OrderState | Repayment] = []
+    changes: list[OrderState | Repayment] = []
     left = _Left(order)
     while True:
         shape = chance.choice(_FIRST_SHAPES if has_status else _SHAPES)
@@ -54,15 +57,15 @@ def _objects(
         made = left.refund(shape, chance)
         if made is None:
             break
-        told.append(_with(order, made))
-        if made.outcome == "pending" and chance.random() < 0.7:
+        changes.append(_with(order, made))
+        if made.outcome == "pending" and chance.random() < _SETTLES:
             order.at += later()
             settled = _settled(made)
             left.take(settled)
-            told.append(_with(order, settled))
+            changes.append(_with(order, settled))
         if chance.random() >= again:
             break
-    return told
+    return changes
 
 
 def _with(order: Order, refund: Refund) -> OrderState:
@@ -156,7 +159,7 @@ class _Left:
         paid = money(chance.randrange(1, most + 1))
         return self._made(outcome, {}, ZERO, None, ZERO, paid)
 
-    def _made(  # noqa: PLR0913 - the parts of a refund
+    def _made(
         self,
         outcome: Literal["success", "pending", "failure"],
         units: dict[int, int],
@@ -208,12 +211,12 @@ def _transaction(order: Order, number: int, change: Change, refunded: Money) -> 
 def _repaid(order: Order, chance: Random, again: float, later: Later) -> list[Repayment]:
     """Pay a transaction's money back, in parts or at once."""
     number, total = order.numbers.transactions, int(order.basket.total.scaleb(2))
-    told, back = [], 0
+    changes, back = [], 0
     while back < total:
         order.at += later()
-        whole = chance.random() < 0.4
+        whole = chance.random() < _ALL_AT_ONCE
         back = total if whole else chance.randrange(back + 1, total + 1)
-        told.append(_transaction(order, number, Change.UPDATED, money(back)))
+        changes.append(_transaction(order, number, Change.UPDATED, money(back)))
         if chance.random() >= again:
             break
-    return told
+    return changes

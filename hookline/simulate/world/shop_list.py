@@ -9,14 +9,14 @@ from hookline.simulate.world.knobs import Knobs
 SOURCES = ("spiffy", "run-free", "shoprocket", "ciklik", "gooten")
 MARGIN = 4
 """Seconds by which every gap in a visit misses the limit that it is near."""
-_PLACES = (
+_MARKETS = (
     ("GBP", "Europe/London"),
     ("EUR", "Europe/Paris"),
     ("USD", "America/New_York"),
 )
 _FORMATS = {"spiffy": ("json", "xml"), "shoprocket": ("envelope", "older")}
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-_SHORTEST, _LONGEST = 10, 60
+_SHORTEST, _LONGEST = 12, 60
 _INSIDE = (None, True, False)
 
 
@@ -24,15 +24,13 @@ def shops(knobs: Knobs) -> tuple[SimulatedShop, ...]:
     """Return ``knobs.shops`` shops of each platform, the same for the same knobs."""
     chance = random.Random(f"shops {knobs.seed}")  # noqa: S311 - a seed repeats it
     return tuple(
-        _shop(knobs, chance, source, number)
-        for source in SOURCES
-        for number in range(knobs.shops)
+        _shop(knobs, chance, source, number) for source in SOURCES for number in range(knobs.shops)
     )
 
 
 def _shop(knobs: Knobs, chance: random.Random, source: str, number: int) -> SimulatedShop:
     formats = _FORMATS.get(source, ("json",))
-    currency, zone = _PLACES[(number + SOURCES.index(source)) % len(_PLACES)]
+    currency, zone = _MARKETS[(number + SOURCES.index(source)) % len(_MARKETS)]
     silence = max(_SHORTEST, min(_LONGEST, int(knobs.seconds / 12))) + 2 * ceil(knobs.clock_skew)
     return SimulatedShop(
         source=source,
@@ -42,7 +40,7 @@ def _shop(knobs: Knobs, chance: random.Random, source: str, number: int) -> Simu
         currency=currency,
         timezone=zone,
         abandon_after=silence,
-        expire_after=4 * silence,
+        expire_after=3 * silence,
         checkout_grace=silence,
         taxes_included=_setting(source, number),
         counts_as_sale=source != "gooten" or number % 2 == 0,

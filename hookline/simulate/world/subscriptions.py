@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Literal
 
 from hookline.simulate.world.facts import (
     DAY,
-    SECOND,
     Change,
     Customer,
     Micros,
     SubscriptionState,
 )
-from hookline.simulate.world.orders import Order, OrderLives
+from hookline.simulate.world.orders import HOUR, Order, OrderLives
 
 if TYPE_CHECKING:
     from hookline.simulate.world.agenda import World
@@ -36,7 +35,7 @@ class Subscription:
         self._price = world.chance.choice(_PRICES)
 
     def begin(self, due: Micros) -> None:
-        """Tell that it was created, before the order that names it."""
+        """Report that it was created, before the order that names it."""
         self._world.push(due, self._state("active", Change.CREATED))
         self._wait()
 
@@ -45,21 +44,21 @@ class Subscription:
         world = self._world
         drawn = world.chance.random()
         if drawn < _ENDS:
-            world.tell([self._state("inactive")])
+            world.report([self._state("inactive")])
             if world.chance.random() < _DELETED:
                 self._at += DAY
-                world.tell([self._state("inactive", Change.DELETED)])
+                world.report([self._state("inactive", Change.DELETED)])
             return
         if drawn < _ENDS + _PAUSES:
-            world.tell([self._state("paused")])
+            world.report([self._state("paused")])
             self._at += _MONTH - DAY
-            world.tell([self._state("active")])
+            world.report([self._state("active")])
             self._at += DAY
         order = Order(
             self._customer, self._lives.numbers, self._at, self._lives.basket(self._price)
         )
         order.subscription, order.is_renewal = self.number, True
-        world.tell(self._lives.of(order, lambda: order.basket, lambda: 6 * 3600 * SECOND))
+        world.report(self._lives.of(order, lambda: order.basket, lambda: 6 * HOUR))
         self._wait()
 
     def _wait(self) -> None:

@@ -13,8 +13,11 @@ from hookline.simulate.world.shop_list import MARGIN
 if TYPE_CHECKING:
     from hookline.simulate.world.agenda import World
 
+_ANOTHER_CART, _LESS, _MORE = 0.5, 0.1, 0.1
+_SOON = 2.0
 _MINUTE: Micros = 60 * SECOND
-_WATCHED = (
+_Scripts = tuple[tuple[str, int], ...]
+_WATCHED: _Scripts = (
     ("fill", 3), ("fill change change", 2), ("fill change buy", 3), ("fill buy echo", 2),
     ("fill change recover", 3), ("fill return buy", 2), ("fill return", 1), ("fill swap buy", 1),
     ("fill swap", 1), ("fill empty", 1), ("fill empty buy", 1), ("fill empty refill buy", 1),
@@ -23,7 +26,12 @@ _WATCHED = (
     ("fill return empty buy", 1),
 )  # fmt: skip
 """Visits of carts that are reported at each change, and how often they occur."""
-_REPORTED = (("report", 3), ("report recover", 4), ("report recover renew", 1), ("buy", 3))
+_REPORTED: _Scripts = (
+    ("report", 3),
+    ("report recover", 4),
+    ("report recover renew", 1),
+    ("buy", 3),
+)
 """Visits of carts that are reported once they are abandoned."""
 _WATCHES = ("spiffy", "run-free")
 _NAMES_CARTS = {"spiffy": 0.95, "run-free": 1.0, "shoprocket": 0.7}
@@ -39,8 +47,8 @@ def visit(world: World, lives: OrderLives, due: Micros) -> None:
         scripts = _REPORTED
     else:
         scripts = (("buy", 1),)
-    words, weights = zip(*scripts, strict=True)
-    [script] = world.chance.choices(words, weights)
+    names, weights = zip(*scripts, strict=True)
+    [script] = world.chance.choices(names, weights)
     Visit(world, lives, due).run(script)
 
 
@@ -56,22 +64,21 @@ class Visit:
         self._shop = lives.numbers.shop
         self._margin = MARGIN + world.knobs.clock_skew
         guests = self._shop.source in ("spiffy", "shoprocket")
-        self._customer = world.people.customer(
-            self._numbers, self._time(), can_be_guest=guests
-        )
+        self._customer = world.people.customer(self._numbers, self._time(), can_be_guest=guests)
         self._lines: tuple[Line, ...] = ()
         self._wanted: tuple[Line, ...] = ()
         self._products = self._chance.randrange(100)
         self._opened: Micros | None = None
+        self._is_shown = False
         self._cart = self._new_cart()
         if self._customer.number is not None:
             world.push(due, created(world, self._customer))
             self._due += SECOND // 2
 
     def run(self, script: str) -> None:
-        """Do what the words of a script say, one after the other."""
-        for word in script.split():
-            getattr(self, f"_{word}")()
+        """Follow a script: each of its names is a method, called in order."""
+        for act in script.split():
+            getattr(self, f"_{act}")()
 
     def _time(self) -> Micros:
         """Return the present time by the shop's clock, as it writes times."""
@@ -86,7 +93,7 @@ class Visit:
             return self._customer.number or 0
         return self._numbers.next("carts")
 
-    # What a visitor does. Each word waits first.
+    # What a visitor does, after a wait.
 
     def _fill(self) -> None:
         self._lines = tuple(self._line() for _ in range(self._chance.choice((1, 1, 2, 3))))
@@ -114,22 +121,23 @@ class Visit:
         self._show()
 
     def _empty(self) -> None:
-        self._short()
+        """Empty the cart so soon that what follows shortly is near its last products too."""
+        self._wait(0.5, _SOON)
         self._lines = ()
         self._show()
 
     def _refill(self) -> None:
         """Fill the emptied cart within the grace."""
-        self._short()
+        self._wait(0.5, self._shop.abandon_after - self._margin - _SOON)
         self._fill()
 
     def _renew(self) -> None:
         """Fill a cart after the grace: where an order closed the other one, it may be a new one."""
         grace = self._shop.checkout_grace
         self._wait(grace + self._margin, grace + 2 * self._margin)
-        is_new = self._shop.source == "spiffy" and self._chance.random() < 0.5  # noqa: PLR2004
+        is_new = self._shop.source == "spiffy" and self._chance.random() < _ANOTHER_CART
         if is_new or self._shop.source == "ciklik":
-            self._cart, self._opened = self._new_cart(), None
+            self._cart, self._opened, self._is_shown = self._new_cart(), None, False
         if self._shop.source in _WATCHES:
             self._fill()
         else:
@@ -155,7 +163,8 @@ class Visit:
     def _buy(self) -> None:
         """Order in a moment, but late enough that a repeated delivery of the cart is earlier."""
         if self._opened is not None:
-            self._wait_for_order(self._margin, self._shop.abandon_after - MARGIN)
+            most = self._shop.abandon_after - MARGIN - (0 if self._lines else _SOON)
+            self._wait_for_order(self._margin, most)
         self._order()
 
     def _recover(self) -> None:
@@ -175,18 +184,17 @@ class Visit:
         late = -(self._world.knobs.start + self._due + self._shop.clock_skew)
         self._due += late % self._numbers.precision
 
-    # What the shop tells of it.
+    # What the shop reports of it.
 
     def _line(self) -> Line:
         self._products += 7
         return cart_line(self._chance, self._shop.source, len(self._lines) + 1, self._products)
 
     def _show(self, *, is_reported: bool = False) -> None:
-        """Tell the cart as it is."""
+        """Report the cart as it is."""
         at = self._time()
-        change = Change.UPDATED
-        if self._opened is None or (is_reported and not self._wanted):
-            change = Change.CREATED
+        change = Change.UPDATED if self._is_shown else Change.CREATED
+        self._is_shown = True
         self._opened = at if self._opened is None else self._opened
         self._wanted = self._lines or self._wanted
         state = CartState(
@@ -202,7 +210,7 @@ class Visit:
         self._world.push(self._due, state)
 
     def _order(self) -> None:
-        """Place the order, and tell what becomes of it within seconds."""
+        """Place the order, and report what becomes of it within seconds."""
         order = Order(
             self._customer,
             self._numbers,
@@ -223,9 +231,9 @@ class Visit:
         if not lines:
             return self._any()
         drawn = self._chance.random()
-        if drawn < 0.1:  # noqa: PLR2004 - of the customers change their mind at the till
+        if drawn < _LESS:
             lines = lines[:1]
-        elif drawn < 0.2:  # noqa: PLR2004
+        elif drawn < _LESS + _MORE:
             lines = (*lines, self._line())
         first = self._numbers.lines
         self._numbers.lines += len(lines) + 1
