@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from itertools import count
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from hookline.simulate.payloads import render
@@ -95,14 +95,10 @@ def events(facts: Sequence[Received]) -> list[Event]:
     for verdict, each in zip(verdicts, facts, strict=True):
         assert verdict.kind != "dead-letter", (verdict.reason, each.fact)
         if verdict.kind == "canonical":
-            made += [decoded(codec, outcome.value) for outcome in verdict.outcomes]
+            made += [
+                cast("Event", codec.decode(outcome.value or b"")) for outcome in verdict.outcomes
+            ]
     return made
-
-
-def decoded(codec: Codec, value: bytes | None) -> Event:
-    """Return an event of the log."""
-    event: Event = codec.decode(value or b"")
-    return event
 
 
 def rows(happened: Sequence[Event], watermark: int) -> Mapping[str, list[Mapping[str, Any]]]:
@@ -111,9 +107,9 @@ def rows(happened: Sequence[Event], watermark: int) -> Mapping[str, list[Mapping
     for batch in by_topic(happened, 100_000):
         known.put(batch)
     tables = known.tables(watermark)
-    for row in tables["customer_lifetime_value"]:
-        month = row["cohort_month"]
-        row["cohort_month"] = None if month is None else date.fromisoformat(month)
+    for customer in tables["customer_lifetime_value"]:
+        month = customer["cohort_month"]
+        customer["cohort_month"] = None if month is None else date.fromisoformat(month)
     return {name: list(found) for name, found in tables.items()}
 
 

@@ -28,6 +28,12 @@ class Amount:
     def __sub__(self, other: "Amount") -> "Amount":
         return Amount(self.value - other.value, self.roundings + other.roundings)
 
+    def at_most(self, limit: "Amount") -> "Amount":
+        """Return it, or the limit where that is less; near it the roundings of both count."""
+        value, roundings = min(self.value, limit.value), self.roundings + limit.roundings
+        is_near = self.value >= limit.value - roundings * _HALF
+        return Amount(value, roundings if is_near else self.roundings)
+
     def mean(self, count: int) -> "Amount":
         """Return its part of one in ``count``, rounded once more."""
         return Amount(self.value / count, self.roundings + 1)

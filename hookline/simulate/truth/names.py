@@ -6,7 +6,7 @@ it, and the comparison checks that equal addresses have equal keys and others do
 
 from dataclasses import dataclass
 
-from hookline.simulate.payloads import gooten, spiffy
+from hookline.simulate.payloads import gooten, spiffy_orders
 from hookline.simulate.truth.platforms import gives
 from hookline.simulate.world.facts import CartState, Customer, SimulatedShop
 
@@ -58,5 +58,5 @@ def native_cart(cart: CartState) -> str:
     if cart.shop.source == "run-free":
         return f"{cart.customer.number}"
     if cart.shop.source == "spiffy":
-        return spiffy.cart_token(cart.number)
+        return spiffy_orders.cart_token(cart.number)
     return f"cart_{cart.number}" if cart.shop.format == "envelope" else f"{cart.number}"

@@ -53,7 +53,7 @@ class Buyer:
         world.push(world.knobs.due_of(self._at), self.buy)
 
     def buy(self, due: Micros) -> None:
-        """Place an order with all that happens to it, and draw when the next one is placed."""
+        """Order, with all that happens to it, and draw when the next one is placed."""
         world, lives = self._world, self._lives
         order = Order(self._customer, lives.numbers, self._at, self._basket())
         if self._is_first and self._subscribes():

@@ -66,6 +66,7 @@ class Order:
         self.paid = Paid.PAID
         self.refunds: tuple[Refund, ...] = ()
         self.cancelled_at: Micros | None = None
+        self.transaction: Repayment | None = None
         self.cart: int | None = None
         self.subscription: int | None = None
         self.is_renewal = self.is_test = self.is_fulfilled = False

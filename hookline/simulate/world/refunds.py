@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Literal
 
@@ -60,7 +61,7 @@ def _objects(
         changes.append(_with(order, made))
         if made.outcome == "pending" and chance.random() < _SETTLES:
             order.at += later()
-            settled = _settled(made)
+            settled = replace(made, outcome="success")
             left.take(settled)
             changes.append(_with(order, settled))
         if chance.random() >= again:
@@ -76,13 +77,6 @@ def _with(order: Order, refund: Refund) -> OrderState:
         is_all = back == _goods(order) - order.basket.discount
         order.paid = Paid.REFUNDED if is_all else Paid.PARTLY_REFUNDED
     return order.state("refunded", refund=refund)
-
-
-def _settled(refund: Refund) -> Refund:
-    return Refund(
-        number=refund.number, at=refund.at, outcome="success", units=refund.units,
-        goods=refund.goods, tax=refund.tax, shipping=refund.shipping, money=refund.money,
-    )  # fmt: skip
 
 
 def _goods(order: Order) -> Money:
@@ -190,33 +184,32 @@ class _Left:
 
 
 def payment(order: Order) -> Repayment:
-    """Return the transaction that paid an order, of which nothing is paid back."""
-    return _transaction(order, order.numbers.next("transactions"), Change.CREATED, ZERO)
-
-
-def _transaction(order: Order, number: int, change: Change, refunded: Money) -> Repayment:
-    return Repayment(
+    """Return the transaction that pays an order, of which nothing is paid back."""
+    order.transaction = Repayment(
         customer=order.customer,
         shop=order.numbers.shop,
-        number=number,
-        change=change,
+        number=order.numbers.next("transactions"),
+        change=Change.CREATED,
         order=order.number,
-        created_at=order.placed_at,
+        created_at=order.at,
         changed_at=order.at,
         amount=order.basket.total,
-        refunded=refunded,
+        refunded=ZERO,
     )
+    return order.transaction
 
 
 def _repaid(order: Order, chance: Random, again: float, later: Later) -> list[Repayment]:
     """Pay a transaction's money back, in parts or at once."""
-    number, total = order.numbers.transactions, int(order.basket.total.scaleb(2))
-    changes, back = [], 0
-    while back < total:
+    made, changes, back = order.transaction, list[Repayment](), 0
+    total = 0 if made is None else int(made.amount.scaleb(2))
+    while made is not None and back < total:
         order.at += later()
-        whole = chance.random() < _ALL_AT_ONCE
-        back = total if whole else chance.randrange(back + 1, total + 1)
-        changes.append(_transaction(order, number, Change.UPDATED, money(back)))
+        is_whole = chance.random() < _ALL_AT_ONCE
+        back = total if is_whole else chance.randrange(back + 1, total + 1)
+        changes.append(
+            replace(made, change=Change.UPDATED, changed_at=order.at, refunded=money(back))
+        )
         if chance.random() >= again:
             break
     return changes

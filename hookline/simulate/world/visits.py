@@ -210,7 +210,7 @@ class Visit:
         self._world.push(self._due, state)
 
     def _order(self) -> None:
-        """Place the order, and report what becomes of it within seconds."""
+        """Order, and report what becomes of it within seconds."""
         order = Order(
             self._customer,
             self._numbers,

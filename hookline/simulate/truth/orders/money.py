@@ -109,8 +109,7 @@ def _all_back(backs: tuple[Back, ...], untaxed: Fraction) -> Amount | None:
     """Return what the refunds take off in all: at most the goods."""
     if not backs:
         return None
-    off = total(back.effect for back in backs)
-    return off if off.value <= untaxed else Amount(untaxed, off.roundings)
+    return total(back.effect for back in backs).at_most(Amount(untaxed))
 
 
 def _without_effect(backs: tuple[Back, ...]) -> tuple[Back, ...]:

@@ -60,14 +60,13 @@ def refunds(
     ):
         found = [Back(at=_first_refunded(life), basis="STATUS", goods=Amount.of(untaxed))]
     found.sort(key=lambda back: (back.at.first, back.number or 0))
-    left, limited = untaxed, []
+    left, limited = Amount(untaxed), []
     for back in found:
         share = ZERO
         if back.goodwill is not None and total > 0:
             share = back.goodwill.value * untaxed / total
-        off = (back.goods or NOTHING) + Amount.of(share)
-        off = off if off.value <= left else Amount(left, 1)
-        left -= off.value
+        off = ((back.goods or NOTHING) + Amount.of(share)).at_most(left)
+        left -= off
         limited.append(back.with_effect(off))
     return tuple(limited)
 

@@ -10,7 +10,7 @@ from hookline.simulate.truth.orders.money import Money, gift_cards, money
 from hookline.simulate.truth.orders.state import OrderLife
 from hookline.simulate.truth.platforms import gives
 from hookline.simulate.truth.spans import Span
-from hookline.simulate.world.facts import OrderState
+from hookline.simulate.world.facts import OrderState, Paid
 
 Row = Mapping[str, Any]
 
@@ -119,7 +119,7 @@ def order_row(order: KnownOrder) -> Row:
         "reason": worth.reason if counted or pending else None,
         "is_test": state.is_test and gives(state.shop).test_orders,
     }
-    if order.life.whole is not None and worth.standing != "CANCELLED":
+    if order.life.whole is not None and state.paid is not Paid.CANCELLED:
         row["units"] = sum(line.quantity for line in state.lines)
     if counted:
         row["refunds_observable"] = worth.observable

@@ -42,7 +42,7 @@ def test_the_same_seed_gives_the_same_steps_and_bytes_in_another_process_too() -
     first = digest(KNOBS)
     assert digest(KNOBS) == first
     environment = {**os.environ, "PYTHONHASHSEED": "4711"}
-    other = subprocess.run(  # noqa: S603 - our own interpreter
+    other = subprocess.run(
         [sys.executable, "-c", _DIGEST], capture_output=True, text=True, check=True, env=environment
     )
     assert other.stdout.strip() == first
