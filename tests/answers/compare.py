@@ -10,7 +10,7 @@ from hookline.simulate.truth.amounts import Amount
 from hookline.simulate.truth.carts.life import CartLife
 from hookline.simulate.truth.carts.rows import groups
 from hookline.simulate.truth.expected import Expected
-from hookline.simulate.truth.names import CustomerKey, Person
+from hookline.simulate.truth.names import CustomerKey, Person, cart_key
 from hookline.simulate.truth.orders.rows import KnownOrder, known_orders
 from hookline.simulate.truth.orders.state import order_lives
 from hookline.simulate.truth.received import Received
@@ -71,9 +71,8 @@ def truth_of(table: Expected, received: Sequence[Received], as_of: int) -> Truth
     orders = known_orders(order_lives(received, Undecided()))
     truth.orders = {order.key: order for order in orders}
     for group in groups(received, orders, as_of):
-        keys = sorted(group.cart_keys())
         for each in group.states:
-            truth.states.setdefault(keys[0] if len(keys) == 1 else "", []).append(each)
+            truth.states.setdefault(cart_key(each.fact), []).append(each)
         try:
             for life in group.fold():
                 truth.lives.setdefault(life.key, []).append(life)

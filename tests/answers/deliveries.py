@@ -94,6 +94,6 @@ def write(path: Path, deliveries: Iterable[Delivery]) -> None:
                 "shop": each.shop,
                 "event": each.event,
                 "received_at": each.received_at,
-                "body": msgspec.json.encode(each.body).decode(),
+                "body": each.body,
             }
             file.write(msgspec.json.encode(line) + b"\n")

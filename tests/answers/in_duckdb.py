@@ -30,7 +30,7 @@ def main(deliveries: str, shops: str, as_of: str, model: str) -> None:
         " expire_after: 'BIGINT'})",
         [shops],
     )
-    database.execute("CREATE TABLE as_of AS SELECT ?::BIGINT AS at", [int(as_of)])
+    database.execute("CREATE TABLE clock AS SELECT ?::BIGINT AS now", [int(as_of)])
     for name in ("staging.sql", model):
         database.execute((SQL / name).read_text())
     rows = {

@@ -76,6 +76,17 @@ def read(delivery: Delivery, shop: Shop) -> Order | Repayment | Cart | None:
     return _gooten(body, prefix, delivery.received_at)
 
 
+def owner(delivery: Delivery) -> str | None:
+    """Return the customer of a cart, by which orders of its platform find it; None where they name it."""
+    body = delivery.body or {}
+    if delivery.source == "ciklik":
+        return f"{delivery.shop}/customer:{body['user_id']}"
+    if delivery.source == "shoprocket":
+        number = body["data"]["customer"].get("id")
+        return f"{delivery.shop}/customer:{number}" if number else None
+    return None
+
+
 def money(value: Any) -> Decimal:
     """Read an amount: a number, or a text such as ``1 234,50``."""
     return Decimal(str(value or 0).replace(" ", "").replace(",", "."))

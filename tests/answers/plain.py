@@ -46,13 +46,13 @@ class Consumer:
         """Upsert what a delivery is about."""
         shop = self.shops[delivery.shop]
         match payloads.read(delivery, shop):
-            case payloads.Order() as order:
+            case payloads.Order(is_test=False) as order:
                 self.order(order)
             case payloads.Repayment() as paid:
                 self.repayments.setdefault(paid.order, {})[paid.number] = paid.money
             case payloads.Cart() as cart:
                 self.cart(cart, shop, delivery.received_at)
-                if customer := _owner(delivery):
+                if customer := payloads.owner(delivery):
                     self.carts_of[customer] = cart.key
 
     def order(self, order: payloads.Order) -> None:
@@ -102,17 +102,6 @@ class Consumer:
         if order.status == "refunded" and not paid:
             return order.goods
         return Decimal(paid)
-
-
-def _owner(delivery: Delivery) -> str | None:
-    """Return the customer of a cart, by which orders of its platform find it."""
-    body = delivery.body or {}
-    if delivery.source == "ciklik":
-        return f"{delivery.shop}/customer:{body['user_id']}"
-    if delivery.source == "shoprocket":
-        number = body["data"]["customer"].get("id")
-        return f"{delivery.shop}/customer:{number}" if number else None
-    return None
 
 
 def answer(deliveries: Iterable[Delivery], shops: Mapping[str, Shop], as_of: int) -> Answer:

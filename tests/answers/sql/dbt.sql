@@ -55,4 +55,4 @@ SELECT cart_key, CASE WHEN ordered_at IS NULL THEN 'abandoned' ELSE 'recovered' 
 FROM int_carts c JOIN shops ON shops.key = c.shop LEFT JOIN int_cart_orders USING (cart_key)
 WHERE items > 0
   AND CASE WHEN is_reported THEN TRUE
-           ELSE coalesce(ordered_at, (SELECT at FROM as_of)) - received_at >= abandon_after * 1000000 END;
+           ELSE coalesce(ordered_at, (SELECT now FROM clock)) - received_at >= abandon_after * 1000000 END;

@@ -69,15 +69,16 @@ SELECT number, received_at, shop, body->>'$.type' AS event,
        NOT (body->>'$.livemode')::BOOLEAN AS is_test,
        epoch_us((body->>'$.data.createdAt')::TIMESTAMPTZ) AS placed_at,
        epoch_us((body->>'$.createdAt')::TIMESTAMPTZ) AS updated_at,
-       ((body->>'$.data.totals.subtotal.amount')::DECIMAL(18, 4) - (body->>'$.data.totals.discount.amount')::DECIMAL(18, 4)) / 100 AS subtotal,
-       (body->>'$.data.totals.tax.amount')::DECIMAL(18, 4) / 100 AS tax,
+       ((body->>'$.data.totals.subtotal.amount')::DECIMAL(18, 4) - (body->>'$.data.totals.discount.amount')::DECIMAL(18, 4)) * 0.01 AS subtotal,
+       (body->>'$.data.totals.tax.amount')::DECIMAL(18, 4) * 0.01 AS tax,
        prices_include_tax AS tax_included, 0 AS gift_cards,
        shop || '/cart:' || (body->>'$.data.cartId') AS cart_key,
-       [{'id': r->>'$.id', 'succeeded': r->>'$.status' = 'succeeded',
-         'goods': coalesce(list_sum([(l->>'$.subtotal.amount')::DECIMAL(18, 4) / 100 FOR l IN (r->'$.lines')::JSON[]]), 0),
-         'tax': coalesce(list_sum([(l->>'$.tax.amount')::DECIMAL(18, 4) / 100 FOR l IN (r->'$.lines')::JSON[]]), 0),
-         'money': (r->>'$.amount.amount')::DECIMAL(18, 4) / 100}
-        FOR r IN (body->'$.data.refunds')::JSON[]] AS refunds
+       [{'id': r->>'$.id', 'succeeded': TRUE,
+         'goods': coalesce(list_sum([(l->>'$.subtotal.amount')::DECIMAL(18, 4) * 0.01 FOR l IN (r->'$.lines')::JSON[]]),
+                           (r->>'$.amount.amount')::DECIMAL(18, 4) * 0.01),
+         'tax': coalesce(list_sum([(l->>'$.tax.amount')::DECIMAL(18, 4) * 0.01 FOR l IN (r->'$.lines')::JSON[]]), 0),
+         'money': (r->>'$.amount.amount')::DECIMAL(18, 4) * 0.01}
+        FOR r IN (body->'$.data.refunds')::JSON[] IF r->>'$.status' = 'succeeded'] AS refunds
 FROM deliveries JOIN shops ON shops.key = shop
 WHERE shop LIKE 'shoprocket/%' AND body->>'$.livemode' IS NOT NULL AND body->>'$.type' LIKE 'order.%';
 
@@ -130,12 +131,12 @@ FROM unioned;
 
 CREATE TABLE stg_cart_events AS
 SELECT number, received_at, shop, shop || '/cart:' || (body->>'$.token') AS cart_key, NULL AS customer_key,
-       list_sum([(l->>'$.quantity')::INT FOR l IN (body->'$.line_items')::JSON[]]) AS items, FALSE AS is_reported
+       coalesce(list_sum([(l->>'$.quantity')::INT FOR l IN (body->'$.line_items')::JSON[]]), 0) AS items, FALSE AS is_reported
 FROM deliveries WHERE shop LIKE 'spiffy/%' AND event LIKE 'carts/%'
 UNION ALL
 SELECT number, received_at, shop, shop || '/cart:' || (body->>'$.data.customer.id'),
        shop || '/customer:' || (body->>'$.data.customer.id'),
-       list_sum([(l->>'$.quantity')::INT FOR l IN (body->'$.data.items')::JSON[]]), FALSE
+       coalesce(list_sum([(l->>'$.quantity')::INT FOR l IN (body->'$.data.items')::JSON[]]), 0), FALSE
 FROM deliveries WHERE shop LIKE 'run-free/%' AND body->>'$.type' = 'cart'
 UNION ALL
 SELECT number, received_at, shop, shop || '/cart:' || (body->>'$.data.id'),

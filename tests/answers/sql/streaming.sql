@@ -65,5 +65,5 @@ GROUP BY s.cart_key, s.session;
 CREATE VIEW carts AS
 SELECT cart_key, arg_max(CASE WHEN ordered_at IS NULL THEN 'abandoned' ELSE 'recovered' END, session) AS what
 FROM cart_sessions LEFT JOIN session_orders USING (cart_key, session)
-WHERE items > 0 AND (is_reported OR coalesce(ordered_at, (SELECT at FROM as_of)) - ends_at >= gap)
+WHERE items > 0 AND (is_reported OR coalesce(ordered_at, (SELECT now FROM clock)) - ends_at >= gap)
 GROUP BY cart_key;

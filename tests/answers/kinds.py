@@ -1,0 +1,220 @@
+"""Why a row is wrong: by what happened to the orders and the cart behind it.
+
+Each order that an answer has wrong gets the first kind that fits; a row has the kinds of its
+orders. What fits none is shown as such.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import msgspec
+
+from hookline.simulate.payloads import render
+from hookline.simulate.truth.orders.rows import KnownOrder
+from hookline.simulate.truth.received import Received
+from tests.answers import compare, payloads
+from tests.answers.answer import Answer, Part, Shop
+from tests.answers.compare import CENT, Truth
+from tests.answers.deliveries import Delivery, parsed
+
+ZERO = Fraction(0)
+CUSTOMERS, CARTS = "customers", "carts"
+KINDS = {
+    "late": (CUSTOMERS, "An older state wins: it came late, or was delivered again"),
+    "reinstated": (CUSTOMERS, "Cancelled and reinstated: the order stays away"),
+    "not-taken-back": (CUSTOMERS, "Cancelled or deleted: the order is still counted"),
+    "unpaid": (CUSTOMERS, "Not paid yet, or a test: the order is counted"),
+    "unknown": (CUSTOMERS, "A part went back and no payload gives how much: a number is a guess"),
+    "edited": (CUSTOMERS, "Edited after it was paid: the first amount stays"),
+    "gift-card": (CUSTOMERS, "A gift card sold is counted as goods"),
+    "failed-refund": (CUSTOMERS, "A refund that failed or is pending comes off"),
+    "refund-of-tax": (
+        CUSTOMERS,
+        "The money of a refund holds tax or shipping: all of it comes off the goods",
+    ),
+    "refund-overlooked": (CUSTOMERS, "A refund without lines, or without money, is overlooked"),
+    "tax-inside": (CUSTOMERS, "The tax is inside the prices, and no field says so"),
+    "other": (CUSTOMERS, "Something else"),
+    "echo": (CARTS, "The cart is shown again after it was bought: taken for one that is left"),
+    "came-back": (CARTS, "Left, then changed: that it had been left is forgotten"),
+    "second-cart": (CARTS, "The next cart under the same id goes with the one before"),
+    "late-report": (CARTS, "The report of a cart is delivered again after it was bought"),
+    "other-cart": (CARTS, "Something else"),
+}
+"""Kind -> the table in which it shows, and what it is."""
+
+
+@dataclass(slots=True)
+class Found:
+    """A kind in one answer. ``rows``: keys of the wrong rows; ``cases``: key -> what is given."""
+
+    rows: set[str] = field(default_factory=set)
+    cases: dict[str, Fraction | str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """How deliveries arrived. ``old_last``: orders whose last delivery was an older state.
+
+    ``shuffled``: orders of which an older state came after a newer one. ``shown``: when each
+    cart was last delivered.
+    """
+
+    old_last: set[str]
+    shuffled: set[str]
+    shown: Mapping[str, int]
+
+
+def log_of(truth: Truth, deliveries: Iterable[Delivery], shops: Mapping[str, Shop]) -> Log:
+    """Follow every order's states through the log, repeats included."""
+    entities: list[tuple[str, Sequence[Received]]] = []
+    for key, order in truth.orders.items():
+        entities.append((key, order.life.received))
+        entities += [(key, states) for states in order.life.repayments]
+    versions: dict[tuple[str, bytes], tuple[int, int]] = {}
+    for entity, (_, states) in enumerate(entities):
+        for version, each in enumerate(states):
+            if (payload := render(each.fact)) is not None:
+                body = parsed(payload.body, payload.content_type)
+                versions[each.fact.shop.key, msgspec.json.encode(body)] = entity, version
+    newest: dict[int, int] = {}
+    last: dict[int, int] = {}
+    shuffled: set[str] = set()
+    shown: dict[str, int] = {}
+    for each in deliveries:
+        found = versions.get((each.shop, msgspec.json.encode(each.body)))
+        if found is not None:
+            entity, last[entity] = found
+            if last[entity] < newest.get(entity, 0):
+                shuffled.add(entities[entity][0])
+            newest[entity] = max(newest.get(entity, 0), last[entity])
+        cart = payloads.read(each, shops[each.shop])
+        if isinstance(cart, payloads.Cart):
+            shown[cart.key] = each.received_at
+    old_last = {
+        entities[entity][0]
+        for entity, version in last.items()
+        if version < len(entities[entity][1]) - 1
+    }
+    return Log(old_last, shuffled, shown)
+
+
+def find(name: str, answer: Answer, truth: Truth, log: Log) -> dict[str, Found]:
+    """Return the kinds of all wrong rows of an answer. ``name``: plain, dbt, faust or streaming."""
+    found: dict[str, Found] = defaultdict(Found)
+    orders_of: dict[str, set[str]] = defaultdict(set)
+    for key, order in truth.orders.items():
+        if order.customer is not None:
+            orders_of[compare.spelled(order.customer)].add(key)
+    for key, part in answer.parts.items():
+        orders_of[part.customer].add(key)
+    for customer, currency in compare.customers(truth, answer).all:
+        is_explained = False
+        for key in orders_of[customer]:
+            order, part = truth.orders.get(key), answer.parts.get(key)
+            if order is None or is_right(order, part):
+                continue
+            kind = _of_order(name, order, part, log)
+            found[kind].rows.add(f"{customer} {currency}")
+            found[kind].cases[key] = given(part)
+            is_explained = True
+        if not is_explained:
+            found["other"].rows.add(f"{customer} {currency}")
+    for cart in compare.carts(truth, answer).all:
+        kind = _of_cart(cart, truth, answer, log)
+        found[kind].rows.add(cart)
+        found[kind].cases[cart] = answer.carts.get(cart, "neither")
+    return dict(found)
+
+
+def given(part: Part | None) -> Fraction | None:
+    """Return what an answer gives for an order; None where it does not count."""
+    return None if part is None or not part.orders or part.net is None else Fraction(part.net)
+
+
+def right(order: KnownOrder) -> Fraction | None:
+    """Return what an order adds; None where it does not count or cannot be known."""
+    if not order.money.is_counted or order.money.net is None:
+        return None
+    return order.money.net.value
+
+
+def is_right(order: KnownOrder, part: Part | None) -> bool:
+    """Whether an answer has an order right."""
+    count = part.orders if part is not None else 0
+    if count != int(order.money.is_counted):
+        return False
+    wanted, got = right(order), given(part)
+    if wanted is None or got is None:
+        return not count
+    return abs(wanted - got) < CENT
+
+
+def _of_order(name: str, order: KnownOrder, part: Part | None, log: Log) -> str:
+    """Name the kind of a wrong order."""
+    state, key = order.life.newest, order.key
+    counted, reasons = bool(part and part.orders), {each.reason for each in order.life.states}
+    by_arrival = name == "plain" or (name == "dbt" and state.shop.source == "ciklik")
+    if by_arrival and key in log.old_last:
+        return "late"
+    if order.money.is_counted and not counted:
+        is_late = name != "streaming" and key in log.shuffled  # which keeps the first event
+        return "reinstated" if "reinstated" in reasons and not is_late else "late"
+    if not order.money.is_counted and counted:
+        if key in log.shuffled:
+            return "late"
+        return "not-taken-back" if order.money.standing == "CANCELLED" else "unpaid"
+    wanted, got = right(order), given(part)
+    if wanted is None or got is None:
+        return "unknown"
+    return _of_money(name, order, got - wanted, reasons)
+
+
+def _of_money(name: str, order: KnownOrder, off: Fraction, reasons: set[str]) -> str:
+    """Name the kind of a counted order whose amount is off by so much."""
+    state = order.life.newest
+    refunds = [refund for refund, _ in order.life.refunds().values()]
+    cards = sum((Fraction(x.total) for x in state.lines if x.is_gift_card), ZERO)
+    if "edited" in reasons and name in ("faust", "streaming"):
+        return "edited"
+    if cards and off > 0:
+        return "gift-card"
+    if off < 0 and (name, state.shop.source) == ("dbt", "spiffy") and any(each.outcome != "success" for each in refunds):
+        return "failed-refund"
+    if off < 0 and order.money.backs:
+        return "refund-of-tax"
+    if off > 0 and any(each.outcome == "success" for each in refunds):
+        is_plain = any(each.money is None or not each.units for each in refunds)
+        if is_plain or not state.is_tax_inside:
+            return "refund-overlooked"
+    return "tax-inside" if off > 0 and state.is_tax_inside and state.tax else "other"
+
+
+def _of_cart(cart: str, truth: Truth, answer: Answer, log: Log) -> str:
+    """Name the kind of a wrong cart."""
+    lives = truth.lives.get(cart, [])
+    states = sorted(truth.states.get(cart, ()), key=lambda each: each.number)
+    orders = [life.order for life in lives if life.order is not None]
+    last = max((each.latest for each in states), default=0)
+    is_bought_after = any(order.placed_at.first > last for order in orders)
+    shown = log.shown.get(cart, 0)
+    if is_bought_after and any(shown > order.placed_at.last for order in orders):
+        return "late-report"
+    if len(lives) > 1:
+        return "second-cart"
+    if truth.carts.get(cart) is None and any(order.placed_at.last < last for order in orders):
+        return "echo"
+    if truth.carts.get(cart) is not None and _was_silent(states):
+        return "came-back"
+    return "other-cart"
+
+
+def _was_silent(states: Sequence[Received]) -> bool:
+    """Whether the cart was changed after it had been left."""
+    pairs = zip(states, states[1:], strict=False)
+    limits = (each.fact.shop.abandon_after for each in states)
+    limit = next(limits, 0) * 1_000_000
+    return any(later.earliest - earlier.latest >= limit for earlier, later in pairs)
+
