@@ -105,8 +105,11 @@ def from_json(text: bytes) -> Answer:
     """
     read: dict[str, list[list[Any]]] = msgspec.json.decode(text)
     return Answer(
-        {(who, currency): Value(int(n), _amount(net)) for who, currency, n, net in read["customers"]},
-        {cart: what for cart, what in read["carts"]},
+        {
+            (who, currency): Value(int(n), _amount(net))
+            for who, currency, n, net in read["customers"]
+        },
+        dict(map(tuple, read["carts"])),
         {
             order: Part(who, currency, int(n), _amount(net))
             for order, who, currency, n, net in read["parts"]

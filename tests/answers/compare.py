@@ -10,12 +10,19 @@ from hookline.simulate.truth.amounts import Amount
 from hookline.simulate.truth.carts.life import CartLife
 from hookline.simulate.truth.carts.rows import groups
 from hookline.simulate.truth.expected import Expected
-from hookline.simulate.truth.names import CustomerKey, Person, cart_key
+from hookline.simulate.truth.names import (
+    CustomerKey,
+    Person,
+    cart_key,
+    customer_key,
+    order_key,
+)
 from hookline.simulate.truth.orders.rows import KnownOrder, known_orders
 from hookline.simulate.truth.orders.state import order_lives
 from hookline.simulate.truth.received import Received
 from hookline.simulate.truth.spans import UndecidedError
 from hookline.simulate.truth.undecided import Undecided
+from hookline.simulate.world.facts import CartState, OrderState
 from tests.answers.answer import ABANDONED, RECOVERED, Answer, Customer, Value
 
 CENT = Fraction(1, 100)
@@ -72,20 +79,26 @@ def truth_of(table: Expected, received: Sequence[Received], as_of: int) -> Truth
     truth.orders = {order.key: order for order in orders}
     for group in groups(received, orders, as_of):
         for each in group.states:
-            truth.states.setdefault(cart_key(each.fact), []).append(each)
+            if isinstance(each.fact, CartState):
+                truth.states.setdefault(cart_key(each.fact), []).append(each)
         try:
             for life in group.fold():
                 truth.lives.setdefault(life.key, []).append(life)
         except UndecidedError:
             continue
-    for why in table.undecided.why:
-        if isinstance(why, Person):
-            truth.open_keys.add(spelled(why))
-        elif isinstance(why, str):
-            truth.open_keys.add(why)
-            if why in truth.orders and truth.orders[why].customer is not None:
-                truth.open_keys.add(spelled(truth.orders[why].customer))
+    truth.open_keys = _open_keys(table, received)
     return truth
+
+
+def _open_keys(table: Expected, received: Iterable[Received]) -> set[str]:
+    """Return customers and carts of which the bounds of times leave something open."""
+    why = table.undecided.why
+    found = {spelled(key) for key in why if isinstance(key, str | Person)}
+    for each in received if why else ():
+        fact = each.fact
+        if isinstance(fact, OrderState) and order_key(fact.shop, fact.number) in why:
+            found.add(spelled(customer_key(fact.customer)))
+    return found
 
 
 def customers(truth: Truth, answer: Answer) -> Wrong:

@@ -1,8 +1,8 @@
 """Stock Faust: an agent, event by event, and Tables, as Faust's documentation shows them.
 
 An order that is paid adds to its customer once, a cancelled one is taken off again, a refund
-takes its money off. Carts are in a table that a timer looks through. It reads the raw topic
-live, beside Hookline: what a timer sees depends on when it looks.
+takes its money off. Carts are in a table by id, each as it was last seen. It reads the raw topic
+live, beside Hookline.
 
 python -m tests.answers.faust_tables FOLDER
 """
@@ -110,22 +110,18 @@ class Pipeline:
             bought = "recovered" if is_late and items else "bought"
             self.carts[key] = [bought, seen, items, after, expires]
 
-    def look(self, now: int) -> None:
-        """Mark the carts that have been silent for long."""
-        for key, (state, seen, items, after, expires) in list(self.carts.items()):
-            if state == "open" and items and now - seen >= after * SECOND:
-                self.carts[key] = ["left", seen, items, after, expires]
-
-    def answer(self) -> dict[str, list[Any]]:
-        """Return the tables' rows, as JSON has them."""
+    def answer(self, now: int) -> dict[str, list[Any]]:
+        """Return the tables' rows, as JSON has them; carts that are silent by now are left."""
         states = {"left": ABANDONED, "recovered": RECOVERED}
+        rows = {}
+        for key, (state, seen, items, after, _) in self.carts.items():
+            is_left = state == "open" and items and now - seen >= after * SECOND
+            rows[key] = "left" if is_left else state
         return {
             "customers": [
                 [*key.rsplit("|", 1), count, self.net[key]] for key, count in self.orders.items()
             ],
-            "carts": [
-                [key, states[cart[0]]] for key, cart in self.carts.items() if cart[0] in states
-            ],
+            "carts": [[key, states[state]] for key, state in rows.items() if state in states],
             "parts": [[order, *part] for order, part in self.parts.items()],
         }
 
@@ -144,10 +140,7 @@ def application(settings: Settings, folder: Path) -> faust.App:
         consumer_auto_offset_reset="earliest",
     )
     arriving = app.topic(settings.topic(WEBHOOKS), value_type=bytes, value_serializer="raw")
-    tables = {  # the timer is no stream: its table finds partitions by the key
-        name: app.Table(name, partitions=settings.partitions, use_partitioner=name == "carts")
-        for name in NAMES
-    }
+    tables = {name: app.Table(name, partitions=settings.partitions) for name in NAMES}
     pipeline = Pipeline(read_shops(folder / "shops.jsonl"), **tables)
     seen = 0
 
@@ -164,12 +157,12 @@ def application(settings: Settings, folder: Path) -> faust.App:
             seen += 1
 
     @app.timer(1.0)  # type: ignore[untyped-decorator]
-    async def look() -> None:
+    async def end() -> None:
         wanted = folder / "count"
         is_last = wanted.exists() and seen >= int(wanted.read_text())
-        pipeline.look(time.time_ns() // 1000)
         if is_last:
-            (folder / "answer.new").write_text(json.dumps(pipeline.answer()))
+            now = time.time_ns() // 1000
+            (folder / "answer.new").write_text(json.dumps(pipeline.answer(now)))
             (folder / "answer.new").rename(folder / "answer.json")
             os.kill(os.getpid(), SIGTERM)
 

@@ -29,7 +29,18 @@ from tests.answers.answer import ABANDONED, RECOVERED, Answer, Part, Shop, Value
 from tests.answers.compare import Truth, truth_of
 from tests.answers.deliveries import Delivery
 
-SHOPS, RATE, SECONDS = 3, 50.0, 90.0
+SHOPS, RATE, SECONDS = 3, 50.0, 120.0
+DAYS = 60
+"""Two months in two minutes: a second of the run is half a day."""
+SHARES = {
+    "duplicates": 0.1,
+    "reorder": 0.05,
+    "late": 0.03,
+    "lost_answers": 0.01,
+    "malformed": 0.01,
+}
+LATEST = 3
+"""Days by which a delivery is late or repeated at most: about as long as platforms try again."""
 _FAUST_TIMEOUT = 120.0
 Report = Callable[[str], object]
 
@@ -59,16 +70,9 @@ def gather(seed: int, folder: Path, report: Report, *, seconds: float, rate: flo
 
     Raises CommandError, NotQuietError.
     """
-    knobs = Knobs(seed=seed, start=now_micros(), seconds=seconds, rate=rate, shops=SHOPS)
-    faults = Faults(
-        seed=seed,
-        duplicates=0.1,
-        reorder=0.05,
-        late=0.03,
-        lost_answers=0.01,
-        malformed=0.01,
-        longest=int(seconds / 4) * SECOND,
-    )
+    knobs = Knobs(seed=seed, start=now_micros(), seconds=seconds, rate=rate, shops=SHOPS, days=DAYS)
+    longest = int(seconds * LATEST / DAYS * SECOND)
+    faults = Faults(seed=seed, longest=longest, **SHARES)
     plan = Plan(knobs=knobs, faults=faults)
     shops = answer.known(plan.shops)
     with running(folder) as (_, stack):

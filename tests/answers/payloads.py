@@ -77,7 +77,7 @@ def read(delivery: Delivery, shop: Shop) -> Order | Repayment | Cart | None:
 
 
 def owner(delivery: Delivery) -> str | None:
-    """Return the customer of a cart, by which orders of its platform find it; None where they name it."""
+    """Return the customer by whom orders find a cart; None where they name the cart itself."""
     body = delivery.body or {}
     if delivery.source == "ciklik":
         return f"{delivery.shop}/customer:{body['user_id']}"
@@ -161,7 +161,11 @@ def _shoprocket(body: Body, prefix: str) -> Order | None:
     data = body["data"]
     if not body["type"].startswith("order."):
         return None
-    marks = body["webhook_environment"], data["store_environment"], data["payment_payload"]["livemode"]
+    marks = (
+        body["webhook_environment"],
+        data["store_environment"],
+        data["payment_payload"]["livemode"],
+    )
     goods = money(data["total_amount"]) - money(data["tax_amount"]) - money(data["shipping_amount"])
     return Order(
         key=f"{prefix}/order:{data['id']}",

@@ -22,11 +22,11 @@ def answer(
         loaded, settings = Path(folder) / "deliveries.jsonl", Path(folder) / "shops.jsonl"
         write(loaded, deliveries)
         write_shops(settings, shops)
-        program = [PYTHON, "-I", PROGRAM, loaded, settings, str(as_of), model]
+        program: list[str | Path] = [PYTHON, "-I", PROGRAM, loaded, settings, str(as_of), model]
         return from_json(subprocess.run(program, check=True, stdout=subprocess.PIPE).stdout)
 
 
 def version() -> str:
     """Return DuckDB's version."""
-    show = [PYTHON, "-I", "-c", "import duckdb; print(duckdb.__version__)"]
+    show: list[str | Path] = [PYTHON, "-I", "-c", "import duckdb; print(duckdb.__version__)"]
     return subprocess.run(show, check=True, capture_output=True, text=True).stdout.strip()
