@@ -19,8 +19,9 @@ from rich.table import Table
 from hookline.console.errors import CommandError
 from hookline.simulate.truth.verify import NotQuietError
 from tests import ROOT
-from tests.answers import history, kinds, page, plain, report, warehouse
+from tests.answers import history, kinds, page, report
 from tests.answers.history import History
+from tests.answers.pipelines import plain, warehouse
 from tests.answers.report import NAMES, Column, KindRow
 
 SEED = 25

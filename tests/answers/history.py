@@ -28,6 +28,7 @@ from tests.answers import answer, deliveries
 from tests.answers.answer import ABANDONED, RECOVERED, Answer, Part, Shop, Value
 from tests.answers.compare import Truth, truth_of
 from tests.answers.deliveries import Delivery
+from tests.answers.pipelines import faust_tables
 
 SHOPS, RATE, SECONDS = 3, 50.0, 120.0
 DAYS = 60
@@ -92,6 +93,7 @@ def gather(seed: int, folder: Path, report: Report, *, seconds: float, rate: flo
                 as_of = watermark(reader)
                 ours = _hookline(reader, stack.settings.contact_key, run.prefix, received)
             accepted = deliveries.read(stack.settings)
+            report("waiting until Faust has read them all")
             faust = wait_for_faust(len(accepted))
     return History(
         seed=seed,
@@ -151,9 +153,10 @@ def _faust(
     own = folder / "answers"
     own.mkdir()
     answer.write_shops(own / "shops.jsonl", shops)
+    faust_tables.create_topics(settings)
     with (own / "faust.log").open("wb") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "tests.answers.faust_tables", str(own)],
+            [sys.executable, "-m", "tests.answers.pipelines.faust_tables", str(own)],
             cwd=ROOT,
             env={**os.environ, **settings.environment()},
             stdout=log,

@@ -16,10 +16,11 @@ from hookline.simulate.payloads import render
 from hookline.simulate.truth.orders.rows import KnownOrder
 from hookline.simulate.truth.received import Received
 from hookline.simulate.world.facts import SECOND
-from tests.answers import compare, payloads
+from tests.answers import compare
 from tests.answers.answer import Answer, Part, Shop
 from tests.answers.compare import CENT, Truth
 from tests.answers.deliveries import Delivery, parsed
+from tests.answers.pipelines import payloads
 
 CUSTOMERS, CARTS = "customers", "carts"
 KINDS = {

@@ -13,10 +13,10 @@ from hookline.simulate.truth.received import Received
 from hookline.simulate.world import shops, steps
 from hookline.simulate.world.facts import SECOND
 from hookline.simulate.world.knobs import Behaviour, Knobs
-from tests.answers import faust_tables, plain, warehouse
 from tests.answers.answer import Answer, Shop, from_json, known
 from tests.answers.compare import Truth, truth_of
 from tests.answers.deliveries import Delivery, parsed
+from tests.answers.pipelines import faust_tables, plain, warehouse
 
 JOHNS = Shop("spiffy/johns", "spiffy", "GBP", None, True, 3600, 14_400)
 SHOPS = {JOHNS.key: JOHNS}

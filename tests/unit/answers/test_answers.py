@@ -4,8 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from tests.answers import compare, warehouse
+from tests.answers import compare
 from tests.answers.answer import Value
+from tests.answers.pipelines import warehouse
 from tests.unit.answers.given import (
     HOUR,
     JOHNS,

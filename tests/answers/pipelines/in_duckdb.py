@@ -1,7 +1,7 @@
 """Runs the models of an answer in DuckDB: a program of its own environment, `.venv-truth`.
 
-python tests/answers/in_duckdb.py DELIVERIES SHOPS AS_OF MODEL.sql prints the answer as JSON. It
-imports nothing of this repository.
+python in_duckdb.py DELIVERIES SHOPS AS_OF MODEL.sql prints the answer as JSON. It imports nothing
+of this repository.
 """
 
 import json

@@ -4,7 +4,7 @@ An order that is paid adds to its customer once, a cancelled one is taken off ag
 takes its money off. Carts are in a table by id, each as it was last seen. It reads the raw topic
 live, beside Hookline.
 
-python -m tests.answers.faust_tables FOLDER
+python -m tests.answers.pipelines.faust_tables FOLDER
 """
 
 import json
@@ -19,12 +19,13 @@ from signal import SIGTERM
 from typing import Any
 
 import faust
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from runtime.settings import Settings, from_env
 from schemas.topics import WEBHOOKS
-from tests.answers import payloads
 from tests.answers.answer import ABANDONED, RECOVERED, Shop, read_shops
 from tests.answers.deliveries import Delivery, of
+from tests.answers.pipelines import payloads
 
 SECOND = 1_000_000
 Table = MutableMapping[str, Any]
@@ -126,10 +127,23 @@ class Pipeline:
         }
 
 
+APP = "answers-faust"
+
+
+def create_topics(settings: Settings) -> None:
+    """Create the tables' topics: an app that creates them itself may not see them at first."""
+    client = AdminClient({"bootstrap.servers": settings.brokers})
+    config = {"cleanup.policy": "compact"}
+    names = [f"{settings.prefix}{APP}-{name}-changelog" for name in NAMES]
+    topics = [NewTopic(name, settings.partitions, 1, config=config) for name in names]
+    for created in client.create_topics(topics).values():
+        created.result(60)
+
+
 def application(settings: Settings, folder: Path) -> faust.App:
     """Make the app: an agent, its tables, and a timer."""
     app = faust.App(
-        f"{settings.prefix}answers-faust",
+        f"{settings.prefix}{APP}",
         broker=f"kafka://{settings.brokers}",
         datadir=str(folder / "faust"),
         store="memory://",

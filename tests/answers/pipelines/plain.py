@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from tests.answers import payloads
 from tests.answers.answer import ABANDONED, RECOVERED, Answer, Part, Shop, summed
 from tests.answers.deliveries import Delivery
+from tests.answers.pipelines import payloads
 
 SECOND = 1_000_000
 
