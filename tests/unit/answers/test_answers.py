@@ -13,6 +13,7 @@ from tests.unit.answers.given import (
     REFUND,
     SHOPS,
     T0,
+    World,
     amounts,
     answer,
     cart,
@@ -101,9 +102,16 @@ def test_silent_carts_are_abandoned_or_recovered_and_others_are_not_listed(name:
     assert got.carts == {f"{prefix}:left": "abandoned", f"{prefix}:back": "recovered"}
 
 
+@pytest.fixture(scope="module")
+def quiet() -> World:
+    return quiet_world()
+
+
 @pytest.mark.parametrize("name", ALL)
-def test_where_nothing_odd_happens_every_answer_has_every_customer_right(name: str) -> None:
-    deliveries, shops, as_of, truth = quiet_world()
+def test_where_nothing_odd_happens_every_answer_has_every_customer_right(
+    name: str, quiet: World
+) -> None:
+    deliveries, shops, as_of, truth = quiet
 
     wrong = compare.customers(truth, answer(name, deliveries, shops, as_of))
 
