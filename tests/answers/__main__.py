@@ -110,18 +110,12 @@ def _show(console: Console, columns: dict[str, Column], rows: list[KindRow]) -> 
         sums = [f"{float(amount):,.2f} {currency}" for currency, amount in column.off.items()]
         table.add_row(title, *cells, "  ".join(sums))
     console.print(table)
-    table = Table(title="Wrong rows by cause")
-    table.add_column("")
-    for name in columns:
-        if name != "hookline":
-            table.add_column(NAMES[name], justify="right")
-    for title in ("example", "right", "off by"):
-        table.add_column(title)
     for row in rows:
-        counts = (str(row.rows.get(name, 0)) for name in columns if name != "hookline")
-        off = "" if row.off is None else f"{float(row.off):,.2f} {row.currency}"
-        table.add_row(kinds.KINDS[row.kind][1], *counts, row.key, row.right, off)
-    console.print(table)
+        counts = ", ".join(f"{NAMES[name]} {count}" for name, count in row.rows.items())
+        off = "" if row.off is None else f", off by {float(row.off):,.2f} {row.currency}"
+        given = "; ".join(f"{NAMES[name]}: {value}" for name, value in row.given.items())
+        console.print(f"[bold]{kinds.KINDS[row.kind][1]}[/]\n  {counts}", highlight=False)
+        console.print(f"  {row.key}: {row.right}; {given}{off}", highlight=False)
 
 
 def _show_ours(console: Console, found: History) -> None:

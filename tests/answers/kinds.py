@@ -22,6 +22,7 @@ from tests.answers.compare import CENT, Truth
 from tests.answers.deliveries import Delivery, parsed
 from tests.answers.pipelines import payloads
 
+ZERO = Fraction(0)
 CUSTOMERS, CARTS = "customers", "carts"
 KINDS = {
     "late": (
@@ -32,6 +33,7 @@ KINDS = {
     "not-taken-back": (CUSTOMERS, "Cancelled or deleted: the order is still counted"),
     "unpaid": (CUSTOMERS, "Not paid yet, or a test: the order is counted"),
     "unknown": (CUSTOMERS, "A part went back and no payload gives how much: a number is a guess"),
+    "twice": (CUSTOMERS, "Refunded and then cancelled: it comes off twice"),
     "edited": (CUSTOMERS, "Edited after it was paid: the first amount stays"),
     "gift-card": (CUSTOMERS, "A gift card sold is counted as goods"),
     "failed-refund": (CUSTOMERS, "A refund that failed or is pending comes off"),
@@ -46,6 +48,8 @@ KINDS = {
     "came-back": (CARTS, "Left, then changed: that it had been left is forgotten"),
     "second-cart": (CARTS, "The next cart under the same id goes with the one before"),
     "late-report": (CARTS, "The report of a cart is delivered again after it was bought"),
+    "wrong-cart": (CARTS, "Two carts of one customer: the order goes to the wrong one"),
+    "unpaid-order": (CARTS, "Bought, and not paid yet: the cart counts as abandoned"),
     "other-cart": (CARTS, "Something else"),
 }
 """Kind -> the table in which it shows, and what it is."""
@@ -128,7 +132,7 @@ def find(name: str, answer: Answer, truth: Truth, log: Log) -> dict[str, Found]:
         if not is_explained:
             found["other"].rows.add(f"{customer} {currency}")
     for cart in compare.carts(truth, answer).all:
-        kind = _of_cart(cart, truth, log)
+        kind = _of_cart(name, cart, truth, log)
         found[kind].rows.add(cart)
         found[kind].cases[cart] = answer.carts.get(cart, "neither")
     return dict(found)
@@ -136,7 +140,10 @@ def find(name: str, answer: Answer, truth: Truth, log: Log) -> dict[str, Found]:
 
 def given(part: Part | None) -> Fraction | None:
     """Return what an answer gives for an order; None where it does not count."""
-    return None if part is None or not part.orders or part.net is None else Fraction(part.net)
+    if part is None or part.net is None:
+        return None
+    net = Fraction(part.net)
+    return net if part.orders or abs(net) >= CENT else None
 
 
 def right(order: KnownOrder) -> Fraction | None:
@@ -153,7 +160,7 @@ def is_right(order: KnownOrder, part: Part | None) -> bool:
         return False
     wanted, got = right(order), given(part)
     if wanted is None or got is None:
-        return not count
+        return not count and got is None
     return abs(wanted - got) < CENT
 
 
@@ -162,19 +169,24 @@ def _of_order(name: str, order: KnownOrder, part: Part | None, log: Log) -> str:
     state, key = order.life.newest, order.key
     counted, reasons = bool(part and part.orders), {each.reason for each in order.life.states}
     by_arrival = name == "plain" or (name == "dbt" and state.shop.source == "ciklik")
-    if by_arrival and key in log.old_last:
-        return "late"
-    if order.money.is_counted and not counted:
-        is_late = name != "streaming" and key in log.shuffled  # which keeps the first event
-        return "reinstated" if "reinstated" in reasons and not is_late else "late"
-    if not order.money.is_counted and counted:
-        if key in log.shuffled:
-            return "late"
-        return "not-taken-back" if order.money.standing == "CANCELLED" else "unpaid"
-    wanted, got = right(order), given(part)
-    if wanted is None or got is None:
-        return "unknown"
-    return _of_money(name, order, got - wanted, reasons)
+    is_taken_back = order.money.standing == "CANCELLED"
+    # The streaming view keeps the first event, whatever comes later.
+    is_shuffled = name != "streaming" and key in log.shuffled
+    causes = (
+        ("late", by_arrival and key in log.old_last),
+        (
+            "reinstated",
+            order.money.is_counted and not counted and "reinstated" in reasons and not is_shuffled,
+        ),
+        ("late", order.money.is_counted and not counted),
+        ("late", not order.money.is_counted and counted and key in log.shuffled),
+        ("not-taken-back", is_taken_back and counted),
+        ("unpaid", not order.money.is_counted and counted),
+        ("twice", not counted),
+        ("unknown", right(order) is None or given(part) is None),
+    )
+    found = next((kind for kind, holds in causes if holds), None)
+    return found or _of_money(name, order, (given(part) or ZERO) - (right(order) or ZERO), reasons)
 
 
 def _of_money(name: str, order: KnownOrder, off: Fraction, reasons: set[str]) -> str:
@@ -203,23 +215,25 @@ def _of_money(name: str, order: KnownOrder, off: Fraction, reasons: set[str]) ->
     return next((kind for kind, holds in causes if holds), "other")
 
 
-def _of_cart(cart: str, truth: Truth, log: Log) -> str:
+def _of_cart(name: str, cart: str, truth: Truth, log: Log) -> str:
     """Name the kind of a wrong cart."""
     lives = truth.lives.get(cart, [])
     states = sorted(truth.states.get(cart, ()), key=lambda each: each.number)
     orders = [life.order for life in lives if life.order is not None]
+    shown = log.shown.get(cart, 0)  # a repeat included
     last = max((each.latest for each in states), default=0)
-    is_bought_after = any(order.placed_at.first > last for order in orders)
-    shown = log.shown.get(cart, 0)
-    if is_bought_after and any(shown > order.placed_at.last for order in orders):
-        return "late-report"
-    if len(lives) > 1:
-        return "second-cart"
-    if truth.carts.get(cart) is None and any(order.placed_at.last < last for order in orders):
-        return "echo"
-    if truth.carts.get(cart) is not None and _was_silent(states):
-        return "came-back"
-    return "other-cart"
+    is_reported = any(life.is_reported for life in lives)
+    was_left = truth.carts.get(cart) is not None
+    bought_before = [order for order in orders if order.placed_at.last < last]
+    causes = (
+        ("second-cart", len(lives) > 1),
+        ("wrong-cart", is_reported and (bool(bought_before) or not orders)),
+        ("late-report", is_reported and any(shown > each.placed_at.last for each in orders)),
+        ("echo", bool(bought_before)),
+        ("unpaid-order", name == "streaming" and any(not x.money.is_counted for x in orders)),
+        ("came-back", was_left and _was_silent(states)),
+    )
+    return next((kind for kind, holds in causes if holds), "other-cart")
 
 
 def _was_silent(states: Sequence[Received]) -> bool:
