@@ -130,8 +130,8 @@ def _cells(difference: "Difference") -> list[str]:
     if difference.column:
         values = [_text(difference.expected), _text(difference.actual)]
         return [difference.table, row, difference.column, *values]
-    missing = difference.kind == "missing"
-    return [difference.table, row, "", "a row" if missing else "", "" if missing else "a row"]
+    values = ["a row", "none"] if difference.kind == "missing" else ["none", "a row"]
+    return [difference.table, row, "", *values]
 
 
 def _text(value: Any) -> str:

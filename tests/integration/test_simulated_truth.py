@@ -1,5 +1,6 @@
 """The tables and views hold what shops know of themselves, by rules written apart from ours."""
 
+import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,8 +13,10 @@ from hookline.simulate.world.facts import SECOND
 from hookline.stack_address import StackAddress
 from hookline.tables.queries import Reader
 from sinks.postgres.migrate import migrate
+from sinks.store import customer_projection
 from tests.histories.running import by_topic
 from tests.simulation import product
+from tests.simulation.planted import SQL_MISTAKES
 from tests.sink_events import Tables
 
 pytestmark = pytest.mark.stack
@@ -69,6 +72,38 @@ async def test_a_changed_row_a_missing_row_and_an_added_row_are_named(
     assert ("orders", (gone,), "", "missing") in named
     assert ("cart_generations", (added, 99), "", "extra") in named
     assert ("cart_generations", (added, 1), "", "missing") in named
+
+
+async def test_mistakes_in_statements_and_views_are_named(
+    address: StackAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = Tables(address.settings)
+    customers = [key for (key,) in tables.rows("SELECT customer_key FROM customers")]
+    whole = customer_projection._RECOMPUTE
+    for mistake in SQL_MISTAKES:
+        [(view,)] = tables.rows("SELECT pg_get_viewdef('people')")
+        if mistake.path.endswith(".py"):
+            assert whole.count(mistake.line) == 1
+            broken = whole.replace(mistake.line, mistake.broken)
+            monkeypatch.setattr(customer_projection, "_RECOMPUTE", broken)
+            await recompute(tables, customers)
+        else:
+            broken, changed = re.subn(mistake.line, mistake.broken, view, count=1)
+            assert changed
+            tables.execute(f"CREATE OR REPLACE VIEW {mistake.path} AS {broken}")
+        with Reader(address) as reader:
+            found = verify.verify(reader, FACTS, "sim-7-").differences
+        assert mistake.named in {(each.table, each.column) for each in found}, mistake.name
+        monkeypatch.setattr(customer_projection, "_RECOMPUTE", whole)
+        await recompute(tables, customers)
+        tables.execute(f"CREATE OR REPLACE VIEW people AS {view}")
+    await tables.database.close()
+
+
+async def recompute(tables: Tables, customers: list[str]) -> None:
+    await tables.database.run(
+        lambda connection: customer_projection.recompute(connection, customers)
+    )
 
 
 async def test_another_run_in_the_same_database_is_left_alone(address: StackAddress) -> None:

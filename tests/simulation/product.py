@@ -1,6 +1,8 @@
 """Simulated facts through the product in memory: payload, dedupe, adapter, tables' rules."""
 
+import random
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from itertools import count
 from typing import Any, cast
@@ -9,10 +11,18 @@ from uuid import UUID
 from hookline.simulate.payloads import render
 from hookline.simulate.truth.comparison import Comparison, Difference
 from hookline.simulate.truth.expected import Expected, expected
+from hookline.simulate.truth.platforms import is_dated
 from hookline.simulate.truth.received import Received
 from hookline.simulate.world.agenda import steps
-from hookline.simulate.world.facts import SECOND, SimulatedShop, Step, entity_key
-from hookline.simulate.world.knobs import Knobs
+from hookline.simulate.world.facts import (
+    SECOND,
+    Micros,
+    OrderState,
+    SimulatedShop,
+    Step,
+    entity_key,
+)
+from hookline.simulate.world.knobs import Behaviour, Knobs
 from ingest import sources
 from processors.decide import Decider
 from processors.index.partition_index import PartitionIndex
@@ -28,6 +38,32 @@ from tests.toy_platform import Record
 START = 1_772_366_400 * SECOND
 """2026-03-01T12:00:00Z."""
 KNOBS = Knobs(seed=7, start=START, seconds=120, rate=12, shops=3)
+ROUGH = replace(
+    KNOBS,
+    seed=28,
+    rate=18,
+    shops=2,
+    live_share=0.5,
+    behaviour=Behaviour(
+        guests=0.2,
+        same_person=0.2,
+        discounts=0.4,
+        gift_cards=0.2,
+        tests=0.08,
+        pays_later=0.3,
+        cancels=0.2,
+        reinstates=0.5,
+        refunds=0.4,
+        refunds_again=0.5,
+        deletions=0.03,
+    ),
+)
+"""A run with more of what happens seldom."""
+AFTERWARDS: Micros = 3600 * SECOND
+"""How long after a run its carts have no more limits before them."""
+LATE = 0.15
+HELD: Micros = 30 * SECOND
+"""How late some deliveries of orders are: a state that was sent later has arrived before."""
 PURE = ("orders", "refunds", "customer_lifetime_value", "cart_generations", "abandoned_carts")
 """Tables of which the product has a pure form."""
 _RECEIPT = 1000
@@ -135,5 +171,21 @@ def differences(facts: Sequence[Received], watermark: int) -> tuple[list[Differe
 
 
 def run(knobs: Knobs = KNOBS) -> list[Received]:
-    """Return all accepted facts of a run."""
-    return received(steps(knobs), knobs.start)
+    """Return all accepted facts of a run; a part of the orders' states, with a time, are late."""
+    chance = random.Random(knobs.seed)  # noqa: S311 - a seed repeats it
+    sent = [
+        Step(step.due + HELD, step.fact)
+        if _may_be_late(step, knobs) and chance.random() < LATE
+        else step
+        for step in steps(knobs)
+    ]
+    return received(sorted(sent, key=lambda step: step.due), knobs.start)
+
+
+def _may_be_late(step: Step, knobs: Knobs) -> bool:
+    """Whether the order's state has a time of its own, before the run: by any clock of a shop."""
+    fact = step.fact
+    is_dated_order = (
+        isinstance(fact, OrderState) and is_dated(fact) and fact.shop.source != "ciklik"
+    )
+    return is_dated_order and fact.changed_at < knobs.history_ends

@@ -1,7 +1,8 @@
 """Ciklik: orders, abandoned carts, users, opt-ins and transactions; the URL names the event.
 
 Prices are without tax; amounts are numbers and texts of two or three decimals, some of them
-with a comma. Only creations are dated.
+with a comma. Only creations are dated. An abandoned cart gives no prices; orders and
+subscriptions leave the customer's totals to the users' events, and refunds to transactions.
 """
 
 from decimal import ROUND_HALF_EVEN, Decimal

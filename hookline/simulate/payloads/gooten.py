@@ -1,4 +1,7 @@
-"""Gooten (Sensaria hub): one POST with the whole order for each change of an item."""
+"""Gooten (Sensaria hub): one POST with the whole order for each change of an item.
+
+There is no time, no tax and no payment; every customer is a guest.
+"""
 
 from typing import Any
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _SINGULAR = {
     "line_items": "line_item",
     "shipping_lines": "shipping_line",
@@ -35,7 +34,7 @@ class Rails:
             tag = self._tags[key] = key.replace("_", "-") if self._dashed else key
         kind = type(value)
         if kind is str:
-            parts.append(f"<{tag}>{value.translate(_ESCAPES)}</{tag}>")
+            parts.append(f"<{tag}>{_escaped(value)}</{tag}>")
         elif kind is int:
             parts.append(f'<{tag} type="integer">{value}</{tag}>')
         elif value is None:
@@ -52,3 +51,7 @@ class Rails:
             for name, each in value.items():
                 self._write(name, each, parts)
             parts.append(f"</{tag}>")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,4 +1,8 @@
-"""Run Free Project: customer/created, cart/change, order/created. Amounts are JSON numbers."""
+"""Run Free Project: customer/created, cart/change, order/created. Amounts are JSON numbers.
+
+A cart is its customer's, without time and prices; an order has neither shipping nor total, and
+nothing is reported of it later.
+"""
 
 from functools import lru_cache
 from typing import Any

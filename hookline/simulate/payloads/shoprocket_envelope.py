@@ -1,4 +1,8 @@
-"""Shoprocket's newer format: events in an envelope, amounts in minor units."""
+"""Shoprocket's newer format: events in an envelope, amounts in minor units.
+
+Each state of an order gives all its refunds and their running total; a deletion gives the id.
+A guest is known by address.
+"""
 
 from typing import Any
 

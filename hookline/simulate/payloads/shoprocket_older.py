@@ -1,4 +1,7 @@
-"""Shoprocket's older format: numbers and flags are texts, times are naive."""
+"""Shoprocket's older format: numbers and flags are texts, times are naive.
+
+There are no carts; a cancellation and a refund are a status alone.
+"""
 
 from typing import Any
 

@@ -1,4 +1,8 @@
-"""Spiffy Stores: carts/*, orders/*, customers/*, in JSON or XML. Amounts are texts."""
+"""Spiffy Stores: carts/*, orders/*, customers/*, in JSON or XML. Amounts are texts.
+
+A cart names no customer and has no time; a deletion gives the id and its own time alone; the
+customer inside an order has neither totals nor consent.
+"""
 
 from typing import Any
 

@@ -16,6 +16,8 @@ _MOST_WAITING = 20_000
 """Deliveries that are due and wait for a connection or an answer; beyond, the plan waits too."""
 _MOST_WAITING_UNPACED = 6
 """The same without pacing, for each connection: enough that none of them runs dry."""
+_ON_ITS_WAY = 0.005
+"""Seconds after what it reports that a delivery is sent: none comes before it has happened."""
 _LOOK_EVERY = 0.25
 _AT_ONCE = 16
 """Deliveries made before answers are looked at again."""
@@ -61,7 +63,7 @@ class Sender:
         ]
         for connection in self._connections:
             connection.open()
-        began = time.monotonic()
+        began = time.monotonic() + _ON_ITS_WAY
         if start is not None:
             began += start - time.time()
         watch = asyncio.create_task(self._watch())

@@ -93,7 +93,7 @@ class Comparison:
         return TABLES[name][0] == "source" and f"{key[0]}/{key[1]}" in shops
 
     def _known(self, part: Any) -> Any:
-        """Return the text that stands for a person, once a row has shown it."""
+        """Return the text that a person has in the tables, once a row has shown it."""
         return self._hashes.get(part, part) if isinstance(part, Person) else part
 
     def _is_person(self, person: Person, actual: Any) -> bool:

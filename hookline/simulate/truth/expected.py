@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hookline.simulate.truth.carts.fold import shops_without_link
 from hookline.simulate.truth.carts.life import CartLife
 from hookline.simulate.truth.carts.rows import cart_row, groups
 from hookline.simulate.truth.customers.people import (
@@ -14,7 +15,7 @@ from hookline.simulate.truth.customers.people import (
     known_customers,
 )
 from hookline.simulate.truth.customers.rows import CustomerFacts, customer_row, has_row
-from hookline.simulate.truth.names import CustomerKey
+from hookline.simulate.truth.names import CustomerKey, customer_key
 from hookline.simulate.truth.orders.rows import KnownOrder, known_orders, order_row, refund_rows
 from hookline.simulate.truth.orders.state import order_lives
 from hookline.simulate.truth.received import Received
@@ -46,7 +47,7 @@ class Expected:
 def expected(received: Sequence[Received], as_of: Micros) -> Expected:
     """Return what the tables must hold once the watermark is at ``as_of``."""
     truth = Expected()
-    orders = known_orders(order_lives(received, truth.undecided))
+    orders = known_orders(order_lives(received, truth.undecided), truth.undecided)
     truth.tables["orders"] = {(order.key,): order_row(order) for order in orders}
     truth.tables["refunds"] = {k: row for order in orders for k, row in refund_rows(order).items()}
     known = known_customers(received, truth.undecided)
@@ -65,13 +66,14 @@ def _carts(
 ) -> list[CartLife]:
     lives: list[CartLife] = []
     rows: dict[Key, Row] = {}
-    for group in groups(received, orders, as_of):
+    for group in groups(received, orders, truth.undecided.orders, as_of):
         try:
             found = group.fold()
             rows |= {(life.key, life.number): cart_row(life, known) for life in found}
             lives += found
         except UndecidedError as error:
-            for key in group.cart_keys():
+            owners = {customer_key(each.fact.customer) for each in group.states}
+            for key in (*group.cart_keys(), *owners):
                 truth.undecided.note(group.shop, key, error)
     truth.tables["cart_generations"] = rows
     truth.tables["abandoned_carts"] = {
@@ -130,7 +132,7 @@ def _views(  # all that is known
 
     def rates() -> Mapping[Any, Row]:
         merged.update(merged_carts(lives, received))
-        return daily_rates(lives, merged)
+        return daily_rates(lives, merged, shops_without_link(orders))
 
     views: dict[str, Callable[[], Mapping[Any, Row]]] = {
         "people": lambda: people(customers),

@@ -1,7 +1,7 @@
 """Keys of entities in the tables, by the ids that the payloads give.
 
-A guest's key holds a hash of the address, which nobody here can compute: ``Person`` stands for
-it, and the comparison checks that equal addresses have equal keys and others do not.
+A guest's key holds a hash of the address, which nobody here can compute: ``Person`` is used
+instead, and the comparison checks that equal addresses have equal keys and others do not.
 """
 
 from dataclasses import dataclass

@@ -50,7 +50,7 @@ class Gives:
         return self.cart_customers or self.refunds == "status"
 
     @property
-    def tells_refunds(self) -> bool:
+    def reports_refunds(self) -> bool:
         """Whether refunds reach the tables at all."""
         return self.refunds is not None
 

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from hookline.simulate.truth.names import customer_key, order_key
 from hookline.simulate.truth.spans import UndecidedError
+from hookline.simulate.world.facts import OrderState
 
 
 @dataclass(slots=True)
@@ -14,11 +16,19 @@ class Undecided:
 
     why: dict[object, str] = field(default_factory=dict)
     shops: set[str] = field(default_factory=set)
+    orders: list[OrderState] = field(default_factory=list)
+    """One state of each order that is open: its carts and its customer are open, too."""
 
     def note(self, shop: str, key: object, error: UndecidedError) -> None:
         """Note that a row cannot be decided. ``shop``: its key."""
         self.why[key] = str(error)
         self.shops.add(shop)
+
+    def note_order(self, state: OrderState, error: UndecidedError) -> None:
+        """Note that an order cannot be decided, nor what hangs on it: its customer and carts."""
+        self.note(state.shop.key, order_key(state.shop, state.number), error)
+        self.note(state.shop.key, customer_key(state.customer), error)
+        self.orders.append(state)
 
     def note_view(self, view: str, error: UndecidedError) -> None:
         """Note that a view cannot be decided."""

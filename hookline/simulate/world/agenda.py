@@ -6,7 +6,7 @@ from heapq import heappop, heappush
 from random import Random
 
 from hookline.simulate.world.customers import Buyer
-from hookline.simulate.world.facts import SECOND, Fact, Micros, Step
+from hookline.simulate.world.facts import SECOND, Customer, Fact, Micros, Step
 from hookline.simulate.world.knobs import Knobs
 from hookline.simulate.world.orders import OrderLives
 from hookline.simulate.world.people import People, ShopNumbers
@@ -31,13 +31,15 @@ class World:
     """All that is yet to happen: facts to be sent, and those who will do something.
 
     ``chance`` decides everything; whoever lives in the world draws from it, and calls ``push``
-    with what is due, or ``report`` with facts of the history.
+    with what is due, or ``report`` with facts of the history. ``known``: by shop a customer of
+    its history who may come to visit.
     """
 
     def __init__(self, knobs: Knobs) -> None:
         self.knobs = knobs
         self.chance = Random(f"world {knobs.seed}")  # noqa: S311 - a seed repeats it
         self.people = People(knobs, self.chance)
+        self.known: dict[str, Customer] = {}
         self._lives = [
             OrderLives(self.chance, knobs.behaviour, ShopNumbers(shop)) for shop in shops(knobs)
         ]

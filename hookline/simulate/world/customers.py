@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _REPORTS_UPDATES = ("spiffy", "shoprocket", "ciklik")
 _REPORTS_DELETIONS = ("spiffy", "shoprocket")
+_MAY_VISIT = ("run-free", "ciklik", "gooten")
+"""Where a customer of the history may come to visit, once: no customer is deleted there."""
 _EITHER, _ASKED = 0.5, 0.8
 _MINUTE: Micros = 60 * SECOND
 
@@ -69,6 +71,8 @@ class Buyer:
                 self._spent += last.total
         is_gone = self._change(last.changed_at)
         leaves = not self._is_first and world.chance.random() < self._leaves
+        if self._is_first and self._customer.shop.source in _MAY_VISIT:
+            world.known[self._customer.shop.key] = self._customer
         self._is_first = False
         if not (is_gone or leaves):
             self._at += max(_MINUTE, int(world.chance.expovariate(self._rate) * DAY))

@@ -21,13 +21,13 @@ class Behaviour:
     v of the customer drawn from Gamma(q, 1/gamma). The others are shares, 0 to 1.
     """
 
-    r: float = 0.9
-    alpha: float = 60.0
-    a: float = 0.7
-    b: float = 2.8
-    p: float = 6.0
-    q: float = 4.0
-    gamma: float = 15.0
+    r: float = 1.0
+    alpha: float = 120.0
+    a: float = 0.8
+    b: float = 3.0
+    p: float = 2.0
+    q: float = 5.0
+    gamma: float = 60.0
 
     guests: float = 0.1
     same_person: float = 0.05

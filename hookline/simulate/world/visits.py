@@ -30,6 +30,8 @@ _REPORTED: _Scripts = (
     ("report", 3),
     ("report recover", 4),
     ("report recover renew", 1),
+    ("report again", 1),
+    ("report again recover", 1),
     ("buy", 3),
 )
 """Visits of carts that are reported once they are abandoned."""
@@ -64,21 +66,31 @@ class Visit:
         self._shop = lives.numbers.shop
         self._margin = MARGIN + world.knobs.clock_skew
         guests = self._shop.source in ("spiffy", "shoprocket")
-        self._customer = world.people.customer(self._numbers, self._time(), can_be_guest=guests)
+        known = None
+        if world.knobs.customers is None:
+            known = world.known.pop(self._shop.key, None)
+        self._customer = known or world.people.customer(
+            self._numbers, self._time(), can_be_guest=guests
+        )
         self._lines: tuple[Line, ...] = ()
         self._wanted: tuple[Line, ...] = ()
         self._products = self._chance.randrange(100)
         self._opened: Micros | None = None
-        self._is_shown = False
+        self._reported: Micros = due
+        self._is_shown = self._is_over = False
         self._cart = self._new_cart()
-        if self._customer.number is not None:
+        if known is None and self._customer.number is not None:
             world.push(due, created(world, self._customer))
             self._due += SECOND // 2
 
     def run(self, script: str) -> None:
-        """Follow a script: each of its names is a method, called in order."""
+        """Follow a script: each of its names is a method, called in order.
+
+        An order that does not name its cart ends it: gaps after an order are drawn from that.
+        """
         for act in script.split():
-            getattr(self, f"_{act}")()
+            if not self._is_over:
+                getattr(self, f"_{act}")()
 
     def _time(self) -> Micros:
         """Return the present time by the shop's clock, as it writes times."""
@@ -150,7 +162,14 @@ class Visit:
     def _report(self) -> None:
         """Leave a cart that the platform reports half an hour later."""
         self._lines = tuple(self._line() for _ in range(self._chance.choice((1, 2))))
+        self._reported = self._due
         self._opened = self._time() - self._chance.randrange(31, 59) * _MINUTE
+        self._show(is_reported=True)
+
+    def _again(self) -> None:
+        """Leave the reported cart once more, with another product."""
+        self._wait(self._margin, 2 * self._margin)
+        self._lines = (*self._lines, self._line())
         self._show(is_reported=True)
 
     def _echo(self) -> None:
@@ -171,7 +190,10 @@ class Visit:
         """Order after a long silence, before the cart has expired."""
         shop = self._shop
         least = shop.abandon_after + MARGIN if shop.source in _WATCHES else self._margin
-        self._wait_for_order(least, min(shop.expire_after - self._margin, least + 30))
+        most = shop.expire_after - self._margin
+        if shop.source not in _WATCHES:  # it expires after its first report
+            most -= (self._due - self._reported) / SECOND
+        self._wait_for_order(least, min(most, least + 30))
         self._order()
 
     def _short(self) -> None:
@@ -217,10 +239,11 @@ class Visit:
             self._world.knobs.start + self._due + self._shop.clock_skew,
             self._ordered(),
         )
-        if self._opened is not None and self._chance.random() < _NAMES_CARTS.get(
-            self._shop.source, 0.0
-        ):
+        named = _NAMES_CARTS.get(self._shop.source, 0.0)
+        if self._opened is not None and self._chance.random() < named:
             order.cart = self._cart
+        elif self._shop.source in _WATCHES:
+            self._is_over = True
         due = self._due + self._chance.randrange(SECOND)
         for state in self._lives.of(order, self._any, self._later):
             self._world.push(due + state.changed_at - order.placed_at, state)

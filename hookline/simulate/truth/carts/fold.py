@@ -12,7 +12,7 @@ from hookline.simulate.truth.names import cart_key
 from hookline.simulate.truth.orders.rows import KnownOrder
 from hookline.simulate.truth.platforms import gives
 from hookline.simulate.truth.received import Received
-from hookline.simulate.truth.spans import Span, earlier
+from hookline.simulate.truth.spans import Span, UndecidedError, earlier
 from hookline.simulate.world.facts import SECOND, CartState, Customer, Line, Micros
 
 EARLY: Micros = 300 * SECOND
@@ -41,9 +41,13 @@ class CartGroup:
     orders: list[KnownOrder] = field(default_factory=list)
     lives: dict[str, list[CartLife]] = field(default_factory=dict)
     waiting: list[KnownOrder] = field(default_factory=list)
+    is_open: bool = False
+    """Whether one of the orders cannot be decided."""
 
     def fold(self) -> list[CartLife]:
         """Return all generations. Raises UndecidedError."""
+        if self.is_open:
+            raise UndecidedError(f"which order closes carts of {self.shop}")
         steps = [*self._cart_steps(), *self._order_steps()]
         for step in sorted(steps, key=cmp_to_key(_compare)):
             step.apply()
@@ -67,15 +71,15 @@ class CartGroup:
             if isinstance(each.fact, CartState):
                 carts.setdefault(cart_key(each.fact), []).append(each)
         for key, own in sorted(carts.items()):
-            for place, each in enumerate(without_repeats(own)):
+            for index, each in enumerate(without_repeats(own)):
                 at, cart = Span(each.earliest, each.latest), each.fact
                 if not isinstance(cart, CartState):
                     continue
                 if not cart.is_reported:
-                    yield _Step(at, False, key, place, partial(self._changed, key, cart, at))
+                    yield _Step(at, False, key, index, partial(self._changed, key, cart, at))
                     continue
-                seen = _opened(cart, at) if place == 0 else at
-                yield _Step(seen, False, key, place, partial(self._reported, key, cart, at))
+                seen = _opened(cart, at) if index == 0 else at
+                yield _Step(seen, False, key, index, partial(self._reported, key, cart, at))
 
     def _order_steps(self) -> Iterable[_Step]:
         for order in self.orders:
@@ -167,7 +171,7 @@ def without_repeats(received: Sequence[Received]) -> list[Received]:
 
 
 def _content(received: Received) -> tuple[tuple[Line, ...], str]:
-    """Return what a cart's delivery says: Spiffy's name the event beside the body."""
+    """Return what a cart's delivery is about: Spiffy's name the event beside the body."""
     cart = received.fact
     if not isinstance(cart, CartState):
         return (), ""
@@ -185,6 +189,20 @@ def link_method(cart: CartState, order: KnownOrder) -> str | None:
     if given.cart_link in (None, "token"):
         return None
     return _same_customer(cart.customer, state.customer, by_address=cart.shop.source != "run-free")
+
+
+def names_cart(order: KnownOrder) -> bool:
+    """Whether an order names a cart, or a customer whose carts could be found by it."""
+    shop = order.state.shop
+    if order.customer is None or shop.source == "gooten":
+        return False
+    return shop.source != "spiffy" or order.state.cart is not None
+
+
+def shops_without_link(orders: Sequence[KnownOrder]) -> set[str]:
+    """Return the keys of shops that have orders of which none names a cart."""
+    with_orders = {order.state.shop.key for order in orders}
+    return with_orders - {order.state.shop.key for order in orders if names_cart(order)}
 
 
 def _same_customer(one: Customer, other: Customer, *, by_address: bool) -> str | None:

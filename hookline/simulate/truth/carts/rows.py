@@ -12,13 +12,19 @@ from hookline.simulate.truth.orders.rows import KnownOrder
 from hookline.simulate.truth.platforms import gives
 from hookline.simulate.truth.received import Received
 from hookline.simulate.truth.spans import difference
-from hookline.simulate.world.facts import CartState, Customer, Micros
+from hookline.simulate.world.facts import CartState, Customer, Micros, OrderState
 
 
 def groups(
-    received: Iterable[Received], orders: Iterable[KnownOrder], as_of: Micros
+    received: Iterable[Received],
+    orders: Iterable[KnownOrder],
+    open_orders: Iterable[OrderState],
+    as_of: Micros,
 ) -> list[CartGroup]:
-    """Gather the carts and orders of each customer, of Spiffy of each cart."""
+    """Gather the carts and orders of each customer, of Spiffy of each cart.
+
+    ``open_orders``: states of orders that cannot be decided.
+    """
     found: dict[tuple[str, str | int], CartGroup] = {}
     for each in received:
         if isinstance(each.fact, CartState):
@@ -28,10 +34,14 @@ def groups(
         key = _group(order.state, order.state.cart)
         if key in found and order.customer is not None:
             found[key].orders.append(order)
+    for state in open_orders:
+        key = _group(state, state.cart)
+        if key in found:
+            found[key].is_open = True
     return list(found.values())
 
 
-def _group(fact: CartState | Any, cart: int | None) -> tuple[str, str | int]:
+def _group(fact: CartState | OrderState, cart: int | None) -> tuple[str, str | int]:
     customer: Customer = fact.customer
     if gives(fact.shop).cart_link == "token":
         return fact.shop.key, cart if cart is not None else -1

@@ -79,7 +79,7 @@ def customer_row(facts: CustomerFacts, as_of: Micros) -> Mapping[str, Any]:
         "abandoned_carts_count": facts.abandoned_carts if facts.gives.counts_carts else None,
         "refunds_observable": all(order.money.observable for order in counted)
         if counted
-        else facts.gives.tells_refunds,
+        else facts.gives.reports_refunds,
         "history_complete": history_complete(facts),
         "as_of": Span.at(midnight_before(as_of)),
         **_reported(facts),

@@ -54,10 +54,9 @@ def standing(state: OrderState) -> str:
 
 def money(life: OrderLife) -> Money:
     """Return what an order comes to after all its states."""
-    state, stands = life.newest, standing(life.newest)
-    if stands == "CANCELLED":
-        backs = refunds(life, ZERO, ZERO, ZERO)
-        return Money(standing=stands, gross=NOTHING, net=NOTHING, backs=_without_effect(backs))
+    state, as_money = life.whole, standing(life.newest)
+    if state is None:
+        return Money(standing="CANCELLED", gross=NOTHING, net=NOTHING)
 
     goods = Fraction(sum(line.total for line in state.lines if not line.is_gift_card))
     discount = Fraction(state.discount)
@@ -66,32 +65,33 @@ def money(life: OrderLife) -> Money:
     untaxed = base
     if state.is_tax_inside and base > 0:
         tax = Fraction(state.tax)
-        if not gives(state.shop).tax or tax > base:
-            return Money(standing=stands, reason="tax-unknown")
+        if (not gives(state.shop).tax or tax > base) and as_money != "CANCELLED":
+            return Money(standing=as_money, reason="tax-unknown")
         untaxed = base - tax
-    gross = goods * untaxed / base if base else goods
-
-    backs = refunds(life, base, untaxed, _order_total(life, base))
+    backs = refunds(life, base, untaxed, _order_total(state, base))
+    if as_money == "CANCELLED":
+        return Money(standing=as_money, gross=NOTHING, net=NOTHING, backs=_without_effect(backs))
     if _is_part_unknown(life, backs) and untaxed > 0:
-        return Money(standing=stands, reason="refund-unknown")
+        return Money(standing=as_money, reason="refund-unknown")
+    gross = goods * untaxed / base if base else goods
     refunded = _all_back(backs, untaxed)
-    if refunded is None and life.tells_refunds:
+    if refunded is None and life.are_refunds_given:
         refunded = NOTHING
     return Money(
-        standing=stands,
+        standing=as_money,
         gross=Amount.of(gross),
         discounts=Amount.of(gross - untaxed),
         refunded=refunded,
         net=Amount.of(untaxed) - (refunded or NOTHING),
         reason=reason,
-        observable=gives(state.shop).tells_refunds and not _is_part_unknown(life, backs),
-        backs=backs if stands == "COUNTED" else _without_effect(backs),
+        observable=gives(state.shop).reports_refunds and not _is_part_unknown(life, backs),
+        backs=backs if as_money == "COUNTED" else _without_effect(backs),
     )
 
 
-def _order_total(life: OrderLife, base: Fraction) -> Fraction:
+def _order_total(state: OrderState, base: Fraction) -> Fraction:
     """All that the customer paid: as given, else the sum of the parts that are given."""
-    state, given = life.newest, gives(life.newest.shop)
+    given = gives(state.shop)
     if given.total:
         return Fraction(state.total)
     tax = ZERO if state.is_tax_inside or not given.tax else Fraction(state.tax)

@@ -7,13 +7,14 @@ shipping takes off the goods' share of the order's total. Only what succeeded co
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cmp_to_key
 
 from hookline.simulate.truth.amounts import NOTHING, Amount
 from hookline.simulate.truth.orders.state import OrderLife
 from hookline.simulate.truth.platforms import gives
-from hookline.simulate.truth.spans import Span
+from hookline.simulate.truth.spans import Span, earlier
 from hookline.simulate.truth.versions import occurred_at
-from hookline.simulate.world.facts import OrderState, Paid, Refund, Repayment
+from hookline.simulate.world.facts import Change, OrderState, Paid, Refund, Repayment
 
 ZERO = Fraction(0)
 
@@ -53,15 +54,11 @@ def refunds(
             found += _of_running_total(life, sum((_covered(r, life) for r in _good(life)), ZERO))
     else:
         found = []
-    if (
-        not found
-        and life.newest.paid is Paid.REFUNDED
-        and shape in ("objects", "running", "status")
-    ):
+    by_status = shape in ("objects", "running", "status") and life.newest.paid is Paid.REFUNDED
+    if not found and by_status and life.newest.change is not Change.DELETED:
         found = [Back(at=_first_refunded(life), basis="STATUS", goods=Amount.of(untaxed))]
-    found.sort(key=lambda back: (back.at.first, back.number or 0))
     left, limited = Amount(untaxed), []
-    for back in found:
+    for _, back in sorted(enumerate(found), key=cmp_to_key(_compare)):
         share = ZERO
         if back.goodwill is not None and total > 0:
             share = back.goodwill.value * untaxed / total
@@ -69,6 +66,26 @@ def refunds(
         left -= off
         limited.append(back.with_effect(off))
     return tuple(limited)
+
+
+def _compare(one: tuple[int, Back], other: tuple[int, Back]) -> int:
+    """Compare by time, then by id. Of one transaction what it gave back more came later."""
+    (mine, a), (theirs, b) = one, other
+    if mine == theirs:
+        return 0
+    if a.number is not None and a.number == b.number:
+        return -1 if mine < theirs else 1
+    if a.at == b.at == Span.at(a.at.first):
+        return -1 if (_id(a), mine) < (_id(b), theirs) else 1
+    return -1 if earlier(a.at, b.at, f"which refund came first, {_id(a)} or {_id(b)}") else 1
+
+
+def _state(life: OrderLife) -> OrderState:
+    return life.whole or life.newest
+
+
+def _id(back: Back) -> str:
+    return "" if back.number is None else str(back.number)
 
 
 def _good(life: OrderLife) -> list[Refund]:
@@ -88,7 +105,7 @@ def _of_objects(
             at=at,
             basis="ORDER_REFUND",
             number=refund.number,
-            goods=_goods(refund, life.newest, base, untaxed),
+            goods=_goods(refund, _state(life), base, untaxed),
             shipping=Amount.of(refund.shipping) if refund.shipping else None,
             tax=None if refund.tax is None else Amount.of(refund.tax),
             goodwill=beyond,
@@ -109,14 +126,13 @@ def _goods(refund: Refund, state: OrderState, base: Fraction, untaxed: Fraction)
 
 def _covered(refund: Refund, life: OrderLife) -> Fraction:
     """Return the money that its lines, their tax and its shipping account for."""
-    tax = ZERO if life.newest.is_tax_inside else Fraction(refund.tax or 0)
+    tax = ZERO if _state(life).is_tax_inside else Fraction(refund.tax or 0)
     return Fraction(refund.goods) + tax + Fraction(refund.shipping)
 
 
 def _of_running_total(life: OrderLife, lines: Fraction) -> Iterator[Back]:
     """Yield the steps by which the order's own total of its refunds grew beyond their lines."""
-    steps = [(running_total(each.fact), occurred_at(each)) for each in life.received
-             if isinstance(each.fact, OrderState)]  # fmt: skip
+    steps = [(running_total(state), occurred_at(each)) for state, each in life.shown]
     for money, at in _growth(steps, lines):
         yield Back(at=at, basis="RUNNING_TOTAL", goodwill=Amount.of(money))
 

@@ -9,7 +9,8 @@ from hookline.simulate.truth.names import CustomerKey, customer_key, order_key
 from hookline.simulate.truth.orders.money import Money, gift_cards, money
 from hookline.simulate.truth.orders.state import OrderLife
 from hookline.simulate.truth.platforms import gives
-from hookline.simulate.truth.spans import Span
+from hookline.simulate.truth.spans import Span, UndecidedError
+from hookline.simulate.truth.undecided import Undecided
 from hookline.simulate.world.facts import OrderState, Paid
 
 Row = Mapping[str, Any]
@@ -37,11 +38,17 @@ class KnownOrder:
         return self.money.net
 
 
-def known_orders(lives: Iterable[OrderLife]) -> list[KnownOrder]:
-    """Work out all orders, with the renewals among them. Raises UndecidedError."""
+def known_orders(lives: Iterable[OrderLife], undecided: Undecided) -> list[KnownOrder]:
+    """Work out all orders, with the renewals among them."""
     lives = list(lives)
     again = renewals(lives)
-    return [_known(life, is_renewal=order_of(life) in again) for life in lives]
+    found = []
+    for life in lives:
+        try:
+            found.append(_known(life, is_renewal=order_of(life) in again))
+        except UndecidedError as error:
+            undecided.note_order(life.newest, error)
+    return found
 
 
 def order_of(life: OrderLife) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from hookline.simulate.truth.names import order_key
 from hookline.simulate.truth.platforms import gives
 from hookline.simulate.truth.received import Received
 from hookline.simulate.truth.spans import Span, UndecidedError
@@ -33,15 +32,23 @@ class OrderLife:
         return self.states[-1]
 
     @property
-    def whole(self) -> OrderState | None:
-        """The newest state that gives more than an id."""
-        if gives(self.newest.shop).whole_deletions:
-            return self.newest
-        whole = [state for state in self.states if state.change is not Change.DELETED]
-        return whole[-1] if whole else None
+    def shown(self) -> list[tuple[OrderState, Received]]:
+        """The states that give more than an id, oldest version first."""
+        return [
+            (each.fact, each)
+            for each in self.received
+            if isinstance(each.fact, OrderState)
+            and (each.fact.change is not Change.DELETED or gives(each.fact.shop).whole_deletions)
+        ]
 
     @property
-    def tells_refunds(self) -> bool:
+    def whole(self) -> OrderState | None:
+        """The newest state that gives more than an id."""
+        shown = self.shown
+        return shown[-1][0] if shown else None
+
+    @property
+    def are_refunds_given(self) -> bool:
         """Whether the order's refunds are given, be it that none succeeded."""
         shape = gives(self.newest.shop).refunds
         return shape == "objects" or (shape == "running" and bool(self.refunds()))
@@ -54,7 +61,7 @@ class OrderLife:
     def refunds(self) -> dict[int, tuple[Refund, Span]]:
         """Return its refunds by number, each as the newest state has it."""
         by_number: dict[int, tuple[Refund, Span]] = {}
-        for state in self.states:
+        for state, _ in self.shown:
             for refund in (*state.refunds, *((state.refund,) if state.refund else ())):
                 by_number[refund.number] = refund, Span.at(refund.at)
         return by_number
@@ -74,10 +81,11 @@ def order_lives(received: Iterable[Received], undecided: Undecided) -> list[Orde
             case _:
                 pass
     found = []
-    for (shop, number), states in orders.items():
+    for key, states in orders.items():
         try:
-            own = [in_order(each) for each in paid_back.get((shop, number), {}).values()]
+            own = [in_order(each) for each in paid_back.get(key, {}).values()]
             found.append(OrderLife(in_order(states), own))
         except UndecidedError as error:
-            undecided.note(shop, order_key(states[0].fact.shop, number), error)
+            for state in [each.fact for each in states if isinstance(each.fact, OrderState)][:1]:
+                undecided.note_order(state, error)
     return found

@@ -28,14 +28,15 @@ class Rates:
     recovered: int = 0
     is_provisional: bool = False
 
-    def row(self) -> Mapping[str, Any]:
-        """Return the row of the day."""
+    def row(self, *, is_known: bool) -> Mapping[str, Any]:
+        """Return the row of the day. ``is_known``: whether an order could show a recovery."""
+        share = Fraction(self.recovered, self.abandoned) if self.abandoned else None
         return {
             "carts": self.carts,
             "abandoned": self.abandoned,
-            "recovered": self.recovered,
+            "recovered": self.recovered if is_known else None,
             "abandonment_rate": Fraction(self.abandoned, self.carts),
-            "recovery_rate": Fraction(self.recovered, self.abandoned) if self.abandoned else None,
+            "recovery_rate": share if is_known else None,
             "is_provisional": self.is_provisional,
         }
 
@@ -47,9 +48,12 @@ def came_back(life: CartLife) -> bool:
 
 
 def daily_rates(
-    lives: Iterable[CartLife], merged: set[tuple[str, int]]
+    lives: Iterable[CartLife], merged: set[tuple[str, int]], without_link: set[str]
 ) -> Mapping[tuple[str, str, date], Mapping[str, Any]]:
-    """Return the rates by (platform, shop, day). Carts that the platform reports have none."""
+    """Return the rates by (platform, shop, day). Carts that the platform reports have none.
+
+    ``without_link``: keys of shops whose orders name no cart.
+    """
     days: dict[tuple[str, str, date], Rates] = {}
     for life in lives:
         if life.is_reported or (life.key, life.number) in merged:
@@ -60,7 +64,10 @@ def daily_rates(
         rates.abandoned += bool(life.abandonments)
         rates.recovered += bool(life.abandonments) and came_back(life)
         rates.is_provisional |= life.will_change
-    return {key: rates.row() for key, rates in days.items()}
+    return {
+        key: rates.row(is_known=f"{key[0]}/{key[1]}" not in without_link)
+        for key, rates in days.items()
+    }
 
 
 def merged_carts(lives: Iterable[CartLife], received: Iterable[Received]) -> set[tuple[str, int]]:

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 from hookline.simulate.truth.amounts import NOTHING, Amount, total, total_given
+from hookline.simulate.truth.carts.fold import names_cart, shops_without_link
 from hookline.simulate.truth.carts.life import CartLife
 from hookline.simulate.truth.days import day_of
 from hookline.simulate.truth.names import CustomerKey
@@ -28,6 +29,7 @@ class ShopDays:
         self._left: dict[Key, int] = {}
         self._back: dict[Key, int] = {}
         self._shops: dict[tuple[str, str], SimulatedShop] = {}
+        self._without_link: set[str] = set()
 
     def rows(
         self,
@@ -37,6 +39,7 @@ class ShopDays:
     ) -> Mapping[Key, Mapping[str, Any]]:
         """Return the rows of ``shop_days``."""
         counted = [order for order in orders if order.money.is_counted]
+        self._without_link = shops_without_link(orders)
         firsts = _first_days(counted)
         for order in counted:
             shop = order.state.shop
@@ -76,7 +79,7 @@ class ShopDays:
         known = [order for order in orders if order.money.net is not None]
         sold = total(_before_refunds(order) for order in known)
         off = total(back.effect for back in backs)
-        is_known, tells = bool(known) or not orders, gives(shop).tells_refunds
+        is_known, reports_refunds = bool(known) or not orders, gives(shop).reports_refunds
         has_carts = shop.key in with_carts
         return {
             "orders": len(orders),
@@ -89,15 +92,17 @@ class ShopDays:
             "shipping": total_given(order.shipping for order in orders),
             "gift_cards_sold": total_given(order.gift_cards_sold for order in orders),
             "net_before_refunds": sold if is_known else None,
-            "refunds": len(backs) if tells else None,
-            "refunded": off if tells else None,
+            "refunds": len(backs) if reports_refunds else None,
+            "refunded": off if reports_refunds else None,
             "net": sold - off if is_known or backs else None,
             "net_of_orders": total(order.money.net or NOTHING for order in known)
             if is_known
             else None,
             **self._buyers(orders, day, firsts),
             "carts_abandoned": self._left.get(key, 0) if has_carts else None,
-            "carts_recovered": self._back.get(key, 0) if has_carts else None,
+            "carts_recovered": self._back.get(key, 0)
+            if has_carts and shop.key not in self._without_link
+            else None,
         }
 
     def _buyers(
@@ -154,6 +159,14 @@ def refund_days(
     }
 
 
+def _no_recovery(orders: Sequence[KnownOrder], shop: SimulatedShop) -> str | None:
+    """Return why it cannot be known whether carts came back."""
+    if shop.source == "gooten":
+        return "carts-not-reported"
+    is_open = orders and not any(names_cart(order) for order in orders)
+    return "orders-name-no-cart" if is_open else None
+
+
 def coverage(
     orders: Sequence[KnownOrder], lives: Iterable[CartLife], shops: Iterable[SimulatedShop]
 ) -> Mapping[tuple[str, str], Mapping[str, Any]]:
@@ -173,6 +186,8 @@ def coverage(
                 for order in own
             ),
             "orders_of_unknown_status": 0,
+            "orders_naming_no_cart": sum(not names_cart(order) for order in own),
+            "no_recovery_reason": _no_recovery(own, shop),
             "carts": sum(life.shop.key == shop.key for life in carts.values()),
             "tells_carts": shop.source != "gooten",
             "tells_refunds": shop.source not in ("gooten", "run-free"),

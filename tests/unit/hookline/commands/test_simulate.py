@@ -21,9 +21,9 @@ def simulate(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["simulate", *arguments])
 
 
-def run(**faults: float) -> Run:
+def run() -> Run:
     knobs = Knobs(seed=7, start=now_micros(), seconds=5, rate=50)
-    return Run(Plan(knobs=knobs, faults=Faults(seed=7, **faults)))
+    return Run(Plan(knobs=knobs, faults=Faults(seed=7)))
 
 
 @pytest.mark.parametrize(

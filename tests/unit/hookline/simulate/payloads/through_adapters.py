@@ -23,6 +23,9 @@ def settings(shop: SimulatedShop) -> Shop:
         timezone=shop.timezone,
         taxes_included=shop.taxes_included,
         counts_as_sale=shop.counts_as_sale,
+        abandon_after=shop.abandon_after,
+        expire_after=shop.expire_after,
+        checkout_grace=shop.checkout_grace,
     )
 
 

@@ -164,10 +164,13 @@ async def test_a_503_is_tried_again_until_200_and_its_entity_s_later_states_wait
 
 
 async def test_after_a_503_the_bounds_reach_back_to_the_first_attempt_and_after_a_429_not() -> None:
-    answers = {"503": refusal("503"), "429": refusal("429")}
     spans = {}
-    for status, answer in answers.items():
-        async with serving(lambda before, _request, a=answer: ok() if before else a) as server:
+    for status in ("503", "429"):
+
+        def first_refused(before: int, _request: bytes, status: str = status) -> bytes:
+            return ok() if before else refusal(status)
+
+        async with serving(first_refused) as server:
             sent = await send(server, HISTORY[:1])
         bounds = sent.journal.bounds(0)
         assert bounds is not None
