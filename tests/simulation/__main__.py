@@ -22,11 +22,17 @@ from tests.mutants import Mutant
 from tests.simulation.planted import MISTAKES, Mistake
 
 ROOT = Path(__file__).parents[2]
-OLDER = (
-    "tests/unit/sinks", "tests/unit/processors", "tests/unit/repository/test_histories.py",
-    "tests/unit/repository/test_shoplife.py", "tests/unit/repository/test_lifetime_reference.py",
-)  # fmt: skip
-"""Tests of the rules that do not know the simulated shops."""
+OLDER = {
+    "sinks": (
+        "tests/unit/repository/test_shoplife.py", "tests/unit/repository/test_histories.py",
+        "tests/unit/repository/test_lifetime_reference.py", "tests/unit/sinks",
+    ),
+    "processors": (
+        "tests/unit/repository/test_shoplife.py", "tests/unit/processors/sources",
+        "tests/unit/processors/test_dedupe.py", "tests/unit/processors/test_decide.py",
+    ),
+}  # fmt: skip
+"""Package -> unit tests of its rules that do not know the simulated shops."""
 
 
 def plant(mistake: Mistake) -> None:
@@ -108,8 +114,10 @@ def main() -> int:
     if options.pytest:
         import pytest  # noqa: PLC0415 - only this child needs it
 
-        plant(by_name[options.pytest])
-        return int(pytest.main(["-x", "-q", "-rfE", "--tb=no", "-p", "no:cacheprovider", *OLDER]))
+        mistake = by_name[options.pytest]
+        plant(mistake)
+        older = OLDER[mistake.path.partition("/")[0]]
+        return int(pytest.main(["-x", "-q", "-rfE", "--tb=no", "-p", "no:cacheprovider", *older]))
     if options.child is not None:
         if options.child:
             plant(by_name[options.child])
