@@ -14,15 +14,13 @@ from hookline.simulate.truth.names import (
     CustomerKey,
     Person,
     cart_key,
-    customer_key,
-    order_key,
 )
 from hookline.simulate.truth.orders.rows import KnownOrder, known_orders
 from hookline.simulate.truth.orders.state import order_lives
 from hookline.simulate.truth.received import Received
 from hookline.simulate.truth.spans import UndecidedError
 from hookline.simulate.truth.undecided import Undecided
-from hookline.simulate.world.facts import CartState, OrderState
+from hookline.simulate.world.facts import CartState
 from tests.answers.answer import ABANDONED, RECOVERED, Answer, Customer, Value
 
 CENT = Fraction(1, 100)
@@ -75,9 +73,9 @@ def truth_of(table: Expected, received: Sequence[Received], as_of: int) -> Truth
     for cart, number in sorted(rows):
         was_bought = rows[cart, number]["status"] == "RECOVERED"
         truth.carts[cart] = RECOVERED if was_bought else ABANDONED  # the newest one left decides
-    orders = known_orders(order_lives(received, Undecided()))
+    orders = known_orders(order_lives(received, Undecided()), Undecided())
     truth.orders = {order.key: order for order in orders}
-    for group in groups(received, orders, as_of):
+    for group in groups(received, orders, table.undecided.orders, as_of):
         for each in group.states:
             if isinstance(each.fact, CartState):
                 truth.states.setdefault(cart_key(each.fact), []).append(each)
@@ -86,19 +84,8 @@ def truth_of(table: Expected, received: Sequence[Received], as_of: int) -> Truth
                 truth.lives.setdefault(life.key, []).append(life)
         except UndecidedError:
             continue
-    truth.open_keys = _open_keys(table, received)
+    truth.open_keys = {spelled(key) for key in table.undecided.why if isinstance(key, str | Person)}
     return truth
-
-
-def _open_keys(table: Expected, received: Iterable[Received]) -> set[str]:
-    """Return customers and carts of which the bounds of times leave something open."""
-    why = table.undecided.why
-    found = {spelled(key) for key in why if isinstance(key, str | Person)}
-    for each in received if why else ():
-        fact = each.fact
-        if isinstance(fact, OrderState) and order_key(fact.shop, fact.number) in why:
-            found.add(spelled(customer_key(fact.customer)))
-    return found
 
 
 def customers(truth: Truth, answer: Answer) -> Wrong:
@@ -146,7 +133,7 @@ def _without(rows: Mapping[Customer, Value], left_out: Iterable[str]) -> dict[Cu
     return {
         key: value
         for key, value in rows.items()
-        if key[0] not in hidden and (value.orders or abs(value.net or 0) >= CENT)
+        if key[0] not in hidden and (value.orders or abs(Fraction(value.net or 0)) >= CENT)
     }
 
 

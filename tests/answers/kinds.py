@@ -44,7 +44,7 @@ KINDS = {
     "refund-overlooked": (CUSTOMERS, "A refund without lines, or without money, is overlooked"),
     "tax-inside": (CUSTOMERS, "The tax is inside the prices, and no field says so"),
     "other": (CUSTOMERS, "Something else"),
-    "echo": (CARTS, "The cart is shown again after it was bought: taken for one that is left"),
+    "echo": (CARTS, "The cart is shown again after it was bought, and taken for another one"),
     "came-back": (CARTS, "Left, then changed: that it had been left is forgotten"),
     "second-cart": (CARTS, "The next cart under the same id goes with the one before"),
     "late-report": (CARTS, "The report of a cart is delivered again after it was bought"),

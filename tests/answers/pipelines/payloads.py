@@ -82,8 +82,8 @@ def owner(delivery: Delivery) -> str | None:
     if delivery.source == "ciklik":
         return f"{delivery.shop}/customer:{body['user_id']}"
     if delivery.source == "shoprocket":
-        number = body["data"]["customer"].get("id")
-        return f"{delivery.shop}/customer:{number}" if number else None
+        buyer = body["data"]["customer"]
+        return _customer(delivery.shop, buyer.get("id"), buyer["email"])
     return None
 
 
