@@ -68,8 +68,8 @@ def main() -> int:
     _show_ours(console, found)
     if chosen.write:
         run = _run(found, chosen.seconds, chosen.rate)
-        page.PAGE.write_text(page.text(run, columns, rows))
-        console.print(f"wrote {page.PAGE.relative_to(ROOT)}")
+        page.write(page.text(run, columns, rows))
+        console.print(f"wrote {page.PAGE.relative_to(ROOT)} and its figures in README.md")
     ours = columns["hookline"]
     return int(bool(found.differences or ours.customers.all or ours.carts.all))
 

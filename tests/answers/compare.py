@@ -29,7 +29,7 @@ CENT = Fraction(1, 100)
 
 @dataclass(slots=True)
 class Truth:
-    """What is right, in the words of the answers. ``open_keys``: customers and carts left out.
+    """What is right, spelled as the answers are. ``open_keys``: customers and carts left out.
 
     ``nets``: what orders are worth exactly; ``lives``: the generations of carts.
     """

@@ -42,7 +42,7 @@ KINDS = {
         "The money of a refund holds tax or shipping: all of it comes off the goods",
     ),
     "refund-overlooked": (CUSTOMERS, "A refund without lines, or without money, is overlooked"),
-    "tax-inside": (CUSTOMERS, "The tax is inside the prices, and no field says so"),
+    "tax-inside": (CUSTOMERS, "The tax is inside the prices, and no field shows it"),
     "other": (CUSTOMERS, "Something else"),
     "echo": (CARTS, "The cart is shown again after it was bought, and taken for another one"),
     "came-back": (CARTS, "Left, then changed: that it had been left is forgotten"),

@@ -12,12 +12,14 @@ from tests.answers.kinds import KINDS
 from tests.answers.report import NAMES, Column, KindRow
 
 PAGE = ROOT / "docs" / "truth.md"
+README = ROOT / "README.md"
+BEGIN, END = "<!-- truth -->", "<!-- end of truth -->"
 TEMPLATE = Path(__file__).parent / "page.md"
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What the page says of a run. ``differences``: of Hookline, in ``compared`` rows."""
+    """The figures of a run for the page. ``differences``: of Hookline, in ``compared`` rows."""
 
     seed: int
     date: str
@@ -55,6 +57,29 @@ def text(run: Run, columns: Mapping[str, Column], kinds: Sequence[KindRow]) -> s
         repeated=f"{run.repeated:,}",
         malformed=run.malformed,
         **shares,
+    )
+
+
+def write(text_: str) -> None:
+    """Write the page, and its figures into README."""
+    PAGE.write_text(text_)
+    head, _, rest = README.read_text().partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    README.write_text(f"{head}{BEGIN}\n{summary(text_)}\n{END}{tail}")
+
+
+def summary(page: str) -> str:
+    """Return the figures of a page for README."""
+    tables = page[page.index("## Wrong rows") :].splitlines()
+    titles, rows = tables[1].split(" | "), [line.split(" | ") for line in tables[3:8]]
+    of_customers, of_carts = titles[1].split()[-1], titles[5].split()[-1]
+    wrong = {row[0].removeprefix("| "): (row[1], row[5]) for row in rows}
+    ours = wrong.pop(NAMES["hookline"])
+    others = ", ".join(f"{name} {customers}" for name, (customers, _) in wrong.items())
+    carts = ", ".join(carts for _, carts in wrong.values())
+    return (
+        f"Wrong customers of {of_customers}: {others}; Hookline {ours[0]}. Wrong carts of"
+        f" {of_carts}: {carts}; Hookline {ours[1]}."
     )
 
 

@@ -80,3 +80,10 @@ def test_every_cause_in_docs_is_one_that_the_command_knows_and_hookline_has_no_w
     assert shown
     assert set(shown) <= {title for _, title in KINDS.values()}
     assert "| Hookline | 0 | 0 | 0 | 0 | 0 | 0 | 0 |" in text
+
+
+def test_readme_has_the_figures_of_the_page() -> None:
+    readme = page.README.read_text()
+    shown = readme[readme.index(page.BEGIN) : readme.index(page.END)]
+
+    assert shown == f"{page.BEGIN}\n{page.summary(page.PAGE.read_text())}\n"
