@@ -80,7 +80,7 @@ def gather(seed: int, folder: Path, report: Report, *, seconds: float, rate: flo
         joining.add(Path(stack.settings.shops_file), plan.shops, seed)
         settings = joining.settings_of(plan.shops)
         joining.wait_until_known([stack.ingress_url], settings.values(), report)
-        with _faust(stack.settings, shops, folder) as wait_for_faust:
+        with faust_beside(stack.settings, shops, folder) as wait_for_faust:
             run = Run(replace(plan, knobs=replace(knobs, start=now_micros())))
             report(f"{len(shops)} shops send for {seconds:.0f} s")
             if not run.send([stack.ingress_url]):
@@ -146,7 +146,7 @@ def _hookline(reader: Reader, contact_key: str, prefix: str, received: list[Rece
 
 
 @contextmanager
-def _faust(
+def faust_beside(
     settings: Settings, shops: Mapping[str, Shop], folder: Path
 ) -> Iterator[Callable[[int], Answer]]:
     """Run the Faust application beside the stages; it gives its answer once it has read so many."""

@@ -96,8 +96,8 @@ def quiet_world() -> World:
 
 def wild_world() -> World:
     """Shops of all platforms as they usually are, with deliveries repeated, late and broken."""
-    shares = {"duplicates": 0.1, "reorder": 0.05, "late": 0.05, "malformed": 0.01}
-    return _world(Behaviour(refunds=0.3, cancels=0.2), Faults(longest=SECOND, **shares))
+    faults = Faults(duplicates=0.1, reorder=0.05, late=0.05, malformed=0.01, longest=SECOND)
+    return _world(Behaviour(refunds=0.3, cancels=0.2), faults)
 
 
 def _world(behaviour: Behaviour, faults: Faults) -> World:

@@ -1,5 +1,5 @@
 -- The models of a dbt shop: the newest row of each order by its own updated_at (else by receipt),
--- refunds by their lines as the public Shopify packages have them, then the two marts.
+-- refunds by their lines as public packages for Shopify have them, then the two marts.
 
 CREATE VIEW int_orders AS
 WITH newest AS (
