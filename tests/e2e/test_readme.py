@@ -59,6 +59,8 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """A shell in which the commands of "Try it" have run."""
     folder = tmp_path_factory.mktemp("readme")
     ready = Shell(folder)
+    order = json.loads((ROOT / "tests/examples/spiffy/orders-paid.json").read_text())
+    (folder / "orders.jsonl").write_text(json.dumps(order) + "\n")
     try:
         for command in TRY:
             ready.run(command)
@@ -88,7 +90,7 @@ def test_the_row_that_the_page_explains_is_explained(shell: Shell) -> None:
 
 
 def test_the_tables_of_the_first_screen_have_the_columns_that_are_shown(shell: Shell) -> None:
-    shown = [line.split() for line in shell.run("hookline tables").splitlines()]
+    shown = [line.split() for line in shell.run("COLUMNS=300 hookline tables").splitlines()]
     pictured = README[README.index("$ hookline tables") : README.index("$ hookline audit")]
     headings = [line.split() for line in pictured.splitlines() if "currency" in line]
     assert len(headings) == 2
