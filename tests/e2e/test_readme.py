@@ -40,7 +40,7 @@ class Shell:
         """What a command prints. An endless one is interrupted after some seconds."""
         is_endless = any(part in command for part in ENDLESS)
         ended = subprocess.run(
-            ["bash", "--norc", "-c", f"timeout -s INT 6 {command}" if is_endless else command],
+            ["bash", "--norc", "-c", f"timeout -s INT 12 {command}" if is_endless else command],
             cwd=self.folder,
             env=self._environment,
             capture_output=True,
