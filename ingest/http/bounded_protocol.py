@@ -134,7 +134,7 @@ class BoundedProtocol(FairProtocol):
         if not self._offers_upgrade:
             super().on_message_complete()
 
-    def data_received(self, data: bytes) -> None:
+    def _receive(self, data: bytes) -> None:
         """Parse data, then start the request whose head ended in it."""
         if self._has_stopped:
             return
@@ -144,8 +144,6 @@ class BoundedProtocol(FairProtocol):
         if self._deferred is not None:
             (cycle, app), self._deferred = self._deferred, None
             self._start(cycle, app)
-        if not self._is_proved and self.flow.has_turn:
-            self._take_turn()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio lets it return either
         """Stay open for the answers to requests that are complete: the sender only stopped sending.
