@@ -172,7 +172,8 @@ class BoundedProtocol(FairProtocol):
             self._start(cycle, app)
 
     def _start(self, cycle: Any, app: Any) -> None:
-        if self._is_proved:
+        # Of this connection itself: an address that is known for another's proof is not enough.
+        if self._previous_cycle is not None and PROVED in self._previous_cycle.scope:
             cycle.scope[PROVED] = True
         is_complete = not (cycle.more_body or cycle.waiting_for_100_continue)
         if is_complete and not self.flow.write_paused:

@@ -173,7 +173,7 @@ class FairProtocol(TimedProtocol):
         super().connection_made(transport)
         self.flow = TurnTakingFlow(transport)
         self._address = self.addresses.of({"client": self.client, "headers": ()})
-        self._is_proved = self.reads.is_known(self._address)
+        self._is_exempt = self.reads.is_known(self._address)
         self._deferred_data = b""
         self._on_turn = self._receive_deferred
 
@@ -183,9 +183,16 @@ class FairProtocol(TimedProtocol):
         self._take_deferred()
         super().connection_lost(exc)
 
+    def on_response_complete(self) -> None:
+        """Need no more turns once a request was proved; nor does another of this address."""
+        if not self._is_exempt and PROVED in self.cycle.scope:
+            self._is_exempt = True
+            self.reads.proved(self._address)
+        super().on_response_complete()
+
     def data_received(self, data: bytes) -> None:
         """Take data now, or in its turn."""
-        if self._is_proved or self._may_receive(data):
+        if self._is_exempt or self._may_receive(data):
             self._receive(data)
 
     def _receive(self, data: bytes) -> None:
@@ -194,10 +201,6 @@ class FairProtocol(TimedProtocol):
 
     def _may_receive(self, data: bytes) -> bool:
         """Whether data can be taken now; else it is kept until its turn, and no more is read."""
-        if self.cycle is not None and PROVED in self.cycle.scope:
-            self._is_proved = True
-            self.reads.proved(self._address)
-            return True
         if self.reads.take():
             return True
         self._deferred_data = data
