@@ -41,21 +41,21 @@ SHOPS = "".join(
     for name in ("filed", "hooked", "lossy")
 )
 _LIFETIME = """
-    SELECT md5(string_agg(row, '' ORDER BY row)) FROM (
+    SELECT md5(string_agg(md5(row), '' ORDER BY md5(row))) FROM (
         SELECT replace((to_jsonb(v) - '{source_event_id,raw_partition,raw_offset,shop,as_of,t,
             history_complete,ineligible_reason}'::text[])::text, 'spiffy/SHOP/', '') AS row
         FROM customer_lifetime_value v WHERE shop = 'SHOP'
     ) rows
 """
 _ORDERS = """
-    SELECT md5(string_agg(row, '' ORDER BY row)) FROM (
+    SELECT md5(string_agg(md5(row), '' ORDER BY md5(row))) FROM (
         SELECT replace((to_jsonb(o) - '{layers,source_event_id,version_at,appended_at,shop,
             raw_partition,raw_offset}'::text[])::text, 'spiffy/SHOP/', '') AS row
         FROM orders o WHERE shop = 'SHOP'
     ) rows
 """
 _EVERYTHING = """
-    SELECT md5(string_agg(row, '' ORDER BY row)) FROM (
+    SELECT md5(string_agg(md5(row), '' ORDER BY md5(row))) FROM (
         SELECT to_jsonb(o)::text AS row FROM orders o WHERE shop = 'filed'
         UNION ALL SELECT (to_jsonb(v) - '{as_of,t}'::text[])::text FROM customer_lifetime_value v
             WHERE shop = 'filed'
