@@ -276,14 +276,12 @@ VISIBLE_BOUNDS = (
     0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0,
 )  # fmt: skip
 """Bounds of the buckets, in seconds, closest below the second that 99% must not exceed."""
-VISIBLE_SECONDS = _of(
-    (SINKS,),
-    BatchHistogram(
-        "hookline_visible_seconds",
-        "From the receipt of an event's delivery until the commit that made its rows visible, by"
-        " topic; without imported and replayed deliveries.",
-        ["topic"],
-        buckets=VISIBLE_BOUNDS,
-        registry=None,
-    ),
+VISIBLE_SECONDS = BatchHistogram(
+    "hookline_visible_seconds",
+    "From the receipt of an event's delivery until the commit that made its rows visible, by"
+    " topic; without imported and replayed deliveries.",
+    ["topic"],
+    buckets=VISIBLE_BOUNDS,
+    registry=None,
 )
+_of((SINKS,), VISIBLE_SECONDS)

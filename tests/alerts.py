@@ -13,7 +13,7 @@ from tests import ROOT
 RULES = ROOT / "docs" / "alerts" / "hookline.rules.yml"
 RUNBOOK = ROOT / "docs" / "runbook.md"
 CRITICAL, WARNING = "critical", "warning"
-"""Senders are refused, records at risk or the tables stuck; what can wait until later in the day."""
+"""Senders are refused, records at risk or the tables stuck; what can wait for some hours."""
 OBJECTIVE_S = 1
 """Seconds within which 99% of the events are visible."""
 
