@@ -10,8 +10,8 @@ from schemas import envelopes
 from schemas.events import Event, Micros
 
 _SECOND = 1_000_000
-_OUTCOME_HEADERS = 8
-"""Headers of most canonical records: a replay's has one more, CloudEvents others."""
+_INDEX_HEADERS = 8
+"""Headers of every outcome. The mark of a replay comes next, before those of CloudEvents."""
 _BOUNDS = [round(bound * _SECOND) for bound in metrics.VISIBLE_BOUNDS]
 
 
@@ -46,10 +46,8 @@ def _received(stored: Iterable[tuple[Any, Event]]) -> dict[str, list[Micros]]:
     received: defaultdict[str, list[Micros]] = defaultdict(list)
     for record, event in stored:
         meta, headers = event.meta, record.headers
-        if meta.import_id is None and (len(headers) <= _OUTCOME_HEADERS or not _is_replay(headers)):
+        if meta.import_id is None and (
+            len(headers) <= _INDEX_HEADERS or headers[_INDEX_HEADERS][0] != envelopes.REPLAY_OF
+        ):
             received[record.topic].append(meta.received_at)
     return received
-
-
-def _is_replay(headers: Iterable[tuple[str, Any]]) -> bool:
-    return any(name == envelopes.REPLAY_OF for name, _ in headers)
