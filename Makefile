@@ -1,6 +1,6 @@
 # Every target creates the environment if it is missing: only Python and make must be installed.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check dbt format bench bench-compare profile faults fuzz coverage mutants soak lock clean compose-env sbom pin-images
+.PHONY: help demo up test check dbt format bench bench-compare profile faults fuzz coverage mutants soak truth lock clean compose-env sbom pin-images
 SHELL := /bin/bash
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -16,6 +16,8 @@ DBT := .venv-dbt
 DBT_READY := $(DBT)/.ready-for-hookline
 SBOM := .venv-sbom
 SBOM_READY := $(SBOM)/.ready-for-hookline
+TRUTH := .venv-truth
+TRUTH_READY := $(TRUTH)/.ready-for-hookline
 PACKAGES := schemas runtime ingest processors sinks hookline
 
 help: ## List the targets
@@ -42,7 +44,7 @@ compose-env: ## Write .env and shops/shops.toml for docker compose; existing fil
 	@mkdir -p shops; if [ ! -e shops/shops.toml ]; then cp shops.example.toml shops/shops.toml \
 		&& echo 'wrote shops/shops.toml with the secrets of the example: replace them'; fi
 
-test: check $(DBT_READY) $(SBOM_READY) ## Check, then run every test (ARGS="-k cart": some; JOBS=0: one after the other)
+test: check $(DBT_READY) $(SBOM_READY) $(TRUTH_READY) ## Check, then run every test (ARGS="-k cart": some; JOBS=0: one after the other)
 	@$(BIN)/python -m pytest --ignore=tests/bench -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY) ## Lint, format, types, layers, vocabulary
@@ -87,6 +89,9 @@ fuzz: $(READY) ## A million mutated bodies through readers and adapters (BODIES=
 soak: $(READY) ## An hour of steady deliveries: memory stays flat (MINUTES=10: shorter)
 	@$(BIN)/python -m tests.faults.soak $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
+truth: $(READY) $(TRUTH_READY) ## Five pipelines answer the same deliveries; writes docs/truth.md (SEED=7: another history)
+	@$(BIN)/python -m tests.answers --write $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 sbom: $(SBOM_READY) ## Write sbom.cdx.json: every package of the lock and every download of `up` (CycloneDX)
 	@$(SBOM)/bin/python -m tests.sbom
 
@@ -103,9 +108,11 @@ lock: $(READY) ## Lock the newest versions that pyproject.toml allows
 		--python-version 3.11 --no-strip-extras --group dbt --output-file requirements-dbt.lock
 	@$(BIN)/uv pip compile --quiet --system-certs --upgrade --universal --generate-hashes --no-header --no-annotate \
 		--python-version 3.11 --no-strip-extras --group sbom --output-file requirements-sbom.lock
+	@$(BIN)/uv pip compile --quiet --system-certs --upgrade --universal --generate-hashes --no-header --no-annotate \
+		--python-version 3.11 --no-strip-extras --group truth --output-file requirements-truth.lock
 
 clean: ## Remove the environment, caches and this folder's data (downloads outside it stay)
-	@rm -rf $(VENV) $(BENCH) $(DBT) $(SBOM) sbom.cdx.json docs/dbt/target docs/dbt/logs .hookline .make build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	@rm -rf $(VENV) $(BENCH) $(DBT) $(SBOM) $(TRUTH) sbom.cdx.json docs/dbt/target docs/dbt/logs .hookline .make build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache
 	@find $(PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -139,4 +146,10 @@ $(SBOM_READY): requirements-sbom.lock | $(READY)
 	@echo 'Installing the maker of the SBOM in $(SBOM) ...'
 	@test -x $(SBOM)/bin/python || '$(PYTHON)' -m venv $(SBOM)
 	@$(SBOM)/bin/python -m pip install --quiet --require-hashes -r requirements-sbom.lock
+	@touch $@
+
+$(TRUTH_READY): requirements-truth.lock | $(READY)
+	@echo 'Installing DuckDB in $(TRUTH) ...'
+	@test -x $(TRUTH)/bin/python || '$(PYTHON)' -m venv $(TRUTH)
+	@$(TRUTH)/bin/python -m pip install --quiet --require-hashes -r requirements-truth.lock
 	@touch $@

@@ -5,6 +5,7 @@ A test that uses them carries ``pytestmark = pytest.mark.stack`` and takes ``sta
 """
 
 import asyncio
+import re
 import shutil
 import signal
 import uuid
@@ -38,6 +39,13 @@ hypothesis_settings.register_profile(
 hypothesis_settings.load_profile("hookline")
 
 T = TypeVar("T")
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes name no test: workers must collect the same names, and a gzip body holds its time."""
+    return argname if isinstance(val, bytes) and not re.fullmatch(rb"[ -~]{1,40}", val) else None
+
+
 _COSTS = pytest.StashKey[list[str]]()
 
 

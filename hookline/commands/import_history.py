@@ -135,6 +135,8 @@ def prepared(
     event: str,
     dated_by: str,
     taken_at: str | None,
+    *,
+    dates_undated: bool = False,
 ) -> "tuple[Export, Preparer]":
     """Return the export and what prepares its rows, from the options of a command."""
     from hookline.console.time_argument import milliseconds
@@ -155,7 +157,9 @@ def prepared(
     if at is not None and at > now:
         raise CommandError("--taken-at lies in the future")
     name = event or (columns.event if columns is not None else "")
-    preparer = Preparer(shop, now, event=name, dated_by=dated_by, taken_at=at)
+    preparer = Preparer(
+        shop, now, event=name, dated_by=dated_by, taken_at=at, dates_undated=dates_undated
+    )
     return Export(files, columns), preparer
 
 

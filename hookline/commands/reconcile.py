@@ -62,7 +62,9 @@ def reconcile(
     stack = find_stack(data)
     settings = stack.settings
     found = find_shop(Path(settings.shops_file), shop)
-    export, preparer = prepared(found, files, mapping, event, dated_by, taken_at)
+    export, preparer = prepared(
+        found, files, mapping, event, dated_by, taken_at, dates_undated=True
+    )
     at = None if since is None else milliseconds(since) * 1000
 
     def compared() -> "Comparison":
@@ -102,7 +104,7 @@ def _show(result: "Comparison") -> None:
     output.print_line(
         f"{result.compared:,} compared of {result.rows:,} rows: {result.alike:,} alike,"
         f" {len(result.missing_here):,} missing here, {len(result.different):,} different,"
-        f" {len(result.missing_there):,} not in the list"
+        f" {len(result.older_here):,} older here, {len(result.missing_there):,} not in the list"
     )
     if share is not None:
         output.print_line(f"of {share:.2%} of the list a delivery is missing here")
@@ -110,6 +112,8 @@ def _show(result: "Comparison") -> None:
         output.print_line(f"  missing here   {key}")
     for key, (_, names) in sorted(result.different.items())[:_SHOWN]:
         output.print_line(f"  different      {key}  {', '.join(names)}")
+    for key in sorted(result.older_here)[:_SHOWN]:
+        output.print_line(f"  older here     {key}")
     for key in result.missing_there[:_SHOWN]:
         output.print_line(f"  not in the list  {key}")
     if result.newer_here:
@@ -119,7 +123,7 @@ def _show(result: "Comparison") -> None:
         )
     for count, what in (
         (result.repeated, "rows repeat another"),
-        (result.other, "rows are neither orders nor customers"),
+        (result.other, "rows are carts, which no list shows as they were"),
         (result.before_since, "rows are before --since"),
     ):
         if count:

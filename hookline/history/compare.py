@@ -4,67 +4,129 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
-from schemas.events import Customer, Event, Micros, Order
+from schemas.events import (
+    TOPIC_OF,
+    Cart,
+    Consent,
+    Customer,
+    CustomerContact,
+    Event,
+    Micros,
+    Order,
+    Payment,
+    Shipment,
+    Subscription,
+)
 from sinks.merge.event_fields import REFUND, event_fields
+from sinks.merge.last_writer import Layers, version
 
-ORDER, CUSTOMER = "orders", "customers"
-_AMOUNTS = (
-    "items_total", "discount_total", "tax_total", "shipping_total", "total", "paid_total",
-    "refunded_total", "gift_card_redeemed",
-)  # fmt: skip
+ORDER, CUSTOMER = TOPIC_OF[Order], TOPIC_OF[Customer]
+_AMOUNTS: Mapping[str, tuple[str, ...]] = {
+    ORDER: (
+        "items_total", "discount_total", "tax_total", "shipping_total", "total", "paid_total",
+        "refunded_total", "gift_card_redeemed",
+    ),
+    TOPIC_OF[Payment]: ("amount", "refunded_amount"),
+    TOPIC_OF[Subscription]: ("price",),
+}  # fmt: skip
 _EXACT: Mapping[str, tuple[str, ...]] = {
     ORDER: (
-        "status",
-        "deleted",
-        "currency",
-        "customer_id",
-        "placed_at",
-        "cancelled_at",
-        "is_draft",
+        "status", "status_word", "fulfillment_word", "deleted", "currency", "customer_id",
+        "placed_at", "cancelled_at", "is_draft",
     ),
     CUSTOMER: ("deleted", "created_at", "accepts_marketing", "state_word"),
-}
+    TOPIC_OF[Subscription]: ("status", "deleted", "currency", "customer_id", "created_at"),
+    TOPIC_OF[Payment]: ("status", "status_word", "deleted", "currency", "order_id"),
+    TOPIC_OF[Shipment]: ("status", "status_word", "deleted", "order_id", "tracking_number"),
+    TOPIC_OF[Consent]: ("granted", "deleted", "channel", "customer_id"),
+}  # fmt: skip
+TABLES = frozenset(_EXACT)
+_OWN = "deleted"
+"""A field that an event of the entity itself gives, and none that only mentions it."""
 SHOWN = 1_000
+
+
+Age = tuple[Micros, int]
+"""What orders states: a time, and the rank of the change."""
+
+
+class Stored(NamedTuple):
+    """What a table holds of an entity: its fields, and how new the state is that gave each."""
+
+    fields: Mapping[str, Any]
+    age: Mapping[str, Age]
+
+    @classmethod
+    def of(cls, layers: Layers) -> "Stored":
+        """Take stored layers apart."""
+        fields: dict[str, Any] = {}
+        age: dict[str, Age] = {}
+        for layer in layers:
+            fields |= layer.fields
+            age |= dict.fromkeys(layer.fields, layer.version[:2])
+        return cls(fields, age)
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An order or customer in the platform's list: what its adapter makes of the row."""
+    """An entity in the platform's list: what its adapter makes of the row.
+
+    ``is_change``: the row gives the time of the entity's last change.
+    """
 
     table: str
     key: str
     row: int
-    state_at: Micros
+    age: Age
     dated_at: Micros
     fields: Mapping[str, Any]
+    is_change: bool = True
 
 
-def listed(row: int, events: Iterable[Event]) -> Listed | None:
-    """Return what a row's primary event shows, None where it is no order and no customer."""
+def listed(row: int, events: Iterable[Event], *, is_change: bool = True) -> Listed | None:
+    """Return what a row's primary event shows, None for a cart: what it was shows only live."""
     event = next(iter(events))
-    if not isinstance(event, Order | Customer):
+    if isinstance(event, Cart | CustomerContact):
         return None
     meta, fields = event.meta, event_fields(event)
-    table = ORDER if isinstance(event, Order) else CUSTOMER
     dated = fields.get("placed_at") or fields.get("created_at") or meta.occurred_at
-    return Listed(table, meta.entity, row, meta.version_at, dated, fields)
+    table = TOPIC_OF[type(event)]
+    return Listed(table, meta.entity, row, version(meta)[:2], dated, fields, is_change)
 
 
-def differences(table: str, given: Mapping[str, Any], stored: Mapping[str, Any]) -> list[str]:
-    """Return the names of the fields that both give and that differ."""
+def differences(given: Listed, stored: Stored) -> tuple[list[str], bool]:
+    """Return the names of the fields that both give and that differ, without those newer here.
+
+    And whether there are such.
+    """
+    table, own, other = given.table, given.fields, stored.fields
     found = [
-        name
-        for name in _EXACT[table]
-        if name in given and name in stored and given[name] != stored[name]
+        name for name in _EXACT[table] if name in own and name in other and own[name] != other[name]
     ]
-    if table == ORDER:
-        found += [name for name in _AMOUNTS if _is_other(given.get(name), stored.get(name))]
-        refunds = {name for name in given if name.startswith(REFUND)}
-        if any(_refunded(given[name]) != _refunded(stored.get(name)) for name in refunds):
-            found.append("refunds")
-    return found
+    found += [name for name in _AMOUNTS.get(table, ()) if _is_other(own.get(name), other.get(name))]
+    found += [
+        name
+        for name in own
+        if name.startswith(REFUND) and _refunded(own[name]) != _refunded(other.get(name))
+    ]
+    left = [name for name in found if stored.age.get(name, given.age) <= given.age]
+    names = dict.fromkeys("refunds" if name.startswith(REFUND) else name for name in left)
+    return list(names), len(left) < len(found)
+
+
+def _is_older(given: Listed, stored: Stored) -> bool:
+    """Whether the list's state is newer than the newest that the tables have of the entity.
+
+    By its own time of change where both have it: a state's place among the others is at most the
+    time at which it was appended, which a fast clock of the shop is ahead of.
+    """
+    name = "updated_at"
+    if name in given.fields and name in stored.fields:
+        is_older = stored.fields[name] < given.fields[name]
+        return bool(is_older and stored.age[name] <= given.age)
+    return given.is_change and stored.age.get(_OWN, given.age)[0] < given.age[0]
 
 
 def _is_other(one: str | None, other: str | None) -> bool:
@@ -83,8 +145,9 @@ def _refunded(refund: Mapping[str, Any] | None) -> tuple[Any, ...] | None:
 class Comparison:
     """The result. ``missing_here`` and ``different``: key -> row (and fields) of the list.
 
-    ``missing_there``: keys of the tables, dated in the list's span, that the list lacks.
-    ``newer_here``: rows whose entity has a newer state in the tables: nothing can be said of them.
+    ``older_here``: key -> row of entities that are alike, but of which the list has a newer state
+    than the tables. ``missing_there``: keys of the tables, dated in the list's span, that the list
+    lacks. ``newer_here``: rows whose entity differs by a newer state in the tables alone.
     """
 
     rows: int = 0
@@ -96,6 +159,7 @@ class Comparison:
     before_since: int = 0
     missing_here: dict[str, int] = field(default_factory=dict)
     different: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
+    older_here: dict[str, int] = field(default_factory=dict)
     missing_there: list[str] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     span: dict[str, tuple[Micros, Micros]] = field(default_factory=dict)
@@ -104,21 +168,22 @@ class Comparison:
     @property
     def is_equal(self) -> bool:
         """Whether nothing is left to mend or to explain."""
-        return not (self.missing_here or self.different or self.missing_there or self.refused)
+        return not (self.to_import or self.missing_there or self.refused)
 
     @property
     def lost_share(self) -> float | None:
         """The share of the listed entities of which a delivery is missing here."""
-        lost = len(self.missing_here) + len(self.different)
+        lost = len(self.missing_here) + len(self.different) + len(self.older_here)
         return lost / self.compared if self.compared else None
 
     @property
     def to_import(self) -> frozenset[int]:
         """The rows that a repair writes."""
-        return frozenset(self.missing_here.values()) | {row for row, _ in self.different.values()}
+        rows = {*self.missing_here.values(), *self.older_here.values()}
+        return frozenset(rows | {row for row, _ in self.different.values()})
 
-    def add(self, each: Listed, stored: tuple[Micros, Mapping[str, Any]] | None) -> None:
-        """Compare a listed entity with (version_at, fields) of the stored one, if there is one."""
+    def add(self, each: Listed, stored: Stored | None) -> None:
+        """Compare a listed entity with the stored one, if there is one."""
         if each.key in self.seen:
             self.repeated += 1
             return
@@ -126,17 +191,18 @@ class Comparison:
         self.compared += 1
         first, last = self.span.get(each.table, (each.dated_at, each.dated_at))
         self.span[each.table] = min(first, each.dated_at), max(last, each.dated_at)
-        if stored is None:
+        if stored is None or (_OWN not in stored.fields and _OWN in each.fields):
             self.missing_here[each.key] = each.row
             return
-        at, fields = stored
-        names = differences(each.table, each.fields, fields)
-        if not names:
-            self.alike += 1
-        elif at > each.state_at:
-            self.newer_here += 1
-        else:
+        names, is_newer = differences(each, stored)
+        if names:
             self.different[each.key] = each.row, names
+        elif is_newer:
+            self.newer_here += 1
+        elif _is_older(each, stored):
+            self.older_here[each.key] = each.row
+        else:
+            self.alike += 1
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for ``--json``."""
@@ -150,9 +216,11 @@ class Comparison:
             "missing_there_count": len(self.missing_there),
             "different": {key: names for key, (_, names) in sorted(self.different.items())[:SHOWN]},
             "different_count": len(self.different),
+            "older_here": sorted(self.older_here)[:SHOWN],
+            "older_here_count": len(self.older_here),
             "newer_here": self.newer_here,
             "repeated": self.repeated,
-            "neither_orders_nor_customers": self.other,
+            "not_compared": self.other,
             "before_since": self.before_since,
             "refused": dict(self.refused),
             "lost_share": self.lost_share,

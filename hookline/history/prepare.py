@@ -5,7 +5,7 @@ from typing import NamedTuple
 import msgspec
 
 from hookline.history.files import Row
-from hookline.history.shapes import DATES, UNREADABLE, UnknownShapeError, Webhook, webhook
+from hookline.history.shapes import CHANGES, DATES, UNREADABLE, UnknownShapeError, Webhook, webhook
 from ingest import sources
 from ingest.ids import new_delivery
 from ingest.sources import SOURCES
@@ -30,7 +30,10 @@ TOO_LARGE = "larger than a webhook may be"
 
 
 class Prepared(NamedTuple):
-    """A row ready to be written, without its delivery id."""
+    """A row ready to be written, without its delivery id.
+
+    ``is_change``: the row itself gives the time of its object's last change, ``state_at``.
+    """
 
     row: int
     event: str
@@ -39,6 +42,7 @@ class Prepared(NamedTuple):
     at: Micros
     state_at: Micros
     is_cart: bool
+    is_change: bool
 
 
 class Refused(NamedTuple):
@@ -57,7 +61,8 @@ class Preparer:
 
     ``event``: the platform's event name, where the objects do not show it. ``dated_by``: a field
     that dates objects, before the usual ones. ``taken_at``: when the platform made the list, which
-    dates the state of objects that give no time of their last change. ``now``: no row is later.
+    dates the state of objects that give no time of their last change, and with ``dates_undated``
+    also those that give no time at all, but for carts. ``now``: no row is later.
     """
 
     def __init__(
@@ -68,10 +73,12 @@ class Preparer:
         event: str = "",
         dated_by: str = "",
         taken_at: Micros | None = None,
+        dates_undated: bool = False,
     ) -> None:
         self.shop, self._now = shop, now
         self._source = SOURCES[shop.source]
         self._event, self._dated_by, self._taken_at = event, dated_by, taken_at
+        self._undated_at = taken_at if dates_undated else None
 
     def prepare(self, row: Row) -> Prepared | Refused:
         """Return a row as it is to be written, or why it is not."""
@@ -79,28 +86,30 @@ class Preparer:
             if row.error:
                 raise _RefusedError(row.error)  # noqa: TRY301 - as the reasons below
             found = webhook(self.shop.source, row.raw, self._event)
-            at, is_change = self._dated(row, found)
+            if len(found.body) > MAX_BODY:
+                raise _RefusedError(TOO_LARGE)  # noqa: TRY301
+            event, key = sources.read(self._source, self.shop.id, found.event, found.body)
+            if key is None:
+                key = sources.hashed_key(self._source, self.shop.id, found.body)
+            is_cart = b"/cart:" in key
+            at, is_change = self._dated(row, found, is_cart=is_cart)
         except UnknownShapeError:
             return Refused(row.number, NO_EVENT)
         except UNREADABLE:
             return Refused(row.number, NOT_JSON)
         except _RefusedError as error:
             return Refused(row.number, str(error))
-        body = found.body
-        event, key = sources.read(self._source, self.shop.id, found.event, body)
-        if key is None:
-            key = sources.hashed_key(self._source, self.shop.id, body)
         state_at = at if is_change or self._taken_at is None else max(at, self._taken_at)
-        return Prepared(row.number, event, key, body, at, state_at, b"/cart:" in key)
+        return Prepared(row.number, event, key, found.body, at, state_at, is_cart, is_change)
 
-    def _dated(self, row: Row, found: Webhook) -> tuple[Micros, bool]:
+    def _dated(self, row: Row, found: Webhook, *, is_cart: bool) -> tuple[Micros, bool]:
         """Return an object's own time, and whether it is that of its last change.
 
         Raises _RefusedError.
         """
-        if len(found.body) > MAX_BODY:
-            raise _RefusedError(TOO_LARGE)
         at, is_change = self._time(row, found)
+        if at is None and not is_cart:
+            at = self._undated_at
         if at is None:
             raise _RefusedError(UNDATED)
         if at > self._now:
@@ -120,7 +129,7 @@ class Preparer:
         for name in DATES:
             value = getattr(found.fields, name, None)
             if value and (at := self._micros(_decode_any(value))) is not None:
-                return at, name == "updated_at"
+                return at, name in CHANGES
         return None, False
 
     def _micros(self, value: object) -> Micros | None:

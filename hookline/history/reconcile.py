@@ -8,16 +8,24 @@ import psycopg
 from psycopg import sql
 
 from hookline.history.check import slots_of
-from hookline.history.compare import CUSTOMER, ORDER, Comparison, Listed, listed
+from hookline.history.compare import (
+    CUSTOMER,
+    ORDER,
+    TABLES,
+    Comparison,
+    Listed,
+    Stored,
+    listed,
+)
 from hookline.history.files import Export
 from hookline.history.prepare import Preparer, Refused
 from schemas.envelopes import Reject
 from schemas.events import Micros
-from sinks.merge.last_writer import flatten, load
+from sinks.merge.last_writer import load
+from sinks.store.entity_rows import ENTITIES
 
 Progress = Callable[[str, int, int], None]
 _AT_ONCE = 500
-_KEYS = {ORDER: "order_key", CUSTOMER: "customer_key"}
 _STORED = "SELECT {key}, layers FROM {table} WHERE {key} = ANY(%s)"
 _THERE = {
     ORDER: """
@@ -42,15 +50,17 @@ def compare(
     progress: Progress,
     since: Micros | None = None,
 ) -> Comparison:
-    """Compare the export's orders and customers with the tables; ``since``: not those before it."""
+    """Compare the export's objects with the tables; ``since``: not those dated before it."""
     result = Comparison()
     rows = _listed(export, preparer, result, progress, since)
     while batch := list(islice(rows, _AT_ONCE)):
-        stored = {table: _stored(connection, table, batch) for table in _KEYS}
+        stored = {table: _stored(connection, table, batch) for table in TABLES}
         for each in batch:
             result.add(each, stored[each.table].get(each.key))
     shop = preparer.shop
     for table, (first, last) in result.span.items():
+        if table not in _THERE:
+            continue
         bounds = {"first": first if since is None else max(first, since), "last": last}
         found = connection.execute(
             _THERE[table].encode(), {"source": shop.source, "shop": shop.id, **bounds}
@@ -84,7 +94,7 @@ def _listed(
         if isinstance(made, Reject):
             result.refused[f"{made.reason} {made.path}".strip()] += 1
             continue
-        each = listed(row.number, made.values())
+        each = listed(row.number, made.values(), is_change=prepared.is_change)
         if each is None:
             result.other += 1
         elif since is not None and each.dated_at < since:
@@ -95,13 +105,11 @@ def _listed(
 
 def _stored(
     connection: psycopg.Connection[Any], table: str, batch: Iterable[Listed]
-) -> dict[str, tuple[Micros, Any]]:
+) -> dict[str, Stored]:
     keys = [each.key for each in batch if each.table == table]
     if not keys:
         return {}
-    query = sql.SQL(_STORED).format(key=sql.Identifier(_KEYS[table]), table=sql.Identifier(table))
-    found: dict[str, tuple[Micros, Any]] = {}
-    for key, stored in connection.execute(query, [keys]):
-        layers = load(stored)
-        found[key] = layers[0].version[0], flatten(layers)
-    return found
+    query = sql.SQL(_STORED).format(
+        key=sql.Identifier(ENTITIES[table].table.key), table=sql.Identifier(table)
+    )
+    return {key: Stored.of(load(layers)) for key, layers in connection.execute(query, [keys])}

@@ -20,6 +20,7 @@ class Fields(msgspec.Struct, gc=False):
     email: msgspec.Raw = NONE
     created_at: msgspec.Raw = NONE
     updated_at: msgspec.Raw = NONE
+    deleted_at: msgspec.Raw = NONE
     created: msgspec.Raw = NONE
 
 
@@ -34,7 +35,6 @@ class _RunFree(Fields, gc=False):
 class _Shoprocket(Fields, gc=False):
     order_items: msgspec.Raw = NONE
     total_amount: msgspec.Raw = NONE
-    deleted_at: msgspec.Raw = NONE
     createdAt: msgspec.Raw = NONE  # noqa: N815
 
 
@@ -48,6 +48,7 @@ class _Spiffy(Fields, gc=False):
 
 
 class _Ciklik(Fields, gc=False):
+    id: msgspec.Raw = NONE
     uuid: msgspec.Raw = NONE
     order_id: msgspec.Raw = NONE
     cart_id: msgspec.Raw = NONE
@@ -56,13 +57,19 @@ class _Ciklik(Fields, gc=False):
     gateway: msgspec.Raw = NONE
     amount_refunded: msgspec.Raw = NONE
     total_paid: msgspec.Raw = NONE
+    amount: msgspec.Raw = NONE
+    status: msgspec.Raw = NONE
+    optin: msgspec.Raw = NONE
+    granted: msgspec.Raw = NONE
+    accepted: msgspec.Raw = NONE
 
 
 class _Gooten(Fields, gc=False):
     Items: msgspec.Raw = NONE
 
 
-DATES = ("updated_at", "ordered", "created_at", "createdAt", "created")
+CHANGES = ("deleted_at", "updated_at")
+DATES = (*CHANGES, "ordered", "created_at", "createdAt", "created")
 """Fields that date an object, the first that is given: its last change before its creation."""
 _decode_run_free = msgspec.json.Decoder(_RunFree).decode
 _decode_shoprocket = msgspec.json.Decoder(_Shoprocket).decode
@@ -160,22 +167,29 @@ def _spiffy(raw: bytes, event: str) -> Webhook:
 
 
 def _ciklik(raw: bytes, event: str) -> Webhook:
-    """Not ``created_``: of an order that counts its subscription's transactions as of now."""
     fields = _decode_ciklik(raw)
     if not event:
-        if fields.gateway or fields.amount_refunded:
-            event = "updated_checkouttransaction"
-        elif fields.cart_id:
-            event = "abandoned_cart"
-        elif fields.uuid and fields.plan:
-            event = "updated_subscription"
-        elif fields.order_id or (fields.items and fields.total_paid):
-            event = "updated_checkoutorder"
-        elif fields.email:
-            event = "updated_user"
-        else:
+        event = next((name for shows, name in _CIKLIK_EVENTS if shows(fields)), "")
+        if not event:
             raise UnknownShapeError
     return Webhook(event, raw, fields)
+
+
+_CIKLIK_EVENTS: tuple[tuple[Callable[[_Ciklik], object], str], ...] = (
+    (lambda given: given.gateway or given.amount_refunded, "updated_checkouttransaction"),
+    (lambda given: given.cart_id, "abandoned_cart"),
+    # It has an address, as a user has.
+    (lambda given: given.optin or given.granted or given.accepted, "updated_optin"),
+    (lambda given: given.uuid and given.plan, "updated_subscription"),
+    # Not "created": an order of a list counts its subscription's transactions as of now.
+    (lambda given: given.total_paid and given.items, "updated_checkoutorder"),
+    (lambda given: given.order_id and not given.id, "updated_checkoutorder"),
+    # Invoices and boxes name their order beside an id of their own.
+    (lambda given: given.order_id and given.amount, "created_checkoutinvoice"),
+    (lambda given: given.order_id and given.status, "updated_shippingbox"),
+    (lambda given: given.email and not given.order_id, "updated_user"),
+)
+"""What shows an object of Ciklik, and its event; the first that fits."""
 
 
 def _gooten(raw: bytes, event: str) -> Webhook:

@@ -134,7 +134,7 @@ class BoundedProtocol(FairProtocol):
         if not self._offers_upgrade:
             super().on_message_complete()
 
-    def data_received(self, data: bytes) -> None:
+    def _receive(self, data: bytes) -> None:
         """Parse data, then start the request whose head ended in it."""
         if self._has_stopped:
             return
@@ -144,8 +144,6 @@ class BoundedProtocol(FairProtocol):
         if self._deferred is not None:
             (cycle, app), self._deferred = self._deferred, None
             self._start(cycle, app)
-        if not self._is_proved and self.flow.has_turn:
-            self._take_turn()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio lets it return either
         """Stay open for the answers to requests that are complete: the sender only stopped sending.
@@ -174,7 +172,8 @@ class BoundedProtocol(FairProtocol):
             self._start(cycle, app)
 
     def _start(self, cycle: Any, app: Any) -> None:
-        if self._is_proved:
+        # Of this connection itself: an address that is known for another's proof is not enough.
+        if self._previous_cycle is not None and PROVED in self._previous_cycle.scope:
             cycle.scope[PROVED] = True
         is_complete = not (cycle.more_body or cycle.waiting_for_100_continue)
         if is_complete and not self.flow.write_paused:

@@ -1,4 +1,4 @@
-"""Reading from connections that have proved nothing: each waits for its turn."""
+"""Data of connections that have proved nothing: each waits for its turn."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,10 +15,14 @@ PAUSE = 0.002
 """Seconds without a turn after a refusal."""
 KNOWN = 4096
 """Addresses that are remembered because they have proved something."""
+HELD = 32 << 20
+"""Bytes that may wait for their turn; beyond these a connection of the largest crowd is cut off."""
 
 
 class Reads:
-    """Turns of reading: of the connections that have proved nothing, one in a pass of the loop.
+    """Turns of data: of the connections that have proved nothing, one in a pass of the loop.
+
+    ``held``: bytes that have been read and wait.
 
     Without it a crowd of strangers, all readable at once, would be served before a good sender's
     next request: now each of those waits for the data of one stranger at most. Addresses take
@@ -31,8 +35,9 @@ class Reads:
         self._pause = pause
         self._is_taken = False
         self._was_refused = False
-        self._of_address: dict[str | None, dict[Callable[[], object], None]] = {}
+        self._of_address: dict[str | None, dict[Callable[[], object], Callable[[], object]]] = {}
         self._known: dict[str, None] = {}
+        self.held = 0
 
     def proved(self, address: str | None) -> None:
         """Remember an address that has proved something; of many, those seen last."""
@@ -58,9 +63,20 @@ class Reads:
         self._schedule()
         return True
 
-    def wait(self, address: str | None, read: Callable[[], object]) -> None:
-        """Call ``read`` once, in a later pass. Only where ``take`` gave False."""
-        self._of_address.setdefault(address, {})[read] = None
+    def wait(
+        self, address: str | None, read: Callable[[], object], give_way: Callable[[], object]
+    ) -> None:
+        """Call ``read`` once, in a later pass. Only where ``take`` gave False.
+
+        ``give_way``: called in its place where too much waits, and most of it of this address.
+        """
+        self._of_address.setdefault(address, {})[read] = give_way
+        while self.held > HELD:
+            address, crowd = max(self._of_address.items(), key=lambda each: len(each[1]))
+            newest = next(reversed(crowd))
+            give_way = crowd[newest]
+            self.leave(address, newest)
+            give_way()
 
     def leave(self, address: str | None, read: Callable[[], object]) -> None:
         """Wait no longer, where ``wait`` was called."""
@@ -84,7 +100,7 @@ class Reads:
             return
         turn = asyncio.get_running_loop().create_future()
         give = partial(_give, turn)
-        self.wait(address, give)
+        self.wait(address, give, give)
         try:
             await turn
         finally:
@@ -142,7 +158,7 @@ class TurnTakingFlow(FlowControl):
 
 
 class FairProtocol(TimedProtocol):
-    """A connection that is read by turns until a request of it was proved.
+    """A connection whose data is taken by turns until a request of it was proved.
 
     ``reads`` and ``addresses`` are shared by the connections of a server. Connections of a proxy
     have no address of their own here, and none of them is known for what another has proved.
@@ -153,26 +169,57 @@ class FairProtocol(TimedProtocol):
     flow: TurnTakingFlow
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait for the first turn, where others have this pass's."""
+        """Set the state of a new connection."""
         super().connection_made(transport)
         self.flow = TurnTakingFlow(transport)
         self._address = self.addresses.of({"client": self.client, "headers": ()})
-        self._give_turn = self.flow.give_turn
-        self._is_proved = self.reads.is_known(self._address)
-        self._take_turn()
+        self._is_exempt = self.reads.is_known(self._address)
+        self._deferred_data = b""
+        self._on_turn = self._receive_deferred
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for no turn any more."""
-        self.reads.leave(self._address, self._give_turn)
+        self.reads.leave(self._address, self._on_turn)
+        self._take_deferred()
         super().connection_lost(exc)
 
-    def _take_turn(self) -> None:
-        """Go on reading where nobody waits; else wait for a turn."""
-        if self._is_proved:
-            return
-        if self.cycle is not None and PROVED in self.cycle.scope:
-            self._is_proved = True
+    def on_response_complete(self) -> None:
+        """Need no more turns once a request was proved; nor does another of this address."""
+        if not self._is_exempt and PROVED in self.cycle.scope:
+            self._is_exempt = True
             self.reads.proved(self._address)
-        elif not self.reads.take():
-            self.flow.await_turn()
-            self.reads.wait(self._address, self._give_turn)
+        super().on_response_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Take data now, or in its turn."""
+        if self._is_exempt or self._may_receive(data):
+            self._receive(data)
+
+    def _receive(self, data: bytes) -> None:
+        """Take data whose turn it is; subclasses parse it."""
+        raise NotImplementedError
+
+    def _may_receive(self, data: bytes) -> bool:
+        """Whether data can be taken now; else it is kept until its turn, and no more is read."""
+        if self.reads.take():
+            return True
+        self._deferred_data = data
+        self.reads.held += len(data)
+        self.flow.await_turn()
+        self.reads.wait(self._address, self._on_turn, self._give_way)
+        return False
+
+    def _take_deferred(self) -> bytes:
+        data, self._deferred_data = self._deferred_data, b""
+        self.reads.held -= len(data)
+        return data
+
+    def _give_way(self) -> None:
+        self._take_deferred()
+        self.transport.abort()
+
+    def _receive_deferred(self) -> None:
+        data = self._take_deferred()
+        if not self.transport.is_closing():
+            self._receive(data)
+        self.flow.give_turn()

@@ -79,12 +79,14 @@ def refund_effects(order: OrderState, prices: Prices | None) -> tuple[RefundEffe
     )
     if prices is None or prices.untaxed is None:
         return tuple(replace_effect(effect, None) for effect in effects)
-    left = max(ZERO, prices.untaxed)
-    capped = []
+    capped, taken, goods, goodwill = [], ZERO, ZERO, ZERO
     for effect in effects:
-        takes = min(left, max(ZERO, _share(order, prices, effect)))
-        left -= takes
-        capped.append(replace_effect(effect, takes))
+        # By the sums so far: shares that are rounded one by one leave a rest of what is all back.
+        goods += max(ZERO, effect.goods or ZERO)
+        goodwill += max(ZERO, effect.goodwill or ZERO)
+        together = min(max(ZERO, prices.untaxed), goods + _share(order, prices, goodwill))
+        capped.append(replace_effect(effect, max(ZERO, together - taken)))
+        taken = max(taken, together)
     return tuple(capped)
 
 
@@ -208,15 +210,14 @@ def _date_of(order: OrderState) -> Micros:
     return next((at for amount, at in order.refunded_steps), order.placed_at)
 
 
-def _share(order: OrderState, prices: Prices, effect: RefundEffect) -> Decimal:
-    """Return what a refund takes off the untaxed goods, before the limit of all goods."""
-    goods, untaxed = effect.goods or ZERO, prices.untaxed or ZERO
-    if not effect.goodwill:
-        return goods
+def _share(order: OrderState, prices: Prices, goodwill: Decimal) -> Decimal:
+    """Return what money beyond lines takes off the untaxed goods, before the limit of all goods."""
+    if not goodwill:
+        return ZERO
     total = _order_total(order, prices)
     # Faulty payloads give goods above the total, or below zero.
-    share = proportion(effect.goodwill, untaxed, total) if total > 0 else ZERO
-    return goods + max(ZERO, min(share, effect.goodwill))
+    share = proportion(goodwill, prices.untaxed or ZERO, total) if total > 0 else ZERO
+    return max(ZERO, min(share, goodwill))
 
 
 def _order_total(order: OrderState, prices: Prices) -> Decimal:

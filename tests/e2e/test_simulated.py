@@ -1,4 +1,7 @@
-"""Simulated shops on a stack whose workers are killed: every row is the one of the known truth."""
+"""Simulated shops on a stack whose workers are killed: every row is the one of the known truth.
+
+The short form is tests/integration/test_simulate.py.
+"""
 
 import itertools
 import json
@@ -102,10 +105,6 @@ def assert_equal(found: dict[str, Any]) -> None:
     assert found["unsettled"] == 0
     assert found["refused"] == 0
     assert all(verified["rows"].values()), verified["rows"]
-
-
-def test_every_row_is_the_truths_while_workers_are_killed(data: Path) -> None:
-    assert_equal(simulated(data, seed=11, rate=40, length="40s", every=8))
 
 
 @pytest.mark.skipif(

@@ -77,6 +77,19 @@ async def test_one_address_has_so_many_unproved_bodies(patient: Served) -> None:
     assert patient.bodies == [GOOD]
 
 
+async def test_an_address_that_has_proved_something_has_no_more_unproved_bodies(
+    patient: Served,
+) -> None:
+    """Strangers share addresses with good senders."""
+    assert status(await patient.exchange(spiffy(GOOD))) == 200
+    waiting = [
+        await begun(patient, request(b"", signed(b""), path=SPIFFY, length=1000))
+        for _ in range(PER_ADDRESS + 3)
+    ]
+    async with ended(waiting):
+        assert await settled(*waiting) == [503] * 3
+
+
 @case(SECTION, "unproved bodies beyond their budget, a quarter of the bytes in flight",
       "503 for those that have waited longest", "the good senders'")  # fmt: skip
 async def test_unproved_bodies_push_each_other_out_and_nobody_else(patient: Served) -> None:

@@ -181,6 +181,7 @@ def test_the_packages_of_a_lock_are_read() -> None:
     assert ours <= found["requirements.lock"]
     assert ours | {"quixstreams"} <= found["requirements-bench.lock"]
     assert {"dbt-core", "jinja2", "mashumaro"} <= found["requirements-dbt.lock"]
+    assert found["requirements-truth.lock"] == {"duckdb"}
 
 
 @pytest.mark.parametrize(

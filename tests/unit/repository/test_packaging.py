@@ -68,6 +68,7 @@ def test_the_makefile_writes_and_installs_every_lock() -> None:
         "requirements-bench.lock",
         "requirements-dbt.lock",
         "requirements-sbom.lock",
+        "requirements-truth.lock",
     }
     for path in LOCKS:
         assert f"--output-file {path.name}" in makefile

@@ -57,12 +57,15 @@ def refunds(
     by_status = shape in ("objects", "running", "status") and life.newest.paid is Paid.REFUNDED
     if not found and by_status and life.newest.change is not Change.DELETED:
         found = [Back(at=_first_refunded(life), basis="STATUS", goods=Amount.of(untaxed))]
-    left, limited = Amount(untaxed), []
+    left = Amount(untaxed)
+    limited: list[Back] = []
     for _, back in sorted(enumerate(found), key=cmp_to_key(_compare)):
         share = ZERO
         if back.goodwill is not None and total > 0:
             share = back.goodwill.value * untaxed / total
         off = ((back.goods or NOTHING) + Amount.of(share)).at_most(left)
+        if limited and off.roundings:  # the difference of two sums, each of them rounded
+            off = Amount(off.value, off.roundings + 1)
         left -= off
         limited.append(back.with_effect(off))
     return tuple(limited)

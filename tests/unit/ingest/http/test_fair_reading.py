@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.http.fair_reading import KNOWN, Reads, TurnTakingFlow
+from ingest.http.fair_reading import HELD, KNOWN, FairProtocol, Reads, TurnTakingFlow
 
 
 class Transport(asyncio.Transport):
@@ -30,6 +30,9 @@ class Transport(asyncio.Transport):
     def is_closing(self) -> bool:
         return self.closing
 
+    def abort(self) -> None:
+        self.closing = True
+
 
 async def passes(count: int) -> None:
     """Let the event loop make so many passes."""
@@ -43,7 +46,7 @@ def waiting(reads: Reads, addresses: list[str | None]) -> list[str | None]:
     assert reads.take()
     for address in addresses:
         assert not reads.take()
-        reads.wait(address, partial(order.append, address))
+        reads.wait(address, partial(order.append, address), order.clear)
     return order
 
 
@@ -81,7 +84,7 @@ def test_a_connection_waits_for_no_more_than_one_turn_of_each_other_address(
 async def test_after_a_refusal_the_next_turn_waits() -> None:
     reads = Reads(pause=0.05)
     order, both = waiting(reads, ["a"]), asyncio.Event()
-    reads.wait("b", both.set)
+    reads.wait("b", both.set, both.clear)
     reads.refused()
     began = asyncio.get_running_loop().time()
     await both.wait()
@@ -95,7 +98,7 @@ async def test_who_left_gets_no_turn() -> None:
     order: list[str | None] = []
     reads_of = {name: partial(order.append, name) for name in "abc"}
     for read in reads_of.values():
-        reads.wait("one", read)
+        reads.wait("one", read, order.clear)
     reads.leave("one", reads_of["b"])
     reads.leave("one", reads_of["b"])
     reads.leave("other", reads_of["a"])
@@ -153,3 +156,65 @@ def test_a_closing_connection_is_not_read_again() -> None:
     transport.closing = True
     flow.give_turn()
     assert not transport.reading
+
+
+class Connection(FairProtocol):
+    """A connection of an address without a server; keeps what it takes."""
+
+    def __init__(self, reads: Reads, address: str) -> None:  # uvicorn's needs a server
+        self.reads, self._address, self._is_exempt = reads, address, False
+        self.cycle = None  # type: ignore[assignment]
+        self.transport: Any = Transport()
+        self.flow = TurnTakingFlow(self.transport)
+        self._deferred_data, self._on_turn = b"", self._receive_deferred
+        self.taken: list[bytes] = []
+
+    def _receive(self, data: bytes) -> None:
+        self.taken.append(data)
+
+
+@given(st.integers(1, 6), st.integers(1, 5))
+def test_all_data_is_taken_in_order_one_connection_in_a_pass(count: int, chunks: int) -> None:
+    async def work() -> None:
+        reads = Reads()
+        crowd = [Connection(reads, f"{number % 2}") for number in range(count)]
+        sent = [0] * count
+        for _ in range(count * chunks + 2):
+            before = sum(len(each.taken) for each in crowd)
+            for number, each in enumerate(crowd):
+                if each.transport.reading and sent[number] < chunks:
+                    sent[number] += 1
+                    each.data_received(b"%d" % sent[number])
+            await passes(1)
+            assert sum(len(each.taken) for each in crowd) - before <= 2
+        await passes(count + 2)
+        for each in crowd:
+            assert each.taken == [b"%d" % number for number in range(1, chunks + 1)]
+            assert each.transport.reading
+        assert reads.held == 0
+
+    asyncio.run(work())
+
+
+async def test_where_too_much_waits_the_largest_crowd_gives_way() -> None:
+    reads = Reads()
+    first, second, third = (Connection(reads, "crowd") for _ in range(3))
+    newcomer = Connection(reads, "newcomer")
+    for each in (first, second, third):
+        each.data_received(b"a" * (HELD // 2))
+    assert reads.held == HELD
+    newcomer.data_received(b"b")
+    assert third.transport.closing
+    assert reads.held == HELD // 2 + 1
+    await passes(4)
+    assert [len(each.taken) for each in (first, second, third, newcomer)] == [1, 1, 0, 1]
+    assert reads.held == 0
+
+
+async def test_a_connection_that_has_proved_something_never_waits() -> None:
+    reads = Reads()
+    assert reads.take()
+    good = Connection(reads, "good")
+    good._is_exempt = True
+    good.data_received(b"a")
+    assert good.taken == [b"a"]

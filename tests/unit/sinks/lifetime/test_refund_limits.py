@@ -192,3 +192,26 @@ def test_a_payment_given_back_whole_without_an_amount_takes_off_all() -> None:
     assert (effect.basis, effect.refund_id, effect.refunded_at) == (
         RefundBasis.PAYMENT, "p", NOON + SECOND,
     )  # fmt: skip
+
+
+@LIMIT
+@given(
+    goods=st.decimals("0.01", 500, places=2),
+    beside=st.decimals(0, 80, places=2),
+    parts=st.lists(st.decimals("0.01", 50, places=2), max_size=4),
+)
+def test_all_of_the_money_paid_back_in_any_parts_leaves_a_net_of_exactly_zero(
+    goods: Decimal, beside: Decimal, parts: list[Decimal]
+) -> None:
+    """Shares that are rounded one by one would leave a ten-thousandth, which is a value."""
+    total = goods + beside
+    steps = [sum(parts[:count], D(0)) for count in range(1, len(parts) + 1)]
+    steps = [step for step in steps if step < total] + [total]
+    back = PaymentRefund(
+        payment_id="a", refunded=total,
+        steps=tuple((step, NOON + number) for number, step in enumerate(steps)),
+    )  # fmt: skip
+    sold = placed("ciklik", items_total=goods, total=total, shipping_total=beside)
+    money = worth("ciklik", [sold], [back])
+    check(money)
+    assert (money.net, money.refunded) == (0, goods)

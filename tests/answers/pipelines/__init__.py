@@ -1,0 +1,1 @@
+"""The four other pipelines, each as its users write it."""
