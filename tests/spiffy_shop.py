@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import json
 import threading
+import time
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -126,12 +127,16 @@ class House:
         asyncio.run(senders.send_all(self.pipeline.urls, iter(sent), senders=24, rate=None))
 
     def rest(self) -> None:
-        """Return when nothing is behind."""
+        """Return when nothing is behind; TimeoutError when that stays as it is for two minutes."""
 
         async def level() -> None:
-            async with asyncio.timeout(120):
-                while await verify.lag(self.settings) != (0, 0):  # noqa: ASYNC110
-                    await asyncio.sleep(0.3)
+            least, until = (1 << 60, 1 << 60), time.monotonic() + 120
+            while (lag := await verify.lag(self.settings)) != (0, 0):
+                if lag < least:
+                    least, until = lag, time.monotonic() + 120
+                if time.monotonic() > until:
+                    raise TimeoutError(f"processors and sinks are behind by {lag} records")
+                await asyncio.sleep(0.3)
 
         asyncio.run(level())
 

@@ -77,6 +77,8 @@ async def test_one_address_has_so_many_unproved_bodies(patient: Served) -> None:
     assert patient.bodies == [GOOD]
 
 
+@case(SECTION, "more unproved bodies than may wait, from an address that has proved something",
+      "503 for the oldest of that address, as for any other", "the good senders'")  # fmt: skip
 async def test_an_address_that_has_proved_something_has_no_more_unproved_bodies(
     patient: Served,
 ) -> None:
