@@ -66,6 +66,17 @@ def _histogram(
     return _of(stages, Histogram(name, meaning, labels, buckets=buckets, registry=None))
 
 
+class BatchHistogram(Histogram):
+    """A histogram to which a whole batch is added at once."""
+
+    def add(self, counts: Sequence[int], total: float) -> None:
+        """Add as many observations to each bucket, the one without a bound last; ``total``: sum."""
+        self._sum.inc(total)
+        for bucket, count in zip(self._buckets, counts, strict=True):
+            if count:
+                bucket.inc(count)
+
+
 def unset(gauge: Gauge, *, is_labelled: bool = False) -> None:
     """Remove a gauge's series from the page, until it is set again."""
     if is_labelled:
@@ -261,3 +272,16 @@ SIGNALS_WAITING = _gauge(
     "hookline_signals_waiting",
     "Cart signals in the outbox; only on the sink that sends.",
 )
+VISIBLE_BOUNDS = (
+    0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0,
+)  # fmt: skip
+"""Bounds of the buckets, in seconds, closest below the second that 99% must not exceed."""
+VISIBLE_SECONDS = BatchHistogram(
+    "hookline_visible_seconds",
+    "From the receipt of an event's delivery until the commit that made its rows visible, by"
+    " topic; without imported and replayed deliveries.",
+    ["topic"],
+    buckets=VISIBLE_BOUNDS,
+    registry=None,
+)
+_of((SINKS,), VISIBLE_SECONDS)

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 from aiokafka.errors import KafkaError
@@ -44,6 +45,7 @@ from sinks.postgres.session import Database
 from sinks.store import log_identity, stored_offsets
 from sinks.store.batch_writer import DecodedBatches, Writer
 from sinks.store.log_identity import LogMismatchError
+from sinks.watermark import visible_seconds
 from sinks.watermark.sweep import Sweep
 
 log = logs.get("hookline.sinks")
@@ -93,7 +95,10 @@ class Sinks:
             await topics_admin.check_topics(settings, health, self.used)
             self._codec = await load_codec(settings, health)
         learn = NewerSchemas(settings, health, self._codec).learn
-        self._writer = Writer(self._database, self._codec, self._clock, learn=learn)
+        self._writer = Writer(
+            self._database, self._codec, self._clock, learn=learn,
+            committed=partial(visible_seconds.observe, clock=self._clock),
+        )  # fmt: skip
         if self._in_background:
             await self._follow_erasures()
             self._spawn(Sweep(settings, health, self._clock).run())

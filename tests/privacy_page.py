@@ -169,6 +169,7 @@ NOT_PERSONAL = frozenset(
         "currency_source",
         "detection",
         "digest",
+        "held_by",
         "holder",
         "import_id",
         "ineligible_reason",

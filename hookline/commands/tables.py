@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hookline.tables.queries import Reader, Rows
 
 _TABLES = ("carts", "customers")
-_NAMES = (*_TABLES, "people", "days", "coverage")
+_NAMES = (*_TABLES, "people", "days", "coverage", "freshness")
 
 ContactsOption = Annotated[bool, typer.Option("--contacts", help="Run --sql as that reader.")]
 WatchOption = Annotated[bool, typer.Option(help="Refresh every second.")]
@@ -172,6 +172,26 @@ def coverage(
       hookline tables --sql "select * from dead_letters_by_day where open > 0"
     """
     _show(("coverage",), **_options(context, watch=watch, as_json=as_json, data=data))
+
+
+@group.command()
+def freshness(
+    context: typer.Context,
+    watch: WatchOption = False,
+    as_json: AllColumnsOption = False,
+    data: DataOption = None,
+) -> None:
+    """Show up to when the tables are whole, and why not further.
+
+    A row can be there earlier: before ``whole_until`` none is missing. While nothing holds it, it
+    is 10 to 20 seconds behind, 40 to 50 where topics have replicas.
+
+    Examples:
+      hookline tables freshness
+      hookline tables freshness --watch
+      hookline tables freshness --json | jq -r '.[0].reason'
+    """
+    _show(("freshness",), **_options(context, watch=watch, as_json=as_json, data=data))
 
 
 @group.command()

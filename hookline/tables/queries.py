@@ -81,6 +81,16 @@ VIEWS = {
           FROM coverage ORDER BY dead_letters_open DESC, source, shop LIMIT 50
         """,
     ),
+    "freshness": (
+        "freshness",
+        """
+        SELECT date_trunc('second', whole_until) AS whole_until,
+               date_trunc('second', behind) AS behind, held_by,
+               topic || '-' || partition AS in_partition,
+               date_trunc('second', held_since) AS since, reason
+          FROM freshness
+        """,
+    ),
 }
 """Argument of `hookline tables` -> (table, query of its most useful columns)."""
 

@@ -17,11 +17,11 @@ from sinks.carts.signals import signals_between
 from sinks.rebuild.table_digest import DERIVED, VOLATILE
 from sinks.store import cart_generations, stored_offsets
 
-_COPIED_WHOLE = ("dead_letter_counts",)
+_COPIED_WHOLE = ("dead_letter_counts", "watermark")
 """Not in the log for good, but read by views: a view cannot move to the table that is kept."""
 
 REPLACED = frozenset({*DERIVED, *_COPIED_WHOLE, "fences", "link_keys"})
-"""Tables that a swap replaces; it keeps the outbox, the watermark and what operators recorded."""
+"""Tables that a swap replaces; it keeps the outbox and what operators recorded."""
 
 _COPIED = {
     "fences": (("topic", "partition"), ("holder",)),
@@ -165,6 +165,7 @@ async def exchange(connection: AsyncConnection[Any], names: SchemaNames) -> None
     """Exchange the names of the schemas; grants and the kept tables move over."""
     await _grant(connection, names)
     for table in _COPIED_WHOLE:
+        await connection.execute(_on("DELETE FROM {}", names.shadow, table))
         await connection.execute(
             sql.SQL("INSERT INTO {} SELECT * FROM {}").format(
                 sql.Identifier(names.shadow, table), sql.Identifier(names.live, table)
@@ -178,7 +179,7 @@ async def exchange(connection: AsyncConnection[Any], names: SchemaNames) -> None
         await connection.execute(
             sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(sql.Identifier(old), sql.Identifier(new))
         )
-    # The shadow's own outbox, watermark and the like give way to the live ones.
+    # The shadow's own outbox and the like give way to the live ones.
     for table in sorted(kept):
         await connection.execute(_on("DROP TABLE {}", names.live, table))
         await connection.execute(

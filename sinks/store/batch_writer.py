@@ -28,6 +28,8 @@ log = logs.get("hookline.sinks.batches")
 
 Learn = Callable[[int, str], Awaitable[None]]
 """Adds the schema of an id, of a record's name, to the codec. Raises RegistryError."""
+Committed = Callable[[Sequence["DecodedRecord"]], None]
+"""Is given the records that a commit has just stored."""
 _TOPIC_NAMES = {kind: BY_RECORD[name].name for kind, name in TOPIC_OF.items()}
 _SLICE = 25
 """Records decoded, then planned, before the event loop may resume an earlier transaction."""
@@ -89,11 +91,16 @@ async def _learn_nothing(schema_id: int, _name: str) -> None:
     raise UnknownSchemaError(schema_id)
 
 
+def _ignore(_stored: Sequence[DecodedRecord]) -> None:
+    """Measure nothing: for tables that nobody waits for."""
+
+
 class Writer:
     """Stores batches through one session of its own.
 
     ``emit_signals``: whether changes of carts go to the outbox. ``learn``: adds the schema of an
-    unknown id to the codec (``runtime.registry.newer_schemas``).
+    unknown id to the codec (``runtime.registry.newer_schemas``). ``committed``: called after each
+    commit with the records that it stored; not with those that were stored before.
     """
 
     def __init__(
@@ -104,9 +111,11 @@ class Writer:
         *,
         emit_signals: bool = True,
         learn: Learn = _learn_nothing,
+        committed: Committed = _ignore,
     ) -> None:
         self._database, self._codec, self._clock = database, codec, clock
         self._emit_signals, self._learn = emit_signals, learn
+        self._committed = committed
         self._number, self._ledger = 0, Ledger()
 
     async def store(self, batches: Sequence[Batch], cluster_id: str | None) -> None:
@@ -166,6 +175,7 @@ class Writer:
                 log.warning("batch refused, bisecting it", sqlstate=error.sqlstate)
                 one_by_one = True
             else:
+                self._committed(work.stored)
                 metrics.TRANSACTIONS.labels("committed").inc()
                 for reject in work.refused:
                     metrics.SINK_REJECTS.labels(reject.topic).inc()
@@ -253,9 +263,10 @@ class _Transaction:
         self._extra, self._cluster_id, self._clock = extra, cluster_id, clock
         self._one_by_one, self._emit_signals = one_by_one, emit_signals
         self.refused: list[Reject] = []
+        self.stored: Sequence[DecodedRecord] = ()
 
     async def run(self, connection: AsyncConnection[Any]) -> None:
-        self.refused = list(self._prepared.refused)
+        self.refused, self.stored = list(self._prepared.refused), ()
         moves = [
             stored_offsets.Move(batch.partition, batch.offset, batch.end, _last_event(batch))
             for batch in self._prepared.batches
@@ -267,9 +278,10 @@ class _Transaction:
                 return  # this transaction was committed before; only the reply was lost
             raise MovedError(stored.get(moves[0].partition, 0))
         await applied_erasures.require(connection, self._prepared.number)
+        decoded = self.stored = self._prepared.decoded
         if self._one_by_one:
-            await self._bisect(connection, self._prepared.decoded)
-        elif self._prepared.decoded:
+            self.stored = await self._bisect(connection, decoded)
+        elif decoded:
             await self._apply(connection, self._prepared.plan)
         for row in self.refused:
             await connection.execute(_REJECT, row)
@@ -281,10 +293,10 @@ class _Transaction:
 
     async def _bisect(
         self, connection: AsyncConnection[Any], decoded: Sequence[DecodedRecord]
-    ) -> None:
-        """Write all records but those that the database refuses: these become rejects."""
+    ) -> Sequence[DecodedRecord]:
+        """Write all records but those that the database refuses, which become rejects."""
         if not decoded:
-            return
+            return decoded
         try:
             async with connection.transaction():
                 await self._apply(
@@ -294,7 +306,10 @@ class _Transaction:
             if len(decoded) == 1:
                 reason = error.sqlstate or "22000"
                 self.refused.append(_reject(decoded[0].record, reason, type(error).__name__))
-                return
+                return ()
             middle = len(decoded) // 2
-            await self._bisect(connection, decoded[:middle])
-            await self._bisect(connection, decoded[middle:])
+            return [
+                *await self._bisect(connection, decoded[:middle]),
+                *await self._bisect(connection, decoded[middle:]),
+            ]
+        return decoded

@@ -14,6 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from runtime.settings import Settings
+from schemas.topics import ORDERS
 from tests import pipeline as pipelines
 from tests import senders
 from tests.conftest import LiveStack
@@ -95,6 +96,10 @@ def test_logs_are_json_throughout_and_metrics_show_what_a_process_has_now(
         for name, stage in ((first, "processors"), (sink, "sinks")):
             assert within(lambda name=name: values(pipeline, name, "hookline_batch_seconds_sum"))
             assert set(values(pipeline, name, "hookline_batch_records_sum")) == {(stage,)}
+        orders = (settings.topic(ORDERS),)
+        visible = "hookline_visible_seconds"
+        assert within(lambda: values(pipeline, sink, f"{visible}_count").get(orders) == 40)
+        assert 0 < values(pipeline, sink, f"{visible}_sum")[orders] < 40 * PATIENCE
         second = pipeline.join("process")
         assert within(
             lambda: (

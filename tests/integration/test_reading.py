@@ -159,6 +159,68 @@ def test_what_holds_the_watermark_is_told_in_words(tables: Tables, reader: Reade
         connection.rollback()
 
 
+HELD: dict[str, tuple[str, tuple[Any, ...], str]] = {
+    "no row": ("", ("sweep", None, None, None), "no sink has swept these tables yet"),
+    "no sweep": (
+        "'{}', 'sinks: a-1', now(), now() - interval '2 minutes'",
+        ("sweep", None, None, 120),
+        "no sink has swept since then",
+    ),
+    "processors": (
+        "'{}', 'processors: a-b.hookline.webhooks-11', now() - interval '9 s', now()",
+        ("processors", "a-b.hookline.webhooks", 11, 9),
+        "processors are behind in partition 11 of a-b.hookline.webhooks",
+    ),
+    "sinks": (
+        "'{}', 'sinks: hookline.orders-0', now() - interval '8 s', now()",
+        ("sinks", "hookline.orders", 0, 8),
+        "sinks are behind in partition 0 of hookline.orders",
+    ),
+    "a silence of the ingress": (
+        "'{}', 'ingress: senders may still hold back deliveries', now() - interval '7 s', now()",
+        ("ingress", None, None, 7),
+        "senders may still hold back deliveries",
+    ),
+    "no heartbeat yet": (
+        "'{}', '', NULL, now()",
+        ("ingress", None, None, None),
+        "no ingress has appended a heartbeat yet",
+    ),
+    "no heartbeat any more": (
+        "%(old beat)s, '', NULL, now()",
+        ("ingress", None, None, 60),
+        "no ingress has appended a heartbeat since then",
+    ),
+    "nothing": ("%(beat)s, '', NULL, now()", (None, None, None, None), "nothing: "),
+}
+_BEAT = """jsonb_build_object('ingresses', jsonb_build_object(
+    'newest', (extract(epoch FROM now() - interval '%s s') * 1000)::bigint))"""
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_freshness_is_one_row_that_names_what_holds_the_tables(tables: Tables, name: str) -> None:
+    values, expected, sentence = HELD[name]
+    with psycopg.connect(tables.settings.database_url) as connection:
+        connection.execute(
+            SQL("SET search_path TO {}").format(Identifier(tables.settings.sql_schema))
+        )
+        connection.execute("DELETE FROM watermark")
+        if values:
+            given = values.replace("%(beat)s", _BEAT % 5).replace("%(old beat)s", _BEAT % 60)
+            connection.execute(
+                "INSERT INTO watermark (at, state, holder, since, updated_at)"  # noqa: S608 - ours
+                f" VALUES (now() - interval '12 s', {given})".encode()
+            )
+        [(behind, held_by, topic, number, since, reason)] = connection.execute(
+            "SELECT extract(epoch FROM behind)::int, held_by, topic, partition,"
+            " extract(epoch FROM now() - held_since)::int, reason FROM freshness"
+        )
+        connection.rollback()
+    assert (held_by, topic, number, since) == expected
+    assert sentence in reason
+    assert behind == (12 if values else None)
+
+
 _USD = ("spiffy", "main", "USD")
 ROWS: dict[int, list[tuple[Any, ...]]] = {
     1: [("spiffy", "main", "left", "spiffy/main/customer:ben", None, 2, Decimal(20), "USD")],

@@ -227,7 +227,8 @@ def test_contact_data_is_for_the_contacts_reader_alone(run: Run) -> None:
 
 READS = (
     ("tables",), ("tables", "carts"), ("tables", "customers", "--json"), ("tables", "people"),
-    ("tables", "days"), ("tables", "coverage"), ("tables", "list"),
+    ("tables", "days"), ("tables", "coverage"), ("tables", "freshness"),
+    ("tables", "list"),
     ("tables", "--sql", "select 1"), ("tables", "export"), ("what-if",),
     ("why", "carts", "run-free/lakeside/cart:1"), ("why", "customers", "run-free/lakeside/1"),
 )  # fmt: skip

@@ -43,6 +43,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "tables people": (),
     "tables days": (),
     "tables coverage": (),
+    "tables freshness": (),
     "tables list": (),
     "tables export": ("--out", "{folder}"),
     "why carts": ("{cart}",),

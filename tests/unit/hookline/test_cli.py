@@ -70,7 +70,10 @@ def test_examples_keep_their_lines() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("tables", "nope"), "no table 'nope': there is carts, customers, people, days, coverage"),
+        (
+            ("tables", "nope"),
+            "there is carts, customers, people, days, coverage, freshness; `hookline",
+        ),
         (("send", "run-free", "nope"), "has no example 'nope': there is cart-change"),
         (("send", "ebay"), "no platform 'ebay'"),
         (("topics", "--data", "/nowhere/at/all"), "no stack is up in /nowhere/at/all"),

@@ -15,7 +15,11 @@ STAGES = metrics.STAGES
 PER_STAGE = {
     "ingest": {"hookline_ingress_answers", "hookline_ingress_in_flight_bytes"},
     "processors": {"hookline_verdicts", "hookline_index_entries", "hookline_foreign_outcomes"},
-    "sinks": {"hookline_sink_transactions", "hookline_watermark_timestamp_seconds"},
+    "sinks": {
+        "hookline_sink_transactions",
+        "hookline_watermark_timestamp_seconds",
+        "hookline_visible_seconds",
+    },
 }
 
 

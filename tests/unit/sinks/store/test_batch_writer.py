@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.registry.client import RegistryError
-from runtime.stage import Partition, RefusedError
+from runtime.stage import MovedError, Partition, RefusedError
 from schemas import codec
 from schemas.codec import Codec
 from schemas.events import RECORDS
@@ -116,3 +116,84 @@ async def test_no_bytes_of_another_producer_end_a_sink(
     )
     done = await prepared(fresh(), [foreign])
     assert len(done.decoded) + len(done.refused) == 1
+
+
+class Answered:
+    """A cursor with the answer of one statement."""
+
+    def __init__(self, rows: list[tuple[Any, ...]], rowcount: int) -> None:
+        self._rows, self.rowcount = rows, rowcount
+
+    def __aiter__(self) -> "Answered":
+        return self
+
+    async def __anext__(self) -> tuple[Any, ...]:
+        if not self._rows:
+            raise StopAsyncIteration
+        return self._rows.pop()
+
+    async def fetchone(self) -> tuple[Any, ...] | None:
+        return self._rows.pop() if self._rows else None
+
+
+class OneFence:
+    """A connection, and the database that runs work on it, with one stored offset."""
+
+    def __init__(self, stored: int, *, answers: bool = True) -> None:
+        self.stored, self._answers = stored, answers
+
+    async def run(self, work: Any, _is_wanted: Any) -> None:
+        await work(self)
+        if not self._answers:  # committed, but the reply is lost: the work is repeated
+            await work(self)
+
+    async def execute(self, statement: str, values: Any = ()) -> Answered:
+        if "UPDATE fences" in statement:
+            moves = values[3] == [self.stored]
+            self.stored = values[4][0] if moves else self.stored
+            return Answered([], int(moves))
+        if "FROM fences" in statement:
+            return Answered([(ORDERS.name, 0, self.stored, None, None)], 1)
+        return Answered([], 0)
+
+
+@pytest.fixture
+def nothing_applied(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def apply(*_: Any, **__: Any) -> None:
+        """Write no row."""
+
+    monkeypatch.setattr("sinks.store.apply.apply", apply)
+
+
+async def committed(database: OneFence, records: list[Any]) -> list[Any]:
+    """Store records from offset 0 on; what the writer calls stored after its commit."""
+    given: list[Any] = []
+    writer = Writer(database, fresh(), lambda: NOON, committed=given.extend)  # type: ignore[arg-type]
+    await writer.store([batch(Partition(ORDERS.name, 0), 0, records)], None)
+    return given
+
+
+@pytest.mark.usefixtures("nothing_applied")
+async def test_a_commit_names_the_records_that_it_stored() -> None:
+    sound, strange = record(ORDERS.name, 0, order("1", NOON)), record(CARTS.name, 1, order("2", 1))
+    foreign = replace(strange, topic=ORDERS.name, headers=(), value=b"{}")
+    stored = await committed(OneFence(stored=0), [sound, foreign])
+    assert [each.record for each in stored] == [sound]
+
+
+@pytest.mark.usefixtures("nothing_applied")
+@pytest.mark.parametrize("database", [OneFence(stored=1), OneFence(stored=0, answers=False)])
+async def test_what_was_stored_before_is_not_named_again(database: OneFence) -> None:
+    sound = record(ORDERS.name, 0, order("1", NOON))
+    assert await committed(database, [sound]) == []
+    assert database.stored == 1
+
+
+@pytest.mark.usefixtures("nothing_applied")
+async def test_nothing_is_named_of_a_batch_that_is_given_back() -> None:
+    given: list[Any] = []
+    writer = Writer(OneFence(stored=5), fresh(), lambda: NOON, committed=given.extend)  # type: ignore[arg-type]
+    sound = record(ORDERS.name, 0, order("1", NOON))
+    with pytest.raises(MovedError):
+        await writer.store([batch(Partition(ORDERS.name, 0), 0, [sound])], None)
+    assert given == []

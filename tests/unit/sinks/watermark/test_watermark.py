@@ -1,11 +1,13 @@
 """The barrier of offsets: when the watermark may move, and how far."""
 
 import itertools
+import re
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.stage import Partition
+from sinks.postgres.migrate import MIGRATIONS
 from sinks.watermark.watermark import (
     GAP_MS,
     MARGIN_MS,
@@ -60,6 +62,23 @@ def test_sinks_behind_the_noted_ends_hold_it() -> None:
     assert (mark.holder, mark.at) == ("sinks: orders-0", None)
     done = mark.after_sinks({ORDERS: 5}, {})
     assert (done.holder, done.at) == ("", 100_000 - MARGIN_MS)
+
+
+def test_the_view_freshness_reads_stage_topic_and_partition_of_what_holds_it() -> None:
+    view = (MIGRATIONS / "0016_freshness.sql").read_text()
+    [pattern] = re.findall(r"regexp_match\(w\.holder, '(.+)'\)", view)
+    raw = Partition("a-1.hookline.webhooks", 12)
+    mark = Watermark().with_heartbeats(beats(100), 0).with_barrier({raw: 7})
+    behind = mark.after_processors({}, {}, {ORDERS: 5})
+    last = mark.after_processors({raw: 7}, {}, {ORDERS: 5}).after_sinks({}, {})
+    found = [re.fullmatch(pattern, each.holder) for each in (behind, last)]
+    assert [each and each.groups() for each in found] == [
+        ("processors", "a-1.hookline.webhooks", "12"),
+        ("sinks", "orders", "0"),
+    ]
+    silent = passed(Watermark().with_heartbeats(beats(0, 100), GRACE))
+    assert not re.fullmatch(pattern, silent.holder)
+    assert silent.holder.startswith("ingress:")
 
 
 def test_what_is_written_after_the_barrier_was_taken_is_not_waited_for() -> None:
