@@ -69,7 +69,8 @@ def test_one_seed_writes_the_same_shops_and_what_was_withheld_is_listed(tmp_path
         figures = json.loads(simulate("--write", str(folder), *options).stdout)
         lines = {path.name: path.read_bytes().splitlines() for path in folder.iterdir()}
         assert len(lines.pop("withheld.jsonl")) == figures["withheld"] > 0
-        assert sum(map(len, lines.values())) == figures["facts"]
+        # Each object once, however often it changed.
+        assert 0 < sum(map(len, lines.values())) < figures["facts"]
         assert all(json.loads(line) for of_shop in lines.values() for line in of_shop)
         written.append({name: len(of_shop) for name, of_shop in lines.items()})
     assert written[0] == written[1]
