@@ -13,7 +13,7 @@ from processors.sources.contract import Adapter, Delivery, Parsed
 from processors.sources.personal_ids import hashed_key
 from runtime.bodies.gzip_body import BodyTooLargeError, MalformedGzipError, inflate
 from schemas import envelopes
-from schemas.envelopes import RawDelivery, Reason, Reject
+from schemas.envelopes import Imported, RawDelivery, Reason, Reject
 from schemas.shops import Shop
 from schemas.topics import MAX_BODY
 
@@ -114,7 +114,10 @@ class RecordParser:
         if isinstance(parsed, Reject):
             return self._rejected(raw, delivery.body, parsed)
         adapter, query = self._adapters[raw.source], parsed.query_identifiers
-        digest = dedupe.digest(raw.source, raw.shop, parsed.event, query, delivery.body)
+        body = (
+            delivery.body if raw.imported is None else _as_listed(raw, raw.imported, delivery.body)
+        )
+        digest = dedupe.digest(raw.source, raw.shop, parsed.event, query, body)
         return ParsedRecord(raw, Origin(raw, adapter.version, digest), delivery, parsed, adapter)
 
     def _rejected(self, raw: RawDelivery, body: bytes, reject: Reject) -> ParsedRecord:
@@ -158,3 +161,14 @@ def internal_error(stage: str) -> Reject:
     """Make a reject of the exception being handled: a bug of ours, with its traceback."""
     text = traceback.format_exc()[-DETAIL_BYTES:]
     return Reject(Reason.INTERNAL_ERROR, "", text, stage)
+
+
+def _as_listed(raw: RawDelivery, mark: Imported, body: bytes) -> bytes:
+    """Return what identifies an imported row: its body, and when the list was made.
+
+    Where only the list dates the state (``--taken-at``), the same body in a later list is a newer
+    state, which may overrule what came between. A cart is dated by itself.
+    """
+    if mark.state_at == mark.at or b"/cart:" in raw.key:
+        return body
+    return b"%b\n%d" % (body, mark.state_at)

@@ -19,6 +19,7 @@ from hookline.commands.import_history import (
 )
 from hookline.commands.options import DataOption, JsonOption, SinceOption
 from hookline.console import output
+from hookline.console.errors import CommandError
 from hookline.stack_address import find_stack
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ def reconcile(
     repair: Annotated[
         bool, typer.Option("--repair", help="Import what is missing or different, compare again.")
     ] = False,
+    at_most: Annotated[
+        float,
+        typer.Option(min=0, max=1, metavar="SHARE", help="Repair only if no more is missing."),
+    ] = 0.2,
     mapping: MapOption = None,
     event: EventOption = "",
     dated_by: DatedByOption = "",
@@ -66,16 +71,23 @@ def reconcile(
         found, files, mapping, event, dated_by, taken_at, dates_undated=True
     )
     at = None if since is None else milliseconds(since) * 1000
+    listed_at = None if taken_at is None else milliseconds(taken_at) * 1000
+    made_at = listed_at or int(max(path.stat().st_mtime for path in files) * 1_000_000)
 
-    def compared() -> "Comparison":
+    def compared(patience: float = 0) -> "Comparison":
         with (
             reading.connect(stack.reader_url, settings.sql_schema) as connection,
             output.progress_bar(shown=not as_json) as progress,
         ):
-            return compare(connection, export, preparer, progress, at)
+            is_whole = _wait_until_whole(connection, made_at, patience, progress)
+            result = compare(connection, export, preparer, progress, at, listed_at)
+            result.is_whole = is_whole
+            return result
 
-    first = result = compared()
+    first = result = compared(_VISIBLE)
     receipt: Any = None
+    if repair and result.to_import:
+        _require_likely(result, at_most)
     if repair and result.to_import:
         with output.progress_bar(shown=not as_json) as progress:
             receipt = asyncio.run(
@@ -99,7 +111,47 @@ def reconcile(
         raise typer.Exit(1)
 
 
+def _wait_until_whole(connection: Any, at: int, patience: float, progress: output.Progress) -> bool:
+    """Wait until the tables have all that was received before the list was made."""
+    from hookline.history.reconcile import whole_until
+
+    began = time.monotonic()
+    while (until := whole_until(connection)) is None or until < at:
+        waited = time.monotonic() - began
+        if waited >= patience:
+            return False
+        progress("until the tables have what came before the list", int(waited), int(patience))
+        time.sleep(0.5)
+    return True
+
+
+def _require_likely(result: "Comparison", at_most: float) -> None:
+    """Raise CommandError where so much is missing that something else is the likelier cause."""
+    if not result.is_whole:
+        raise CommandError(
+            "the tables lack deliveries that were received before the list was made (hookline"
+            " tables freshness): what is on its way is not missing; repair once they have caught up"
+        )
+    share = result.lost_share or 0.0
+    if share > at_most:
+        raise CommandError(
+            f"{share:.0%} of the list is missing here: is it this shop's list? --at-most 1 repairs"
+            " it all the same"
+        )
+
+
+def _warn(result: "Comparison") -> None:
+    if not result.rows:
+        output.print_parts(("the list is empty", "yellow"), ": was the export whole?")
+    if not result.is_whole:
+        output.print_parts(
+            ("the tables lack deliveries that were received before the list was made", "yellow"),
+            ": hookline tables freshness shows what holds them; what is on its way looks missing",
+        )
+
+
 def _show(result: "Comparison") -> None:
+    _warn(result)
     share = result.lost_share
     output.print_line(
         f"{result.compared:,} compared of {result.rows:,} rows: {result.alike:,} alike,"

@@ -148,6 +148,8 @@ class Comparison:
     ``older_here``: key -> row of entities that are alike, but of which the list has a newer state
     than the tables. ``missing_there``: keys of the tables, dated in the list's span, that the list
     lacks. ``newer_here``: rows whose entity differs by a newer state in the tables alone.
+    ``tables``: those that the list has rows of. ``is_whole``: the tables had everything that was
+    received until the list was made. ``seen``: key -> the state compared, and its result.
     """
 
     rows: int = 0
@@ -163,12 +165,15 @@ class Comparison:
     missing_there: list[str] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     span: dict[str, tuple[Micros, Micros]] = field(default_factory=dict)
-    seen: set[str] = field(default_factory=set)
+    tables: set[str] = field(default_factory=set)
+    is_whole: bool = True
+    seen: dict[str, tuple[Age, str]] = field(default_factory=dict)
 
     @property
     def is_equal(self) -> bool:
         """Whether nothing is left to mend or to explain."""
-        return not (self.to_import or self.missing_there or self.refused)
+        is_mended = not (self.to_import or self.missing_there or self.refused)
+        return is_mended and self.rows > 0 and self.is_whole
 
     @property
     def lost_share(self) -> float | None:
@@ -186,23 +191,41 @@ class Comparison:
         """Compare a listed entity with the stored one, if there is one."""
         if each.key in self.seen:
             self.repeated += 1
-            return
-        self.seen.add(each.key)
-        self.compared += 1
+            age, result = self.seen[each.key]
+            if each.age < age:
+                return
+            self._take_back(each.key, result)
+        else:
+            self.compared += 1
         first, last = self.span.get(each.table, (each.dated_at, each.dated_at))
         self.span[each.table] = min(first, each.dated_at), max(last, each.dated_at)
+        self.seen[each.key] = each.age, self._result(each, stored)
+
+    def _result(self, each: Listed, stored: Stored | None) -> str:
+        """Note what an entity's newest row shows, and return under which name."""
         if stored is None or (_OWN not in stored.fields and _OWN in each.fields):
             self.missing_here[each.key] = each.row
-            return
+            return "missing_here"
         names, is_newer = differences(each, stored)
         if names:
             self.different[each.key] = each.row, names
-        elif is_newer:
+            return "different"
+        if is_newer:
             self.newer_here += 1
-        elif _is_older(each, stored):
+            return "newer_here"
+        if _is_older(each, stored):
             self.older_here[each.key] = each.row
+            return "older_here"
+        self.alike += 1
+        return "alike"
+
+    def _take_back(self, key: str, result: str) -> None:
+        """Forget what an older row of the same entity showed."""
+        found = getattr(self, result)
+        if isinstance(found, dict):
+            del found[key]
         else:
-            self.alike += 1
+            setattr(self, result, found - 1)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for ``--json``."""
@@ -224,5 +247,6 @@ class Comparison:
             "before_since": self.before_since,
             "refused": dict(self.refused),
             "lost_share": self.lost_share,
+            "is_whole": self.is_whole,
             "is_equal": self.is_equal,
         }

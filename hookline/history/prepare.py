@@ -26,6 +26,8 @@ NOT_JSON = "not a JSON object"
 NO_EVENT = "nothing shows which event it is: give --event"
 UNDATED = "it has no time of its own: name the field that has one with --dated-by"
 AHEAD = "its time lies in the future"
+TOO_OLD = "its time lies before 1970"
+UNDATED_CART = "a cart that gives no time of its own: name the field that has one with --dated-by"
 TOO_LARGE = "larger than a webhook may be"
 
 
@@ -111,7 +113,9 @@ class Preparer:
         if at is None and not is_cart:
             at = self._undated_at
         if at is None:
-            raise _RefusedError(UNDATED)
+            raise _RefusedError(UNDATED_CART if is_cart else UNDATED)
+        if at < 0:
+            raise _RefusedError(TOO_OLD)
         if at > self._now:
             raise _RefusedError(AHEAD)
         return at, is_change

@@ -18,7 +18,7 @@ from hookline.history.compare import (
     listed,
 )
 from hookline.history.files import Export
-from hookline.history.prepare import Preparer, Refused
+from hookline.history.prepare import UNDATED_CART, Preparer, Refused
 from schemas.envelopes import Reject
 from schemas.events import Micros
 from sinks.merge.last_writer import load
@@ -49,8 +49,13 @@ def compare(
     preparer: Preparer,
     progress: Progress,
     since: Micros | None = None,
+    taken_at: Micros | None = None,
 ) -> Comparison:
-    """Compare the export's objects with the tables; ``since``: not those dated before it."""
+    """Compare the export's objects with the tables.
+
+    ``since``: not those dated before it, and all that are later are expected in the list.
+    ``taken_at``: when the list was made, up to when the tables' are expected in it.
+    """
     result = Comparison()
     rows = _listed(export, preparer, result, progress, since)
     while batch := list(islice(rows, _AT_ONCE)):
@@ -58,10 +63,9 @@ def compare(
         for each in batch:
             result.add(each, stored[each.table].get(each.key))
     shop = preparer.shop
-    for table, (first, last) in result.span.items():
-        if table not in _THERE:
-            continue
-        bounds = {"first": first if since is None else max(first, since), "last": last}
+    for table in sorted(result.tables & set(_THERE)):
+        first, last = result.span.get(table, (since, since))
+        bounds = {"first": first if since is None else since, "last": taken_at or last}
         found = connection.execute(
             _THERE[table].encode(), {"source": shop.source, "shop": shop.id, **bounds}
         )
@@ -87,6 +91,9 @@ def _listed(
         if not row.number % 500:
             progress("comparing", read, size)
         prepared = preparer.prepare(row)
+        if isinstance(prepared, Refused) and prepared.reason == UNDATED_CART:
+            result.other += 1
+            continue
         if isinstance(prepared, Refused):
             result.refused[prepared.reason] += 1
             continue
@@ -97,10 +104,19 @@ def _listed(
         each = listed(row.number, made.values(), is_change=prepared.is_change)
         if each is None:
             result.other += 1
-        elif since is not None and each.dated_at < since:
+            continue
+        result.tables.add(each.table)
+        if since is not None and each.dated_at < since:
             result.before_since += 1
         else:
             yield each
+
+
+def whole_until(connection: psycopg.Connection[Any]) -> Micros | None:
+    """Return the time up to which the tables have all that was received; None: not known yet."""
+    row = connection.execute("SELECT (extract(epoch FROM at) * 1000000)::bigint FROM watermark")
+    found = row.fetchone()
+    return None if found is None else found[0]
 
 
 def _stored(

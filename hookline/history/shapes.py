@@ -22,50 +22,46 @@ class Fields(msgspec.Struct, gc=False):
     updated_at: msgspec.Raw = NONE
     deleted_at: msgspec.Raw = NONE
     created: msgspec.Raw = NONE
+    items: msgspec.Raw = NONE
+    Items: msgspec.Raw = NONE
+    line_items: msgspec.Raw = NONE
+    order_items: msgspec.Raw = NONE
+    order_id: msgspec.Raw = NONE
+    financial_status: msgspec.Raw = NONE
+    subtotal: msgspec.Raw = NONE
+    total_price: msgspec.Raw = NONE
+    total_amount: msgspec.Raw = NONE
+    total_paid: msgspec.Raw = NONE
 
 
 class _RunFree(Fields, gc=False):
-    items: msgspec.Raw = NONE
     customer: msgspec.Raw = NONE
     firstName: msgspec.Raw = NONE  # noqa: N815 - as the platform spells it
-    subtotal: msgspec.Raw = NONE
     ordered: msgspec.Raw = NONE
 
 
 class _Shoprocket(Fields, gc=False):
-    order_items: msgspec.Raw = NONE
-    total_amount: msgspec.Raw = NONE
     createdAt: msgspec.Raw = NONE  # noqa: N815
 
 
 class _Spiffy(Fields, gc=False):
     token: msgspec.Raw = NONE
-    line_items: msgspec.Raw = NONE
     first_name: msgspec.Raw = NONE
-    financial_status: msgspec.Raw = NONE
-    total_price: msgspec.Raw = NONE
     orders_count: msgspec.Raw = NONE
 
 
 class _Ciklik(Fields, gc=False):
     id: msgspec.Raw = NONE
     uuid: msgspec.Raw = NONE
-    order_id: msgspec.Raw = NONE
     cart_id: msgspec.Raw = NONE
-    items: msgspec.Raw = NONE
     plan: msgspec.Raw = NONE
     gateway: msgspec.Raw = NONE
     amount_refunded: msgspec.Raw = NONE
-    total_paid: msgspec.Raw = NONE
     amount: msgspec.Raw = NONE
     status: msgspec.Raw = NONE
     optin: msgspec.Raw = NONE
     granted: msgspec.Raw = NONE
     accepted: msgspec.Raw = NONE
-
-
-class _Gooten(Fields, gc=False):
-    Items: msgspec.Raw = NONE
 
 
 CHANGES = ("deleted_at", "updated_at")
@@ -75,7 +71,6 @@ _decode_run_free = msgspec.json.Decoder(_RunFree).decode
 _decode_shoprocket = msgspec.json.Decoder(_Shoprocket).decode
 _decode_spiffy = msgspec.json.Decoder(_Spiffy).decode
 _decode_ciklik = msgspec.json.Decoder(_Ciklik).decode
-_decode_gooten = msgspec.json.Decoder(_Gooten).decode
 _decode = msgspec.json.Decoder(Fields).decode
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -98,6 +93,20 @@ def webhook(source: str, raw: bytes, event: str = "") -> Webhook:
     Raises UnknownShapeError, or one of ``UNREADABLE`` for what is no JSON object.
     """
     return _READERS.get(source, _as_given)(raw, event)
+
+
+_OF_ORDERS = (
+    "items", "Items", "line_items", "order_items", "order_id", "financial_status", "subtotal",
+    "total_price", "total_amount", "total_paid",
+)  # fmt: skip
+
+
+def _is_person(fields: Fields, *shows: msgspec.Raw) -> bool:
+    """Whether an object with one of these fields is a customer.
+
+    Not an order, which has an address too: another platform's is seen for what it is not.
+    """
+    return any(shows) and not any(getattr(fields, name) for name in _OF_ORDERS)
 
 
 def _given(value: msgspec.Raw) -> bool:
@@ -124,7 +133,7 @@ def _run_free(raw: bytes, event: str) -> Webhook:
             event = "order/created"
         elif fields.items and fields.customer:
             event = "cart/change"
-        elif fields.firstName or fields.email:
+        elif _is_person(fields, fields.firstName, fields.email):
             event = "customer/created"
         else:
             raise UnknownShapeError
@@ -143,7 +152,7 @@ def _shoprocket(raw: bytes, event: str) -> Webhook:
     if not event:
         if fields.order_items or fields.total_amount:
             noun = "order"
-        elif fields.email:
+        elif _is_person(fields, fields.email):
             noun = "customer"
         else:
             raise UnknownShapeError
@@ -159,7 +168,7 @@ def _spiffy(raw: bytes, event: str) -> Webhook:
             event = "orders/updated"
         elif fields.token and fields.line_items:
             event = "carts/update"
-        elif fields.orders_count or fields.first_name or fields.email:
+        elif _is_person(fields, fields.orders_count, fields.first_name, fields.email):
             event = "customers/update"
         else:
             raise UnknownShapeError
@@ -187,13 +196,13 @@ _CIKLIK_EVENTS: tuple[tuple[Callable[[_Ciklik], object], str], ...] = (
     # Invoices and boxes name their order beside an id of their own.
     (lambda given: given.order_id and given.amount, "created_checkoutinvoice"),
     (lambda given: given.order_id and given.status, "updated_shippingbox"),
-    (lambda given: given.email and not given.order_id, "updated_user"),
+    (lambda given: _is_person(given, given.email), "updated_user"),
 )
 """What shows an object of Ciklik, and its event; the first that fits."""
 
 
 def _gooten(raw: bytes, event: str) -> Webhook:
-    fields = _decode_gooten(raw)
+    fields = _decode(raw)
     if not fields.Items and not event:
         raise UnknownShapeError
     return Webhook(event, raw, fields)

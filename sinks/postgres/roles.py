@@ -43,6 +43,8 @@ GRANTS: tuple[tuple[str, str], ...] = (
     (OPERATOR, f"REVOKE ALL ON {{schema}}.{CONTACTS} FROM {{role}}"),
     *((OPERATOR, f"GRANT {_WRITE} ON {{schema}}.{table} TO {{role}}") for table in _NOTED),
     (OPERATOR, f"GRANT UPDATE ({_PREDICTED}) ON {{schema}}.customer_lifetime_value TO {{role}}"),
+    # Predict locks its shop's row FOR SHARE, for which PostgreSQL asks for UPDATE of some column.
+    (OPERATOR, "GRANT UPDATE (first_received_at) ON {schema}.shops TO {role}"),
 )
 """Role, and a statement that brings its rights in one schema to this version."""
 

@@ -30,7 +30,7 @@ from sinks.postgres import rights, roles
 from sinks.postgres.migrate import migrate
 from sinks.postgres.rights import MissingRightError
 from sinks.postgres.session import Database
-from sinks.store import stored_offsets
+from sinks.store import entity_locks, stored_offsets
 from tests import ROOT
 from tests.conftest import run_apart
 from tests.sink_events import CODEC, HOUR, NOON, Tables, cart, line, order
@@ -276,6 +276,9 @@ def test_the_operators_role_is_enough_for_what_its_commands_write(
             entry = ledger.Entry(0, 5, {})
             await ledger.write(connection, operator.sql_schema, topic, 0, [entry])
             assert await ledger.read(connection, topic, 0) == [entry]
+            async with connection.transaction():  # as predict does where a model fits
+                await entity_locks.share_shops(connection, [("spiffy", "main")])
+                await entity_locks.take(connection, {"spiffy/main/customer:1": False})
         return list(await predict(operator, 0.1))
 
     run_apart(work())

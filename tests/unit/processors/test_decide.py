@@ -73,6 +73,20 @@ def test_a_repeat_that_states_how_far_a_history_reaches_is_an_event_again() -> N
     assert kinds(found) == ["canonical", "duplicate", "canonical"]
 
 
+def test_a_row_that_only_its_list_dates_is_a_newer_state_in_a_later_list() -> None:
+    """What came in between is overruled; of the same list it is a repeat. A cart dates itself."""
+    marks = [Imported("i", 1, 5, at) for at in (5, 9, 9, 12)]
+    for key, kinds_ in (
+        (b"spiffy/main/order:1", ["canonical", "canonical", "duplicate", "canonical"]),
+        (b"spiffy/main/cart:1", ["canonical", "duplicate", "duplicate", "duplicate"]),
+    ):
+        batch = [
+            replace(record(number, b"content 1", extra=((envelopes.IMPORT, mark.header),)), key=key)
+            for number, mark in enumerate(marks)
+        ]
+        assert kinds(decide(batch)) == kinds_
+
+
 def test_every_outcome_carries_what_the_index_is_read_back_from() -> None:
     batch = [record(4, b"content 1 two"), record(5, b"?"), record(6, b"content 1 two")]
     written = [outcome for verdict in decide(batch) for outcome in verdict.outcomes]

@@ -103,6 +103,24 @@ def test_a_state_that_changed_nothing_that_is_compared_is_missed_all_the_same(
     assert result.alike == (0 if is_older else 1)
 
 
+@pytest.mark.parametrize("turn", [1, -1])
+def test_of_several_rows_of_an_entity_the_newest_is_compared(turn: int) -> None:
+    """As in exports of several days, one after the other."""
+    rows = [order("a", 1, (5, UPDATED)), order("a", 2, (8, UPDATED), status="REFUNDED")][::turn]
+    result = Comparison(rows=2)
+    for each in rows:
+        result.add(each, held())
+    assert result.different == {"a": (2, ["status"])}
+    assert (result.alike, result.compared, result.repeated) == (0, 1, 1)
+    assert not result.is_equal
+
+
+def test_an_empty_list_and_one_that_the_tables_lag_behind_are_not_equal() -> None:
+    assert not Comparison().is_equal
+    assert Comparison(rows=1, alike=1).is_equal
+    assert not Comparison(rows=1, alike=1, is_whole=False).is_equal
+
+
 FIELDS = st.fixed_dictionaries(
     {"deleted": st.booleans()},
     optional={

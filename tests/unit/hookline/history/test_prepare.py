@@ -113,13 +113,32 @@ def test_an_object_of_a_list_shows_its_event_entity_and_time(
 
 @pytest.mark.parametrize("source", PLATFORMS)
 def test_what_no_field_and_no_option_dates_is_refused(source: str) -> None:
-    value = {"id": 1, "Id": 1, "Items": [], "email": "a@b.example"}
+    value = {"Id": 1, "Items": []} if source == "gooten" else {"id": 1, "email": "a@b.example"}
     found = Preparer(shop(source), NOW).prepare(row(value))
     assert found == Refused(1, prepare.UNDATED)
     dated = Preparer(shop(source), NOW, dated_by="more.at")
     good = dated.prepare(row({**value, "more": {"at": "2021-01-01"}}))
     assert isinstance(good, Prepared)
     assert good.at == good.state_at == T2021
+
+
+def test_a_time_before_1970_is_refused_since_no_mark_can_carry_it() -> None:
+    old = {"id": 1, "total_price": "1", "updated_at": "1969-12-31T23:59:59Z"}
+    assert Preparer(shop("spiffy"), NOW).prepare(row(old)) == Refused(1, prepare.TOO_OLD)
+
+
+@pytest.mark.parametrize("source", PLATFORMS)
+@pytest.mark.parametrize("of", ["spiffy", "run-free", "shoprocket", "ciklik", "gooten"])
+def test_an_order_of_another_platform_is_no_customer(source: str, of: str) -> None:
+    orders = {
+        "spiffy": {"id": 1, "email": "a@b.example", "line_items": [], "total_price": "1"},
+        "run-free": {"id": 1, "email": "a@b.example", "items": [], "subtotal": 1},
+        "shoprocket": {"id": 1, "email": "a@b.example", "order_items": [], "total_amount": 1},
+        "ciklik": {"order_id": 1, "email": "a@b.example", "items": [], "total_paid": "1"},
+        "gooten": {"Id": "1", "email": "a@b.example", "Items": []},
+    }
+    found = Preparer(shop(source), NOW).prepare(row({**orders[of], "created_at": "2021-01-01"}))
+    assert isinstance(found, Refused) or b"/customer:" not in found.key
 
 
 def test_a_time_ahead_and_what_is_no_object_are_refused_without_a_word_of_it() -> None:
