@@ -1,15 +1,23 @@
 """Values as the pages write them. What a template prints passes ``shown``, then Jinja's escape."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from runtime.escaping import one_line
 
 NONE = "\N{EN DASH}"
 """What is not known; never 0."""
+_FINE = (
+    (timedelta(days=2), timedelta(days=1)),
+    (timedelta(days=1), timedelta(hours=1)),
+    (timedelta(minutes=1), timedelta(minutes=1)),
+)
+"""How long ago -> the unit that is the finest to be written."""
+_COMMAND = re.compile(r"`([^`]+)`")
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -60,11 +68,14 @@ def span(length: timedelta | None) -> str:
 
 
 def ago(moment: datetime | None, now: datetime) -> str:
-    """How long ago: 3 min 20 s ago; a moment ahead of us is now."""
+    """How long ago, without what is too fine to matter; a moment ahead of us is now."""
     if moment is None:
         return "never"
     length = now - moment
-    return "just now" if length < timedelta(seconds=1) else f"{span(length)} ago"
+    if length < timedelta(seconds=1):
+        return "just now"
+    least = next((fine for long, fine in _FINE if length >= long), timedelta(seconds=1))
+    return f"{span(length // least * least)} ago"
 
 
 def utc(moment: datetime | None) -> str:
@@ -99,8 +110,26 @@ def short(text: str | None, length: int = 14) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
+def commands(text: str) -> Markup:
+    """A text of which what stands between backticks is set as code."""
+    return Markup(_COMMAND.sub(r"<code>\1</code>", str(escape(shown(text)))))  # noqa: S704 - escaped
+
+
 FILTERS = {
     each.__name__: each
-    for each in (number, money, percent, span, ago, utc, clock, day, month, sentence, short)
+    for each in (
+        number,
+        money,
+        percent,
+        span,
+        ago,
+        utc,
+        clock,
+        day,
+        month,
+        sentence,
+        short,
+        commands,
+    )
 }
 """Filters of the templates, by name."""

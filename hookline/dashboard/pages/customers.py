@@ -53,6 +53,11 @@ _TOP = f"""
       FROM customer_lifetime_value WHERE {_OF_CURRENCY} AND net IS NOT NULL
      ORDER BY net DESC, customer_key LIMIT {TOP}
 """  # noqa: S608 - our own names
+_SEGMENTS = f"""
+    SELECT segment, count(*) AS customers, sum(net) AS net
+      FROM rfm_segments WHERE {_OF_CURRENCY}
+     GROUP BY segment ORDER BY customers DESC, segment LIMIT 20
+"""  # noqa: S608 - our own names
 _PREDICTED = f"""
     SELECT source, shop, predicted_at, as_of, customers, repeat_customers, predicted, reason,
            value_reason
@@ -107,6 +112,7 @@ def view(query: Query, filters: Filters) -> Page:
         "summary": summary,
         "distribution": _distribution(query, parameters, summary["high_net"]),
         "cohorts": cohorts(query(_COHORTS, parameters).as_dicts()),
+        "segments": query(_SEGMENTS, parameters).as_dicts(),
         "top": query(_TOP, parameters).as_dicts(),
         "predictions": _predictions(query, parameters),
         "coverage": query(_COVERAGE, parameters).as_dicts(),
@@ -134,8 +140,9 @@ def _distribution(
         row = of_bar.get(number, {})
         bars.append({"low": low, "high": above, "customers": row.get("customers", 0),
                      "net": row.get("net", 0)})  # fmt: skip
-    # Below 0 and above the last edge only where somebody is there.
-    return [bar for bar in bars if bar["customers"] or None not in (bar["low"], bar["high"])]
+    # From the first to the last with a customer, 0 in any case.
+    filled = [number for number, bar in enumerate(bars) if bar["customers"]] or [1]
+    return bars[min(filled[0], 1) : filled[-1] + 1]
 
 
 def cohorts(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
