@@ -106,7 +106,7 @@ class Dashboard:
         return self._html(request, template, HTTPStatus.OK, **values)
 
     def on_error(self, request: Request, error: Exception) -> Response:
-        """Answer with a page that says what is wrong and what to do, never with a traceback."""
+        """Answer with a page of the reason and the remedy, never with a traceback."""
         trouble = trouble_of(error)
         if trouble is None:
             log.error("page failed", path=request.url.path, exc_info=error)
@@ -160,5 +160,5 @@ def _filters_of(request: Request) -> Filters:
 
 
 async def _readyz(_request: Request) -> Response:
-    """Ready as soon as it serves: a page says itself what it lacks."""
+    """Ready as soon as it serves: a page shows itself what it lacks."""
     return JSONResponse({"ready": True, "waiting": {}, "warnings": {}})

@@ -121,7 +121,7 @@ class Database:
             page = self._run(session, work)
         except BaseException as error:
             session.close()
-            # A session that the server has ended meanwhile says nothing of the server now.
+            # A session that ended while it was idle: a new one shows whether the server is there.
             if is_kept and type(error).__name__ in _ENDED:
                 self.close()
                 return self._with_session(work)

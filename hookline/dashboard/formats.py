@@ -111,7 +111,7 @@ def short(text: str | None, length: int = 14) -> str:
 
 
 def commands(text: str) -> Markup:
-    """A text of which what stands between backticks is set as code."""
+    """A text whose parts between backticks are set as code."""
     return Markup(_COMMAND.sub(r"<code>\1</code>", str(escape(shown(text)))))  # noqa: S704 - escaped
 
 

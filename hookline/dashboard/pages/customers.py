@@ -85,10 +85,7 @@ _OBSERVED = """
      GROUP BY o.source, o.shop LIMIT 100
 """
 _COVERAGE = f"""
-    SELECT source || '/' || shop AS shop, orders, orders_without_customer, orders_without_net,
-           orders_of_unknown_status, tells_carts, tells_refunds, tells_cancellations,
-           tells_discount_codes, no_recovery_reason, dead_letters_open
-      FROM coverage WHERE {_FILTERED}
+    SELECT * FROM coverage WHERE {_FILTERED}
      ORDER BY dead_letters_open DESC, source, shop LIMIT 200
 """  # noqa: S608 - our own names
 
@@ -115,7 +112,10 @@ def view(query: Query, filters: Filters) -> Page:
         "segments": query(_SEGMENTS, parameters).as_dicts(),
         "top": query(_TOP, parameters).as_dicts(),
         "predictions": _predictions(query, parameters),
-        "coverage": query(_COVERAGE, parameters).as_dicts(),
+        "coverage": [
+            {**row, "shop": f"{row['source']}/{row['shop']}"}
+            for row in query(_COVERAGE, parameters).as_dicts()
+        ],
     }
 
 
