@@ -2,13 +2,18 @@
 
 import html
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 from starlette.testclient import TestClient
@@ -331,3 +336,29 @@ def test_a_server_that_is_away_is_a_page_and_comes_back(
         assert "PostgreSQL cannot be read" in answer.text
     stack.recover()
     assert client.get("/now").status_code == 200
+
+
+def test_the_command_prints_its_address_serves_and_ends_at_a_signal(
+    tables: Tables, live_stack: LiveStack
+) -> None:
+    command = [sys.executable, "-P", "-m", "hookline", "dashboard", "--port", "0"]
+    variables = {
+        "HOOKLINE_READER_URL": live_stack.reader_url,
+        "HOOKLINE_PREFIX": tables.settings.prefix,
+        "PATH": os.environ["PATH"],
+    }
+    with subprocess.Popen(
+        command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as running:
+        try:
+            assert running.stdout is not None
+            name, _, url = running.stdout.readline().strip().partition("  ")
+            assert name == "dashboard"
+            assert url.startswith("http://127.0.0.1:")
+            with httpx.Client(base_url=url, trust_env=False, timeout=60) as visitor:
+                assert visitor.get("/readyz").status_code == 200
+                assert visitor.get("/carts?days=90").status_code == 200
+                assert visitor.get("/now", headers={"host": "evil.example"}).status_code == 400
+        finally:
+            running.send_signal(signal.SIGTERM)
+        assert running.wait(30) == 0
