@@ -16,7 +16,7 @@ from hookline.tables.queries import Rows
 
 CONNECTIONS = 4
 """Sessions of the database that are open at most."""
-TIMEOUT_MS = 10_000
+TIMEOUT_MS = 20_000
 """Milliseconds that one query of a page may take."""
 KEPT = 2.0
 REST = 20.0
