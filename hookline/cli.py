@@ -16,6 +16,7 @@ from hookline.commands import (
     capacity,
     completion,
     contact_key,
+    dashboard,
     dead,
     demo,
     import_history,
@@ -77,7 +78,8 @@ def root(
 _NAMES: dict[Callable[..., None], str] = {import_history.import_history: "import"}
 """Commands whose functions cannot have their name: it is a word of the language."""
 for command in (
-    *(demo.demo, stack.up, stack.down, stack.status, stack.doctor, send.send),
+    *(demo.demo, stack.up, stack.down, stack.status, stack.doctor, dashboard.dashboard),
+    send.send,
     *(simulate.simulate, import_history.import_history, reconcile.reconcile, what_if.what_if),
     *(predict.predict, audit.audit, capacity.capacity, audit.accept_loss),
     audit.accept_horizon,

@@ -3,7 +3,8 @@
     make sbom
 
 It holds every package of ``requirements.lock`` with its hashes (also those of the tests), every
-file that ``hookline up`` downloads, and the images of the example for containers. The same
+file that ``hookline up`` downloads, the files of others in the dashboard, and the images of the
+example for containers. The same
 repository gives the same bytes: there is no time and no serial number in it.
 
 It runs in an environment of its own, with nothing but the library that makes it.
@@ -22,6 +23,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from tests import ROOT, pin_images
 
 DOWNLOADS = ROOT / "hookline" / "local" / "servers" / "downloads.json"
+VENDORED = ROOT / "hookline" / "dashboard" / "vendored" / "vendored.json"
 TARGET = ROOT / "sbom.cdx.json"
 
 
@@ -29,7 +31,7 @@ def main() -> None:
     """Write the document, to the file that is named or to the usual one."""
     target = Path(sys.argv[1]) if sys.argv[1:] else TARGET
     document = _packages()
-    document["components"] += [*_downloads(), *_images()]
+    document["components"] += [*_downloads(), *_vendored(), *_images()]
     document["components"].sort(key=lambda component: str(component["bom-ref"]))
     text = json.dumps(document, indent=1, sort_keys=True) + "\n"
     if (problem := JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)) is not None:
@@ -69,6 +71,22 @@ def _downloads() -> Iterator[dict[str, Any]]:
                 "description": f"of {part}, which `hookline up` downloads",
                 "hashes": [{"alg": "SHA-256", "content": file["sha256"]}],
             }
+
+
+def _vendored() -> Iterator[dict[str, Any]]:
+    """The files of others that the dashboard serves."""
+    for name, file in json.loads(VENDORED.read_text()).items():
+        package = file["package"].removeprefix("npm:")
+        yield {
+            "type": "library",
+            "bom-ref": f"pkg:npm/{package}@{file['version']}",
+            "name": package,
+            "version": file["version"],
+            "purl": f"pkg:npm/{package}@{file['version']}",
+            "description": f"{name}, which `hookline dashboard` serves",
+            "licenses": [{"license": {"id": file["licence"]}}],
+            "hashes": [{"alg": "SHA-256", "content": file["sha256"]}],
+        }
 
 
 def _images() -> Iterator[dict[str, Any]]:

@@ -65,8 +65,11 @@ def up(
     postgres_port: Annotated[
         int, typer.Option(min=0, max=65_535, help=_PORT.format("database"), show_default=False)
     ] = 0,
+    dashboard_port: Annotated[
+        int, typer.Option(min=0, max=65_535, help=_PORT.format("dashboard"), show_default=False)
+    ] = 0,
 ) -> None:
-    """Run Kafka, registry, PostgreSQL and the three stages on this machine, until Ctrl-C.
+    """Run Kafka, registry, PostgreSQL, the three stages and the dashboard, until Ctrl-C.
 
     Keeps the data of earlier runs and, of a data folder, the number of brokers. Downloads
     the servers the first time (205 MB).
@@ -84,6 +87,7 @@ def up(
         "kafka": kafka_port,
         "registry": registry_port,
         "postgres": postgres_port,
+        "dashboard": dashboard_port,
     }
     options = UpOptions(data_folder(data), workers, shops, ports, brokers)
     if detach:
@@ -199,6 +203,7 @@ def _print_up(run: Mapping[str, Any], *, is_detached: bool) -> None:
     from runtime.logs import without_passwords
 
     addresses = {
+        "dashboard": run["dashboard_url"],
         "ingress": run["ingress_url"],
         "bootstrap servers": run["brokers"],
         "schema registry": run["registry_url"],
@@ -257,7 +262,15 @@ def _print_status(status: Mapping[str, Any]) -> None:
     total = ("total", "", "", "", "", f"{status['memory_bytes'] / 1e6:.0f} MB")
     numeric = (False, False, True, True, True, True)
     output.out.print(ResultTable(None, columns, [*rows, total], numeric))
-    for name in ("ingress_url", "brokers", "registry_url", "reader_url", "data", "shops"):
+    for name in (
+        "dashboard_url",
+        "ingress_url",
+        "brokers",
+        "registry_url",
+        "reader_url",
+        "data",
+        "shops",
+    ):
         label = name.replace("_url", "").replace("reader", "PostgreSQL (read only)")
         output.print_line(f"{label}: {status[name]}")
     for process in status["processes"]:

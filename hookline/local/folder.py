@@ -227,6 +227,17 @@ def stage_environments(settings: Settings, sink_url: str) -> dict[str, dict[str,
     return {stage: own_variables(stage, given) for stage in STAGES}
 
 
+def dashboard_environment(run: Mapping[str, Any]) -> dict[str, str]:
+    """Return the variables of the dashboard: where it reads, and as whom. ``run``: run.json."""
+    given = run["environment"]
+    names = ("HOOKLINE_PREFIX", "HOOKLINE_SHOPS_FILE", "HOOKLINE_LOG_FORMAT", "HOOKLINE_LOG_LEVEL")
+    return {
+        **{name: given[name] for name in names if name in given},
+        "HOOKLINE_READER_URL": run["reader_url"],
+        "HOOKLINE_INGRESS_URL": run["ingress_url"],
+    }
+
+
 def _copies(stack: Stack) -> dict[str, Any]:
     return {"replication_factor": min(len(stack.kafkas), cluster.REPLICAS)}
 

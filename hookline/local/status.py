@@ -46,12 +46,20 @@ def status_of(run: Mapping[str, Any]) -> dict[str, Any]:
             }
         )
     processes += _added(run, now)
-    addresses = ("ingress_url", "brokers", "registry_url", "reader_url", "data", "shops")
+    addresses = (
+        "dashboard_url",
+        "ingress_url",
+        "brokers",
+        "registry_url",
+        "reader_url",
+        "data",
+        "shops",
+    )
     return {
         "running": True,
         "processes": processes,
         "memory_bytes": sum(process["memory_bytes"] for process in processes),
-        **{name: without_passwords(run[name]) for name in addresses},
+        **{name: without_passwords(run.get(name, "")) for name in addresses},
     }
 
 

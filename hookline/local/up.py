@@ -14,7 +14,12 @@ from typing import Any, Self
 
 import httpx
 
-from hookline.local.folder import Folder, find_shops, stage_environments
+from hookline.local.folder import (
+    Folder,
+    dashboard_environment,
+    find_shops,
+    stage_environments,
+)
 from hookline.local.process import Child, tail, wait_until
 from hookline.local.servers import cluster
 from hookline.local.servers.server import LocalError
@@ -26,6 +31,7 @@ from schemas import shops as shops_file
 
 PAGES_OF_INGEST = "ingest-pages"
 """The port of the ingress's metrics and readiness; ``ingest`` is that of the webhooks."""
+DASHBOARD = "dashboard"
 _START_TIMEOUT = 60.0
 _STEP_EVERY = 3.0
 """Seconds between reports of what a start waits for."""
@@ -91,7 +97,8 @@ def run(options: UpOptions, report: Report, ready: Callable[[dict[str, Any]], No
             )
             supervisor.add(server.child for server in stack.servers if server.child)
             step("the stages start")
-            for tier in _stages(static["stages"], ports, folder.path):
+            environments = {**static["stages"], DASHBOARD: dashboard_environment(static)}
+            for tier in _stages(environments, ports, folder.path):
                 supervisor.add(tier)
             _wait_until_ready(supervisor, ports, step)
             current = _with_processes(static, supervisor.states())
@@ -110,7 +117,7 @@ def run(options: UpOptions, report: Report, ready: Callable[[dict[str, Any]], No
 
 def _choose_ports(data: Path, brokers: int, options: UpOptions) -> dict[str, int]:
     workers = (f"process-{n + 1}" for n in range(options.workers))
-    names = [*port_names(brokers), "ingest", PAGES_OF_INGEST, "sink", *workers]
+    names = [*port_names(brokers), "ingest", PAGES_OF_INGEST, DASHBOARD, "sink", *workers]
     given = dict(options.ports)
     if brokers > 1:
         given[cluster.server_names(brokers)[0]] = given.pop("kafka", 0)
@@ -168,11 +175,11 @@ def _stages(
 ) -> list[list[Child]]:
     """Tiers in start order: the ingress starts last, and so is stopped first."""
 
-    def child(name: str, command: str) -> Child:
+    def child(name: str, command: str, *options: str) -> Child:
         return Child(
             name,
             # -P: never import a folder called `ingest` in the current directory.
-            [sys.executable, "-P", "-m", "hookline", command],
+            [sys.executable, "-P", "-m", "hookline", command, *options],
             data / "logs" / f"{name}.log",
             environment={
                 **inherited_variables(command),
@@ -183,7 +190,8 @@ def _stages(
         )
 
     workers = [child(name, "process") for name in ports if name.startswith("process-")]
-    return [[child("sink", "sink")], workers, [child("ingest", "ingest")]]
+    pages = child(DASHBOARD, DASHBOARD, "--port", str(ports[DASHBOARD]))
+    return [[child("sink", "sink"), pages], workers, [child("ingest", "ingest")]]
 
 
 def health_url(name: str, ports: Mapping[str, int]) -> str | None:
@@ -276,6 +284,7 @@ def _run_json(
         "data": str(stack.directory),
         "shops": str(shops),
         "ingress_url": f"http://{settings.host}:{settings.port}",
+        "dashboard_url": f"http://127.0.0.1:{ports[DASHBOARD]}",
         "brokers": settings.brokers,
         "registry_url": settings.registry_url,
         "reader_url": stack.postgres.reader_url,

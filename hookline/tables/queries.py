@@ -1,7 +1,7 @@
 """Sessions of the database: read-only queries of the tables, and sessions for commands."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -132,9 +132,11 @@ class Reader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._connection.close()
+        self.close()
 
-    def query(self, statement: str, parameters: Sequence[Any] | None = None) -> Rows:
+    def query(
+        self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None
+    ) -> Rows:
         """Run one of our own queries and return its rows."""
         cursor = self._connection.execute(statement.encode(), parameters)
         return Rows([column.name for column in cursor.description or ()], cursor.fetchall())
@@ -142,6 +144,20 @@ class Reader:
     def ask(self, statement: str) -> Rows:
         """Run a query that somebody wrote. Raises CommandError for all but one query."""
         return Rows(*one_query.run(self._connection, statement))
+
+    @contextmanager
+    def snapshot(self, timeout_ms: int) -> Iterator[None]:
+        """Run the queries of the block in one read-only snapshot, each at most so long."""
+        with self._connection.transaction():
+            self._connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            self._connection.execute(
+                sql.SQL("SET LOCAL statement_timeout TO {}").format(sql.Literal(timeout_ms))
+            )
+            yield
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
 
     def count(self, table: str) -> int:
         """Count the rows of a table."""

@@ -103,7 +103,7 @@ def test_a_stack_lives_through_kills_and_goes_on_with_its_data(data: Path) -> No
     shown = up(data)
     assert [process["name"] for process in shown["processes"]] == [
         *("hookline up", "kafka", "registry", "postgres"),
-        *("sink", "process-1", "process-2", "ingest"),
+        *("sink", "dashboard", "process-1", "process-2", "ingest"),
     ]
     assert {process["state"] for process in shown["processes"]} == {"up"}
     assert shown["memory_bytes"] < 1.5e9
@@ -190,7 +190,7 @@ def is_stage(name: str) -> bool:
 
 def test_an_added_worker_joins_the_stack_and_is_listed(data: Path) -> None:
     shown = up(data)
-    assert len(shown["processes"]) == 8
+    assert len(shown["processes"]) == 9
     assert secrets_of_stages(shown) == {
         "sink": {"HOOKLINE_DATABASE_URL": "hookline_sink"},
         "process-1": {"HOOKLINE_CONTACT_KEY": None},
@@ -217,7 +217,7 @@ def test_an_added_worker_joins_the_stack_and_is_listed(data: Path) -> None:
         finally:
             added.terminate()
             assert added.wait(30) == 0
-    assert len(status(data)["processes"]) == 8
+    assert len(status(data)["processes"]) == 9
 
 
 def test_a_port_that_is_taken_is_refused_and_nothing_is_left(data: Path) -> None:

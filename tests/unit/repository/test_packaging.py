@@ -103,6 +103,10 @@ def test_the_wheel_holds_our_packages_the_examples_and_nothing_else(tmp_path: Pa
         "hookline/shops.example.toml",
         "schemas/avro/orders.avsc",
         "hookline/capacity/measurements.json",
+        "hookline/dashboard/html/layout.html",
+        "hookline/dashboard/static/style.css",
+        "hookline/dashboard/vendored/htmx.min.js",
+        "hookline/dashboard/vendored/htmx.LICENSE",
         "hookline/local/servers/downloads.json",
         "sinks/migrations/0001_delivery.sql",
     ):

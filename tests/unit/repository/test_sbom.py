@@ -66,5 +66,15 @@ def test_it_lists_every_download_and_every_image(document: Any) -> None:
         if each.get("purl", "").startswith("pkg:maven/")
     }
     assert found == known
+    vendored = {
+        (each["purl"], each["hashes"][0]["content"])
+        for each in document["components"]
+        if each.get("purl", "").startswith("pkg:npm/")
+    }
+    listed = json.loads((ROOT / "hookline/dashboard/vendored/vendored.json").read_text())
+    assert vendored == {
+        (f"pkg:{each['package'].replace(':', '/')}@{each['version']}", each["sha256"])
+        for each in listed.values()
+    }
     images = {each["name"] for each in document["components"] if each["type"] == "container"}
     assert images == {"apache/kafka", "apicurio/apicurio-registry", "postgres", "python"}

@@ -1,0 +1,164 @@
+"""The application: a route for each page and its JSON, the errors as pages, the headers of all."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from hookline.console import output
+from hookline.dashboard import filters as url_filters
+from hookline.dashboard.database import Database, Page, Query
+from hookline.dashboard.errors import Trouble, trouble_of
+from hookline.dashboard.filters import FilterError, Filters
+from hookline.dashboard.headers import Headers
+from hookline.dashboard.pages import carts, customers, now, shops
+from hookline.dashboard.templates import TEMPLATES
+from hookline.stack_address import StackAddress
+from runtime import logs
+
+HOSTS = ("127.0.0.1", "localhost", "::1", "[::1]")
+"""Names under which the pages are asked for; others are refused (DNS rebinding)."""
+_HERE = Path(__file__).parent
+log = logs.get("hookline.dashboard")
+
+View = Callable[[Query, Filters], Page]
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """A page of the navigation."""
+
+    name: str
+    title: str
+    view: View
+
+
+class Dashboard:
+    """The pages of one stack."""
+
+    def __init__(self, stack: StackAddress, database: Database) -> None:
+        self._stack = stack
+        self._database = database
+        self._version = metadata.version("hookline")
+        self.tabs = (
+            Tab("now", "Now", now.view),
+            Tab("shops", "Shops", self._shops),
+            Tab("carts", "Carts", carts.view),
+            Tab("customers", "Customers", customers.view),
+        )
+
+    def routes(self) -> list[Route | Mount]:
+        """Build the routes; a page's JSON has the same path and ``.json``."""
+        routes: list[Route | Mount] = [
+            Route("/", lambda _request: RedirectResponse("/now", HTTPStatus.SEE_OTHER)),
+            Route("/readyz", _readyz),
+            Mount("/static", StaticFiles(directory=_HERE / "static")),
+            Mount("/vendored", StaticFiles(directory=_HERE / "vendored")),
+        ]
+        for tab in self.tabs:
+            routes += [
+                Route(f"/{tab.name}.json", self._answers(tab, tab.name, is_json=True)),
+                Route(f"/{tab.name}", self._answers(tab, tab.name, is_json=False)),
+            ]
+        [tab] = [tab for tab in self.tabs if tab.name == "shops"]
+        path = "/shops/{source}/{shop}"
+        routes += [
+            Route(f"{path}.json", self._answers(tab, "shop", is_json=True)),
+            Route(path, self._answers(tab, "shop", is_json=False)),
+        ]
+        return routes
+
+    def _shops(self, query: Query, given: Filters) -> Page:
+        listed, note = shops.configured(Path(self._stack.settings.shops_file))
+        return shops.view(query, given, listed, self._stack.ingress_url, note)
+
+    def _answers(self, tab: Tab, template: str, *, is_json: bool) -> Callable[[Request], Response]:
+        """Return the handler of one page. It runs in a thread: the database is asked there."""
+
+        def answer(request: Request) -> Response:
+            try:
+                return self._answer(request, tab, template, is_json=is_json)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the answer is a page
+                return self.on_error(request, error)
+
+        return answer
+
+    def _answer(self, request: Request, tab: Tab, template: str, *, is_json: bool) -> Response:
+        given = _filters_of(request)
+        page = self._database.read((tab.name, given), lambda query: tab.view(query, given))
+        if template == "shop" and not page["shops"]:
+            raise HTTPException(HTTPStatus.NOT_FOUND, "No shop has this name.")
+        if is_json:
+            return Response(output.to_json(page), media_type="application/json")
+        fresh = self._database.read("freshness", now.freshness)
+        values = {"tab": tab, "page": page, "fresh": fresh, "filters": given}
+        return self._html(request, template, HTTPStatus.OK, **values)
+
+    def on_error(self, request: Request, error: Exception) -> Response:
+        """Answer with a page of the reason and the remedy, never with a traceback."""
+        trouble = trouble_of(error)
+        if trouble is None:
+            log.error("page failed", path=request.url.path, exc_info=error)
+            trouble = Trouble(
+                HTTPStatus.INTERNAL_SERVER_ERROR,
+                "This page failed",
+                "That is a fault of Hookline.",
+                "The traceback is in the log of `hookline dashboard`.",
+            )
+        if request.url.path.endswith(".json"):
+            body = {"error": trouble.reason, "remedy": trouble.remedy}
+            return Response(output.to_json(body), trouble.status, media_type="application/json")
+        return self._html(request, "error", trouble.status, trouble=trouble, tab=None, fresh=None)
+
+    def _html(
+        self, request: Request, template: str, status: HTTPStatus, **values: Any
+    ) -> HTMLResponse:
+        text = TEMPLATES.get_template(f"{template}.html").render(
+            tabs=self.tabs,
+            path=request.url.path,
+            query=request.url.query,
+            version=self._version,
+            **values,
+        )
+        return HTMLResponse(text, status)
+
+
+def create(stack: StackAddress, database: Database) -> Starlette:
+    """Return the ASGI application of a stack's dashboard."""
+    dashboard = Dashboard(stack, database)
+    return Starlette(
+        routes=dashboard.routes(),
+        middleware=[
+            Middleware(Headers),
+            Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False),
+        ],
+        exception_handlers={HTTPException: dashboard.on_error},
+    )
+
+
+def _filters_of(request: Request) -> Filters:
+    """Read the filters of the URL; the shop of a shop's page is in its path."""
+    query = dict(request.query_params)
+    if "shop" in request.path_params:
+        query = {"shop": f"{request.path_params['source']}/{request.path_params['shop']}"}
+        try:
+            return url_filters.parse(query)
+        except FilterError as error:
+            raise HTTPException(HTTPStatus.NOT_FOUND, "No shop has this name.") from error
+    return url_filters.parse(query)
+
+
+async def _readyz(_request: Request) -> Response:
+    """Ready as soon as it serves: a page shows itself what it lacks."""
+    return JSONResponse({"ready": True, "waiting": {}, "warnings": {}})

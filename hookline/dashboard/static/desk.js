@@ -1,0 +1,44 @@
+// What pages do beyond reading: none of it is needed to read them.
+"use strict";
+
+// A region that refreshes itself waits while its tab is hidden or somebody reads in it.
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const region = event.detail.elt;
+  if (region.id !== "live") return;
+  const selection = document.getSelection();
+  const isRead = region.contains(document.activeElement)
+    || (selection && !selection.isCollapsed && region.contains(selection.anchorNode));
+  if (document.hidden || isRead) event.preventDefault();
+});
+
+// Filters that are not set are not in the address.
+document.addEventListener("htmx:configRequest", (event) => {
+  const parameters = event.detail.parameters;
+  for (const name of Object.keys(parameters)) {
+    if (parameters[name] === "") delete parameters[name];
+  }
+});
+
+// An answer that is an error replaces the page, so that its reason is read. A region that
+// refreshes itself keeps what it shows, marked as old, and tries again.
+document.addEventListener("htmx:responseError", (event) => {
+  if (event.detail.elt.id === "live") event.detail.elt.classList.add("stale");
+  else window.location.assign(event.detail.pathInfo.finalRequestPath);
+});
+document.addEventListener("htmx:sendError", (event) => {
+  if (event.detail.elt.id === "live") event.detail.elt.classList.add("stale");
+});
+
+function showCopiers(root) {
+  if (!navigator.clipboard) return;
+  for (const button of root.querySelectorAll("button.copier")) button.hidden = false;
+}
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button.copier");
+  if (!button) return;
+  await navigator.clipboard.writeText(button.dataset.copy);
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = "Copy"; }, 1500);
+});
+document.addEventListener("htmx:afterSettle", () => showCopiers(document));
+showCopiers(document);

@@ -1,0 +1,39 @@
+"""The dashboard of `hookline up` gets a reader's URL and no other secret."""
+
+from dataclasses import replace
+
+from hookline.local.folder import dashboard_environment
+from hookline.stack_address import find_stack
+from runtime.settings import Settings
+
+SETTINGS = replace(
+    Settings(),
+    contact_key="a key of sixteen bytes and more",
+    database_url="postgresql://hookline_operator:secret-of-operator@db/hookline",
+    sasl_password="secret-of-kafka",
+    registry_password="secret-of-registry",
+    prefix="a_",
+    shops_file="/data/shops.toml",
+)
+RUN = {
+    "environment": SETTINGS.environment(),
+    "reader_url": "postgresql://hookline_reader:secret-of-reader@db/hookline",
+    "contacts_reader_url": "postgresql://hookline_contacts_reader:secret-of-contacts@db/hookline",
+    "owner_url": "postgresql://hookline:secret-of-owner@db/hookline",
+    "ingress_url": "http://127.0.0.1:8080",
+}
+
+
+def test_it_is_given_no_secret_but_a_readers() -> None:
+    given = " ".join(dashboard_environment(RUN).values())
+    assert "secret-of-reader" in given
+    assert given.count("secret-of") == 1
+    assert SETTINGS.contact_key not in given
+
+
+def test_it_finds_the_stack_by_what_it_is_given() -> None:
+    stack = find_stack(None, dashboard_environment(RUN))
+    assert stack.reader_url == RUN["reader_url"]
+    assert stack.ingress_url == RUN["ingress_url"]
+    assert (stack.settings.prefix, stack.settings.shops_file) == ("a_", "/data/shops.toml")
+    assert stack.contacts_reader_url == ""
