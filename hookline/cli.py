@@ -19,6 +19,7 @@ from hookline.commands import (
     dead,
     demo,
     import_history,
+    journey,
     people,
     predict,
     rebuild,
@@ -79,7 +80,7 @@ _NAMES: dict[Callable[..., None], str] = {import_history.import_history: "import
 for command in (
     *(demo.demo, stack.up, stack.down, stack.status, stack.doctor, send.send),
     *(simulate.simulate, import_history.import_history, reconcile.reconcile, what_if.what_if),
-    *(predict.predict, audit.audit, capacity.capacity, audit.accept_loss),
+    *(predict.predict, journey.journey, audit.audit, capacity.capacity, audit.accept_loss),
     audit.accept_horizon,
     *(contact_key.accept_key, rebuild.rebuild, acls.acls),
     *(stages.ingest, stages.process, stages.sink, stages.migrate, completion.completion),

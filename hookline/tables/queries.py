@@ -132,6 +132,10 @@ class Reader:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the session."""
         self._connection.close()
 
     def query(self, statement: str, parameters: Sequence[Any] | None = None) -> Rows:

@@ -134,13 +134,20 @@ async def appended_at(client: AIOKafkaConsumer, tp: TopicPartition, offset: int)
 class PartitionStreams:
     """Several partitions, read side by side from ``start`` up to ``end`` (exclusive).
 
-    Each fetch names the partitions to read on; the others are paused.
+    Each fetch names the partitions to read on; the others are paused. ``max_records``: most
+    records of one fetch.
     """
 
     def __init__(
-        self, client: AIOKafkaConsumer, start: Offsets, end: Offsets, stalled_after: float = 30.0
+        self,
+        client: AIOKafkaConsumer,
+        start: Offsets,
+        end: Offsets,
+        stalled_after: float = 30.0,
+        max_records: int = MAX_POLL_RECORDS,
     ) -> None:
         self._client, self._end, self._stalled_after = client, end, stalled_after
+        self._max_records = max_records
         self._next = {tp: offset for tp, offset in start.items() if offset < end[tp]}
         if not self._next.keys() <= client.assignment():
             client.assign(list(self._next))
@@ -169,7 +176,7 @@ class PartitionStreams:
         while True:
             records: dict[TopicPartition, Sequence[Any]] = {}
             fetched = await self._client.getmany(
-                *wanted, timeout_ms=POLL_MS, max_records=MAX_POLL_RECORDS
+                *wanted, timeout_ms=POLL_MS, max_records=self._max_records
             )
             for tp, batch in fetched.items():
                 end = self._end[tp]
@@ -187,14 +194,18 @@ class PartitionStreams:
 
 
 async def batches(
-    client: AIOKafkaConsumer, start: Offsets, end: Offsets, stalled_after: float = 30.0
+    client: AIOKafkaConsumer,
+    start: Offsets,
+    end: Offsets,
+    stalled_after: float = 30.0,
+    max_records: int = MAX_POLL_RECORDS,
 ) -> AsyncGenerator[dict[TopicPartition, Sequence[Any]], None]:
     """Yield all records from ``start`` up to ``end`` (exclusive), fetch by fetch.
 
     Each partition's records are in order and never empty. Raises TimeoutError when the brokers
     return nothing for ``stalled_after`` seconds.
     """
-    streams = PartitionStreams(client, start, end, stalled_after)
+    streams = PartitionStreams(client, start, end, stalled_after, max_records)
     try:
         while wanted := streams.open_partitions:
             fetched = await streams.fetch(wanted)
