@@ -21,8 +21,8 @@ from hookline.journey.model import (
 )
 from hookline.journey.outcomes import Found
 from hookline.journey.verdict import events, to_time, verdict
+from hookline.shops import masked_body
 from hookline.tables.queries import Reader
-from hookline.topics import masked_body
 from processors.parse import inflated_body
 from processors.sources.personal_ids import hashed_key
 from runtime.kafka import log_reader

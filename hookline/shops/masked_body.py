@@ -18,7 +18,7 @@ MAX_DEPTH, MAX_ITEMS, LONGEST = 16, 50, 64
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _SHOWN = frozenset(
     {
-        *("id", "ids", "uuid", "sku", "currency", "status", "state", "type", "kind", "action"),
+        *("id", "ids", "uuid", "sku", "currency", "status", "type", "kind", "action"),
         *("event", "reason", "method", "gateway", "version", "number", "quantity"),
         *("locale", "timezone"),
     }
