@@ -70,7 +70,7 @@ async def ranges(
     """Yield offsets (start, end) around a broker time: of the first span, then what each adds.
 
     No offset is in two of them. What comes after the present ends is left out. ``is_enough``
-    decides after each span, by the time up to which it reaches.
+    decides after each of the spans that reach back farthest, by the time up to which it reaches.
     """
     ends = await log_reader.end_offsets(logs.client, partitions)
     widest = max(before for before, _ in spans)
@@ -86,7 +86,7 @@ async def ranges(
             if wanted := {tp: first[tp] for tp in partitions if first[tp] < last[tp]}:
                 yield wanted, {tp: last[tp] for tp in wanted}
         low, high = start, end
-        if is_enough(at_ms + after) or (before == widest and high == ends):
+        if before == widest and (high == ends or is_enough(at_ms + after)):
             return
 
 
