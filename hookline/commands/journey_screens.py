@@ -18,7 +18,7 @@ from hookline.journey.model import (
 
 _COLUMNS = ("received", "delivery", "shop", "event", "entity", "raw", "verdict", "more")
 _FIELDS = 12
-"""Names of fields that a row shows: more of them say little."""
+"""Names of fields that are shown of a row, at most."""
 
 
 def show(answer: Answer) -> None:

@@ -67,10 +67,10 @@ class Found:
         """The outcomes, the oldest first; those appended at once as their delivery names them."""
         first = next(iter(self.by_slot.values()), None)
         order = first.text(envelopes.SLOTS).split(",") if first else []
-        places = {slot: number for number, slot in enumerate(order)}
+        ranks = {slot: number for number, slot in enumerate(order)}
         return sorted(
             self.by_slot.values(),
-            key=lambda each: (each.record.timestamp, places.get(each.slot, len(places))),
+            key=lambda each: (each.record.timestamp, ranks.get(each.slot, len(ranks))),
         )
 
     @property
