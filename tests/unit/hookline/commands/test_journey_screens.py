@@ -48,11 +48,11 @@ def test_a_verdict_names_what_it_repeats_or_why_it_is_dead() -> None:
         "letter 2:7: internal-error, ValueError: x"
     ]
     marked = replace(
-        letter, path="a", detail="", slot="payment", mark="replayed", mark_reason="done",
+        letter, reason="too-large", path="a", detail="", slot="payment", mark="replayed", mark_reason="done",
         marked_at=datetime(2026, 1, 2, tzinfo=UTC), replayed_as="2:9",
     )  # fmt: skip
     assert verdict_lines(Verdict(VerdictKind.CANONICAL, letters=(marked,))) == [
-        "letter 2:7 of payment: internal-error at a; replayed 2026-01-02 00:00:00.000: done, as raw 2:9"
+        "letter 2:7 of payment: too-large at a; replayed 2026-01-02 00:00:00.000: done, as raw 2:9"
     ]
 
 
