@@ -32,6 +32,8 @@ LOOKED_FOR = 1_000
 SCANNED = 5
 PARTITIONS = 12
 BODY = b"x" * 100
+AT_ONCE = 900
+"""Records of a batch."""
 IN_FLIGHT = 24
 """Batches that are not acknowledged yet."""
 SECOND = 1000.0
@@ -85,17 +87,14 @@ async def _fill(bench: Bench, settings: Settings, count: int) -> list[str]:
             while numbers < count:
                 for partition in range(PARTITIONS):
                     raw, outcomes = producer.create_batch(), producer.create_batch()
-                    while numbers < count:
+                    for _ in range(min(AT_ONCE, count - numbers)):
                         delivery, now = new_delivery()
                         key = b"run-free/lakeside/order:%d" % numbers
                         headers = [(names.DELIVERY, delivery), *_FIXED,
                                    (names.RECEIVED_US, b"%d" % now), *_FORMAT]  # fmt: skip
-                        if raw.append(key=key, value=BODY, timestamp=None, headers=headers) is None:
-                            break
-                        outcome = _outcome(delivery, key, offsets[partition], now)
-                        if outcomes.append(key=key, value=value, timestamp=None,
-                                           headers=outcome) is None:  # fmt: skip
-                            raise BenchError("an outcome is larger than its delivery")
+                        _append(raw, key, BODY, headers)
+                        headers = _outcome(delivery, key, offsets[partition], now)
+                        _append(outcomes, key, value, headers)
                         if numbers in chosen:
                             wanted.append(delivery.decode())
                         offsets[partition] += 1
@@ -115,6 +114,11 @@ async def _fill(bench: Bench, settings: Settings, count: int) -> list[str]:
         await producer.stop()
     random.Random(6).shuffle(wanted)  # noqa: S311 - a sample
     return wanted
+
+
+def _append(batch: Any, key: bytes, value: bytes, headers: Headers) -> None:
+    if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
+        raise BenchError(f"{AT_ONCE} records do not fit into a batch")
 
 
 def _outcome(delivery: bytes, key: bytes, offset: int, now: int) -> Headers:

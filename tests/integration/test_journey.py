@@ -46,10 +46,13 @@ class House:
     def search(self, text: str, **options: Any) -> Answer:
         return run_apart(search(self.stack, text, Options(**options)))
 
-    def journey(self, name: str, **options: Any) -> Journey:
-        found = self.search(self.ids[name], **options)
+    def followed(self, text: str, **options: Any) -> Journey:
+        found = self.search(text, **options)
         assert isinstance(found, Journey), found
         return found
+
+    def journey(self, name: str, **options: Any) -> Journey:
+        return self.followed(self.ids[name], **options)
 
 
 def example(name: str, **changes: Any) -> bytes:
@@ -237,9 +240,9 @@ def test_a_replay_is_followed_from_its_letter(house: House) -> None:
     (marked,) = house.journey("dead").verdict.letters
     assert (marked.mark, marked.reason) == ("replayed", letter.reason)
     assert marked.replayed_as is not None
-    until(lambda: house.search(marked.replayed_as).verdict.kind is VerdictKind.DEAD_LETTER)
-    again = house.search(marked.replayed_as)
-    assert isinstance(again, Journey)
+    name = marked.replayed_as
+    until(lambda: house.followed(name).verdict.kind is VerdictKind.DEAD_LETTER)
+    again = house.followed(name)
     assert again.received.replay_of == letter.record.position
     assert again.received.delivery == house.ids["dead"]
 
@@ -257,9 +260,8 @@ def test_an_imported_delivery_is_marked(house: House) -> None:
     body = example("order-created", id=9, customer={"id": 2})
     raw = ImportedRaw("run-free", senders.SHOP, "order:9", body, delivery_id=delivery)
     run_apart(append(house.stack.settings, [raw]))
-    until(lambda: house.search(delivery).verdict.kind is VerdictKind.CANONICAL)
-    found = house.search(delivery)
-    assert isinstance(found, Journey)
+    until(lambda: house.followed(delivery).verdict.kind is VerdictKind.CANONICAL)
+    found = house.followed(delivery)
     assert found.received.imported == "i-1"
     assert any("imported" in note for note in found.notes)
 
@@ -267,8 +269,7 @@ def test_an_imported_delivery_is_marked(house: House) -> None:
 def test_a_delivery_that_no_processor_has_come_to_is_pending(house: House) -> None:
     house.pipeline.leave("process-1")
     late = post(house.pipeline, example("order-created", id=11))
-    found = house.search(late)
-    assert isinstance(found, Journey)
+    found = house.followed(late)
     assert found.verdict.kind is VerdictKind.PENDING
     assert "the processors are at offset" in found.verdict.explanation
     assert found.next == ("hookline status",)

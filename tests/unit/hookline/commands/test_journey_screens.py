@@ -48,7 +48,8 @@ def test_a_verdict_names_what_it_repeats_or_why_it_is_dead() -> None:
         "letter 2:7: internal-error, ValueError: x"
     ]
     marked = replace(
-        letter, reason="too-large", path="a", detail="", slot="payment", mark="replayed", mark_reason="done",
+        letter, reason="too-large",
+        path="a", detail="", slot="payment", mark="replayed", mark_reason="done",
         marked_at=datetime(2026, 1, 2, tzinfo=UTC), replayed_as="2:9",
     )  # fmt: skip
     assert verdict_lines(Verdict(VerdictKind.CANONICAL, letters=(marked,))) == [

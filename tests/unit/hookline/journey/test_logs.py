@@ -44,13 +44,15 @@ def logs_of(by_partition: dict[TopicPartition, list[Batch]]) -> Logs:
     return Logs(SETTINGS, consumer, {topic: list(by_partition) for topic in ALL}, CODEC)
 
 
-async def all_ranges(logs: Logs, at_ms: int, spans: Sequence[Span]) -> list[tuple[str, int]]:
+async def all_ranges(
+    logs: Logs, at_ms: int, spans: Sequence[Span]
+) -> list[tuple[TopicPartition, int]]:
     read = []
     async for start, end in ranges(logs, TPS, at_ms, spans):
         for tp, first in start.items():
             assert first < end[tp]
             read += [(tp, offset) for offset in range(first, end[tp])]
-    return read  # type: ignore[return-value]
+    return read
 
 
 @settings(deadline=None)
@@ -103,7 +105,7 @@ def test_what_is_near_is_read_before_what_is_far() -> None:
     by_partition = {tp: log_of([1] * 60) for tp in TPS}
     logs = logs_of(by_partition)
     read = asyncio.run(all_ranges(logs, NOW_MS + 30 * STEP_MS, RECEIPT))
-    offsets = [offset for tp, offset in read if tp == TPS[0]]  # type: ignore[comparison-overlap]
+    offsets = [offset for tp, offset in read if tp == TPS[0]]
     assert offsets[0] == 30
     assert offsets[1:3] == [31, 32]
 

@@ -10,12 +10,13 @@ from hookline.journey.model import (
     Repeats,
     RowChange,
     RowState,
+    Stored,
     Verdict,
     VerdictKind,
 )
 from hookline.journey.trace import HIDDEN, Tracer, next_commands
 from runtime.settings import Settings
-from tests.unit.hookline.journey.test_model import AT, JOURNEY, Stored
+from tests.unit.hookline.journey.test_model import AT, JOURNEY
 
 LETTER = Letter(Stored("dead", 2, 7, AT), "invalid-payload", "a.b", "", "transform")
 
