@@ -1,6 +1,6 @@
 """Reads raw deliveries: one by its id or position, those of some keys from the newest back."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -10,13 +10,14 @@ from hookline.journey.logs import Logs, Progress, first_match, silent
 from hookline.journey.windows import RECEIPT
 from ingest.partitioner import partition_of
 from processors.parse import raw_of
-from processors.sources.personal_ids import hashed_key
+from processors.sources.personal_ids import PREFIX, hashed_key
 from runtime.kafka import log_reader
 from schemas import envelopes
 from schemas.envelopes import RawDelivery
 from schemas.topics import WEBHOOKS
 
 _MINUTE_MS = 60_000
+_HASHED = f":{PREFIX}".encode()
 _STEPS = (10, 60, 6 * 60, 24 * 60, 4 * 24 * 60, 12 * 24 * 60)
 """Minutes back from now, by which the list of deliveries goes back until it has enough."""
 
@@ -94,10 +95,13 @@ async def newest(
 ) -> Newest:
     """Return the newest deliveries of these entities.
 
-    Only the partitions of their keys are read. ``limits.maximum``: of more, the newest.
+    Only the partitions of their keys are read; all of them for a key with a hashed id, since the
+    raw key has the id itself. ``limits.maximum``: of more, the newest.
     """
     wanted = {key.encode() for key in keys}
-    numbers = sorted({partition_of(key, logs.declared) for key in wanted})
+    numbers: Iterable[int] = sorted({partition_of(key, logs.declared) for key in wanted})
+    if any(_HASHED in key for key in wanted):
+        numbers = range(logs.declared)
     partitions = [logs.partitions[WEBHOOKS][number] for number in numbers]
     end = await log_reader.end_offsets(logs.client, partitions)
     found: list[RawDelivery] = []
@@ -133,7 +137,7 @@ async def _of_keys(
             for batch in fetched.values():
                 for record in batch:
                     key = record.key or b""
-                    if key in wanted or (b"@" in key and hashed_key(key, contact_key) in wanted):
+                    if key in wanted or hashed_key(key, contact_key) in wanted:
                         found.append(raw_of(record))
                 done += len(batch)
             progress("reading the deliveries", done, total)

@@ -79,7 +79,7 @@ def parse(text: str) -> SearchText:
     parts = text.split("/", 2)
     if len(parts) == _KEY_PARTS and all(parts) and ":" in parts[2]:
         return EntityKey(text)
-    return Address(text) if "@" in text and "/" not in text else NativeId(text)
+    return Address(text) if "@" in text else NativeId(text)
 
 
 def _no_delivery(text: str, version: str) -> str:

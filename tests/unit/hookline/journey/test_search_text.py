@@ -27,6 +27,7 @@ NAMED: dict[str, SearchText] = {
     "johns/7": NativeId("johns/7"),
     "eeafa272": NativeId("eeafa272"),
     "anna@example.com": Address("anna@example.com"),
+    "johns/anna@example.com": Address("johns/anna@example.com"),
     "spiffy/johns/customer:anna@example.com": EntityKey("spiffy/johns/customer:anna@example.com"),
 }
 
