@@ -19,6 +19,9 @@ from schemas.topics import MIB, Topic
 FETCH = MIB // 4
 """Bytes of a partition that one request asks for: a window is a small part of a log."""
 _MAX_RECORDS = 500
+_WAIT_MS = 10
+"""A broker's wait at the end of a log, where most of what is looked for is: a search reads no more
+than is there, and the next one would wait too."""
 
 Progress = Callable[[str, int, int], None]
 Offsets = Mapping[TopicPartition, int]
@@ -50,7 +53,7 @@ class Logs:
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Logs]:
     """Open the logs. Raises UnreachableError, DeniedError, TopicsError, RegistryError."""
-    async with log_reader.consumer(settings, FETCH) as client:
+    async with log_reader.consumer(settings, FETCH, wait_ms=_WAIT_MS) as client:
         partitions, codec = await asyncio.gather(
             log_reader.topic_partitions(settings), load_codec(settings)
         )

@@ -27,6 +27,7 @@ FETCH = 5 * MIB
 """Bytes a partition: the largest record of any topic and its frame."""
 POLL_MS = 250
 MAX_POLL_RECORDS = 10_000
+WAIT_MS = 500
 
 Offsets = Mapping[TopicPartition, int]
 COORDINATOR_AWAY = (
@@ -38,12 +39,16 @@ COORDINATOR_AWAY = (
 
 @asynccontextmanager
 async def consumer(
-    settings: Settings, fetch: int = FETCH, fetch_total: int = 16 * MIB
+    settings: Settings,
+    fetch: int = FETCH,
+    fetch_total: int = 16 * MIB,
+    wait_ms: int = WAIT_MS,
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """Start a consumer without a group; stop it at the end. Raises UnreachableError, DeniedError.
 
     ``fetch`` and ``fetch_total``: most bytes that one request asks for, of a partition and in
-    all; a single larger record is returned nevertheless.
+    all; a single larger record is returned nevertheless. ``wait_ms``: how long a broker waits at
+    the end of a log for new records, which other requests to it wait for meanwhile.
     """
     client = AIOKafkaConsumer(
         **settings.kafka(),
@@ -51,6 +56,7 @@ async def consumer(
         auto_offset_reset="earliest",  # skip what retention trims while we read
         max_partition_fetch_bytes=fetch,
         fetch_max_bytes=fetch_total,
+        fetch_max_wait_ms=wait_ms,
     )
     avoid_silent_brokers(client._client)  # noqa: SLF001
     async with explained(settings, "Read"):
