@@ -79,8 +79,12 @@ GRANTS: Mapping[str, tuple[Grant, ...]] = {
         Grant(("DescribeConfigs",), _SUNK, _CHECKED),
     ),
     "operator": (
-        Grant(("Read", "DescribeConfigs"), (EVERY_TOPIC,), "audit, dead, why, people, import"),
-        Grant(("Describe",), (Group.PROCESSORS,), "audit, doctor, accept-loss, accept-key"),
+        Grant(
+            ("Read", "DescribeConfigs"), (EVERY_TOPIC,), "audit, dead, why, journey, people, import"
+        ),
+        Grant(
+            ("Describe",), (Group.PROCESSORS,), "audit, doctor, journey, accept-loss, accept-key"
+        ),
         Grant(("Describe",), (Group.SINKS,), "people: whether sinks run"),
         Grant(("DescribeConfigs",), (), "doctor: settings of the brokers"),
         Grant(("Write",), (DECISIONS,), "accept-loss, accept-horizon, accept-key"),

@@ -20,12 +20,13 @@ from sinks.dead_letters.letters import DISCARDED, REPLAYED
 if TYPE_CHECKING:
     from hookline.dead_letters.letters import DeadLetter
 
-__all__ = ["DISCARDED", "REPLAYED", "Mark", "read", "write"]
+__all__ = ["DISCARDED", "READ", "REPLAYED", "Mark", "read", "write"]
 
-_READ = """
+READ = """
     SELECT letter_offset, delivery_id, mark, reason, marked_at FROM letter_marks
     WHERE topic = %s AND partition = %s AND letter_offset = ANY(%s)
 """
+"""Marks by topic, partition and a list of offsets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ async def read(
     """Return the marks of letters at these offsets of one partition."""
     if not offsets:
         return {}
-    cursor = await connection.execute(_READ, [tp.topic, tp.partition, list(offsets)])
+    cursor = await connection.execute(READ, [tp.topic, tp.partition, list(offsets)])
     return {offset: Mark(*values) async for offset, *values in cursor}
 
 

@@ -16,10 +16,11 @@ from sinks.carts.records import Generation
 from sinks.lifetime.order_state import order_state
 from sinks.lifetime.payment_refunds import REFUNDS_FROM_PAYMENTS, payment_refund
 from sinks.merge.event_fields import FIRST
-from sinks.merge.last_writer import Layers, flatten, load
+from sinks.merge.last_writer import Layer, Layers, flatten, load
 
 _ROWS = "SELECT * FROM customer_lifetime_value WHERE customer_key = %s ORDER BY currency"
 _ORDERS = "SELECT * FROM orders WHERE customer_key = %s ORDER BY placed_at, order_key"
+_ORDER = "SELECT * FROM orders WHERE order_key = %s"
 _REFUNDS = "SELECT * FROM refunds WHERE order_key = ANY(%s) ORDER BY order_key, position"
 _PAYMENTS = "SELECT * FROM payments WHERE order_key = ANY(%s) ORDER BY payment_key"
 _ENTITY = "SELECT layers, is_deleted FROM customers WHERE customer_key = %s"
@@ -115,6 +116,12 @@ def customer(reader: Reader, key: str) -> dict[str, Any]:
     }
 
 
+def order(reader: Reader, key: str) -> dict[str, Any] | None:
+    """Return an order's row, rules, refunds and events; None where there is no such order."""
+    rows = reader.query(_ORDER, [key]).as_dicts()
+    return _order(rows[0], reader.query(_REFUNDS, [[key]]).as_dicts()) if rows else None
+
+
 def _order(order: dict[str, Any], refunds: list[dict[str, Any]]) -> dict[str, Any]:
     layers = load(order["layers"])
     key, source, shop = (order[name] for name in ("order_key", "source", "shop"))
@@ -154,11 +161,21 @@ def _events(layers: Layers) -> list[dict[str, Any]]:
     events = []
     for layer in reversed(layers):
         _, _, appended_at, raw_partition, raw_offset = layer.version
-        decides = {name: value for name, value in layer.fields.items() if name not in _META_FIELDS}
         events.append(
-            _event(layer.event_id, raw_partition, raw_offset, appended_at, decides=decides)
+            _event(
+                layer.event_id,
+                raw_partition,
+                raw_offset,
+                appended_at,
+                decides=decided_fields(layer),
+            )
         )
     return events
+
+
+def decided_fields(layer: Layer) -> dict[str, Any]:
+    """Return the fields that come from an event, without those that every event gives."""
+    return {name: value for name, value in layer.fields.items() if name not in _META_FIELDS}
 
 
 def _event(

@@ -25,6 +25,7 @@ class _Kind:
 KINDS = {
     "carts": _Kind("cart", "carts", "cart_key", "native_cart_id", "cart_token"),
     "customers": _Kind("customer", "customers", "customer_key", "customer_id", "email_hash"),
+    "orders": _Kind("order", "orders", "order_key", "order_id", "order_number"),
 }
 
 
@@ -35,30 +36,42 @@ def find_key(reader: Reader, kind: str, text: str) -> str:
     CommandError where there is none, with similar keys, and where there are several.
     """
     table = KINDS[kind]
-    *shop_path, native = text.strip().split("/")
-    bare = native.partition(":")[2] if native.startswith(_PREFIXES) else native
-    source, shop = ([None, None, *shop_path])[-2:]
-    keys = _keys(
-        reader,
-        f"SELECT {table.key} FROM {table.table} WHERE {table.key} = %s"  # noqa: S608 - our own names
-        f" OR ((%s::text IS NULL OR source = %s) AND (%s::text IS NULL OR shop = %s)"
-        f" AND (%s IN ({table.native_id}, {table.other_id}))) ORDER BY 1 LIMIT 9",
-        [text, source, source, shop, shop, bare],
-    )
+    keys = matching_keys(reader, kind, text)
     if text in keys:
         return text
     if len(keys) == 1:
         return keys[0]
     if keys:
         raise CommandError(f"{text!r} may be {', '.join(keys)}: name its shop, or the whole key")
-    similar = _similar(reader, table, text, bare)
+    similar = _similar(reader, table, text, _parts(text)[2])
     hint = (
         f"did you mean {', '.join(similar)}?" if similar else f"`hookline tables {kind}` lists some"
     )
     raise CommandError(f"no {table.noun} {text!r}: {hint}")
 
 
-_PREFIXES = ("cart:", "customer:", "guest:")
+def matching_keys(reader: Reader, kind: str, text: str) -> list[str]:
+    """Return the keys, nine at most, that ``text`` names as in ``find_key``."""
+    table = KINDS[kind]
+    source, shop, bare = _parts(text)
+    return _keys(
+        reader,
+        f"SELECT {table.key} FROM {table.table} WHERE {table.key} = %s"  # noqa: S608 - our own names
+        f" OR ((%s::text IS NULL OR source = %s) AND (%s::text IS NULL OR shop = %s)"
+        f" AND (%s IN ({table.native_id}, {table.other_id}))) ORDER BY 1 LIMIT 9",
+        [text, source, source, shop, shop, bare],
+    )
+
+
+_PREFIXES = ("cart:", "customer:", "guest:", "order:")
+
+
+def _parts(text: str) -> tuple[str | None, str | None, str]:
+    """Return source and shop, None where they are not given, and the id alone."""
+    *shop_path, native = text.strip().split("/")
+    bare = native.partition(":")[2] if native.startswith(_PREFIXES) else native
+    source, shop = ([None, None, *shop_path])[-2:]
+    return source, shop, bare
 
 
 def _similar(reader: Reader, table: _Kind, text: str, bare: str) -> list[str]:

@@ -27,6 +27,7 @@ FETCH = 5 * MIB
 """Bytes a partition: the largest record of any topic and its frame."""
 POLL_MS = 250
 MAX_POLL_RECORDS = 10_000
+WAIT_MS = 500
 
 Offsets = Mapping[TopicPartition, int]
 COORDINATOR_AWAY = (
@@ -38,12 +39,16 @@ COORDINATOR_AWAY = (
 
 @asynccontextmanager
 async def consumer(
-    settings: Settings, fetch: int = FETCH, fetch_total: int = 16 * MIB
+    settings: Settings,
+    fetch: int = FETCH,
+    fetch_total: int = 16 * MIB,
+    wait_ms: int = WAIT_MS,
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """Start a consumer without a group; stop it at the end. Raises UnreachableError, DeniedError.
 
     ``fetch`` and ``fetch_total``: most bytes that one request asks for, of a partition and in
-    all; a single larger record is returned nevertheless.
+    all; a single larger record is returned nevertheless. ``wait_ms``: how long a broker waits at
+    the end of a log for new records, which other requests to it wait for meanwhile.
     """
     client = AIOKafkaConsumer(
         **settings.kafka(),
@@ -51,6 +56,7 @@ async def consumer(
         auto_offset_reset="earliest",  # skip what retention trims while we read
         max_partition_fetch_bytes=fetch,
         fetch_max_bytes=fetch_total,
+        fetch_max_wait_ms=wait_ms,
     )
     avoid_silent_brokers(client._client)  # noqa: SLF001
     async with explained(settings, "Read"):
@@ -134,13 +140,20 @@ async def appended_at(client: AIOKafkaConsumer, tp: TopicPartition, offset: int)
 class PartitionStreams:
     """Several partitions, read side by side from ``start`` up to ``end`` (exclusive).
 
-    Each fetch names the partitions to read on; the others are paused.
+    Each fetch names the partitions to read on; the others are paused. ``max_records``: most
+    records of one fetch.
     """
 
     def __init__(
-        self, client: AIOKafkaConsumer, start: Offsets, end: Offsets, stalled_after: float = 30.0
+        self,
+        client: AIOKafkaConsumer,
+        start: Offsets,
+        end: Offsets,
+        stalled_after: float = 30.0,
+        max_records: int = MAX_POLL_RECORDS,
     ) -> None:
         self._client, self._end, self._stalled_after = client, end, stalled_after
+        self._max_records = max_records
         self._next = {tp: offset for tp, offset in start.items() if offset < end[tp]}
         if not self._next.keys() <= client.assignment():
             client.assign(list(self._next))
@@ -169,7 +182,7 @@ class PartitionStreams:
         while True:
             records: dict[TopicPartition, Sequence[Any]] = {}
             fetched = await self._client.getmany(
-                *wanted, timeout_ms=POLL_MS, max_records=MAX_POLL_RECORDS
+                *wanted, timeout_ms=POLL_MS, max_records=self._max_records
             )
             for tp, batch in fetched.items():
                 end = self._end[tp]
@@ -187,14 +200,18 @@ class PartitionStreams:
 
 
 async def batches(
-    client: AIOKafkaConsumer, start: Offsets, end: Offsets, stalled_after: float = 30.0
+    client: AIOKafkaConsumer,
+    start: Offsets,
+    end: Offsets,
+    stalled_after: float = 30.0,
+    max_records: int = MAX_POLL_RECORDS,
 ) -> AsyncGenerator[dict[TopicPartition, Sequence[Any]], None]:
     """Yield all records from ``start`` up to ``end`` (exclusive), fetch by fetch.
 
     Each partition's records are in order and never empty. Raises TimeoutError when the brokers
     return nothing for ``stalled_after`` seconds.
     """
-    streams = PartitionStreams(client, start, end, stalled_after)
+    streams = PartitionStreams(client, start, end, stalled_after, max_records)
     try:
         while wanted := streams.open_partitions:
             fetched = await streams.fetch(wanted)

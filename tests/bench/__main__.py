@@ -34,6 +34,7 @@ from tests.bench import (
     capacity,
     index,
     ingress,
+    journey,
     latency,
     processors,
     profile,
@@ -53,6 +54,7 @@ SCENARIOS: dict[str, Callable[[Bench], list[Row]]] = {
     "e2e": latency.run,
     "index": index.run,
     "audit": audit.run,
+    "journey": journey.run,
     "capacity": capacity.run,
 }
 QUICK = 0.01

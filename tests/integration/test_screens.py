@@ -59,6 +59,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "import": ("{shop}", "{export}", "--dry-run"),
     "reconcile": ("{shop}", "{export}"),
     "people forget": ("--customer", "{customer}"),
+    "journey": ("{customer}",),
 }
 """Command -> its arguments here."""
 MORE = (
@@ -69,6 +70,8 @@ MORE = (
     ("topics",),
     ("dead", "list", "--group"),
     ("dead", "list", "--all"),
+    ("journey", "0:0", "--body"),
+    ("journey", TEXT),
     ("why", "carts", TEXT),
     ("why", "customers", f"nobody/{TEXT}"),
     ("tables", "--sql", f"select '{TEXT}'::int"),

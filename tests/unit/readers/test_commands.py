@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from typing import Any, TypeVar
 
+import pytest
 from aiokafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +20,10 @@ from hookline.dead_letters.letters import LetterFilter
 from hookline.explain import source_events
 from hookline.explain.source_events import EventLocation
 from hookline.history import outcomes
+from hookline.journey import deliveries as journey
+from hookline.journey.deliveries import Limits
+from hookline.journey.logs import Logs
+from hookline.journey.trace import Tracer
 from hookline.local.doctor import index_size, registry_ids, strangers
 from hookline.people import deliveries, export, topic_scan
 from hookline.people.person import Person
@@ -241,6 +246,39 @@ def test_why_events_are_looked_for_in_any_log(batches: list[Batch]) -> None:
     finally:
         source_events.load_codec = original  # type: ignore[attr-defined]
     assert found == {}
+
+
+@few
+@given(logs(RAW), logs(OUTCOME), logs(LETTER))
+def test_journey_every_raw_record_has_one_in_any_logs(
+    raw: list[Batch], outcomes: list[Batch], dead: list[Batch]
+) -> None:
+    consumer: Any = FakeConsumer({RAW_TP: raw, OUTCOME_TP: outcomes, LETTERS_TP: dead})
+    tps = {topic: [TopicPartition(SETTINGS.topic(topic), 0)] for topic in ALL}
+    held = Logs(SETTINGS, consumer, tps, CODEC)
+    records = unpacked(raw)[0]
+    keys = {(record.key or b"").decode(errors="replace") for record in records}
+
+    async def committed(*_: Any) -> Any:
+        return {RAW_TP: 2}
+
+    async def followed() -> None:
+        consumer.assign([tp for each in tps.values() for tp in each])
+        for record in records:
+            found = await journey.at(held, 0, record.offset)
+            assert found is not None
+            way = await Tracer(held, with_body=True).follow(found)
+            assert "\x1b" not in output.to_json(way.as_dict())
+            assert (await journey.by_id(held, found.delivery_id, NOW_MS)) is None or not (
+                found.is_foreign
+            )
+        limits = Limits(1000, NOW_MS + 100_000)
+        listed = await journey.newest(held, keys, limits)
+        assert {each.offset for each in listed.deliveries} <= {each.offset for each in records}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log_reader, "committed", committed)
+        run(consumer, followed())
 
 
 @few

@@ -1,0 +1,83 @@
+"""A body to look at: its shape, ids, times, amounts and states; every other value is masked. Pure.
+
+What is shown is on a list, so that a field that nobody thought of is masked.
+"""
+
+import re
+from decimal import Decimal
+from typing import Any
+
+from hookline.shops.document_shape import safe_name
+from processors.sources.personal_ids import is_personal_id
+from processors.sources.readers import document
+from processors.sources.readers.personal_names import is_personal
+from processors.sources.readers.refusals import Refused
+from processors.sources.readers.xml import from_xml
+
+MAX_DEPTH, MAX_ITEMS, LONGEST = 16, 50, 64
+_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_SHOWN = frozenset(
+    {
+        *("id", "ids", "uuid", "sku", "currency", "status", "type", "kind", "action"),
+        *("event", "reason", "method", "gateway", "version", "number", "quantity"),
+        *("locale", "timezone"),
+    }
+)
+"""Last parts of the names of fields whose texts are shown."""
+_TIME = re.compile(
+    r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?( ?(Z|UTC|[+-]\d{2}:?\d{2}))?"
+)
+_AMOUNT = re.compile(r"-?\d{1,12}(\.\d{1,6})?")
+_LONG_NUMBER = 8
+"""Digits of a number that may be a telephone's or a card's."""
+
+
+def masked(body: bytes) -> Any:
+    """Return a body's document with its private values masked; a sentence where it is none.
+
+    ``body`` is decompressed. Masked values show their kind and length: ``[text of 12]``.
+    """
+    try:
+        parsed = from_xml(body) if body.lstrip()[:1] == b"<" else document.from_json(body)
+    except Refused as error:
+        return f"[{len(body)} bytes: {error.reject.reason} at {error.reject.path}]"
+    return _masked(parsed, "", depth=0, is_private=False)
+
+
+def _masked(value: Any, name: str, *, depth: int, is_private: bool) -> Any:
+    if isinstance(value, dict):
+        if depth == MAX_DEPTH:
+            return f"[object of {len(value)}]"
+        shown = {}
+        for key, inner in list(value.items())[:MAX_ITEMS]:
+            private = is_private or is_personal(key)
+            shown[safe_name(key)] = _masked(inner, key, depth=depth + 1, is_private=private)
+        return shown
+    if isinstance(value, list):
+        if depth == MAX_DEPTH:
+            return f"[list of {len(value)}]"
+        return [
+            _masked(each, name, depth=depth + 1, is_private=is_private)
+            for each in value[:MAX_ITEMS]
+        ]
+    return _masked_value(value, name, is_private=is_private)
+
+
+def _masked_value(value: Any, name: str, *, is_private: bool) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    text = str(value)
+    if not is_private and _is_shown(text, name):
+        return value if isinstance(value, int | str) else float(value)
+    kind = "number" if isinstance(value, int | float | Decimal) else "text"
+    return f"[{kind} of {len(text)}]"
+
+
+def _is_shown(text: str, name: str) -> bool:
+    parts = _PART.findall(name)
+    if _TIME.fullmatch(text):
+        return True
+    is_listed = bool(parts) and parts[-1].lower() in _SHOWN
+    if _AMOUNT.fullmatch(text):
+        return is_listed or sum(map(str.isdigit, text)) < _LONG_NUMBER
+    return is_listed and len(text) <= LONGEST and not is_personal_id(text) and " " not in text

@@ -1,0 +1,77 @@
+"""How a journey is shown: waits, verdicts, commands to go on with."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from hookline.commands import journey_screens
+from hookline.commands.journey_screens import verdict_lines, wait_text
+from hookline.journey.model import (
+    Deliveries,
+    Letter,
+    Listed,
+    Missing,
+    MissingReason,
+    Repeats,
+    Stored,
+    Verdict,
+    VerdictKind,
+)
+from tests.unit.hookline.journey.test_model import AT, JOURNEY
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (None, ""),
+        (0.0074, "7 ms"),
+        (1.26, "1.3 s"),
+        (119.0, "119.0 s"),
+        (3661.0, "1:01:01"),
+        (-0.25, "-0.250 s (clocks differ)"),
+    ],
+)
+def test_a_wait_is_short_and_a_negative_one_is_explained(seconds: float | None, shown: str) -> None:
+    assert wait_text(seconds) == shown
+
+
+def test_a_verdict_names_what_it_repeats_or_why_it_is_dead() -> None:
+    repeats = Repeats("2:3", AT, "content", "019a")
+    assert verdict_lines(Verdict(VerdictKind.DUPLICATE, repeats=repeats)) == [
+        "repeats 2:3 (019a) by the content rule"
+    ]
+    letter = Letter(
+        Stored("d", 2, 7, AT), "internal-error", "", "Traceback\nValueError: x", "parse"
+    )
+    assert verdict_lines(Verdict(VerdictKind.DEAD_LETTER, letters=(letter,))) == [
+        "letter 2:7: internal-error, ValueError: x"
+    ]
+    marked = replace(
+        letter, reason="too-large",
+        path="a", detail="", slot="payment", mark="replayed", mark_reason="done",
+        marked_at=datetime(2026, 1, 2, tzinfo=UTC), replayed_as="2:9",
+    )  # fmt: skip
+    assert verdict_lines(Verdict(VerdictKind.CANONICAL, letters=(marked,))) == [
+        "letter 2:7 of payment: too-large at a; replayed 2026-01-02 00:00:00.000: done, as raw 2:9"
+    ]
+
+
+def test_each_answer_is_shown_with_the_commands_that_follow(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    journey_screens.show(replace(JOURNEY, next=("hookline why carts x",), body={"id": 7}))
+    shown = capsys.readouterr().out
+    for text in ("delivery 019a", "signal ABANDONED", "waits in the outbox", '"id": 7',
+                 "next:\n  hookline why carts x"):  # fmt: skip
+        assert text in shown
+    assert JOURNEY.raw is not None
+    listed = Listed(JOURNEY.received, JOURNEY.raw, JOURNEY.verdict)
+    journey_screens.show(Deliveries(("spiffy/main/order:1",), (listed,), None))
+    assert "1 delivery; all that the raw topic still holds" in capsys.readouterr().out
+    journey_screens.show(Deliveries(("spiffy/main/order:1",), (), AT))
+    assert "0 deliveries; read back to 2026-01-01" in capsys.readouterr().out
+    journey_screens.show(Missing(MissingReason.NOT_THERE, "not there", ("hookline status",)))
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "not there\nnext:\n  hookline status\n"
