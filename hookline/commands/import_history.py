@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -92,16 +93,16 @@ def import_history(
         with output.progress_bar(shown=not as_json) as progress:
             rows = (preparer.prepare(row) for row in _reported(export, progress))
             checked = check(found, rows)
-        _show_check(checked, export, as_json=as_json)
+        _show_check(checked, export, found, as_json=as_json)
         if checked.rejects:
             raise typer.Exit(1)
         return
-    key = key_of(shop, files, (str(mapping), event, dated_by, taken_at, history_from))
+    key = key_of(shop, files, (event, dated_by, taken_at, history_from), mapping)
     kept = StateFile(
         state or data_folder(data) / "imports" / f"{shop.replace('/', '-')}-{key}.json", key
     )
-    begun = kept.read() or importing.new_state(key)
-    with output.progress_bar(shown=not as_json, eta=True) as progress:
+    with kept.locked(), output.progress_bar(shown=not as_json, eta=True) as progress:
+        begun = kept.read() or importing.new_state(key)
         receipt = asyncio.run(
             importing.run(
                 settings, export, preparer, begun, kept.write, progress,
@@ -111,7 +112,7 @@ def import_history(
     if as_json:
         output.print_json(receipt.as_dict())
     else:
-        _show(receipt, asked=since)
+        _show(receipt, found, asked=since)
     if not receipt.is_whole or receipt.history_from != since:
         raise typer.Exit(1)
 
@@ -145,8 +146,7 @@ def prepared(
     from hookline.history.prepare import Preparer
 
     for path in files:
-        if not path.is_file():
-            raise CommandError(f"{path}: no such file")
+        _require_file(path)
     columns = None
     if mapping is not None:
         columns = csv_mapping.load(mapping)
@@ -161,6 +161,17 @@ def prepared(
         shop, now, event=name, dated_by=dated_by, taken_at=at, dates_undated=dates_undated
     )
     return Export(files, columns), preparer
+
+
+def _require_file(path: Path) -> None:
+    if path.is_dir():
+        raise CommandError(f"{path} is a folder: name the files in it")
+    # A redirected stdin is a regular file by its other names, and would be at its end.
+    is_stream = path.exists() and not path.is_file()
+    if is_stream or str(path) in ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"):
+        raise CommandError(f"{path}: a file is needed, since it is read twice: write it to one")
+    if not path.exists():
+        raise CommandError(f"{path}: no such file")
 
 
 def _day(text: str, shop: "Shop") -> int:
@@ -188,11 +199,15 @@ def _reported(export: "Export", progress: output.Progress) -> Any:
         yield row
 
 
-def _time(micros: int | None) -> str:
-    return "" if micros is None else f"{datetime.fromtimestamp(micros / 1_000_000, UTC):%Y-%m-%d}"
+def _time(micros: int | None, shop: "Shop") -> str:
+    """Return a day of the shop's zone, as ``--history-from`` takes it."""
+    if micros is None:
+        return ""
+    at = datetime.fromtimestamp(micros // 1_000_000, ZoneInfo(shop.timezone))
+    return f"{at:%Y-%m-%d}"
 
 
-def _show_check(checked: "Checked", export: "Export", *, as_json: bool) -> None:
+def _show_check(checked: "Checked", export: "Export", shop: "Shop", *, as_json: bool) -> None:
     rejects = [(export.where(row), reason) for row, reason in checked.rejects]
     if as_json:
         output.print_json(
@@ -200,14 +215,16 @@ def _show_check(checked: "Checked", export: "Export", *, as_json: bool) -> None:
                 "rows": checked.rows,
                 "webhooks": dict(checked.webhooks),
                 "events": dict(checked.events),
-                "first": _time(checked.first) or None,
-                "last": _time(checked.last) or None,
+                "first": _time(checked.first, shop) or None,
+                "last": _time(checked.last, shop) or None,
                 "reasons": dict(checked.reasons),
                 "rejected": [{"row": row, "reason": reason} for row, reason in rejects],
             }
         )
         return
-    output.print_line(f"{checked.rows:,} rows, {_time(checked.first)} to {_time(checked.last)}")
+    output.print_line(
+        f"{checked.rows:,} rows, {_time(checked.first, shop)} to {_time(checked.last, shop)}"
+    )
     for name, count in checked.webhooks.most_common():
         output.print_line(f"  {count:>9,}  {name}")
     for topic, count in checked.events.most_common():
@@ -221,11 +238,13 @@ def _show_rejects(reasons: dict[str, int], rejects: list[tuple[str, str]]) -> No
         output.print_parts((f"  {count:>9,}", "yellow"), f"  not taken: {reason}")
     for row, reason in rejects[:_SHOWN]:
         output.print_line(f"    {row}: {reason}")
-    if len(rejects) > _SHOWN:
-        output.print_line(f"    and {len(rejects) - _SHOWN:,} more: --json lists them")
+    total = sum(reasons.values())
+    if more := total - len(rejects[:_SHOWN]):
+        listed = "them" if total <= len(rejects) else f"the first {len(rejects):,}"
+        output.print_line(f"    and {more:,} more: --json lists {listed}")
 
 
-def _show(receipt: "Receipt", *, asked: int | None) -> None:
+def _show(receipt: "Receipt", shop: "Shop", *, asked: int | None) -> None:
     resumed = f", resumed after row {receipt.resumed_after:,}" if receipt.resumed_after else ""
     output.print_line(
         f"import {receipt.import_id} of {receipt.shop}: {receipt.rows:,} rows,"
@@ -246,6 +265,7 @@ def _show(receipt: "Receipt", *, asked: int | None) -> None:
         if receipt.history_from is None:
             output.print_parts(("no row is good enough to state how far back it reaches", "yellow"))
         else:
-            output.print_line(f"the history is whole since {_time(receipt.history_from)}")
-    reasons = dict(receipt.refused) | (dict(found.reasons) if found is not None else {})
-    _show_rejects(reasons, receipt.rejected)
+            output.print_line(f"the history is whole since {_time(receipt.history_from, shop)}")
+    reasons = Counter(receipt.refused)
+    reasons.update(found.reasons if found is not None else {})
+    _show_rejects(dict(reasons), receipt.rejected)

@@ -1,10 +1,12 @@
 """CSV exports: which column is which field of the platform's object (a TOML file).
 
     event = "orders/updated"       # the platform's name; may be left out where the object shows it
-    one_object_by = "Name"         # adjacent rows with the same value here are one object
+    one_object_by = "Name"         # adjacent rows with the same value here are one object; a row
+                                   # of an object whose rows are not adjacent is not taken
     dated_by = "Updated at"        # dates objects that have no time of their own
     delimiter = ";"                # default: a comma
-    decimal_comma = true           # 1.234,50 is 1234.50, in cells that are read as numbers
+    decimal_comma = true           # 1.234,50 is 1234.50, in cells that are read as numbers;
+                                   # 12.50 is none, since a point groups thousands there
     [columns]
     "Name" = "id"
     "Total" = "total_price"
@@ -20,8 +22,7 @@
 A field is dotted where objects are nested (``customer.id``). An empty cell is not given.
 """
 
-import csv
-import re
+import hashlib
 import tomllib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -31,6 +32,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from hookline.console.errors import CommandError
+from hookline.history.csv_rows import Table, number
 
 _KEYS = frozenset(
     {
@@ -39,9 +41,8 @@ _KEYS = frozenset(
     }
 )  # fmt: skip
 _KINDS = ("text", "number", "boolean", "time")
-_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 _TRUE, _FALSE = ("true", "yes", "y", "1", "on"), ("false", "no", "n", "0", "off")
-csv.field_size_limit(4 * 1024 * 1024)
+NOT_ADJACENT = "its rows are not adjacent: sort the file by the column of one_object_by"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,31 +72,52 @@ class Mapping:
     def objects(self, text: TextIO, path: Path) -> Iterator[tuple[int, dict[str, Any], str, str]]:
         """Yield (line, object, what is wrong with it, the cell that dates it) in order.
 
-        Raises CommandError where the file lacks a column.
+        Raises CommandError where the file lacks a column, or is no CSV in UTF-8.
         """
-        reader = csv.DictReader(text, delimiter=self.delimiter, restval="")
-        try:
-            self._require(reader.fieldnames or (), path)
-            group: list[dict[str, str]] = []
-            first = 0
-            while True:
-                line = reader.line_num + 1
-                row = next(reader, None)
-                if group and (row is None or not self._is_same(group[0], row)):
-                    yield first, *self._object(group)
-                    group = []
-                if row is None:
-                    return
-                first = first if group else line
-                group.append(row)
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise CommandError(f"{path} near line {reader.line_num}: not CSV in UTF-8") from error
+        table = Table(text, path, self.delimiter)
+        self._require(table.header, path)
+        for line, rows, error in self._groups(table):
+            if error:
+                yield line, {}, error, ""
+            else:
+                yield (
+                    line,
+                    *self._object([dict(zip(table.header, row, strict=True)) for row in rows]),
+                )
 
-    def _is_same(self, one: dict[str, str], other: dict[str, str]) -> bool:
-        name = self.one_object_by
-        return bool(name) and one[name] == other[name]
+    def _groups(self, table: Table) -> Iterator[tuple[int, list[list[str]], str]]:
+        """Yield (the first line, the rows, what is wrong) of each object.
 
-    def _require(self, found: Any, path: Path) -> None:
+        A row that lacks a cell, or has one too many, spoils the object that it names.
+        """
+        if not self.one_object_by:
+            for line, row in table.rows():
+                yield line, [row], table.mismatch(row)
+            return
+        at = table.header.index(self.one_object_by)
+        seen: set[bytes] = set()
+        first, rows, wrong, name = 0, list[list[str]](), "", ""
+        for line, row in table.rows():
+            its_name, mismatch = row[at] if at < len(row) else "", table.mismatch(row)
+            if rows and its_name and its_name == name:
+                rows.append(row)
+                wrong = wrong or mismatch
+                continue
+            if rows:
+                yield first, rows, wrong
+            first, rows, wrong, name = line, [row], mismatch, its_name
+            if not name.strip():
+                wrong = wrong or f"column {self.one_object_by!r} is empty"
+                continue
+            # A hash of 8 bytes: the names of ten million objects would fill the memory.
+            hashed = hashlib.blake2b(name.encode(), digest_size=8).digest()
+            if hashed in seen:
+                wrong = wrong or NOT_ADJACENT
+            seen.add(hashed)
+        if rows:
+            yield first, rows, wrong
+
+    def _require(self, found: list[str], path: Path) -> None:
         wanted = [column.name for column in (*self.columns, *self.line_columns)]
         wanted += [name for name in (self.one_object_by, self.dated_by) if name]
         if missing := [name for name in wanted if name not in found]:
@@ -107,9 +129,7 @@ class Mapping:
             for name, value in self.constants.items():
                 _put(made, tuple(name.split(".")), value)
             for column in self.columns:
-                cell = next(
-                    (cell for row in rows if (cell := (row[column.name] or "").strip())), ""
-                )
+                cell = next((cell for row in rows if (cell := row[column.name].strip())), "")
                 if cell:
                     _put(made, column.path, self._value(column, cell))
             if self.lines:
@@ -117,7 +137,7 @@ class Mapping:
                 _put(made, self.lines, lines)
         except _CellError as error:
             return {}, str(error), ""
-        dated = (rows[0][self.dated_by] or "").strip() if self.dated_by else ""
+        dated = rows[0][self.dated_by].strip() if self.dated_by else ""
         return made, "", dated
 
     def _line(self, row: dict[str, str]) -> dict[str, Any]:
@@ -138,11 +158,9 @@ class Mapping:
             if cell.lower() in _TRUE or cell.lower() in _FALSE:
                 return cell.lower() in _TRUE
         else:
-            if self.decimal_comma:
-                cell = cell.replace(".", "").replace(",", ".")
-            cell = cell.replace(" ", "").replace("\u00a0", "")
-            if _NUMBER.fullmatch(cell):
-                return int(cell) if "." not in cell else cell  # money never as a float
+            found = number(cell, decimal_comma=self.decimal_comma)
+            if found is not None:  # money never as a float
+                return found
         raise _CellError(f"column {column.name!r} is no {column.kind}")
 
 
@@ -159,7 +177,7 @@ def _put(made: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
 def load(path: Path) -> Mapping:
     """Read a mapping file. Raises CommandError that names what is wrong."""
     try:
-        given = tomllib.loads(path.read_text())
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -185,9 +203,9 @@ def load(path: Path) -> Mapping:
 
 
 def _delimiter(given: Any, path: Path) -> str:
-    if isinstance(given, str) and len(given) == 1:
+    if isinstance(given, str) and len(given) == 1 and given not in '"\r\n':
         return given
-    raise CommandError(f"{path}: delimiter is one character")
+    raise CommandError(f"{path}: delimiter is one character, and no quote or end of a line")
 
 
 def _columns(given: Any, path: Path, where: str) -> tuple[Column, ...]:

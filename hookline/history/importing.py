@@ -11,7 +11,7 @@ from hookline.history.check import slots_of
 from hookline.history.files import Export, Row
 from hookline.history.outcomes import Outcomes, await_outcomes
 from hookline.history.prepare import Marker, Prepared, Preparer, Refused
-from hookline.history.state import State
+from hookline.history.state import SHOWN_ROWS, State
 from hookline.history.writer import Writer
 from ingest.ids import new_delivery
 from runtime.settings import Settings
@@ -28,9 +28,9 @@ Save = Callable[[State], None]
 class Receipt:
     """What an import did.
 
-    ``refused``: reason -> rows that were not written. ``rejected``: (row, reason) of those, and of
-    rows that became dead letters. ``rate``: deliveries a second, since it was last started, of the
-    ``seconds`` that writing took. ``outcomes`` is None where nobody waited for them.
+    ``refused``: reason -> rows that were not written. ``rejected``: (row, reason) of the first of
+    those, and of rows that became dead letters. ``rate``: deliveries a second, since it was last
+    started, of the ``seconds`` that writing took. ``outcomes`` is None where nobody waited.
     """
 
     import_id: str
@@ -118,7 +118,7 @@ async def run(
         (state.written - before) / seconds,
         stated,
         outcomes,
-        [(export.where(row), reason) for row, reason in sorted(rejected)],
+        [(export.where(row), reason) for row, reason in sorted(rejected)[:SHOWN_ROWS]],
         state.counts_all,
     )
 

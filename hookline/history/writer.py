@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -31,11 +31,18 @@ IN_FLIGHT = 4
 """Chunks that may be unacknowledged."""
 SAVE_EVERY = 1.0
 """Seconds between two writes of the state."""
-SHOWN_ROWS = 1_000
-"""Refused rows that the receipt names."""
 
 _Batch = tuple[int, int, "asyncio.Future[Any]"]
 """(partition, records, the acknowledgement)."""
+
+
+class _Chunk(NamedTuple):
+    """Rows that are sent: the last one's number, how many are written, which are refused."""
+
+    row: int
+    written: int
+    refused: list[Refused]
+    batches: list[_Batch]
 
 
 class Writer:
@@ -45,7 +52,7 @@ class Writer:
         self._settings, self._marker, self.state = settings, marker, state
         self._topic = settings.topic(WEBHOOKS)
         self._producer: AIOKafkaProducer | None = None
-        self._chunks: deque[tuple[int, int, list[_Batch]]] = deque()
+        self._chunks: deque[_Chunk] = deque()
 
     async def __aenter__(self) -> Self:
         """Connect. Raises UnreachableError, DeniedError."""
@@ -102,20 +109,14 @@ class Writer:
     async def state_history(self, row: Prepared, history_from: Micros) -> None:
         """Write a row once more: its delivery states how far back the history reaches."""
         batches = await self._append([row], history_from)
-        self._chunks.append((self.state.row, 1, batches))
+        self._chunks.append(_Chunk(self.state.row, 1, [], batches))
         await self._acknowledge()
 
     async def _send(self, chunk: list[Prepared | Refused]) -> None:
-        good = []
-        state = self.state
-        for row in chunk:
-            if isinstance(row, Refused):
-                state.refused[row.reason] = state.refused.get(row.reason, 0) + 1
-                if len(state.refused_rows) < SHOWN_ROWS:
-                    state.refused_rows.append((row.row, row.reason))
-            else:
-                good.append(row)
-        self._chunks.append((chunk[-1].row, len(good), await self._append(good, None)))
+        good = [row for row in chunk if isinstance(row, Prepared)]
+        refused = [row for row in chunk if isinstance(row, Refused)]
+        batches = await self._append(good, None)
+        self._chunks.append(_Chunk(chunk[-1].row, len(good), refused, batches))
 
     async def _append(self, rows: list[Prepared], history_from: Micros | None) -> list[_Batch]:
         producer = self._producer
@@ -141,20 +142,19 @@ class Writer:
         return sent
 
     def _is_answered(self) -> bool:
-        return bool(self._chunks) and all(answer.done() for *_, answer in self._chunks[0][2])
+        return bool(self._chunks) and all(answer.done() for *_, answer in self._chunks[0].batches)
 
     async def _acknowledge(self) -> None:
         """Wait for the oldest chunk."""
-        row, count, batches = self._chunks[0]
-        for partition, records, answer in batches:
+        chunk = self._chunks[0]
+        for partition, records, answer in chunk.batches:
             metadata = await answer
             if metadata.offset < 0:  # an attempt before had appended it
                 self.state.counts_all = False
             else:
                 self.state.add_range(partition, metadata.offset, metadata.offset + records - 1)
         self._chunks.popleft()
-        self.state.row = max(self.state.row, row)
-        self.state.written += count
+        self.state.pass_rows(chunk.row, chunk.written, chunk.refused)
 
 
 def _append(batch: Any, row: Prepared, headers: Any) -> bool:
