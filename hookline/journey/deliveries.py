@@ -30,10 +30,11 @@ async def by_id(
 
     def matches(record: object) -> bool:
         headers: list[tuple[str, bytes]] = record.headers  # type: ignore[attr-defined]
-        if headers and headers[0] == (envelopes.DELIVERY, wanted):  # as the ingress orders them
-            return all(name != envelopes.REPLAY_OF for name, _ in headers)
-        given = dict(headers)
-        return given.get(envelopes.DELIVERY) == wanted and envelopes.REPLAY_OF not in given
+        if not headers or (envelopes.DELIVERY, wanted) not in headers:
+            return False
+        # Another producer's record may carry the id too: it is none of ours.
+        is_ours = raw_of(record).delivery_id == delivery
+        return is_ours and all(name != envelopes.REPLAY_OF for name, _ in headers)
 
     partitions = logs.partitions[WEBHOOKS]
     found = await first_match(logs, partitions, received_ms, RECEIPT, matches, progress)

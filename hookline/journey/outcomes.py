@@ -17,6 +17,13 @@ SEEN_LATER_MS = 60_000
 """So long after the outcome of a later delivery an earlier one of its partition has its own."""
 BY_ID: Sequence[Span] = ((1_000, 10_000), (60_000, 120_000), (CLOCKS_MS, 2 * CLOCKS_MS))
 """Around the time in a delivery's id: where its outcomes are, if processors were not away."""
+_TOO_LONG = 19
+"""Digits that may not fit into 64 bits."""
+
+
+def number(header: bytes) -> int | None:
+    """Return the number in a header; None for another text, and for one beyond 64 bits."""
+    return int(header) if header.isdigit() and len(header) < _TOO_LONG else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,7 @@ class Outcome:
     @property
     def raw_offset(self) -> int:
         """The offset of its raw record, in the partition of the same number."""
-        return int(self.headers[envelopes.RAW_OFFSET])
+        return number(self.headers[envelopes.RAW_OFFSET]) or 0
 
     def text(self, name: str) -> str:
         """Return a header as text; empty where there is none."""
@@ -103,7 +110,7 @@ async def of_raw(
         given: bytes = dict(record.headers).get(envelopes.RAW_OFFSET) or b""
         if given == wanted:
             return True
-        if given.isdigit() and int(given) > offset:
+        if (found := number(given)) is not None and found > offset:
             later.append(record.timestamp)
         return False
 

@@ -7,7 +7,7 @@ import msgspec
 
 from hookline.dead_letters.letters import DeadLetter, parse_letter
 from hookline.journey.model import EventRecord, Letter, Repeats, Stored, Verdict, VerdictKind
-from hookline.journey.outcomes import Found, Outcome
+from hookline.journey.outcomes import Found, Outcome, number
 from schemas import envelopes
 from schemas.codec import Codec
 from schemas.topics import DEAD_LETTERS, DUPLICATES
@@ -39,11 +39,10 @@ def verdict(found: Found) -> Verdict:
         kind = VerdictKind.DUPLICATE
     else:
         kind = VerdictKind.DEAD_LETTER
-    adapter = outcomes[0].text(envelopes.ADAPTER)
     return Verdict(
         kind,
         to_time(outcomes[0].record.timestamp),
-        int(adapter) if adapter.isdecimal() else None,
+        number(outcomes[0].headers.get(envelopes.ADAPTER, b"")),
         None if duplicate is None else repeats(duplicate),
         letters,
     )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hookline.journey import outcomes
 from hookline.journey.logs import Logs
 from hookline.journey.model import VerdictKind
-from hookline.journey.outcomes import Found
+from hookline.journey.outcomes import Found, number
 from hookline.journey.verdict import events, verdict
 from processors.dedupe import PriorOutcome
 from processors.outcomes import Origin, dead_letter, duplicate, event
@@ -148,3 +148,8 @@ def test_outcomes_are_found_by_the_delivery_where_its_raw_record_is_gone() -> No
     assert found.outcomes[0].raw_offset == 0
     none = asyncio.run(outcomes.of_delivery(logs, DELIVERY.replace("6071", "6072"), NOW_MS))
     assert none.outcomes == []
+
+
+def test_a_header_of_another_producer_is_a_number_only_within_64_bits() -> None:
+    given = {b"12": 12, b"9" * 18: 10**18 - 1, b"9" * 5000: None, b"": None, b"-1": None}
+    assert {text: number(text) for text in given} == given
