@@ -12,7 +12,8 @@ def without_repeats(activities: Iterable[Activity]) -> list[Activity]:
 
     An imported state repeats an equal state of the same time, however often the file is imported.
     An imported report repeats the platform's own report of that cart, which has the time at which
-    it was really reported.
+    it was really reported. From a cart's first live state on its platform's own deliveries show all
+    that happened to it: whatever an import dates later, by another clock, is none of it.
     """
     unique = {each.event_id: each for each in activities}
     if not any(each.imported for each in unique.values()):
@@ -20,11 +21,14 @@ def without_repeats(activities: Iterable[Activity]) -> list[Activity]:
     live = [each for each in unique.values() if not each.imported]
     states = {_state(each) for each in live}
     reported = {each.created_at for each in live if each.abandoned}
+    first = min((each.at for each in live if not each.abandoned), default=None)
     kept = live
     for each in sorted(unique.values(), key=attrgetter("version", "event_id")):
         if not each.imported or (state := _state(each)) in states:
             continue
         if each.abandoned and each.created_at in reported:
+            continue
+        if first is not None and each.at >= first:
             continue
         states.add(state)
         kept.append(each)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -33,7 +34,7 @@ def events(
     shop: Shop, topic: str, value: exports.Object, offset: int, *, imported: bool
 ) -> list[Event]:
     """What the adapter makes of an object that came as a webhook, or by an import."""
-    row = Preparer(shop, NOW, event=topic).prepare(Row(1, json.dumps(value).encode()))
+    row = Preparer(shop, LATER, event=topic).prepare(Row(1, json.dumps(value).encode()))
     assert isinstance(row, Prepared)
     at = NOW + offset * 1_000_000
     mark = Imported("i", offset, row.at, row.state_at) if imported else None
@@ -142,6 +143,35 @@ def test_the_platforms_own_report_of_a_cart_counts_and_not_its_import(turn: int)
         each.kind for each in signals_between([], alone)
     ]
     assert signals_between(alone, both) == []
+
+
+CART_TIMES = st.lists(st.integers(1, 20_000), min_size=1, max_size=4, unique=True)
+
+
+@settings(deadline=None, max_examples=60)
+@given(CART_TIMES, CART_TIMES, st.data())
+def test_what_an_import_dates_after_a_carts_first_live_state_changes_nothing(
+    live: list[int], imported: list[int], data: st.DataObject
+) -> None:
+    """A clock ahead of ours, or a later touch: what was sent of the cart is neither retracted."""
+    first = min(live)
+    parts = [
+        events(SHOP, "carts/update", exports.cart(1, _moment(at)), at, imported=False)
+        for at in live
+    ]
+    later = [
+        events(SHOP, "carts/update", exports.cart(1, _moment(at)), 50_000 + at, imported=True)
+        for at in imported
+        if at >= first
+    ]
+    alone = generations(parts)
+    both = generations(data.draw(st.permutations([*parts, *later])))
+    assert known(both) == known(alone)
+    assert signals_between(alone, both) == []
+
+
+def _moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(NOW // 1_000_000 + seconds, UTC)
 
 
 UPDATED = {"order_id": 3, "user_id": 2, "created": "2021-01-01 12:00:00"}
