@@ -42,6 +42,11 @@ def earlier(one: Span, other: Span, what: str) -> bool:
     raise UndecidedError(what)
 
 
+def earliest(one: Span, other: Span) -> Span:
+    """Return the earlier of two instants, within bounds: either may be it where they overlap."""
+    return Span(min(one.first, other.first), min(one.last, other.last))
+
+
 def latest(one: Span, other: Span) -> Span:
     """Return the later of two instants, within bounds."""
     return Span(max(one.first, other.first), max(one.last, other.last))

@@ -11,7 +11,7 @@ from hookline.simulate.truth.names import CustomerKey, customer_key
 from hookline.simulate.truth.orders.rows import KnownOrder
 from hookline.simulate.truth.platforms import gives
 from hookline.simulate.truth.received import Received
-from hookline.simulate.truth.spans import difference
+from hookline.simulate.truth.spans import UndecidedError, difference
 from hookline.simulate.world.facts import CartState, Customer, Micros, OrderState
 
 
@@ -83,6 +83,8 @@ def cart_row(life: CartLife, known: Mapping[CustomerKey, Known]) -> Row:
             row["item_overlap"] = overlap(life.content, order.state.lines)
     if order is not None and abandoned is not None:
         passed = difference(order.placed_at, abandoned)
+        if passed.first < 0 <= passed.last:
+            raise UndecidedError(f"whether {order.key} was placed after its cart was abandoned")
         row["time_to_recover"] = passed if passed.first >= 0 else None
         row["recovered_value"] = _recovered(order)
     return row

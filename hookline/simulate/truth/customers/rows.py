@@ -6,6 +6,7 @@ A shop has one currency here, so each customer has one row.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import reduce
 from typing import Any
 
 from hookline.simulate.truth.amounts import NOTHING, Amount, total, total_given
@@ -14,7 +15,7 @@ from hookline.simulate.truth.days import day_of, midnight_before, month_of
 from hookline.simulate.truth.names import CustomerKey
 from hookline.simulate.truth.orders.rows import KnownOrder
 from hookline.simulate.truth.platforms import Gives, gives
-from hookline.simulate.truth.spans import Span, UndecidedError
+from hookline.simulate.truth.spans import Span, UndecidedError, earliest, latest
 from hookline.simulate.world.facts import Micros
 
 
@@ -90,11 +91,11 @@ def customer_row(facts: CustomerFacts, as_of: Micros) -> Mapping[str, Any]:
 
 
 def _first(counted: list[KnownOrder]) -> Span | None:
-    return min((order.placed_at for order in counted), key=lambda at: at.first, default=None)
+    return reduce(earliest, (order.placed_at for order in counted)) if counted else None
 
 
 def _last(counted: list[KnownOrder]) -> Span | None:
-    return max((order.placed_at for order in counted), key=lambda at: at.first, default=None)
+    return reduce(latest, (order.placed_at for order in counted)) if counted else None
 
 
 def _pending(orders: Iterable[KnownOrder]) -> Amount:

@@ -7,12 +7,12 @@ shipping takes off the goods' share of the order's total. Only what succeeded co
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cmp_to_key
+from functools import cmp_to_key, reduce
 
 from hookline.simulate.truth.amounts import NOTHING, Amount
 from hookline.simulate.truth.orders.state import OrderLife
 from hookline.simulate.truth.platforms import gives
-from hookline.simulate.truth.spans import Span, earlier
+from hookline.simulate.truth.spans import Span, earlier, earliest
 from hookline.simulate.truth.versions import occurred_at
 from hookline.simulate.world.facts import Change, OrderState, Paid, Refund, Repayment
 
@@ -163,8 +163,7 @@ def _growth(
     newest = steps[-1][0]
     first: dict[Fraction, Span] = {}
     for money, at in steps:
-        known = first.setdefault(money, at)
-        first[money] = at if at.first < known.first else known
+        first[money] = earliest(at, first.get(money, at))
     for money in sorted(first):
         if before < money <= newest:
             yield money - before, first[money]
@@ -175,4 +174,4 @@ def _first_refunded(life: OrderLife) -> Span:
     """Return when a state first showed that all went back."""
     shown = [occurred_at(each) for each in life.received
              if isinstance(each.fact, OrderState) and each.fact.paid is Paid.REFUNDED]  # fmt: skip
-    return min(shown, key=lambda at: at.first)
+    return reduce(earliest, shown)

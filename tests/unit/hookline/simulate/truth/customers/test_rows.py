@@ -1,5 +1,6 @@
 """What a customer is worth, and since when we know."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -43,6 +44,15 @@ def orders(*days: float, of: Any = SPIFFY, **changes: Any) -> list[Received]:
         got(order(of, number=n, placed_at=NOON + int(day * DAY), **changes), 10 + n)
         for n, day in enumerate(days, start=1)
     ]
+
+
+def test_of_two_orders_whose_bounds_overlap_either_may_be_the_first_and_the_last() -> None:
+    """The answer to one was lost: which attempt was stored, and so its time, is not known."""
+    shop_ = replace(GOOTEN, counts_as_sale=True)
+    unsure = got(order(shop_, number=1), 1, spread=8 * SECOND)
+    row = row_of([unsure, got(order(shop_, number=2), 4)], TABLE)
+    assert row["last_order_at"] == Span(NOON + 4 * SECOND, NOON + 9 * SECOND)
+    assert row["first_order_at"] == Span(NOON + 1 * SECOND, NOON + 4 * SECOND)
 
 
 def test_counted_orders_add_up_and_pending_and_cancelled_ones_are_apart() -> None:
