@@ -4,7 +4,8 @@
 Clients of the first listener are ``User:ANONYMOUS``, which may do everything.
 """
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -131,12 +132,27 @@ class Rights:
         self._delete(self._binding(kind, name, operation, AclPermissionType.DENY, AclBindingFilter))
 
     def _create(self, bindings: Iterable[AclBinding]) -> None:
-        for done in self._admin.create_acls(list(bindings)).values():
+        """Return when the broker applies them too: the controller answers a little earlier."""
+        wanted = list(bindings)
+        for done in self._admin.create_acls(wanted).values():
             done.result(30)
+        every = AclBindingFilter(
+            ResourceType.ANY, None, ResourcePatternType.ANY, f"User:{self.user}", None,
+            AclOperation.ANY, AclPermissionType.ANY,
+        )  # fmt: skip
+        self._wait(lambda: set(wanted) <= set(self._admin.describe_acls(every).result(30)))
 
     def _delete(self, wanted: AclBindingFilter) -> None:
         for done in self._admin.delete_acls([wanted]).values():
             done.result(30)
+        self._wait(lambda: not self._admin.describe_acls(wanted).result(30))
+
+    @staticmethod
+    def _wait(is_applied: Callable[[], bool]) -> None:
+        until = time.monotonic() + 30
+        while not is_applied():
+            assert time.monotonic() < until, "the broker does not apply its rights"
+            time.sleep(0.02)
 
     def _of_table(self, right: Right, made: Any) -> Any:
         operation = "".join(f"_{c}" if c.isupper() else c for c in right.operation).strip("_")

@@ -197,8 +197,9 @@ class Comparison:
             self._take_back(each.key, result)
         else:
             self.compared += 1
-        first, last = self.span.get(each.table, (each.dated_at, each.dated_at))
-        self.span[each.table] = min(first, each.dated_at), max(last, each.dated_at)
+        if not each.fields.get(_OWN):  # what a list of deletions spans, it does not list
+            first, last = self.span.get(each.table, (each.dated_at, each.dated_at))
+            self.span[each.table] = min(first, each.dated_at), max(last, each.dated_at)
         self.seen[each.key] = each.age, self._result(each, stored)
 
     def _result(self, each: Listed, stored: Stored | None) -> str:

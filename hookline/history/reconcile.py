@@ -65,7 +65,9 @@ def compare(
     shop = preparer.shop
     for table in sorted(result.tables & set(_THERE)):
         first, last = result.span.get(table, (since, since))
-        bounds = {"first": first if since is None else since, "last": taken_at or last}
+        bounds = {"first": first, "last": last}
+        if since is not None:
+            bounds = {"first": since, "last": taken_at or last}
         found = connection.execute(
             _THERE[table].encode(), {"source": shop.source, "shop": shop.id, **bounds}
         )
