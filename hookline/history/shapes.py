@@ -146,7 +146,8 @@ def _shoprocket(raw: bytes, event: str) -> Webhook:
     fields = _decode_shoprocket(raw)
     if _is_wrapped(fields):
         inner = _decode_shoprocket(bytes(fields.data))
-        if _given(fields.createdAt):  # the newer envelope dates itself
+        if _given(fields.createdAt):  # the newer envelope dates itself: the change, not the object
+            fields.updated_at = fields.createdAt
             inner = fields
         return Webhook("", raw, inner)
     if not event:

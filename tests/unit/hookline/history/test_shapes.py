@@ -86,3 +86,11 @@ def test_a_deletion_that_names_nothing_is_taken_where_its_event_is_named(event: 
     assert not isinstance(slots, Reject)
     assert {event.meta.change for event in slots.values()} == {"DELETED"}
     assert Preparer(SHOPS["spiffy"], LATER).prepare(row) == Refused(1, NO_EVENT)
+
+
+def test_the_newer_envelope_of_shoprocket_gives_the_time_of_the_change() -> None:
+    body = b'{"type":"customer.updated","createdAt":"2021-01-01T00:00:00Z","data":{"id":"cus_1"}}'
+    found = Preparer(SHOPS["shoprocket"], LATER, taken_at=LATER).prepare(Row(1, body))
+    assert isinstance(found, Prepared)
+    assert found.is_change
+    assert found.state_at == found.at == 1_609_459_200_000_000
