@@ -71,7 +71,7 @@ def reconcile(
         found, files, mapping, event, dated_by, taken_at, dates_undated=True
     )
     at = None if since is None else milliseconds(since) * 1000
-    listed_at = None if taken_at is None else milliseconds(taken_at) * 1000
+    listed_at = preparer.taken_at
     made_at = listed_at or int(max(path.stat().st_mtime for path in files) * 1_000_000)
 
     def compared(patience: float = 0) -> "Comparison":
@@ -88,7 +88,6 @@ def reconcile(
     receipt: Any = None
     if repair and result.to_import:
         _require_likely(result, at_most)
-    if repair and result.to_import:
         with output.progress_bar(shown=not as_json) as progress:
             receipt = asyncio.run(
                 importing.run(

@@ -247,6 +247,8 @@ def _print_environment(run: Mapping[str, Any], stage: Stage | None) -> None:
 
 
 def _print_status(status: Mapping[str, Any]) -> None:
+    from hookline.local.status import ADDRESSES
+
     columns = ("process", "state", "pid", "up", "restarts", "memory")
     rows = [
         (
@@ -262,15 +264,7 @@ def _print_status(status: Mapping[str, Any]) -> None:
     total = ("total", "", "", "", "", f"{status['memory_bytes'] / 1e6:.0f} MB")
     numeric = (False, False, True, True, True, True)
     output.out.print(ResultTable(None, columns, [*rows, total], numeric))
-    for name in (
-        "dashboard_url",
-        "ingress_url",
-        "brokers",
-        "registry_url",
-        "reader_url",
-        "data",
-        "shops",
-    ):
+    for name in ADDRESSES:
         label = name.replace("_url", "").replace("reader", "PostgreSQL (read only)")
         output.print_line(f"{label}: {status[name]}")
     for process in status["processes"]:

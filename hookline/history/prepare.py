@@ -79,7 +79,7 @@ class Preparer:
     ) -> None:
         self.shop, self._now = shop, now
         self._source = SOURCES[shop.source]
-        self._event, self._dated_by, self._taken_at = event, dated_by, taken_at
+        self._event, self._dated_by, self.taken_at = event, dated_by, taken_at
         self._undated_at = taken_at if dates_undated else None
 
     def prepare(self, row: Row) -> Prepared | Refused:
@@ -101,7 +101,7 @@ class Preparer:
             return Refused(row.number, NOT_JSON)
         except _RefusedError as error:
             return Refused(row.number, str(error))
-        state_at = at if is_change or self._taken_at is None else max(at, self._taken_at)
+        state_at = at if is_change or self.taken_at is None else max(at, self.taken_at)
         return Prepared(row.number, event, key, found.body, at, state_at, is_cart, is_change)
 
     def _dated(self, row: Row, found: Webhook, *, is_cart: bool) -> tuple[Micros, bool]:

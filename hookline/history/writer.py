@@ -7,7 +7,7 @@ be in the topic too when the process is killed: written again, they are repeats.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any, NamedTuple, Self
 
@@ -159,8 +159,3 @@ class Writer:
 
 def _append(batch: Any, row: Prepared, headers: Any) -> bool:
     return batch.append(key=row.key, value=row.body, timestamp=None, headers=headers) is not None
-
-
-def after(rows: Iterable[Any], row: int) -> Iterator[Any]:
-    """Yield the rows whose number is greater."""
-    return (each for each in rows if each.number > row)

@@ -11,6 +11,17 @@ from hookline.local.stack import memory, resident_memory
 from hookline.local.up import Readiness, health_url, is_ready, readiness
 from runtime.logs import without_passwords
 
+ADDRESSES = (
+    "dashboard_url",
+    "ingress_url",
+    "brokers",
+    "registry_url",
+    "reader_url",
+    "data",
+    "shops",
+)
+"""What of a running stack names where it is, in the order in which it is shown."""
+
 
 def status_of(run: Mapping[str, Any]) -> dict[str, Any]:
     """Check the processes of a run.json. Times in seconds, memory in bytes, no passwords."""
@@ -46,20 +57,11 @@ def status_of(run: Mapping[str, Any]) -> dict[str, Any]:
             }
         )
     processes += _added(run, now)
-    addresses = (
-        "dashboard_url",
-        "ingress_url",
-        "brokers",
-        "registry_url",
-        "reader_url",
-        "data",
-        "shops",
-    )
     return {
         "running": True,
         "processes": processes,
         "memory_bytes": sum(process["memory_bytes"] for process in processes),
-        **{name: without_passwords(run.get(name, "")) for name in addresses},
+        **{name: without_passwords(run.get(name, "")) for name in ADDRESSES},
     }
 
 
