@@ -17,7 +17,7 @@ from aiokafka.record.util import encode_varint
 from aiokafka.structs import OffsetAndTimestamp
 
 from runtime.kafka import log_reader
-from runtime.kafka.record_batches import TolerantRecords
+from runtime.kafka.client.record_batches import TolerantRecords
 from schemas.topics import ALL
 
 NOW_MS = 1_800_000_000_000

@@ -4,8 +4,8 @@ import asyncio
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from runtime.kafka.client.silent_brokers import avoid_silent_brokers
 from runtime.kafka.reasons import explained
-from runtime.kafka.silent_brokers import avoid_silent_brokers
 from runtime.settings import Settings
 from schemas.topics import OUTCOMES
 

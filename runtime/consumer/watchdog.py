@@ -1,7 +1,8 @@
 """Ends a process that lags without making progress; Faust would only log it.
 
-No progress is expected while ``health`` shows that a service is waited for. A blocked event loop
-is detected by faulthandler's C thread, which does not need the interpreter's lock.
+No progress is expected while ``health`` shows that a service is waited for. Where Kafka does not
+answer this process, a new client asks the same: if that one is answered, ours is broken. A blocked
+event loop is detected by faulthandler's C thread, which does not need the interpreter's lock.
 """
 
 import asyncio
@@ -10,16 +11,18 @@ import gc
 import logging
 import os
 import time
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from runtime import logs
 from runtime.consumer.lag import LagSeries
 from runtime.consumer.positions import PartitionProgress
+from runtime.kafka import log_reader
 
 log = logs.get("hookline.watchdog")
 
@@ -144,6 +147,7 @@ class Watchdog:
 
     async def _poll_ends(self) -> None:
         thread = self._consumer.thread
+        silent_since: float | None = None
         while True:
             if not thread.is_started:
                 await asyncio.sleep(CHECK_INTERVAL)
@@ -152,10 +156,27 @@ class Watchdog:
             tps = list(ours) or [TP(name, 0) for name in self._retentions]
             try:
                 self._ends = await thread.ask_ends(tps)
-                self._answered = time.monotonic()
+                self._answered, silent_since = time.monotonic(), None
             except (KafkaError, OSError) as error:
                 log.info("kafka does not return its end offsets", error=repr(error))
+                silent_since = silent_since or time.monotonic()
+                silent_for = time.monotonic() - silent_since
+                if silent_for > self._limit and await self._answers_others(tps):
+                    _exit("this process's own client of Kafka, which answers a new one", silent_for)
             await asyncio.sleep(ENDS_INTERVAL)
+
+    async def _answers_others(self, tps: Iterable[TP]) -> bool:
+        """Whether a new client gets the answer that ours does not get."""
+        try:
+            async with (
+                asyncio.timeout(KAFKA_TIMEOUT),
+                log_reader.consumer(self._consumer.app.settings) as client,
+            ):
+                await log_reader.end_offsets(client, [TopicPartition(*tp) for tp in tps])
+        except (TimeoutError, OSError, KafkaError) as error:
+            log.info("kafka does not answer a new client either", error=repr(error))
+            return False
+        return True
 
 
 def _exit(stuck: str, limit: float) -> None:

@@ -17,8 +17,8 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
+from runtime.kafka.client.silent_brokers import avoid_silent_brokers
 from runtime.kafka.reasons import explained, unseen
-from runtime.kafka.silent_brokers import avoid_silent_brokers
 from runtime.kafka.topics_admin import TopicsError, admin_client, find_topics
 from runtime.settings import Settings
 from schemas.topics import ALL, MIB, Group, Topic

@@ -24,8 +24,8 @@ from aiokafka.errors import (
 
 from runtime import logs
 from runtime.health import Health, wait_until
+from runtime.kafka.client.silent_brokers import avoid_silent_brokers
 from runtime.kafka.reasons import DeniedError, explained, explanation
-from runtime.kafka.silent_brokers import avoid_silent_brokers
 from runtime.settings import ANSWER_MS, Settings
 from runtime.stage import RefusedError
 from schemas.envelopes import Outcome

@@ -16,8 +16,8 @@ from aiokafka.errors import (
 )
 
 from runtime.health import Health, wait_until
+from runtime.kafka.client.silent_brokers import avoid_silent_brokers
 from runtime.kafka.reasons import DeniedError, explained, explanation
-from runtime.kafka.silent_brokers import avoid_silent_brokers
 from runtime.kafka.topic_checks import (
     ANY,
     BrokerTopic,

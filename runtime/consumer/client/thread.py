@@ -18,8 +18,8 @@ from runtime.consumer.client.group_requests import BoundedRequests
 from runtime.consumer.client.refusals import RETRY
 from runtime.consumer.positions import Commit
 from runtime.health import wait_until
+from runtime.kafka.client.silent_brokers import avoid_silent_brokers
 from runtime.kafka.reasons import DENIED, explained, explanation
-from runtime.kafka.silent_brokers import avoid_silent_brokers
 from runtime.stage import HasRecordFactory
 
 log = logs.get("hookline.delivery")

@@ -25,7 +25,7 @@ from runtime.consumer.client.fetched_records import FetchBuffer, skipped_to
 from runtime.erasures import LedgerReader
 from runtime.health import Health
 from runtime.kafka import log_reader, operator_decisions
-from runtime.kafka.record_batches import TolerantRecords
+from runtime.kafka.client.record_batches import TolerantRecords
 from runtime.settings import Settings
 from runtime.stage import Batch as Fetched
 from runtime.stage import Partition, RefusedError

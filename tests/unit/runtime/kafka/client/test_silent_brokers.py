@@ -8,8 +8,8 @@ import pytest
 from aiokafka.client import ConnectionGroup
 from aiokafka.conn import CloseReason
 
-from runtime.kafka import silent_brokers
-from runtime.kafka.silent_brokers import SilentBrokers
+from runtime.kafka.client import silent_brokers
+from runtime.kafka.client.silent_brokers import SilentBrokers
 
 SILENT, DOWN, GOOD = 1, 2, 3
 ANSWER = 0.05

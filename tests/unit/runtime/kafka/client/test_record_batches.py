@@ -11,7 +11,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.kafka.record_batches import TolerantRecords
+from runtime.kafka.client.record_batches import TolerantRecords
 
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 ENCODE: tuple[Callable[[bytes], bytes], ...] = (

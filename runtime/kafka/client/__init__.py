@@ -1,0 +1,1 @@
+"""What our Kafka clients do otherwise than aiokafka."""
