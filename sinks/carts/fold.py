@@ -41,6 +41,7 @@ def fold(
     for cart in group.carts:
         for generation in cart.generations:
             group.apply_silence(generation, _END_OF_TIME)
+        cart.number()
     return [generation.row(cart.history) for cart in group.carts for generation in cart.generations]
 
 
@@ -52,6 +53,16 @@ class _Cart:
     @property
     def current(self) -> GenerationState | None:
         return self.generations[-1] if self.generations else None
+
+    def number(self) -> None:
+        """Number the generations from 1, the first live one where there are any.
+
+        Those that only an import shows come before it, with 0 and less: signals of the live ones
+        are out, with their numbers, when the past is imported.
+        """
+        live = [index for index, each in enumerate(self.generations) if each.is_live]
+        for index, each in enumerate(self.generations):
+            each.number = index + 1 - (live[0] if live else 0)
 
 
 @dataclass(slots=True)
@@ -95,12 +106,9 @@ class _LinkGroup:
             self.apply_silence(generation, activity.at)
         if generation is None or not generation.includes(activity):
             if not is_empty(activity.items):
-                number = len(cart.generations) + 1
-                self.open(
-                    cart, GenerationState(number, activity.at, activity, activity, reported=False)
-                )
-        elif not generation.is_open:
-            return  # an echo of the order that closed it
+                self.open(cart, GenerationState(activity.at, activity, activity, reported=False))
+        elif not generation.is_open:  # an echo of the order that closed it
+            generation.is_live |= not (activity.imported or is_empty(activity.items))
         elif is_empty(activity.items):
             generation.empty(activity)
         elif generation.emptied_at is None or has_items(activity.items):
@@ -115,8 +123,7 @@ class _LinkGroup:
             if generation is not None and first_seen_at <= (generation.closed_at or generation.end):
                 # The creation belongs to the generation before this one.
                 first_seen_at = report.received_at
-            number = len(cart.generations) + 1
-            generation = GenerationState(number, first_seen_at, report, report, reported=True)
+            generation = GenerationState(first_seen_at, report, report, reported=True)
             generation.abandon(report.received_at)
             self.open(cart, generation)
         elif generation.is_open:
@@ -125,6 +132,7 @@ class _LinkGroup:
     def open(self, cart: _Cart, generation: GenerationState) -> None:
         """Add a generation; an order placed shortly before it may close it at once."""
         generation.is_test = generation.latest.is_test
+        generation.is_live = not generation.latest.imported
         cart.generations.append(generation)
         if not generation.reported:
             # Steps are in order of time: whatever opens later is too late for older orders.

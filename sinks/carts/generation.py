@@ -23,16 +23,17 @@ class GenerationState:
 
     ``content`` is the last activity whose items are given and not empty; ``latest`` the last
     activity, the settings of which apply. ``due`` are times beyond the watermark at which
-    silence will change it.
+    silence will change it. ``is_live``: activity with items shows it that was not imported.
     """
 
-    number: int
     first_seen_at: Micros
     content: Activity
     latest: Activity
     reported: bool
+    number: int = 0
     status: CartStatus = CartStatus.ACTIVE
     is_test: bool = False
+    is_live: bool = False
     abandonments: list[Micros] = field(default_factory=list)
     silent: list[Micros] = field(default_factory=list)
     emptied_at: Micros | None = None
@@ -80,6 +81,7 @@ class GenerationState:
         if activity.items is not None:
             self.content = activity
         self.is_test |= activity.is_test
+        self.is_live |= not activity.imported
 
     def reactivate(self, activity: Activity) -> None:
         """Apply an activity that leaves items in the cart."""
