@@ -17,7 +17,7 @@ from hookline.stack_address import data_folder, find_stack
 
 if TYPE_CHECKING:
     from hookline.history.check import Checked
-    from hookline.history.files import Export
+    from hookline.history.exports.files import Export
     from hookline.history.importing import Receipt
     from hookline.history.prepare import Preparer
     from schemas.shops import Shop
@@ -141,8 +141,8 @@ def prepared(
 ) -> "tuple[Export, Preparer]":
     """Return the export and what prepares its rows, from the options of a command."""
     from hookline.console.time_argument import milliseconds
-    from hookline.history import csv_mapping
-    from hookline.history.files import Export
+    from hookline.history.exports import csv_mapping
+    from hookline.history.exports.files import Export
     from hookline.history.prepare import Preparer
 
     for path in files:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hookline.console.output import Progress
 from hookline.history.check import slots_of
-from hookline.history.files import Export, Row
+from hookline.history.exports.files import Export, Row
 from hookline.history.outcomes import Outcomes, await_outcomes
 from hookline.history.prepare import Marker, Prepared, Preparer, Refused
 from hookline.history.state import SHOWN_ROWS, State

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from hookline.history.files import Row
+from hookline.history.exports.files import Row
 from hookline.history.shapes import CHANGES, DATES, UNREADABLE, UnknownShapeError, Webhook, webhook
 from ingest import sources
 from ingest.ids import new_delivery

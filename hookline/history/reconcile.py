@@ -17,7 +17,7 @@ from hookline.history.compare import (
     Stored,
     listed,
 )
-from hookline.history.files import Export
+from hookline.history.exports.files import Export
 from hookline.history.prepare import UNDATED_CART, Preparer, Refused
 from schemas.envelopes import Reject
 from schemas.events import Micros

@@ -9,7 +9,7 @@ import pytest
 from hookline.commands.import_history import _day, _show, _show_check, prepared
 from hookline.console.errors import CommandError
 from hookline.history.check import Checked
-from hookline.history.files import Export
+from hookline.history.exports.files import Export
 from hookline.history.importing import Receipt
 from hookline.history.outcomes import Outcomes
 from schemas.shops import Shop

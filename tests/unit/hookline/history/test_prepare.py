@@ -7,7 +7,7 @@ import pytest
 
 from hookline.history import prepare
 from hookline.history.check import check, slots_of
-from hookline.history.files import Row
+from hookline.history.exports.files import Row
 from hookline.history.prepare import Marker, Prepared, Preparer, Refused
 from schemas import envelopes
 from schemas.envelopes import Imported, RawDelivery, Reject

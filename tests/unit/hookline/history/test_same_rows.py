@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hookline.history.files import Row
+from hookline.history.exports.files import Row
 from hookline.history.prepare import Prepared, Preparer
 from processors.sources import ADAPTERS
 from processors.sources.contract import Delivery, Parsed

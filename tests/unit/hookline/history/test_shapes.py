@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from hookline.history.check import slots_of
-from hookline.history.files import Row
+from hookline.history.exports.files import Row
 from hookline.history.prepare import NO_EVENT, UNDATED, UNDATED_CART, Prepared, Preparer, Refused
 from hookline.simulate.payloads import render
 from hookline.simulate.world.agenda import steps

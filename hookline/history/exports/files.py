@@ -14,8 +14,8 @@ from typing import NamedTuple, Self
 import msgspec
 
 from hookline.console.errors import CommandError
-from hookline.history import json_values
-from hookline.history.csv_mapping import Mapping
+from hookline.history.exports import json_values
+from hookline.history.exports.csv_mapping import Mapping
 
 Report = Callable[[int], None]
 """Gets how many bytes of the files have been read."""

@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from hookline.console.errors import CommandError
-from hookline.history.csv_rows import Table, number
+from hookline.history.exports.csv_rows import Table, number
 
 _KEYS = frozenset(
     {

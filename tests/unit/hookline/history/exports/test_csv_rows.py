@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hookline.console.errors import CommandError
-from hookline.history.csv_rows import Table, number
+from hookline.history.exports.csv_rows import Table, number
 
 DECIMALS = st.decimals(allow_nan=False, allow_infinity=False, places=2, max_value=10**12).filter(
     lambda value: value > -(10**12)

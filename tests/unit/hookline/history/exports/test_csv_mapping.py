@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from hookline.console.errors import CommandError
-from hookline.history.csv_mapping import load
-from hookline.history.files import Export
+from hookline.history.exports.csv_mapping import load
+from hookline.history.exports.files import Export
 
 MAPPING = """
 event = "orders/updated"

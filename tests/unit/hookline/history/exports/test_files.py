@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hookline.console.errors import CommandError
-from hookline.history.csv_mapping import Column, Mapping
-from hookline.history.files import Export, Row
-from hookline.history.json_values import NOT_UTF8
+from hookline.history.exports.csv_mapping import Column, Mapping
+from hookline.history.exports.files import Export, Row
+from hookline.history.exports.json_values import NOT_UTF8
 
 ORDERS = [{"id": number, "total_price": "1.00"} for number in range(1, 4)]
 RAWS = [json.dumps(each).encode() for each in ORDERS]
