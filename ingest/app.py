@@ -26,6 +26,7 @@ from runtime.health import Health
 from runtime.process import memory
 from runtime.settings import Settings
 from runtime.shop_book import ShopBook
+from runtime.traces import Traces, traces_of
 
 log = logs.get("hookline.ingest")
 
@@ -61,6 +62,7 @@ def create_app(
     in_flight: InFlight | None = None,
     quotas: Quotas | None = None,
     access_log: AccessLog | None = None,
+    traces: Traces | None = None,
 ) -> App:
     """Return the ASGI application. Keyword arguments that are None are created here."""
     in_flight = in_flight or InFlight(settings.max_in_flight)
@@ -72,6 +74,7 @@ def create_app(
         in_flight,
         quotas or Quotas(),
         access_log or AccessLog(),
+        traces,
     )
     metrics.IN_FLIGHT.set_function(lambda: in_flight.held)
     metrics.UNPROVED.set_function(lambda: ingress.unproved.held)
@@ -119,7 +122,10 @@ async def serve(
         sockets = listening(settings)
     except OSError as error:
         raise OSError(taken) from error
-    app = create_app(settings, shops, publisher, health)
+    opened = contextlib.AsyncExitStack()
+    app = create_app(
+        settings, shops, publisher, health, traces=traces_of(settings, "ingest", opened)
+    )
     server, ingress = server_of(app, settings), app.ingress
     started(server)
     background = [
@@ -142,6 +148,7 @@ async def serve(
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
+    await opened.aclose()
     if not await publisher.close(settings.produce_timeout):
         exit_without_flush("deliveries were still unacknowledged when the ingress stopped")
     if not page.cancelled() and isinstance(failure := page.exception(), OSError):

@@ -28,10 +28,12 @@ from runtime import metrics
 from runtime.bodies.gzip_body import BodyTooLargeError
 from runtime.settings import Settings
 from runtime.shop_book import ShopBook
+from runtime.traces import Traces
 from schemas.shops import Shop
 from schemas.topics import WEBHOOKS
 
 Respond = Callable[[Answer], object]
+TRACEPARENT = b"traceparent"
 MAX_DRAINS = 64
 """Refused senders whose bytes are read and dropped at a time, so that they see their answer."""
 
@@ -48,6 +50,7 @@ class Ingress:
         in_flight: InFlight,
         quotas: Quotas,
         access_log: AccessLog,
+        traces: Traces | None = None,
     ) -> None:
         self._max_body = settings.max_body
         self._body_timeout = settings.body_timeout
@@ -55,6 +58,7 @@ class Ingress:
         self._topic = settings.topic(WEBHOOKS)
         self._proofs = Proofs(shops)
         self._publisher = publisher
+        self._traces = traces
         self.pulse = pulse
         self.in_flight = in_flight
         self._quotas = quotas
@@ -178,8 +182,12 @@ class Ingress:
         ``held``: bytes in flight of the body, given back here in every case. ``proved``: what the
         head has proved. Raises RefusedError, without calling ``respond``, if nothing was sent.
         """
+        span = trace = None
+        if self._traces is not None:
+            span = self._traces.received(head.headers.get(TRACEPARENT))
+            trace = span.header
         try:
-            shop, delivery, record = self._admit(head, received, proved)
+            shop, delivery, record = self._admit(head, received, proved, trace)
             held += RECORD_OVERHEAD
             started = time.perf_counter()
             acknowledged = self._publisher.send(record)
@@ -192,6 +200,9 @@ class Ingress:
         # The producer holds this memory until the record is settled, maybe long after the deadline.
 
         def on_result(error: BaseException | None) -> None:
+            if span is not None:
+                why = None if error is None else type(error).__name__
+                span.end(why, source=shop.source, shop=shop.id, delivery=delivery.decode())
             if error is None:
                 self.pulse.acknowledged()
                 metrics.ACKNOWLEDGE_SECONDS.observe(time.perf_counter() - started)
@@ -207,7 +218,7 @@ class Ingress:
         self._deadlines.watch(acknowledged, partial(self.in_flight.give, held), on_result)
 
     def _admit(
-        self, head: Head, received: bytes, proved: Proved | None
+        self, head: Head, received: bytes, proved: Proved | None, trace: bytes | None
     ) -> tuple[Shop, bytes, Record]:
         """Return shop, delivery id and record, and take RECORD_OVERHEAD. Raises RefusedError."""
         shop, secrets = proved or self._proofs.check(head, received)
@@ -215,7 +226,7 @@ class Ingress:
             raise RefusedError(responses.UNKNOWN_EVENT)
         if shop.quota and (wait := self._quotas.take((shop.source, shop.id), shop.quota)):
             raise RefusedError(responses.over_quota(wait))
-        delivery, record = build_record(self._topic, self._max_body, head, secrets, received)
+        delivery, record = build_record(self._topic, self._max_body, head, secrets, received, trace)
         if not self.in_flight.take(RECORD_OVERHEAD):
             raise RefusedError(responses.BUSY)
         return shop, delivery, record

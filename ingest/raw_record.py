@@ -1,7 +1,5 @@
 """The raw record of a delivery: the body as received, and headers about it."""
 
-import re
-
 from ingest import sources
 from ingest.http import responses
 from ingest.http.request_head import Head, without_secrets
@@ -9,22 +7,25 @@ from ingest.http.responses import RefusedError
 from ingest.ids import new_delivery
 from ingest.publisher import Record
 from runtime.bodies.gzip_body import BodyTooLargeError, MalformedGzipError, inflate
-from schemas import envelopes
+from schemas import envelopes, trace_context
 from schemas.envelopes import Headers
 
-_TRACEPARENT = re.compile(
-    rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
-)
 _IDENTITY = (envelopes.CONTENT_ENCODING, b"identity")
 _NO_QUERY = (envelopes.QUERY, b"")
 
 
 def build_record(
-    topic: str, max_body: int, head: Head, secrets: tuple[bytes, ...], received: bytes
+    topic: str,
+    max_body: int,
+    head: Head,
+    secrets: tuple[bytes, ...],
+    received: bytes,
+    trace: bytes | None = None,
 ) -> tuple[bytes, Record]:
     """Return the delivery's id and its raw record, whose value is the body as received.
 
-    Raises RefusedError for a compressed body that has more than ``max_body`` bytes.
+    ``trace``: the ``traceparent`` to pass on in place of the sender's. Raises RefusedError for a
+    compressed body that has more than ``max_body`` bytes.
     """
     content: bytes | None = received
     encoding = _IDENTITY
@@ -57,8 +58,8 @@ def build_record(
             if not _names_shop(given[name], head.shop):
                 headers.append((envelopes.SHOP_HEADER, given[name]))
             break
-    trace = given.get(b"traceparent")
-    if trace is not None and _TRACEPARENT.fullmatch(trace):
+    trace = trace or given.get(b"traceparent")
+    if trace is not None and trace_context.is_valid(trace):
         headers.append((envelopes.TRACEPARENT, trace))
     if key is None:
         key = sources.hashed_key(source, head.shop, received)

@@ -37,6 +37,7 @@ from runtime.registry.schema_ids import load_codec
 from runtime.settings import Settings
 from runtime.shop_book import ShopBook
 from runtime.stage import Batch, MovedError, Partition, RecordFactory
+from runtime.traces import Traces, spanning, traces_of
 from runtime.worker import run_worker
 from schemas.envelopes import Outcome, RawDelivery
 from schemas.topics import DECISIONS, ERASURES, OUTCOMES, WEBHOOKS, Group, Topic
@@ -89,6 +90,7 @@ class Processors:
         self._open: dict[int, OpenIndex] = {}
         self._busy: set[int] = set()
         self._unknown_fields = UnknownFields()
+        self._traces: Traces | None = None
         self._opened = AsyncExitStack()
         metrics.INDEX_ENTRIES.set_function(self._entries)
 
@@ -130,6 +132,7 @@ class Processors:
         self._opened.push_async_callback(self._recovery.stop)
         self._opened.push_async_callback(self._cache.flush)
         self._opened.callback(lambda: self._save(self._open))
+        self._traces = traces_of(settings, "processors", self._opened)
         await self._recovery.start()
 
     def record_factory(self, partition: Partition) -> RecordFactory:
@@ -185,6 +188,11 @@ class Processors:
 
     async def handle(self, batch: Batch) -> None:
         """Write one verdict for each record; the batch is acknowledged after that."""
+        deliveries = (each.traceparent for each in batch.records)
+        with spanning(self._traces, "process", [batch], deliveries):
+            await self._handle(batch)
+
+    async def _handle(self, batch: Batch) -> None:
         number = batch.partition.number
         opened = self._open[number]
         self._busy.add(number)

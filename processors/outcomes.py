@@ -48,6 +48,8 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
         ]
         if raw.replay_of is not None:
             headers.append((envelopes.REPLAY_OF, raw.replay_of.encode()))
+        if (trace := raw.traceparent) is not None:
+            headers.append((envelopes.TRACEPARENT, trace))
         return headers
 
 

@@ -154,6 +154,13 @@ class RawDelivery(msgspec.Struct, frozen=True, gc=False):
         return self.key.decode(errors="replace")
 
     @property
+    def traceparent(self) -> bytes | None:
+        """Return the trace that the delivery belongs to, as its record names it."""
+        if self.header_names is _USUAL:
+            return None
+        return dict(self.headers).get(TRACEPARENT)
+
+    @property
     def version_origin(self) -> tuple[int, int, int]:
         """Return (partition, offset, append ms) for the version; those of the first if a replay."""
         return self.original or (self.partition, self.offset, self.appended_ms)

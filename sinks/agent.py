@@ -5,7 +5,7 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
@@ -21,8 +21,10 @@ from runtime.registry.schema_ids import load_codec
 from runtime.sentences import sentence
 from runtime.settings import Settings
 from runtime.stage import Batch, Partition
+from runtime.traces import Traces, spanning, traces_of
 from runtime.worker import EXIT_CRASHED, run_worker
 from schemas.codec import Codec
+from schemas.envelopes import TRACEPARENT
 from schemas.events import Micros
 from schemas.topics import (
     CANONICAL,
@@ -81,6 +83,7 @@ class Sinks:
         self._cluster_id: str | None = None
         self._mismatches: Mapping[Partition, str] = {}
         self._writer: Writer | None = None
+        self._traces: Traces | None = None
 
     async def start(self, settings: Settings, health: Health) -> None:
         """Connect, waiting for database and registry.
@@ -88,6 +91,7 @@ class Sinks:
         Raises MissingRightError, UnmigratedError or TopicsError.
         """
         self._settings, self._health = settings, health
+        self._traces = traces_of(settings, "sinks", self._opened)
         self._database = Database(settings, health, f"hookline-sinks-{uuid.uuid4().hex[:12]}")
         self._opened.push_async_callback(self._database.close)
         await self._database.run(self._check)
@@ -155,7 +159,8 @@ class Sinks:
 
     async def handle(self, batch: Batch) -> None:
         """Store a batch in one transaction. Raises MovedError where its start is not due."""
-        await self._ready.store([batch], self._cluster_id)
+        with spanning(self._traces, "store", [batch], _traceparents([batch])):
+            await self._ready.store([batch], self._cluster_id)
 
     async def prepare(self, batches: Sequence[Batch]) -> DecodedBatches:
         """Decode and plan batches while an earlier transaction waits for the database."""
@@ -163,7 +168,8 @@ class Sinks:
 
     async def handle_prepared(self, prepared: DecodedBatches) -> None:
         """Store several batches in one transaction: one commit costs less than many."""
-        await self._ready.write(prepared, self._cluster_id)
+        with spanning(self._traces, "store", prepared.batches, _traceparents(prepared.batches)):
+            await self._ready.write(prepared, self._cluster_id)
 
     @property
     def _ready(self) -> Writer:
@@ -182,6 +188,11 @@ class Sinks:
         task = asyncio.ensure_future(work)
         self._tasks.append(task)
         task.add_done_callback(_exit_if_failed)
+
+
+def _traceparents(batches: Sequence[Batch]) -> Iterator[bytes | None]:
+    for batch in batches:
+        yield from (dict(record.headers).get(TRACEPARENT) for record in batch.records)
 
 
 def _exit_if_failed(task: asyncio.Task[None]) -> None:

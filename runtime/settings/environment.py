@@ -126,6 +126,11 @@ def from_env(env: Mapping[str, str] = os.environ) -> Settings:
     if not re.fullmatch(r"([a-z][a-z0-9_]{0,30})?", settings.prefix):
         raise SettingsError("HOOKLINE_PREFIX: lower-case letters, digits and '_', or nothing")
     _check_tls(settings)
+    if not re.fullmatch(r"(https?://[^/\s]+(/\S*)?)?", settings.otlp_endpoint):
+        raise SettingsError(
+            "HOOKLINE_OTLP_ENDPOINT: write the URL of a collector, like http://localhost:4318, or"
+            " nothing"
+        )
     if settings.session_timeout > LONGEST_SESSION:
         raise SettingsError(f"HOOKLINE_SESSION_TIMEOUT: at most {LONGEST_SESSION:.0f} seconds")
     if settings.max_body > MAX_BODY:

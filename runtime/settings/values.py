@@ -39,7 +39,8 @@ class Settings:
     pages, apart from the webhooks. ``share_port``: other ingresses may listen on ``port`` too
     (SO_REUSEPORT). ``trusted_proxies``: addresses and networks, with commas, whose
     X-Forwarded-For is believed.
-    ``cloudevents``: canonical records carry the ``ce_`` headers of CloudEvents. ``ssl_certfile``:
+    ``cloudevents``: canonical records carry the ``ce_`` headers of CloudEvents. ``otlp_endpoint``:
+    the URL of a collector of traces; none are made where it is empty. ``ssl_certfile``:
     the certificate that shows Kafka who we are, with its key there or in ``ssl_keyfile``.
     ``keep_alive``: how long an idle connection of the ingress stays open. ``shop_wait``: how long
     a delivery waits for its shop to appear in a processor's shops file before it becomes a dead
@@ -88,6 +89,7 @@ class Settings:
     sweep_interval: float = 1.0
     sender_grace: float = 3600.0
     cloudevents: bool = False
+    otlp_endpoint: str = ""
     log_format: str = "auto"  # auto, json or text
     log_level: str = "info"
 

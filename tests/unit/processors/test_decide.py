@@ -65,6 +65,14 @@ def test_every_record_gets_one_verdict_in_order() -> None:
     assert [v.outcomes[0].topic for v in found] == [CARTS.name, DEAD_LETTERS.name, DUPLICATES.name]
 
 
+def test_every_outcome_of_a_traced_delivery_passes_its_trace_on_once() -> None:
+    trace = ((envelopes.TRACEPARENT, b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),)
+    found = decide([record(n, body, extra=trace) for n, body in enumerate((b"a", b"?", b"a"))])
+    assert kinds(found) == ["canonical", "dead-letter", "duplicate"]
+    for outcome in (outcome for verdict in found for outcome in verdict.outcomes):
+        assert [pair for pair in outcome.headers if pair[0] == envelopes.TRACEPARENT] == [*trace]
+
+
 def test_a_repeat_that_states_how_far_a_history_reaches_is_an_event_again() -> None:
     row = ((envelopes.IMPORT, Imported("i", 1, 5, 5).header),)
     stated = ((envelopes.IMPORT, Imported("i", 1, 5, 5, 3).header),)
