@@ -45,7 +45,7 @@ compose-env: ## Write .env and shops/shops.toml for docker compose; existing fil
 		&& echo 'wrote shops/shops.toml with the secrets of the example: replace them'; fi
 
 test: check $(DBT_READY) $(SBOM_READY) $(TRUTH_READY) ## Check, then run every test (ARGS="-k cart": some; JOBS=0: one after the other)
-	@$(BIN)/python -m pytest --ignore=tests/bench -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest --ignore=tests/bench -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations=40 --durations-min=5 $(ARGS)
 
 check: $(READY) ## Lint, format, types, layers, vocabulary
 	@$(BIN)/ruff check .
