@@ -16,7 +16,7 @@ COPY tests/examples tests/examples
 RUN python -m venv /hookline \
  && pip install --quiet --no-index --find-links /wheels hatchling \
  && pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels . \
- && /hookline/bin/pip install --quiet --no-index --find-links /wheels hookline
+ && /hookline/bin/pip install --quiet --no-index --find-links /wheels 'hookline[traces]'
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/hookline hookline
