@@ -46,6 +46,7 @@ def test_an_unmigrated_database_is_refused_with_what_to_run(stack: Any) -> None:
         "0014_erasures",
         "0015_history",
         "0016_freshness",
+        "0017_generation_numbers",
     ]
     assert migrate(fresh) == []
     check_migrated(fresh)
