@@ -12,8 +12,8 @@ from hookline.stack_address import find_stack
 from schemas.envelopes import Reason
 
 if TYPE_CHECKING:
-    from hookline.dead_letters.letters import DeadLetter, LetterFilter, LetterGroup
-    from hookline.dead_letters.marks import Mark
+    from hookline.dead_letters.letters import LetterFilter, LetterGroup
+    from hookline.refusals.preview import Preview
     from runtime.settings import Settings
 
 group = typer.Typer(
@@ -114,10 +114,12 @@ def replay(
 
     Letters whose delivery is canonical by now, or which were replayed before, are skipped, so an
     interrupted replay is simply run again. The event keeps the version of the first delivery:
-    it does not overwrite newer values.
+    it does not overwrite newer values. A dry run of named letters also shows the events that each
+    would give, private values masked.
 
     Examples:
       hookline dead replay 2:17 3:4
+      hookline dead replay 2:17 --dry-run
       hookline dead replay --shop spiffy/johns --reason invalid-payload --path 'items[].price'
       hookline dead replay --all --dry-run
       hookline dead replay --all --rate 500
@@ -128,9 +130,14 @@ def replay(
     settings = find_stack(data).settings
     with output.progress_bar(shown=not as_json) as progress:
         done = asyncio.run(replay_letters(settings, choice, progress, rate=rate, dry_run=dry_run))
+    would = _previews(settings, done.replayed) if dry_run and letters else {}
     if as_json:
-        output.print_json({"replayed": done.replayed, "skipped": done.skipped, "dry_run": dry_run})
+        answer = {"replayed": done.replayed, "skipped": done.skipped, "dry_run": dry_run}
+        events = {name: each.as_dict() for name, each in would.items()}
+        output.print_json({**answer, "would_give": events} if would else answer)
         return
+    for name, each in would.items():
+        _show_preview(name, each)
     for position, cause in done.skipped.items():
         output.print_line(f"skipped: {position}, {cause}")
     verb = "would be replayed" if dry_run else "replayed"
@@ -167,6 +174,22 @@ def discard(
         output.out.print(f"discarded: {len(positions)}")
 
 
+def _previews(settings: "Settings", names: list[str]) -> "dict[str, Preview]":
+    from hookline.dead_letters.letters import parse_letter_id
+    from hookline.refusals.detail import previews
+
+    return asyncio.run(previews(settings, frozenset(map(parse_letter_id, names))))
+
+
+def _show_preview(name: str, would: "Preview") -> None:
+    if would.reason is not None:
+        detail = f"{would.detail}".strip().rpartition("\n")[2]
+        output.print_line(f"{name} would be refused: {would.reason} {would.path} {detail}")
+    for event in would.events:
+        output.print_line(f"{name} would give {event.topic}, {event.slot}", style="bold")
+        output.print_document(event.record)
+
+
 def _choice(
     letters: list[str] | None,
     shop: str | None,
@@ -198,36 +221,15 @@ def _choice(
     )
 
 
-def _as_dict(letter: "DeadLetter", mark: "Mark | None") -> dict[str, Any]:
-    return {
-        "letter": letter.name,
-        "when": output.from_unix_ms(letter.appended_ms),
-        "shop": letter.shop,
-        "event": letter.event,
-        "entity": letter.entity,
-        "reason": letter.reason,
-        "path": letter.path,
-        "detail": letter.detail,
-        "stage": letter.stage,
-        "adapter": letter.adapter,
-        "delivery": letter.delivery_id,
-        "raw": f"{letter.partition}:{letter.raw_offset}",
-        "slot": letter.slot,
-        "replay_of": letter.replay_of,
-        "state": mark.kind if mark else "open",
-        "state_reason": mark.reason if mark else None,
-        "state_at": mark.at if mark else None,
-    }
-
-
 async def _list(
     settings: "Settings", choice: "LetterFilter", *, settled: bool, as_json: bool
 ) -> None:
     from hookline.dead_letters.letters import read_letters
+    from hookline.dead_letters.listing import as_dict
 
     page, count = list[dict[str, Any]](), 0
     async for letter, mark in read_letters(settings, choice, settled=settled):
-        row = _as_dict(letter, mark)
+        row = as_dict(letter, mark)
         if as_json:  # one array, a letter a line, printed while it is read
             output.print_item(row, is_first=not count)
         else:
@@ -245,18 +247,9 @@ async def _list(
 
 
 def _show_groups(groups: "list[LetterGroup]", *, as_json: bool) -> None:
-    records = [
-        {
-            "letters": each.letters,
-            "shop": each.shop,
-            "reason": each.reason,
-            "path": each.path,
-            "oldest": output.from_unix_ms(each.oldest_ms),
-            "newest": output.from_unix_ms(each.newest_ms),
-            "newest_letter": each.newest,
-        }
-        for each in groups
-    ]
+    from hookline.dead_letters.listing import group_as_dict
+
+    records = [group_as_dict(each) for each in groups]
     if as_json:
         output.print_json(records)
     else:
@@ -265,11 +258,12 @@ def _show_groups(groups: "list[LetterGroup]", *, as_json: bool) -> None:
 
 async def _one_letter(settings: "Settings", position: tuple[int, int]) -> dict[str, Any]:
     from hookline.dead_letters.letters import LetterFilter, read_letters, require_found
+    from hookline.dead_letters.listing import as_dict
     from hookline.topics.records import record_at
     from schemas.topics import DEAD_LETTERS
 
     choice = LetterFilter(ids=frozenset({position}))
-    letters = [_as_dict(letter, mark) async for letter, mark in read_letters(settings, choice)]
+    letters = [as_dict(letter, mark) async for letter, mark in read_letters(settings, choice)]
     require_found(choice, {position} if letters else set())
     return {**letters[0], **await record_at(settings, DEAD_LETTERS, *position)}
 

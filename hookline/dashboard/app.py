@@ -22,6 +22,8 @@ from hookline.dashboard.database import Database, Page, Query
 from hookline.dashboard.errors import Trouble, trouble_of
 from hookline.dashboard.filters import FilterError, Filters
 from hookline.dashboard.headers import Headers
+from hookline.dashboard.letters.reading import LetterReader
+from hookline.dashboard.letters.routes import LetterRoutes
 from hookline.dashboard.pages import carts, customers, now, shops
 from hookline.dashboard.templates import TEMPLATES
 from hookline.stack_address import StackAddress
@@ -37,11 +39,11 @@ View = Callable[[Query, Filters], Page]
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """A page of the navigation."""
+    """A page of the navigation; one without a view has routes of its own."""
 
     name: str
     title: str
-    view: View
+    view: View | None = None
 
 
 class Dashboard:
@@ -53,6 +55,7 @@ class Dashboard:
         self._version = metadata.version("hookline")
         self.tabs = (
             Tab("now", "Now", now.view),
+            Tab("dead-letters", "Dead letters"),
             Tab("shops", "Shops", self._shops),
             Tab("carts", "Carts", carts.view),
             Tab("customers", "Customers", customers.view),
@@ -66,7 +69,10 @@ class Dashboard:
             Mount("/static", StaticFiles(directory=_HERE / "static")),
             Mount("/vendored", StaticFiles(directory=_HERE / "vendored")),
         ]
+        routes += LetterRoutes(self, LetterReader(self._stack)).routes()
         for tab in self.tabs:
+            if tab.view is None:
+                continue
             routes += [
                 Route(f"/{tab.name}.json", self._answers(tab, tab.name, is_json=True)),
                 Route(f"/{tab.name}", self._answers(tab, tab.name, is_json=False)),
@@ -85,25 +91,34 @@ class Dashboard:
 
     def _answers(self, tab: Tab, template: str, *, is_json: bool) -> Callable[[Request], Response]:
         """Return the handler of one page. It runs in a thread: the database is asked there."""
+        return self.guarded(lambda request: self._answer(request, tab, template, is_json=is_json))
+
+    def guarded(self, view: Callable[[Request], Response]) -> Callable[[Request], Response]:
+        """Return the view with an answer for each error."""
 
         def answer(request: Request) -> Response:
             try:
-                return self._answer(request, tab, template, is_json=is_json)
+                return view(request)
             except Exception as error:  # noqa: BLE001 - whatever it is, the answer is a page
                 return self.on_error(request, error)
 
         return answer
 
     def _answer(self, request: Request, tab: Tab, template: str, *, is_json: bool) -> Response:
-        given = _filters_of(request)
-        page = self._database.read((tab.name, given), lambda query: tab.view(query, given))
+        given, view = _filters_of(request), tab.view
+        assert view is not None  # noqa: S101 - there is no route of this kind without
+        page = self._database.read((tab.name, given), lambda query: view(query, given))
         if template == "shop" and not page["shops"]:
             raise HTTPException(HTTPStatus.NOT_FOUND, "No shop has this name.")
         if is_json:
             return Response(output.to_json(page), media_type="application/json")
+        return self.page(request, tab.name, template, page=page, filters=given)
+
+    def page(self, request: Request, tab: str, template: str, **values: Any) -> Response:
+        """Answer with a page under the name of its tab."""
+        [of] = [each for each in self.tabs if each.name == tab]
         fresh = self._database.read("freshness", now.freshness)
-        values = {"tab": tab, "page": page, "fresh": fresh, "filters": given}
-        return self._html(request, template, HTTPStatus.OK, **values)
+        return self._html(request, template, HTTPStatus.OK, tab=of, fresh=fresh, **values)
 
     def on_error(self, request: Request, error: Exception) -> Response:
         """Answer with a page of the reason and the remedy, never with a traceback."""

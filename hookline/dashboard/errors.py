@@ -22,6 +22,14 @@ class Trouble:
     remedy: str
 
 
+class TroubleError(Exception):
+    """Raised by a page that knows what to show in its place."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble.reason)
+        self.trouble = trouble
+
+
 _BY_KIND: tuple[tuple[tuple[type[Exception], ...], Trouble], ...] = (
     (
         (psycopg.errors.QueryCanceled,),
@@ -47,6 +55,8 @@ _BY_KIND: tuple[tuple[tuple[type[Exception], ...], Trouble], ...] = (
 
 def trouble_of(error: Exception) -> Trouble | None:
     """Return what to show for an error; None for a bug."""
+    if isinstance(error, TroubleError):
+        return error.trouble
     if isinstance(error, HTTPException):
         return _of_http(error)
     if isinstance(error, FilterError):
@@ -57,8 +67,10 @@ def trouble_of(error: Exception) -> Trouble | None:
     for kinds, trouble in _BY_KIND:
         if isinstance(error, kinds):
             return trouble
-    if not isinstance(error, CommandError | psycopg.Error):
-        return None
+    return _of_postgres(error) if isinstance(error, CommandError | psycopg.Error) else None
+
+
+def _of_postgres(error: Exception) -> Trouble:
     return Trouble(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "PostgreSQL cannot be read",

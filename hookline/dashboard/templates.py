@@ -6,6 +6,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hookline.dashboard import charts
 from hookline.dashboard.formats import FILTERS, shown
+from hookline.dashboard.letters.formats import FILTERS as LETTER_FILTERS
 
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).with_name("html")),
@@ -16,4 +17,5 @@ TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 TEMPLATES.filters.update(FILTERS)
+TEMPLATES.filters.update(LETTER_FILTERS)
 TEMPLATES.globals.update(stacked=charts.stacked, bar=charts.bar, shade=charts.shade)

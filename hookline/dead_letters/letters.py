@@ -120,6 +120,7 @@ class LetterFilter:
     reason: str | None = None
     path: str | None = None
     since_ms: int | None = None
+    until_ms: int | None = None
     ids: frozenset[LetterId] | None = None
 
     def matches(self, letter: DeadLetter) -> bool:
@@ -129,6 +130,7 @@ class LetterFilter:
             and (self.reason is None or self.reason == letter.reason)
             and (self.path is None or self.path in (letter.path, path_pattern(letter.path)))
             and (self.since_ms is None or letter.appended_ms >= self.since_ms)
+            and (self.until_ms is None or letter.appended_ms <= self.until_ms)
             and (self.ids is None or letter.id in self.ids)
         )
 

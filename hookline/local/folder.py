@@ -230,7 +230,10 @@ def stage_environments(settings: Settings, sink_url: str) -> dict[str, dict[str,
 def dashboard_environment(run: Mapping[str, Any]) -> dict[str, str]:
     """Return the variables of the dashboard: where it reads, and as whom. ``run``: run.json."""
     given = run["environment"]
-    names = ("HOOKLINE_PREFIX", "HOOKLINE_SHOPS_FILE", "HOOKLINE_LOG_FORMAT", "HOOKLINE_LOG_LEVEL")
+    names = (
+        "HOOKLINE_BROKERS", "HOOKLINE_PREFIX", "HOOKLINE_SHOPS_FILE", "HOOKLINE_LOG_FORMAT",
+        "HOOKLINE_LOG_LEVEL",
+    )  # fmt: skip
     return {
         **{name: given[name] for name in names if name in given},
         "HOOKLINE_READER_URL": run["reader_url"],

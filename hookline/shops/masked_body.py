@@ -30,6 +30,8 @@ _TIME = re.compile(
 _AMOUNT = re.compile(r"-?\d{1,12}(\.\d{1,6})?")
 _LONG_NUMBER = 8
 """Digits of a number that may be a telephone's or a card's."""
+_ADDRESS = re.compile(r"[^\s\"'<>(),;:]+@[^\s\"'<>(),;:]+")
+_LONG_DIGITS = re.compile(r"\+?\d(?:[ ()/-]?\d){7,}")
 
 
 def masked(body: bytes) -> Any:
@@ -41,7 +43,17 @@ def masked(body: bytes) -> Any:
         parsed = from_xml(body) if body.lstrip()[:1] == b"<" else document.from_json(body)
     except Refused as error:
         return f"[{len(body)} bytes: {error.reject.reason} at {error.reject.path}]"
+    return masked_document(parsed)
+
+
+def masked_document(parsed: Any) -> Any:
+    """Return a parsed document with its private values masked."""
     return _masked(parsed, "", depth=0, is_private=False)
+
+
+def without_addresses(text: str) -> str:
+    """Return a sentence about a body without e-mail addresses and long numbers that it quotes."""
+    return _LONG_DIGITS.sub("[a number]", _ADDRESS.sub("[an address]", text))
 
 
 def _masked(value: Any, name: str, *, depth: int, is_private: bool) -> Any:

@@ -1,0 +1,34 @@
+"""Texts of several lines, as the pages of dead letters write them; each is escaped here."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from hookline.console.output import json_default
+from runtime.escaping import json_text, terminal_text
+
+
+def lines(text: str | None) -> Markup:
+    """A text with its lines; what steers a terminal or turns the direction is escaped."""
+    return escape(terminal_text(text or ""))
+
+
+def document(value: Any) -> Markup:
+    """A document as indented JSON."""
+    text = json.dumps(value, default=json_default, ensure_ascii=False, indent=2)
+    return escape(json_text(text))
+
+
+def lit_lines(given: Iterable[Mapping[str, Any]]) -> Markup:
+    """The lines of a body, those that are lit as marks."""
+    made = []
+    for line in given:
+        text = escape(json_text(line["text"]))
+        made.append(Markup("<mark>{}</mark>").format(text) if line["is_lit"] else text)
+    return Markup("\n").join(made)
+
+
+FILTERS = {each.__name__: each for each in (lines, document, lit_lines)}
+"""Filters of the templates, by name."""

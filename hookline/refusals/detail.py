@@ -1,0 +1,118 @@
+"""One dead letter as pages show it: its headers, its body masked and lit, a replay tried."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+from hookline.console.errors import CommandError
+from hookline.dead_letters.letters import LetterFilter, LetterId, matching, require_found
+from hookline.dead_letters.listing import as_dict
+from hookline.refusals.lit_body import LitBody, lit
+from hookline.refusals.preview import Preview, preview
+from hookline.refusals.reasons import words
+from hookline.shops import masked_body
+from hookline.tables.queries import connected
+from processors.parse import inflated_body, raw_of
+from runtime.kafka import log_reader
+from runtime.settings import Settings
+from schemas import envelopes
+from schemas.envelopes import Reject
+from schemas.shops import load
+from schemas.topics import DEAD_LETTERS
+
+
+@dataclass(frozen=True, slots=True)
+class LetterDetail:
+    """A letter. ``body``: its document, masked, or a sentence where it is none."""
+
+    fields: dict[str, Any]
+    headers: dict[str, str]
+    body: Any
+    lit: LitBody
+    meaning: str
+    remedy: str
+    preview: Preview
+
+
+async def letter_records(
+    settings: Settings, ids: frozenset[LetterId]
+) -> list[tuple[Any, Any, Any]]:
+    """Return letters with their marks and records. Raises CommandError where one is not there."""
+    found: list[tuple[Any, Any, Any]] = []
+    choice = LetterFilter(ids=ids)
+    async with connected(settings, "dead") as connection, log_reader.consumer(settings) as client:
+        partitions = (await log_reader.topic_partitions(settings))[DEAD_LETTERS]
+        known = [each async for each in matching(client, connection, partitions, choice)]
+        require_found(choice, {letter.id for letter, _ in known})
+        for letter, mark in known:
+            tp = partitions[letter.partition]
+            record = await log_reader.first_record(client, tp, letter.offset)
+            if record is None:
+                raise CommandError(f"the topic has no letter {letter.name} any more")
+            found.append((letter, mark, record))
+    return found
+
+
+async def previews(settings: Settings, ids: frozenset[LetterId]) -> dict[str, Preview]:
+    """Return what replays of letters would give, by name. Raises CommandError, ShopsError."""
+    shops = load(Path(settings.shops_file), needs_secrets=False)
+    return {
+        letter.name: preview(record, shops, settings.contact_key)
+        for letter, _, record in await letter_records(settings, ids)
+    }
+
+
+async def letter_detail(settings: Settings, letter_id: LetterId) -> LetterDetail:
+    """Return one letter for a page. Raises CommandError where it is not there, ShopsError."""
+    [(letter, mark, record)] = await letter_records(settings, frozenset({letter_id}))
+    fields = as_dict(letter, mark)
+    fields["detail"] = masked_body.without_addresses(fields["detail"])
+    raw = raw_of(record)
+    body = inflated_body(raw)
+    document = (
+        f"[{len(raw.body)} bytes: {body.reason}]"
+        if isinstance(body, Reject)
+        else masked_body.masked(body)
+    )
+    meaning, remedy = words(letter.reason)
+    shops = load(Path(settings.shops_file), needs_secrets=False)
+    return LetterDetail(
+        fields,
+        _headers(record.headers),
+        document,
+        lit(document, letter.path),
+        meaning,
+        remedy,
+        preview(record, shops, settings.contact_key),
+    )
+
+
+def _headers(headers: Any) -> dict[str, str]:
+    """Return the headers as texts: of the query the names alone, no address in any."""
+    shown: dict[str, str] = {}
+    for name, value in headers:
+        if name == envelopes.QUERY:
+            query = masked_body.masked_document(dict(parse_qsl((value or b"").decode("latin-1"))))
+            text = "&".join(f"{key}={each}" for key, each in query.items())
+        else:
+            text = _text(value)
+        shown[name] = masked_body.without_addresses(text) if _is_senders(name) else text
+    return shown
+
+
+_SENDERS = frozenset({envelopes.DETAIL, envelopes.EVENT, envelopes.SHOP_HEADER, envelopes.ENTITY})
+"""Headers that may hold what a sender wrote; those for Kafka Connect repeat the detail."""
+
+
+def _is_senders(name: str) -> bool:
+    return name in _SENDERS or name.startswith(envelopes.CONNECT)
+
+
+def _text(value: bytes | None) -> str:
+    if value is None:
+        return ""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.hex()
