@@ -35,7 +35,7 @@ _SERVERS = ("BROKERS", "SECURITY_PROTOCOL", "SASL_", "SSL_", "REGISTRY_", "DATAB
 
 _OURS = re.compile(
     r"(run|starting|ports|cluster)\.(json|new)|lock|contact_key(_before)?(\.new)?|logs|state"
-    r"|shops\.toml"
+    r"|shops\.toml|[a-z0-9_]*notify\.(json|new|lock)"
     r"|kafka(-\d+)?|registry|postgres|imports"
 )
 """What a stack writes into its folder."""
