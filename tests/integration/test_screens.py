@@ -60,6 +60,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "reconcile": ("{shop}", "{export}"),
     "people forget": ("--customer", "{customer}"),
     "journey": ("{customer}",),
+    "listen": ("--for", "1s"),
 }
 """Command -> its arguments here."""
 MORE = (
