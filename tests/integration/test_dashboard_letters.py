@@ -85,7 +85,7 @@ def test_letters_are_grouped_listed_and_opened_as_on_the_command_line(client: Te
     assert one["body"]["data"]["subtotal"] == senders.NumberedOrder(5, NOW).subtotal or one["body"]
     would = one["replay_would_give"]
     assert would["reason"] is None
-    assert [event["topic"] for event in would["events"]][0] == "orders"
+    assert would["events"][0]["topic"] == "orders"
 
     shown = client.get(f"/dead-letters/{name}").text
     assert "<mark>" in shown
