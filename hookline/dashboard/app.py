@@ -23,6 +23,8 @@ from hookline.dashboard.errors import Trouble, trouble_of
 from hookline.dashboard.filters import FilterError, Filters
 from hookline.dashboard.headers import Headers
 from hookline.dashboard.pages import carts, customers, now, shops
+from hookline.dashboard.pages.journey import Searches
+from hookline.dashboard.pages.journey_routes import JourneyRoutes
 from hookline.dashboard.templates import TEMPLATES
 from hookline.stack_address import StackAddress
 from runtime import logs
@@ -37,11 +39,11 @@ View = Callable[[Query, Filters], Page]
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """A page of the navigation."""
+    """A page of the navigation. ``view`` is None where the page has routes of its own."""
 
     name: str
     title: str
-    view: View
+    view: View | None = None
 
 
 class Dashboard:
@@ -53,6 +55,7 @@ class Dashboard:
         self._version = metadata.version("hookline")
         self.tabs = (
             Tab("now", "Now", now.view),
+            Tab("journey", "Journey"),
             Tab("shops", "Shops", self._shops),
             Tab("carts", "Carts", carts.view),
             Tab("customers", "Customers", customers.view),
@@ -67,17 +70,33 @@ class Dashboard:
             Mount("/vendored", StaticFiles(directory=_HERE / "vendored")),
         ]
         for tab in self.tabs:
+            if tab.view is None:
+                continue
             routes += [
                 Route(f"/{tab.name}.json", self._answers(tab, tab.name, is_json=True)),
                 Route(f"/{tab.name}", self._answers(tab, tab.name, is_json=False)),
             ]
-        [tab] = [tab for tab in self.tabs if tab.name == "shops"]
+        routes += self._journey().routes()
+        tab = self._tab("shops")
         path = "/shops/{source}/{shop}"
         routes += [
             Route(f"{path}.json", self._answers(tab, "shop", is_json=True)),
             Route(path, self._answers(tab, "shop", is_json=False)),
         ]
         return routes
+
+    def _journey(self) -> JourneyRoutes:
+        def fresh() -> Page:
+            return self._database.read("freshness", now.freshness)
+
+        def render(request: Request, template: str, status: HTTPStatus, **values: Any) -> Response:
+            return self._html(request, template, status, tab=self._tab("journey"), **values)
+
+        return JourneyRoutes(Searches(self._stack), render, self.on_error, fresh)
+
+    def _tab(self, name: str) -> Tab:
+        [tab] = [tab for tab in self.tabs if tab.name == name]
+        return tab
 
     def _shops(self, query: Query, given: Filters) -> Page:
         listed, note = shops.configured(Path(self._stack.settings.shops_file))
@@ -96,7 +115,9 @@ class Dashboard:
 
     def _answer(self, request: Request, tab: Tab, template: str, *, is_json: bool) -> Response:
         given = _filters_of(request)
-        page = self._database.read((tab.name, given), lambda query: tab.view(query, given))
+        if (view := tab.view) is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        page = self._database.read((tab.name, given), lambda query: view(query, given))
         if template == "shop" and not page["shops"]:
             raise HTTPException(HTTPStatus.NOT_FOUND, "No shop has this name.")
         if is_json:

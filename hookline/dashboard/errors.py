@@ -22,6 +22,14 @@ class Trouble:
     remedy: str
 
 
+class TroubleError(Exception):
+    """A page cannot be shown; ``trouble`` is shown instead."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble.reason)
+        self.trouble = trouble
+
+
 _BY_KIND: tuple[tuple[tuple[type[Exception], ...], Trouble], ...] = (
     (
         (psycopg.errors.QueryCanceled,),
@@ -47,8 +55,8 @@ _BY_KIND: tuple[tuple[tuple[type[Exception], ...], Trouble], ...] = (
 
 def trouble_of(error: Exception) -> Trouble | None:
     """Return what to show for an error; None for a bug."""
-    if isinstance(error, HTTPException):
-        return _of_http(error)
+    if isinstance(error, HTTPException | TroubleError):
+        return error.trouble if isinstance(error, TroubleError) else _of_http(error)
     if isinstance(error, FilterError):
         remedy = "Correct the address, or choose the filter on the page."
         return Trouble(HTTPStatus.BAD_REQUEST, "No such filter", str(error), remedy)

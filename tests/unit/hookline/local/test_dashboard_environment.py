@@ -1,4 +1,4 @@
-"""The dashboard of `hookline up` gets a reader's URL and no other secret."""
+"""The dashboard of `hookline up` gets a reader's URL, the contact key, and no other secret."""
 
 from dataclasses import replace
 
@@ -24,11 +24,12 @@ RUN = {
 }
 
 
-def test_it_is_given_no_secret_but_a_readers() -> None:
-    given = " ".join(dashboard_environment(RUN).values())
+def test_it_is_given_a_readers_secret_and_the_key_that_hashes_addresses() -> None:
+    variables = dashboard_environment(RUN)
+    given = " ".join(variables.values())
     assert "secret-of-reader" in given
     assert given.count("secret-of") == 1
-    assert SETTINGS.contact_key not in given
+    assert variables["HOOKLINE_CONTACT_KEY"] == SETTINGS.contact_key
 
 
 def test_it_finds_the_stack_by_what_it_is_given() -> None:
