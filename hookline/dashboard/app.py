@@ -25,6 +25,7 @@ from hookline.dashboard.headers import Headers
 from hookline.dashboard.pages import carts, customers, now, shops
 from hookline.dashboard.pages.journey import Searches
 from hookline.dashboard.pages.journey_routes import JourneyRoutes
+from hookline.dashboard.pages.workers import Workers
 from hookline.dashboard.templates import TEMPLATES
 from hookline.stack_address import StackAddress
 from runtime import logs
@@ -52,9 +53,10 @@ class Dashboard:
     def __init__(self, stack: StackAddress, database: Database) -> None:
         self._stack = stack
         self._database = database
+        self._workers = Workers(stack.metrics)
         self._version = metadata.version("hookline")
         self.tabs = (
-            Tab("now", "Now", now.view),
+            Tab("now", "Now", self._now),
             Tab("journey", "Journey"),
             Tab("shops", "Shops", self._shops),
             Tab("carts", "Carts", carts.view),
@@ -93,6 +95,9 @@ class Dashboard:
             return self._html(request, template, status, tab=self._tab("journey"), **values)
 
         return JourneyRoutes(Searches(self._stack), render, self.on_error, fresh)
+
+    def _now(self, query: Query, given: Filters) -> Page:
+        return {**now.view(query, given), "pipeline": self._workers.read()}
 
     def _tab(self, name: str) -> Tab:
         [tab] = [tab for tab in self.tabs if tab.name == name]

@@ -121,6 +121,21 @@ def millis(moment: datetime | None) -> str:
     return f"{at:%H:%M:%S}.{at.microsecond // 1000:03}"
 
 
+def rate(per_second: float | None) -> str:
+    """A rate: 12.3/s, 0.05/s; not known before the second look."""
+    if per_second is None:
+        return NONE
+    digits = 0 if per_second >= 100 or not per_second else 1 if per_second >= 1 else 2  # noqa: PLR2004
+    return f"{per_second:,.{digits}f}/s"
+
+
+def duration(seconds: float | None) -> str:
+    """A short length of time: 250 ms, 2.5 s."""
+    return (
+        NONE if seconds is None else f"{seconds:g} s" if seconds >= 1 else f"{seconds * 1000:g} ms"
+    )
+
+
 def value(given: Any) -> str:
     """A field's value of a row: as text, null where there is none."""
     return "null" if given is None else str(given)
@@ -155,6 +170,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
             short,
             commands,
             millis,
+            rate,
+            duration,
             value,
             as_json,
         )

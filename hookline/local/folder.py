@@ -16,6 +16,7 @@ from hookline.local.process import wait_until
 from hookline.local.servers import cluster
 from hookline.local.servers.server import LocalError
 from hookline.local.stack import Stack
+from hookline.stack_address import METRICS, metrics_of
 from runtime.process.own_secrets import STAGES, own_variables
 from runtime.process.private_files import (
     close_to_others,
@@ -244,6 +245,7 @@ def dashboard_environment(run: Mapping[str, Any]) -> dict[str, str]:
         **{name: given[name] for name in _OF_DASHBOARD if name in given},
         "HOOKLINE_READER_URL": run["reader_url"],
         "HOOKLINE_INGRESS_URL": run["ingress_url"],
+        METRICS: ",".join(f"{name}={url}" for name, url in metrics_of(run["ports"]).items()),
     }
 
 

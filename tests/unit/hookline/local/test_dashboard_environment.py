@@ -20,6 +20,7 @@ RUN = {
     "reader_url": "postgresql://hookline_reader:secret-of-reader@db/hookline",
     "contacts_reader_url": "postgresql://hookline_contacts_reader:secret-of-contacts@db/hookline",
     "owner_url": "postgresql://hookline:secret-of-owner@db/hookline",
+    "ports": {"ingest": 8080, "ingest-pages": 8081, "kafka": 9092, "sink": 8082, "process-1": 8083},
     "ingress_url": "http://127.0.0.1:8080",
 }
 
@@ -38,3 +39,8 @@ def test_it_finds_the_stack_by_what_it_is_given() -> None:
     assert stack.ingress_url == RUN["ingress_url"]
     assert (stack.settings.prefix, stack.settings.shops_file) == ("a_", "/data/shops.toml")
     assert stack.contacts_reader_url == ""
+    assert stack.metrics == {
+        "ingest": "http://127.0.0.1:8081/metrics",
+        "sink": "http://127.0.0.1:8082/metrics",
+        "process-1": "http://127.0.0.1:8083/metrics",
+    }
