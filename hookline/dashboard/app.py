@@ -25,6 +25,9 @@ from hookline.dashboard.headers import Headers
 from hookline.dashboard.letters.reading import LetterReader
 from hookline.dashboard.letters.routes import LetterRoutes
 from hookline.dashboard.pages import carts, customers, now, shops
+from hookline.dashboard.pages.journey import Searches
+from hookline.dashboard.pages.journey_routes import JourneyRoutes
+from hookline.dashboard.pages.workers import Workers
 from hookline.dashboard.templates import TEMPLATES
 from hookline.stack_address import StackAddress
 from runtime import logs
@@ -39,7 +42,7 @@ View = Callable[[Query, Filters], Page]
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """A page of the navigation; one without a view has routes of its own."""
+    """A page of the navigation. ``view`` is None where the page has routes of its own."""
 
     name: str
     title: str
@@ -52,9 +55,11 @@ class Dashboard:
     def __init__(self, stack: StackAddress, database: Database) -> None:
         self._stack = stack
         self._database = database
+        self._workers = Workers(stack.metrics)
         self._version = metadata.version("hookline")
         self.tabs = (
-            Tab("now", "Now", now.view),
+            Tab("now", "Now", self._now),
+            Tab("journey", "Journey"),
             Tab("dead-letters", "Dead letters"),
             Tab("shops", "Shops", self._shops),
             Tab("carts", "Carts", carts.view),
@@ -77,13 +82,30 @@ class Dashboard:
                 Route(f"/{tab.name}.json", self._answers(tab, tab.name, is_json=True)),
                 Route(f"/{tab.name}", self._answers(tab, tab.name, is_json=False)),
             ]
-        [tab] = [tab for tab in self.tabs if tab.name == "shops"]
+        routes += self._journey().routes()
+        tab = self._tab("shops")
         path = "/shops/{source}/{shop}"
         routes += [
             Route(f"{path}.json", self._answers(tab, "shop", is_json=True)),
             Route(path, self._answers(tab, "shop", is_json=False)),
         ]
         return routes
+
+    def _journey(self) -> JourneyRoutes:
+        def fresh() -> Page:
+            return self._database.read("freshness", now.freshness)
+
+        def render(request: Request, template: str, status: HTTPStatus, **values: Any) -> Response:
+            return self._html(request, template, status, tab=self._tab("journey"), **values)
+
+        return JourneyRoutes(Searches(self._stack), render, self.on_error, fresh)
+
+    def _now(self, query: Query, given: Filters) -> Page:
+        return {**now.view(query, given), "pipeline": self._workers.read()}
+
+    def _tab(self, name: str) -> Tab:
+        [tab] = [tab for tab in self.tabs if tab.name == name]
+        return tab
 
     def _shops(self, query: Query, given: Filters) -> Page:
         listed, note = shops.configured(Path(self._stack.settings.shops_file))
@@ -105,8 +127,9 @@ class Dashboard:
         return answer
 
     def _answer(self, request: Request, tab: Tab, template: str, *, is_json: bool) -> Response:
-        given, view = _filters_of(request), tab.view
-        assert view is not None  # noqa: S101 - there is no route of this kind without
+        given = _filters_of(request)
+        if (view := tab.view) is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND)
         page = self._database.read((tab.name, given), lambda query: view(query, given))
         if template == "shop" and not page["shops"]:
             raise HTTPException(HTTPStatus.NOT_FOUND, "No shop has this name.")

@@ -16,6 +16,7 @@ from hookline.local.process import wait_until
 from hookline.local.servers import cluster
 from hookline.local.servers.server import LocalError
 from hookline.local.stack import Stack
+from hookline.stack_address import METRICS, metrics_of
 from runtime.process.own_secrets import STAGES, own_variables
 from runtime.process.private_files import (
     close_to_others,
@@ -221,6 +222,13 @@ class Folder:
         return settings
 
 
+_OF_DASHBOARD = (
+    "HOOKLINE_BROKERS", "HOOKLINE_REGISTRY_URL", "HOOKLINE_PREFIX", "HOOKLINE_PARTITIONS",
+    "HOOKLINE_CONTACT_KEY", "HOOKLINE_CONTACT_KEY_BEFORE",
+    "HOOKLINE_SHOPS_FILE", "HOOKLINE_LOG_FORMAT", "HOOKLINE_LOG_LEVEL",
+)  # fmt: skip
+
+
 def stage_environments(settings: Settings, sink_url: str) -> dict[str, dict[str, str]]:
     """Return the variables of each stage: the settings without the secrets of others."""
     given = replace(settings, database_url=sink_url)
@@ -228,16 +236,16 @@ def stage_environments(settings: Settings, sink_url: str) -> dict[str, dict[str,
 
 
 def dashboard_environment(run: Mapping[str, Any]) -> dict[str, str]:
-    """Return the variables of the dashboard: where it reads, and as whom. ``run``: run.json."""
+    """Return the variables of the dashboard: where it reads, and as whom. ``run``: run.json.
+
+    The contact key hashes an address that is looked for.
+    """
     given = run["environment"]
-    names = (
-        "HOOKLINE_BROKERS", "HOOKLINE_PREFIX", "HOOKLINE_SHOPS_FILE", "HOOKLINE_LOG_FORMAT",
-        "HOOKLINE_LOG_LEVEL",
-    )  # fmt: skip
     return {
-        **{name: given[name] for name in names if name in given},
+        **{name: given[name] for name in _OF_DASHBOARD if name in given},
         "HOOKLINE_READER_URL": run["reader_url"],
         "HOOKLINE_INGRESS_URL": run["ingress_url"],
+        METRICS: ",".join(f"{name}={url}" for name, url in metrics_of(run["ports"]).items()),
     }
 
 

@@ -35,7 +35,7 @@ _PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
 _MAY_BE_ZERO = frozenset({"port", "health_port", "sender_grace", "shop_wait"})
 OTHER_NAMES = (
     "HOOKLINE_CACHE", "HOOKLINE_CONTACTS_READER_URL", "HOOKLINE_DASHBOARD_URL", "HOOKLINE_DATA",
-    "HOOKLINE_DEBUG", "HOOKLINE_INGRESS_URL",
+    "HOOKLINE_DEBUG", "HOOKLINE_INGRESS_URL", "HOOKLINE_METRICS",
     *(f"HOOKLINE_NOTIFY_{name}" for name in (
         "BEHIND", "DRIFT_INTERVAL", "EXPECTED", "FAILURES", "FROM", "HELD", "IGNORE", "INTERVAL",
         "LETTERS", "REPEAT", "SECRET", "SHOPS_INTERVAL", "SMTP_URL", "TO", "UNREACHABLE", "URL",
