@@ -66,8 +66,7 @@ async def previews(settings: Settings, ids: frozenset[LetterId]) -> dict[str, Pr
 async def letter_detail(settings: Settings, letter_id: LetterId) -> LetterDetail:
     """Return one letter for a page. Raises CommandError where it is not there, ShopsError."""
     [(letter, mark, record)] = await letter_records(settings, frozenset({letter_id}))
-    fields = as_dict(letter, mark)
-    fields["detail"] = masked_body.without_addresses(fields["detail"])
+    fields = masked_fields(as_dict(letter, mark))
     raw = raw_of(record)
     body = inflated_body(raw)
     document = (
@@ -88,6 +87,12 @@ async def letter_detail(settings: Settings, letter_id: LetterId) -> LetterDetail
     )
 
 
+def masked_fields(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return a letter's fields without addresses and numbers of persons that a sender wrote."""
+    masked = {name: masked_body.without_addresses(fields[name]) for name in _FIELDS}
+    return {**fields, **masked}
+
+
 def _headers(headers: Any) -> dict[str, str]:
     """Return the headers as texts: of the query the names alone, no address in any."""
     shown: dict[str, str] = {}
@@ -101,6 +106,7 @@ def _headers(headers: Any) -> dict[str, str]:
     return shown
 
 
+_FIELDS = ("event", "detail")
 _SENDERS = frozenset({envelopes.DETAIL, envelopes.EVENT, envelopes.SHOP_HEADER, envelopes.ENTITY})
 """Headers that may hold what a sender wrote; those for Kafka Connect repeat the detail."""
 

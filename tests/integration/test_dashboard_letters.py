@@ -22,8 +22,8 @@ from tests.screens import steers
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
 
-HOSTILE = "<script>alert(1)</script>\x1b[2J\u202e anna@example.com"
-NOT_READ = 3
+STEERS = "<script>alert(1)</script>\x1b[2J\u202e"
+HOSTILE = f"{STEERS} anna@example.com"
 
 
 def delivery(number: int) -> Raw:
@@ -44,7 +44,7 @@ def refusals() -> list[tuple[Raw, Reject]]:
         (delivery(number), Reject(Reason.OUT_OF_RANGE, "data.subtotal", "too precise"))
         for number in range(5, 7)
     ]
-    broken = Raw("run-free", senders.SHOP, f"order:{HOSTILE}", HOSTILE.encode(), event=HOSTILE)
+    broken = Raw("run-free", senders.SHOP, f"order:{STEERS}", HOSTILE.encode(), event=HOSTILE)
     return [*price, *total, (broken, Reject(Reason.MALFORMED_BODY, "@0", HOSTILE, "parse"))]
 
 
@@ -71,7 +71,7 @@ def test_letters_are_grouped_listed_and_opened_as_on_the_command_line(client: Te
     page = client.get("/dead-letters.json").json()
     groups = [(each["reason"], each["path"], each["letters"]) for each in page["groups"]]
     assert groups == [
-        ("invalid-payload", "data.products[].price", 5),
+        ("invalid-payload", "data.items[].price", 5),
         ("out-of-range", "data.subtotal", 2),
         ("malformed-body", "@", 1),
     ]
@@ -82,7 +82,6 @@ def test_letters_are_grouped_listed_and_opened_as_on_the_command_line(client: Te
     name = chosen["letters"][0]["letter"]
     one = client.get(f"/dead-letters/{name}.json").json()
     assert (one["reason"], one["path"], one["state"]) == ("out-of-range", "data.subtotal", "open")
-    assert one["body"]["data"]["subtotal"] == senders.NumberedOrder(5, NOW).subtotal or one["body"]
     would = one["replay_would_give"]
     assert would["reason"] is None
     assert would["events"][0]["topic"] == "orders"

@@ -10,7 +10,6 @@ from hookline.dead_letters.letters import LetterId, read_letters
 from hookline.dead_letters.listing import State, as_dict, group_as_dict, of_state, survey
 from hookline.refusals import detail
 from hookline.refusals.reasons import words
-from hookline.shops import masked_body
 from runtime.settings import Settings
 from schemas.envelopes import Reason
 
@@ -77,4 +76,4 @@ def letter(reader: LetterReader, letter_id: LetterId) -> Page:
 def _listed(fields: dict[str, Any]) -> dict[str, Any]:
     """The last line of a traceback names the error."""
     last_line = fields["detail"].strip().rpartition("\n")[2]
-    return {**fields, "detail": masked_body.without_addresses(last_line)}
+    return detail.masked_fields({**fields, "detail": last_line})
