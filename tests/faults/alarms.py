@@ -6,7 +6,7 @@ and every stage is ready.
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -66,16 +66,13 @@ class Alarms:
         ]
 
 
-def alarms_of(seen: Alerts, until: float) -> tuple[Alarm, ...]:
-    """Return one alarm for each name, by the time it was raised.
-
-    ``until``: an alert that was seen in the last evaluation before this has not ended.
-    """
+def alarms_of(seen: Alerts, left: Collection[str]) -> tuple[Alarm, ...]:
+    """Return one alarm for each name, by the time it was raised; ``left``: those that go on."""
     names: dict[str, list[float]] = {}
     for name, times in seen:
         names.setdefault(name, []).extend(times)
     found = [
-        Alarm(name, min(times), None if max(times) > until - EVERY else max(times) + 1.0)
+        Alarm(name, min(times), None if name in left else max(times) + 1.0)
         for name, times in names.items()
         if times
     ]
@@ -122,7 +119,9 @@ async def watch_out(
     """Wait until no alert is raised or about to be, for two minutes at most; return all since."""
     deadline = recovered + _GIVE_UP
     await asyncio.sleep(max(0.0, recovered + _SETTLE - time.time()))
-    while await asyncio.to_thread(prometheus.active) and time.time() < deadline:  # noqa: ASYNC110
+    while left := await asyncio.to_thread(prometheus.active):
+        if time.time() > deadline:
+            break
         await asyncio.sleep(1.0)
     seen = await asyncio.to_thread(prometheus.fired, began)
-    return Alarms(alarms_of(seen, time.time()), effect, ended, recovered)
+    return Alarms(alarms_of(seen, left), effect, ended, recovered)

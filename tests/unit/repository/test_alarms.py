@@ -89,7 +89,7 @@ def test_an_alert_that_ends_late_or_never_is_named() -> None:
 
 def test_series_of_one_alert_are_one_alarm_from_the_first_moment_to_the_last() -> None:
     seen = [("a", [5.0, 6.0]), ("b", [1.0]), ("a", [20.0]), ("c", [98.0])]
-    assert alarms_of(seen, until=100.0) == (
+    assert alarms_of(seen, left={"c"}) == (
         Alarm("b", 1.0, 2.0), Alarm("a", 5.0, 21.0), Alarm("c", 98.0, None),
     )  # fmt: skip
 
