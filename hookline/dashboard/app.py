@@ -20,6 +20,7 @@ from hookline.console import output
 from hookline.dashboard import filters as url_filters
 from hookline.dashboard.database import Database, Page, Query
 from hookline.dashboard.errors import Trouble, trouble_of
+from hookline.dashboard.events import Streams
 from hookline.dashboard.filters import FilterError, Filters
 from hookline.dashboard.headers import Headers
 from hookline.dashboard.letters.reading import LetterReader
@@ -55,6 +56,7 @@ class Dashboard:
     def __init__(self, stack: StackAddress, database: Database) -> None:
         self._stack = stack
         self._database = database
+        self.streams = Streams(database)
         self._workers = Workers(stack.metrics)
         self._version = metadata.version("hookline")
         self.tabs = (
@@ -71,6 +73,7 @@ class Dashboard:
         routes: list[Route | Mount] = [
             Route("/", lambda _request: RedirectResponse("/now", HTTPStatus.SEE_OTHER)),
             Route("/readyz", _readyz),
+            Route("/events", self.streams.answer),
             Mount("/static", StaticFiles(directory=_HERE / "static")),
             Mount("/vendored", StaticFiles(directory=_HERE / "vendored")),
         ]
@@ -175,7 +178,7 @@ class Dashboard:
 def create(stack: StackAddress, database: Database) -> Starlette:
     """Return the ASGI application of a stack's dashboard."""
     dashboard = Dashboard(stack, database)
-    return Starlette(
+    app = Starlette(
         routes=dashboard.routes(),
         middleware=[
             Middleware(Headers),
@@ -183,6 +186,8 @@ def create(stack: StackAddress, database: Database) -> Starlette:
         ],
         exception_handlers={HTTPException: dashboard.on_error},
     )
+    app.state.streams = dashboard.streams
+    return app
 
 
 def _filters_of(request: Request) -> Filters:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from hookline.dashboard.app import create
 from hookline.dashboard.database import Database
+from hookline.dashboard.events import Streams
 from hookline.stack_address import StackAddress
 from hookline.tables.queries import Reader
 from runtime import logs
@@ -40,8 +41,9 @@ def serve(stack: StackAddress, host: str, port: int, ready: Callable[[str], None
 async def _serve(
     stack: StackAddress, database: Database, listener: socket.socket, ready: Callable[[], None]
 ) -> None:
+    app = create(stack, database)
     server = Server(
-        create(stack, database),
+        app,
         "",
         0,
         http="h11",
@@ -50,7 +52,7 @@ async def _serve(
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, _stop, server)
+        loop.add_signal_handler(number, _stop, server, app.state.streams)
     serving = asyncio.create_task(server.serve([listener]))
     started = asyncio.create_task(server.wait_started())
     await asyncio.wait((serving, started), return_when=asyncio.FIRST_COMPLETED)
@@ -61,5 +63,6 @@ async def _serve(
     await serving
 
 
-def _stop(server: Server) -> None:
+def _stop(server: Server, streams: Streams) -> None:
+    streams.stop()  # else the server would wait for their readers to leave
     server.should_exit = True

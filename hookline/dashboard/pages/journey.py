@@ -16,7 +16,7 @@ from hookline.dashboard.database import BusyError, Page
 from hookline.dashboard.errors import Trouble, TroubleError
 from hookline.dashboard.filters import FilterError
 from hookline.journey.entities import without_address
-from hookline.journey.model import Answer, Journey, Missing, Step
+from hookline.journey.model import Answer, Journey, Missing, RowState, Step, VerdictKind
 from hookline.journey.search import Options, search
 from hookline.journey.search_text import FORMS, parse
 from hookline.stack_address import StackAddress
@@ -149,6 +149,13 @@ def page(asked: Question, answer: Answer | None) -> Page:
 def status(answer: Answer | None) -> HTTPStatus:
     """Return the status of an answer: what is not there is not found."""
     return HTTPStatus.NOT_FOUND if isinstance(answer, Missing) else HTTPStatus.OK
+
+
+def is_open(journey: Journey) -> bool:
+    """Return whether there is more to come: the page then looks again."""
+    return journey.verdict.kind is VerdictKind.PENDING or any(
+        row.state is RowState.WAITING for row in journey.rows
+    )
 
 
 @dataclass(frozen=True, slots=True)

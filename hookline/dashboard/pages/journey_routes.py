@@ -87,6 +87,7 @@ class JourneyRoutes:
             page=journey.page(asked, answer),
             answer=answer,
             stations=journey.stations(answer) if isinstance(answer, Journey) else [],
+            is_open=isinstance(answer, Journey) and journey.is_open(answer),
             trouble=trouble,
             fresh=fresh,
         )

@@ -96,7 +96,7 @@ class Workers:
             "waiting": [
                 {"worker": name, "reason": reason}
                 for name, each in samples.items()
-                if each is not None and not _is_ready(each)
+                if each is not None and (not _is_ready(each) or _has_stopped(each))
                 for reason in self._reasons(name)
             ],
             "visible": _visible(every),
@@ -152,6 +152,10 @@ def _counts(samples: Iterable[Sample]) -> Counts:
 
 def _is_ready(samples: Iterable[Sample]) -> bool:
     return any(name == "hookline_ready" and value == 1 for name, _, value in samples)
+
+
+def _has_stopped(samples: Iterable[Sample]) -> bool:
+    return any(name == "hookline_partitions_stopped" and value for name, _, value in samples)
 
 
 def _worker(name: str, samples: list[Sample] | None) -> dict[str, Any]:
