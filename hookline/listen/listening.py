@@ -77,7 +77,8 @@ class Listener:
             board = self._board(logs, starts)
             self.totals.since = datetime.now(UTC)
             ready()
-            reading = asyncio.create_task(self._read(logs, starts, board))
+            ends = dict.fromkeys(starts, _NO_END)
+            reading = asyncio.create_task(read(logs, starts, ends, board, self._clock))
             try:
                 await self._steps(board, RowDesk(reader, self._clock), reading)
             finally:
@@ -93,20 +94,6 @@ class Listener:
         outcomes = [tp for topic in OUTCOMES for tp in logs.partitions[topic]]
         ends = await log_reader.end_offsets(logs.client, outcomes)
         return ends | await log_reader.end_offsets(logs.client, logs.partitions[WEBHOOKS])
-
-    async def _read(self, logs: Logs, starts: Mapping[TopicPartition, int], board: Board) -> None:
-        topics = {tp.topic: topic for topic in OUTCOMES for tp in logs.partitions[topic]}
-        ends = dict.fromkeys(starts, _NO_END)
-        reading = log_reader.batches(logs.client, starts, ends, float("inf"), _MAX_RECORDS)
-        async for fetched in reading:
-            now = self._clock()
-            for tp, batch in fetched.items():
-                topic = topics.get(tp.topic)
-                for record in batch:
-                    if topic is None:
-                        board.add_raw(record, now)
-                    else:
-                        board.add_outcome(topic, record, now)
 
     async def _steps(self, board: Board, desk: RowDesk, reading: "asyncio.Task[None]") -> None:
         until = None if self._options.seconds is None else self._clock() + self._options.seconds
@@ -128,3 +115,24 @@ class Listener:
                 return
             await asyncio.sleep(STEP_S)
         await reading  # its error
+
+
+async def read(
+    logs: Logs,
+    starts: Mapping[TopicPartition, int],
+    ends: Mapping[TopicPartition, int],
+    board: Board,
+    clock: Callable[[], float],
+) -> None:
+    """Put the records of the raw topic and of the outcome topics on the board."""
+    topics = {tp.topic: topic for topic in OUTCOMES for tp in logs.partitions[topic]}
+    reading = log_reader.batches(logs.client, starts, ends, float("inf"), _MAX_RECORDS)
+    async for fetched in reading:
+        now = clock()
+        for tp, batch in fetched.items():
+            topic = topics.get(tp.topic)
+            for record in batch:
+                if topic is None:
+                    board.add_raw(record, now)
+                else:
+                    board.add_outcome(topic, record, now)

@@ -58,6 +58,7 @@ READERS = {
     "hookline/journey/logs.py: around": "journey",
     "hookline/journey/deliveries.py: at": "journey",
     "hookline/journey/deliveries.py: _of_keys": "journey",
+    "hookline/listen/listening.py: read": "listen",
     "hookline/people/topic_scan.py: read_topics": "people",
     "hookline/shops/traffic.py: _since": "shops_traffic",
     "hookline/shops/payload_drift.py: compare": "shops_drift",

@@ -24,6 +24,8 @@ from hookline.journey import deliveries as journey
 from hookline.journey.deliveries import Limits
 from hookline.journey.logs import Logs
 from hookline.journey.trace import Tracer
+from hookline.listen import listening
+from hookline.listen.board import Board
 from hookline.local.doctor import index_size, registry_ids, strangers
 from hookline.people import deliveries, export, topic_scan
 from hookline.people.person import Person
@@ -278,6 +280,28 @@ def test_journey_every_raw_record_has_one_in_any_logs(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(log_reader, "committed", committed)
         run(consumer, followed())
+
+
+@few
+@given(logs(RAW), logs(OUTCOME), logs(LETTER))
+def test_listen_every_raw_record_is_heard_in_any_logs(
+    raw: list[Batch], outcomes: list[Batch], dead: list[Batch]
+) -> None:
+    consumer: Any = FakeConsumer({RAW_TP: raw, OUTCOME_TP: outcomes, LETTERS_TP: dead})
+    tps = {topic: [TopicPartition(SETTINGS.topic(topic), 0)] for topic in ALL}
+    held = Logs(SETTINGS, consumer, tps, CODEC)
+    board = Board({0: 0}, CODEC, Tracer(held).received)
+    read = [RAW_TP, OUTCOME_TP, LETTERS_TP]
+
+    async def heard() -> None:
+        ends = await log_reader.end_offsets(consumer, read)
+        await listening.read(held, dict.fromkeys(read, 0), ends, board, lambda: 0.0)
+
+    run(consumer, heard())
+    decided = board.take_decided()
+    for each in decided:
+        assert "\x1b" not in output.to_json(each.as_dict())
+    assert len(decided) + board.waiting == len(unpacked(raw)[0])
 
 
 @few
