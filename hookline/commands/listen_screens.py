@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 
-from hookline.commands.journey_screens import verdict_lines, wait_text
+from hookline.commands.journey_screens import verdict_lines
 from hookline.console import output
-from hookline.journey.model import EventRecord, RowChange, RowState, VerdictKind
+from hookline.journey.model import EventRecord, RowChange, RowState, VerdictKind, wait_text
 from hookline.journey.trace import NO_TABLES
 from hookline.listen.heard import Heard, Rows, Totals
 
