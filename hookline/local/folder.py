@@ -256,7 +256,9 @@ def dashboard_environment(run: Mapping[str, Any]) -> dict[str, str]:
         **{name: given[name] for name in _OF_DASHBOARD if name in given},
         "HOOKLINE_READER_URL": run["reader_url"],
         "HOOKLINE_INGRESS_URL": run["ingress_url"],
-        "HOOKLINE_METRICS": ",".join(f"{name}={url}" for name, url in metrics_of(run["ports"]).items()),
+        "HOOKLINE_METRICS": ",".join(
+            f"{name}={url}" for name, url in metrics_of(run["ports"]).items()
+        ),
     }
 
 
