@@ -1,5 +1,6 @@
 """The application: a route for each page and its JSON, the errors as pages, the headers of all."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -131,7 +132,8 @@ class Dashboard:
         if is_json:
             return Response(output.to_json(page), media_type="application/json")
         fresh = self._database.read("freshness", now.freshness)
-        values = {"tab": tab, "page": page, "fresh": fresh, "filters": given}
+        again = math.ceil(self._database.seconds_left((tab.name, given)))
+        values = {"tab": tab, "page": page, "fresh": fresh, "filters": given, "again": again}
         return self._html(request, template, HTTPStatus.OK, **values)
 
     def on_error(self, request: Request, error: Exception) -> Response:
