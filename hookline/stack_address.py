@@ -50,7 +50,7 @@ def find_stack(data: Path | None = None, env: Mapping[str, str] = os.environ) ->
     # An analyst has a reader's URL and nothing of Kafka.
     if data is None and not env.keys().isdisjoint(("HOOKLINE_BROKERS", *_READERS)):
         return _from_environment(env)
-    from hookline.local.folder import Folder
+    from hookline.local.folder import Folder, metrics_of
 
     folder = data_folder(data, env)
     run = Folder(folder).read()
@@ -80,18 +80,6 @@ def _from_environment(env: Mapping[str, str]) -> StackAddress:
         env.get(CONTACTS_READER_URL, ""),
         metrics=_named(env.get(METRICS, "")),
     )
-
-
-def metrics_of(ports: Mapping[str, int]) -> dict[str, str]:
-    """Return the URLs of the workers' metrics of ``hookline up``, by its ports."""
-    workers = {name: name for name in ports if name == "sink" or name.startswith("process-")}
-    # An older stack has one port for the webhooks and the pages.
-    workers = {"ingest": "ingest-pages" if "ingest-pages" in ports else "ingest", **workers}
-    return {
-        worker: f"http://127.0.0.1:{ports[name]}/metrics"
-        for worker, name in workers.items()
-        if name in ports
-    }
 
 
 def _named(text: str) -> dict[str, str]:

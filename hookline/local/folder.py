@@ -16,7 +16,6 @@ from hookline.local.process import wait_until
 from hookline.local.servers import cluster
 from hookline.local.servers.server import LocalError
 from hookline.local.stack import Stack
-from hookline.stack_address import METRICS, metrics_of
 from runtime.process.own_secrets import STAGES, own_variables
 from runtime.process.private_files import (
     close_to_others,
@@ -245,7 +244,21 @@ def dashboard_environment(run: Mapping[str, Any]) -> dict[str, str]:
         **{name: given[name] for name in _OF_DASHBOARD if name in given},
         "HOOKLINE_READER_URL": run["reader_url"],
         "HOOKLINE_INGRESS_URL": run["ingress_url"],
-        METRICS: ",".join(f"{name}={url}" for name, url in metrics_of(run["ports"]).items()),
+        "HOOKLINE_METRICS": ",".join(
+            f"{name}={url}" for name, url in metrics_of(run["ports"]).items()
+        ),
+    }
+
+
+def metrics_of(ports: Mapping[str, int]) -> dict[str, str]:
+    """Return the URLs of the workers' metrics of ``hookline up``, by its ports."""
+    workers = {name: name for name in ports if name == "sink" or name.startswith("process-")}
+    # An older stack has one port for the webhooks and the pages.
+    workers = {"ingest": "ingest-pages" if "ingest-pages" in ports else "ingest", **workers}
+    return {
+        worker: f"http://127.0.0.1:{ports[name]}/metrics"
+        for worker, name in workers.items()
+        if name in ports
     }
 
 
