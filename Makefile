@@ -1,6 +1,6 @@
 # Every target creates the environment if it is missing: only Python and make must be installed.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check dbt format bench bench-compare profile faults alerts fuzz coverage mutants soak truth lock clean compose-env sbom pin-images
+.PHONY: help demo up test check dbt format bench bench-compare profile faults alerts fuzz coverage mutants soak truth lock clean screenshots compose-env sbom pin-images
 SHELL := /bin/bash
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -94,6 +94,9 @@ soak: $(READY) ## An hour of steady deliveries: memory stays flat, no alert is r
 
 truth: $(READY) $(TRUTH_READY) ## Five pipelines answer the same deliveries; writes docs/truth.md (SEED=7: another history)
 	@$(BIN)/python -m tests.answers --write $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+screenshots: $(READY) ## Pictures of every page, wide and narrow, light and dark, in docs/pictures (needs Chromium)
+	@$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 sbom: $(SBOM_READY) ## Write sbom.cdx.json: every package of the lock and every download of `up` (CycloneDX)
 	@$(SBOM)/bin/python -m tests.sbom

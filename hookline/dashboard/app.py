@@ -1,5 +1,6 @@
 """The application: a route for each page and its JSON, the errors as pages, the headers of all."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -138,7 +139,8 @@ class Dashboard:
             raise HTTPException(HTTPStatus.NOT_FOUND, "No shop has this name.")
         if is_json:
             return Response(output.to_json(page), media_type="application/json")
-        return self.page(request, tab.name, template, page=page, filters=given)
+        again = math.ceil(self._database.seconds_left((tab.name, given)))
+        return self.page(request, tab.name, template, page=page, filters=given, again=again)
 
     def page(self, request: Request, tab: str, template: str, **values: Any) -> Response:
         """Answer with a page under the name of its tab."""

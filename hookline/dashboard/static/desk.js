@@ -15,6 +15,7 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 // The server says when a view has changed; the region then asks for it. Without a stream (too
 // many are open, or a proxy ends them) a region that has a period goes on asking by itself.
 let stream = null;
+let again = null;
 function changed() {
   const region = document.querySelector("[data-view]");
   if (region) htmx.trigger(region, "desk:changed");
@@ -23,7 +24,13 @@ function listen() {
   const region = document.querySelector("[data-view]");
   if (!region || document.hidden || stream) return;
   stream = new EventSource(`/events?view=${encodeURIComponent(region.dataset.view)}`);
-  stream.addEventListener("changed", changed);
+  stream.addEventListener("changed", () => {
+    // The answer that all share may be older than the change: asked again once it is read anew.
+    const shown = document.querySelector("[data-view]");
+    const seconds = Number(shown && shown.dataset.again) || 0;
+    if (again === null) again = setTimeout(() => { again = null; changed(); }, 1000 * (seconds + 1));
+    changed();
+  });
   stream.addEventListener("error", () => {
     if (stream && stream.readyState === EventSource.CLOSED) stream = null;
   });
