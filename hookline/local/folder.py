@@ -29,6 +29,7 @@ EXAMPLE_SHOPS = "shops.example.toml"
 _STOP_TIMEOUT = 60.0
 _LOCAL: dict[str, Any] = {"partitions": 4, "sender_grace": 0.0}
 """Defaults that differ from production; environment variables override them."""
+_LOGINS = ("HOOKLINE_DASHBOARD_PASSWORD_HASH", "HOOKLINE_DASHBOARD_PROXY_USER_HEADER")
 _SERVERS = ("BROKERS", "SECURITY_PROTOCOL", "SASL_", "SSL_", "REGISTRY_", "DATABASE_", "SHOPS_")
 """Variables of external servers, ignored for those that we start."""
 
@@ -36,7 +37,7 @@ _SERVERS = ("BROKERS", "SECURITY_PROTOCOL", "SASL_", "SSL_", "REGISTRY_", "DATAB
 _OURS = re.compile(
     r"(run|starting|ports|cluster)\.(json|new)|lock|contact_key(_before)?(\.new)?|logs|state"
     r"|shops\.toml"
-    r"|kafka(-\d+)?|registry|postgres|imports"
+    r"|kafka(-\d+)?|registry|postgres|imports|dashboard-audit\.jsonl"
 )
 """What a stack writes into its folder."""
 
@@ -228,11 +229,16 @@ def stage_environments(settings: Settings, sink_url: str) -> dict[str, dict[str,
 
 
 def dashboard_environment(run: Mapping[str, Any]) -> dict[str, str]:
-    """Return the variables of the dashboard: where it reads, and as whom. ``run``: run.json."""
+    """Return the variables of the dashboard: where it reads, and as whom. ``run``: run.json.
+
+    Only where a login is set is it given what an operator writes with.
+    """
     given = run["environment"]
+    is_writing = any(given.get(name) for name in _LOGINS)
     names = (
         "HOOKLINE_BROKERS", "HOOKLINE_PREFIX", "HOOKLINE_SHOPS_FILE", "HOOKLINE_LOG_FORMAT",
-        "HOOKLINE_LOG_LEVEL",
+        "HOOKLINE_LOG_LEVEL", *_LOGINS, "HOOKLINE_TRUSTED_PROXIES",
+        *(("HOOKLINE_DATABASE_URL",) if is_writing else ()),
     )  # fmt: skip
     return {
         **{name: given[name] for name in names if name in given},
