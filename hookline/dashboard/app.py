@@ -29,7 +29,7 @@ from hookline.dashboard.letters.routes import LetterRoutes
 from hookline.dashboard.letters.writes import LetterWrites
 from hookline.dashboard.login.audit import FILE, Audit
 from hookline.dashboard.login.door import Door
-from hookline.dashboard.login.gate import Gate, login_url
+from hookline.dashboard.login.gate import Gate, login_query
 from hookline.dashboard.login.routes import LoginRoutes
 from hookline.dashboard.pages import carts, customers, now, shops
 from hookline.dashboard.templates import TEMPLATES
@@ -175,7 +175,7 @@ class Dashboard:
             query=request.url.query,
             version=self._version,
             visitor=request.state.visitor,
-            login_url=login_url(request),
+            login_query=login_query(request),
             **values,
         )
         return HTMLResponse(text, status)

@@ -23,9 +23,9 @@ from runtime.settings import Settings
 from schemas.envelopes import Reason, Reject
 from tests import senders
 from tests.conftest import LiveStack, run_apart
-from tests.integration.test_dead_letters import NOW, House, append_letters, canonical
+from tests.integration.test_dead_letters import NOW, House, append_letters, canonical, settled_audit
 from tests.pipeline import Shape, running
-from tests.raw import Raw
+from tests.raw import Raw, wait_for_outcomes
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
@@ -240,9 +240,9 @@ def test_letters_replayed_from_the_page_while_a_processor_is_killed_are_each_one
         finally:
             stopping.set()
             killing.join()
-        found = house.outcomes(2 * MANY)
+        found = run_apart(wait_for_outcomes(settings, 2 * MANY, 300))
         expected = Counter({raw.delivery_id: 1 for raw, _ in given})
         assert canonical(found, settings) == expected
-        audit = house.say("audit")
+        audit = settled_audit(house)
         assert (audit["duplicates"], audit["canonical"], audit["balanced"]) == (0, MANY, True)
         assert visited.letters()["total"] == 0

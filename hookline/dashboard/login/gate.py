@@ -43,11 +43,11 @@ def _refusal(scope: Scope, connection: HTTPConnection) -> Response:
     if path.endswith(".json") or scope["method"] not in ("GET", "HEAD"):
         body = {"error": "a login is needed", "remedy": f"log in at {LOGIN}"}
         return Response(json.dumps(body), HTTPStatus.UNAUTHORIZED, media_type="application/json")
-    return RedirectResponse(login_url(connection), HTTPStatus.SEE_OTHER)
+    return RedirectResponse(f"{LOGIN}?{login_query(connection)}", HTTPStatus.SEE_OTHER)
 
 
-def login_url(connection: HTTPConnection) -> str:
-    """Return the address of the login that leads back to where one was."""
+def login_query(connection: HTTPConnection) -> str:
+    """Return the query of the login that leads back to where one was."""
     query = connection.url.query
     back = connection.url.path + (f"?{query}" if query else "")
-    return f"{LOGIN}?{urlencode({'next': back})}"
+    return urlencode({"next": back})

@@ -49,6 +49,8 @@ class LoginRoutes:
 
     def _page(self, request: Request) -> Response:
         back = local_path(request.query_params.get("next", ""))
+        if request.state.visitor.user:
+            return RedirectResponse(back, HTTPStatus.SEE_OTHER)
         return self._shows.plain(request, "login", HTTPStatus.OK, back=back, wrong="")
 
     async def _log_in(self, request: Request) -> Response:

@@ -37,3 +37,13 @@ def test_it_finds_the_stack_by_what_it_is_given() -> None:
     assert stack.ingress_url == RUN["ingress_url"]
     assert (stack.settings.prefix, stack.settings.shops_file) == ("a_", "/data/shops.toml")
     assert stack.contacts_reader_url == ""
+
+
+def test_only_with_a_login_it_is_given_what_an_operator_writes_with() -> None:
+    for name in ("dashboard_password_hash", "dashboard_proxy_user_header"):
+        settings = replace(SETTINGS, **{name: "a login"})
+        given = dashboard_environment({**RUN, "environment": settings.environment()})
+        assert given["HOOKLINE_DATABASE_URL"] == SETTINGS.database_url
+        assert "a login" in given.values()
+        assert "secret-of-owner" not in " ".join(given.values())
+        assert "secret-of-contacts" not in " ".join(given.values())
