@@ -1,16 +1,30 @@
 """``hookline dashboard``: pages over the tables, in a browser."""
 
 import ipaddress
-from typing import Annotated
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hookline.commands.options import DataOption
 from hookline.console import output
 from hookline.console.errors import CommandError
-from hookline.stack_address import find_stack
+from hookline.stack_address import data_folder, find_stack
+
+if TYPE_CHECKING:
+    from runtime.settings import Settings
 
 DEFAULT_PORT = 8900
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+
+
+_NO_LOGIN = (
+    "the dashboard has no login and listens on this machine only: set"
+    " HOOKLINE_DASHBOARD_PASSWORD_HASH to what `hookline dashboard --hash-password` prints, or"
+    " reach 127.0.0.1 through SSH"
+)
 
 
 def dashboard(
@@ -18,33 +32,60 @@ def dashboard(
         int, typer.Option(min=0, max=65_535, help="Port to listen on; 0: a free one.")
     ] = DEFAULT_PORT,
     host: Annotated[
-        str, typer.Option(help="Address of this machine to listen on, 127.0.0.1 or ::1.")
+        str, typer.Option(help="Address to listen on; beyond this machine only with a login.")
     ] = "127.0.0.1",
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            metavar="NAME",
+            help="A name under which it is asked for from elsewhere; reading needs a login then.",
+        ),
+    ] = None,
+    hash_password: Annotated[
+        bool, typer.Option("--hash-password", help="Ask for a password, print its hash, end.")
+    ] = False,
     data: DataOption = None,
 ) -> None:
-    """Serve pages over the tables: now, shops, carts, customers. `hookline up` starts it too.
+    """Serve pages over the tables: now, dead letters, shops, carts. `hookline up` starts it too.
 
-    Reads with HOOKLINE_READER_URL, or as the reader of `hookline up`, and with no other URL: no
-    page writes, and none shows contact data. Every view has an address, and the same figures as
-    JSON at the address with .json. There is no login, so that it listens on this machine only;
-    reach it from elsewhere through SSH: ssh -L 8900:127.0.0.1:8900 HOST.
+    Reads with HOOKLINE_READER_URL, or as the reader of `hookline up`; no page shows contact data.
+    Every view has an address, and the same figures as JSON at the address with .json. Dead letters
+    are replayed and discarded by who logged in: set HOOKLINE_DASHBOARD_PASSWORD_HASH to what
+    --hash-password prints, or HOOKLINE_DASHBOARD_PROXY_USER_HEADER. Without a login nothing is
+    written, and it listens on this machine only: reach it through ssh -L 8900:127.0.0.1:8900 HOST.
 
     Examples:
       hookline dashboard
       hookline dashboard --port 9000 --data /srv/hookline
+      hookline dashboard --hash-password
+      hookline dashboard --host 0.0.0.0 --allow-host desk.example.com
       HOOKLINE_READER_URL=postgresql://hookline_reader@db/hookline hookline dashboard
       curl -s http://127.0.0.1:8900/carts.json?days=7 | jq .funnel
     """
-    from hookline.dashboard.server import serve
+    if hash_password:
+        _print_hash()
+        return
+    from hookline.dashboard.login.audit import FILE, Audit
+    from hookline.dashboard.login.door import Door
+    from hookline.dashboard.server import Listening, serve
 
-    if not _is_loopback(host):
-        raise CommandError(
-            f"--host {host}: the dashboard has no login and listens on this machine only: write"
-            " 127.0.0.1, and reach it through SSH or a proxy that asks for a login"
-        )
+    names = allow_host or []
+    for name in names:
+        if not _HOST.fullmatch(name):
+            raise CommandError(f"--allow-host {name}: write a name alone, like desk.example.com")
+    is_reached = bool(names) or not _is_loopback(host)
     stack = find_stack(data)
+    door = Door(_with_own_login(stack.settings), reading_needs_login=is_reached)
+    if is_reached and not door.is_configured:
+        raise CommandError(_NO_LOGIN)
+    audit = Audit(_audit_folder(data) / FILE)
     try:
-        serve(stack, host, port, ready=lambda url: output.print_line(f"dashboard  {url}"))
+        serve(
+            stack,
+            Listening(host, port, [*names, *_own_name(host)], door, audit),
+            ready=lambda url: output.print_line(f"dashboard  {url}"),
+        )
     except OSError as error:
         raise CommandError(
             f"--port {port}: {error}; choose another, or 0 for a free one"
@@ -56,3 +97,40 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _with_own_login(settings: "Settings") -> "Settings":
+    """Return the settings with the login of the environment, where that names one."""
+    from runtime.settings import from_env
+
+    own = from_env()
+    if not (own.dashboard_password_hash or own.dashboard_proxy_user_header):
+        return settings
+    return replace(
+        settings,
+        dashboard_password_hash=own.dashboard_password_hash,
+        dashboard_proxy_user_header=own.dashboard_proxy_user_header,
+        trusted_proxies=own.trusted_proxies or settings.trusted_proxies,
+    )
+
+
+def _own_name(host: str) -> list[str]:
+    """The address itself, where it listens on one: no name leads to another by it."""
+    try:
+        is_any = ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return []
+    return [] if is_any or ":" in host else [host]
+
+
+def _print_hash() -> None:
+    from hookline.dashboard.login.passwords import hashed
+
+    password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    output.print_line(hashed(password))
+
+
+def _audit_folder(data: Path | None) -> Path:
+    """The data folder; the current one where the stack is that of the environment."""
+    folder = data_folder(data)
+    return folder if data is not None or (folder / "run.json").exists() else Path()

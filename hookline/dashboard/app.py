@@ -1,7 +1,8 @@
 """The application: a route for each page and its JSON, the errors as pages, the headers of all."""
 
 import math
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from importlib import metadata
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -26,6 +28,11 @@ from hookline.dashboard.filters import FilterError, Filters
 from hookline.dashboard.headers import Headers
 from hookline.dashboard.letters.reading import LetterReader
 from hookline.dashboard.letters.routes import LetterRoutes
+from hookline.dashboard.letters.writes import LetterWrites
+from hookline.dashboard.login.audit import FILE, Audit
+from hookline.dashboard.login.door import Door
+from hookline.dashboard.login.gate import Gate, login_query
+from hookline.dashboard.login.routes import LoginRoutes
 from hookline.dashboard.pages import carts, customers, now, shops
 from hookline.dashboard.pages.journey import Searches
 from hookline.dashboard.pages.journey_routes import JourneyRoutes
@@ -54,11 +61,14 @@ class Tab:
 class Dashboard:
     """The pages of one stack."""
 
-    def __init__(self, stack: StackAddress, database: Database) -> None:
+    def __init__(self, stack: StackAddress, database: Database, door: Door, audit: Audit) -> None:
         self._stack = stack
         self._database = database
         self.streams = Streams(database)
         self._workers = Workers(stack.metrics)
+        reader = LetterReader(stack)
+        self.writes = LetterWrites(self, stack.settings, reader, door, audit)
+        self._more = (LoginRoutes(self, door, audit), self.writes, LetterRoutes(self, reader))
         self._version = metadata.version("hookline")
         self.tabs = (
             Tab("now", "Now", self._now),
@@ -78,7 +88,8 @@ class Dashboard:
             Mount("/static", StaticFiles(directory=_HERE / "static")),
             Mount("/vendored", StaticFiles(directory=_HERE / "vendored")),
         ]
-        routes += LetterRoutes(self, LetterReader(self._stack)).routes()
+        for more in self._more:
+            routes += more.routes()
         for tab in self.tabs:
             if tab.view is None:
                 continue
@@ -130,6 +141,19 @@ class Dashboard:
 
         return answer
 
+    def guarded_form(
+        self, view: Callable[[Request], Awaitable[Response]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """Return the view of a form with an answer for each error."""
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await view(request)
+            except Exception as error:  # noqa: BLE001 - as of pages that read
+                return await run_in_threadpool(self.on_error, request, error)
+
+        return answer
+
     def _answer(self, request: Request, tab: Tab, template: str, *, is_json: bool) -> Response:
         given = _filters_of(request)
         if (view := tab.view) is None:
@@ -164,6 +188,12 @@ class Dashboard:
             return Response(output.to_json(body), trouble.status, media_type="application/json")
         return self._html(request, "error", trouble.status, trouble=trouble, tab=None, fresh=None)
 
+    def plain(
+        self, request: Request, template: str, status: HTTPStatus, **values: Any
+    ) -> HTMLResponse:
+        """Answer with a page of no tab, without reading anything."""
+        return self._html(request, template, status, tab=None, fresh=None, **values)
+
     def _html(
         self, request: Request, template: str, status: HTTPStatus, **values: Any
     ) -> HTMLResponse:
@@ -172,19 +202,41 @@ class Dashboard:
             path=request.url.path,
             query=request.url.query,
             version=self._version,
+            visitor=request.state.visitor,
+            login_query=login_query(request),
             **values,
         )
         return HTMLResponse(text, status)
 
 
-def create(stack: StackAddress, database: Database) -> Starlette:
-    """Return the ASGI application of a stack's dashboard."""
-    dashboard = Dashboard(stack, database)
+def create(
+    stack: StackAddress,
+    database: Database,
+    *,
+    door: Door | None = None,
+    audit: Audit | None = None,
+    hosts: Sequence[str] = (),
+) -> Starlette:
+    """Return the ASGI application of a stack's dashboard.
+
+    ``hosts``: names beside those of this machine under which it is asked for. Without ``door``
+    nobody can log in but as the settings say, and reading needs no login.
+    """
+    door = door or Door(stack.settings)
+    dashboard = Dashboard(stack, database, door, audit or Audit(Path(FILE)))
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        await run_in_threadpool(dashboard.writes.jobs.close)
+
     app = Starlette(
+        lifespan=lifespan,
         routes=dashboard.routes(),
         middleware=[
             Middleware(Headers),
-            Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False),
+            Middleware(TrustedHostMiddleware, allowed_hosts=[*HOSTS, *hosts], www_redirect=False),
+            Middleware(Gate, door=door),
         ],
         exception_handlers={HTTPException: dashboard.on_error},
     )

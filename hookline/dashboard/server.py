@@ -3,11 +3,16 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
 
 from hookline.dashboard.app import create
 from hookline.dashboard.database import Database
 from hookline.dashboard.events import Streams
+from hookline.dashboard.login.audit import Audit
+from hookline.dashboard.login.door import Door
 from hookline.stack_address import StackAddress
 from hookline.tables.queries import Reader
 from runtime import logs
@@ -18,11 +23,23 @@ _GRACE = 3
 _BACKLOG = 128
 
 
-def serve(stack: StackAddress, host: str, port: int, ready: Callable[[str], None]) -> None:
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where the dashboard listens, under which further names it is asked for, who may write."""
+
+    host: str
+    port: int
+    hosts: Sequence[str]
+    door: Door
+    audit: Audit
+
+
+def serve(stack: StackAddress, at: Listening, ready: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM; call ``ready`` with the URL once it listens.
 
     Raises OSError where the port is taken.
     """
+    host, port = at.host, at.port
     logs.configure(stack.settings, "dashboard")
     with socket.create_server(
         (host, port),
@@ -33,15 +50,13 @@ def serve(stack: StackAddress, host: str, port: int, ready: Callable[[str], None
         url = f"http://{name}:{listener.getsockname()[1]}"
         database = Database(lambda: Reader(stack))
         try:
-            asyncio.run(_serve(stack, database, listener, lambda: ready(url)))
+            app = create(stack, database, door=at.door, audit=at.audit, hosts=at.hosts)
+            asyncio.run(_serve(app, listener, lambda: ready(url)))
         finally:
             database.close()
 
 
-async def _serve(
-    stack: StackAddress, database: Database, listener: socket.socket, ready: Callable[[], None]
-) -> None:
-    app = create(stack, database)
+async def _serve(app: Starlette, listener: socket.socket, ready: Callable[[], None]) -> None:
     server = Server(
         app,
         "",

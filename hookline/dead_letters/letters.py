@@ -8,6 +8,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from hookline.console.errors import CommandError
+from hookline.console.output import Progress
 from hookline.dead_letters import marks
 from hookline.dead_letters.marks import Mark
 from hookline.tables.queries import Connection, connected
@@ -208,7 +209,12 @@ async def group_letters(
     )
 
 
-async def discard(settings: Settings, wanted: LetterFilter, because: str) -> list[str]:
+async def discard(
+    settings: Settings,
+    wanted: LetterFilter,
+    because: str,
+    progress: Progress = lambda _what, _done, _total: None,
+) -> list[str]:
     """Mark every matching letter that is still open as discarded; return their names.
 
     Raises CommandError where a letter of ``wanted.ids`` does not exist.
@@ -226,6 +232,7 @@ async def discard(settings: Settings, wanted: LetterFilter, because: str) -> lis
                 tp = partitions[letter.partition]
                 await marks.write(connection, tp, [letter], marks.DISCARDED, because)
                 discarded.append(letter.name)
+                progress("discarding", len(discarded), 0)
     require_found(wanted, existing)
     return discarded
 

@@ -29,6 +29,7 @@ EXAMPLE_SHOPS = "shops.example.toml"
 _STOP_TIMEOUT = 60.0
 _LOCAL: dict[str, Any] = {"partitions": 4, "sender_grace": 0.0}
 """Defaults that differ from production; environment variables override them."""
+_LOGINS = ("HOOKLINE_DASHBOARD_PASSWORD_HASH", "HOOKLINE_DASHBOARD_PROXY_USER_HEADER")
 _SERVERS = ("BROKERS", "SECURITY_PROTOCOL", "SASL_", "SSL_", "REGISTRY_", "DATABASE_", "SHOPS_")
 """Variables of external servers, ignored for those that we start."""
 
@@ -36,7 +37,7 @@ _SERVERS = ("BROKERS", "SECURITY_PROTOCOL", "SASL_", "SSL_", "REGISTRY_", "DATAB
 _OURS = re.compile(
     r"(run|starting|ports|cluster)\.(json|new)|lock|contact_key(_before)?(\.new)?|logs|state"
     r"|shops\.toml|[a-z0-9_]*notify\.(json|new|lock)"
-    r"|kafka(-\d+)?|registry|postgres|imports"
+    r"|kafka(-\d+)?|registry|postgres|imports|dashboard-audit\.jsonl"
 )
 """What a stack writes into its folder."""
 
@@ -225,6 +226,7 @@ _OF_DASHBOARD = (
     "HOOKLINE_BROKERS", "HOOKLINE_REGISTRY_URL", "HOOKLINE_PREFIX", "HOOKLINE_PARTITIONS",
     "HOOKLINE_CONTACT_KEY", "HOOKLINE_CONTACT_KEY_BEFORE",
     "HOOKLINE_SHOPS_FILE", "HOOKLINE_LOG_FORMAT", "HOOKLINE_LOG_LEVEL",
+    *_LOGINS, "HOOKLINE_TRUSTED_PROXIES",
 )  # fmt: skip
 
 
@@ -249,11 +251,14 @@ def metrics_of(ports: Mapping[str, int]) -> dict[str, str]:
 def dashboard_environment(run: Mapping[str, Any]) -> dict[str, str]:
     """Return the variables of the dashboard: where it reads, and as whom. ``run``: run.json.
 
-    The contact key hashes an address that is looked for.
+    The contact key hashes an address that is looked for. Only where a login is set is it given
+    what an operator writes with.
     """
     given = run["environment"]
+    is_writing = any(given.get(name) for name in _LOGINS)
+    names = (*_OF_DASHBOARD, *(("HOOKLINE_DATABASE_URL",) if is_writing else ()))
     return {
-        **{name: given[name] for name in _OF_DASHBOARD if name in given},
+        **{name: given[name] for name in names if name in given},
         "HOOKLINE_READER_URL": run["reader_url"],
         "HOOKLINE_INGRESS_URL": run["ingress_url"],
         "HOOKLINE_METRICS": ",".join(

@@ -11,6 +11,7 @@ OWNERS: Mapping[str, frozenset[str]] = {
     "HOOKLINE_CONTACT_KEY": frozenset({"process"}),
     "HOOKLINE_CONTACT_KEY_BEFORE": frozenset({"process"}),
     "HOOKLINE_CONTACTS_READER_URL": frozenset(),
+    "HOOKLINE_DASHBOARD_PASSWORD_HASH": frozenset(),
     "HOOKLINE_DATABASE_URL": frozenset({"sink"}),
     "HOOKLINE_NOTIFY_SECRET": frozenset(),
     "HOOKLINE_NOTIFY_SMTP_URL": frozenset(),

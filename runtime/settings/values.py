@@ -42,6 +42,8 @@ class Settings:
     ``cloudevents``: canonical records carry the ``ce_`` headers of CloudEvents. ``otlp_endpoint``:
     the URL of a collector of traces; none are made where it is empty. ``ssl_certfile``:
     the certificate that shows Kafka who we are, with its key there or in ``ssl_keyfile``.
+    ``dashboard_password_hash``: of the password with which one may write from the dashboard;
+    ``dashboard_proxy_user_header``: the header in which a trusted proxy names who logged in.
     ``keep_alive``: how long an idle connection of the ingress stays open. ``shop_wait``: how long
     a delivery waits for its shop to appear in a processor's shops file before it becomes a dead
     letter.
@@ -88,6 +90,8 @@ class Settings:
     ingress_heartbeat: float = 5.0
     sweep_interval: float = 1.0
     sender_grace: float = 3600.0
+    dashboard_password_hash: str = field(default="", repr=False)
+    dashboard_proxy_user_header: str = ""
     cloudevents: bool = False
     otlp_endpoint: str = ""
     log_format: str = "auto"  # auto, json or text

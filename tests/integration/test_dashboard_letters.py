@@ -36,7 +36,7 @@ def refusals() -> list[tuple[Raw, Reject]]:
     price = [
         (
             delivery(number),
-            Reject(Reason.INVALID_PAYLOAD, f"data.products[{number}].price", HOSTILE),
+            Reject(Reason.INVALID_PAYLOAD, f"data.items[{number}].price", HOSTILE),
         )
         for number in range(5)
     ]

@@ -84,7 +84,7 @@ NOT_SHOWN = {
     "acls": "our own names, and users as the operator wrote them",
     "accept-horizon": "offsets", "accept-key": "fingerprints", "accept-loss": "offsets",
     "capacity": "figures", "completion": "a script", "demo": "our own examples",
-    "dashboard": "an address; its pages in test_dashboard.py",
+    "dashboard": "an address, a hash; its pages in test_dashboard*.py",
     "down": "a path", "ingest": "logs, which test_logs.py covers", "migrate": "our own names",
     "notify": "sentences of ours, names of shops, and paths of fields without data",
     "people allow": "counts", "people export": "our own paths, counts; its page in test_erase.py",

@@ -30,6 +30,7 @@ def letters(reader: LetterReader, given: LetterQuery) -> Page:
         found = await survey(of_state(chosen, given.state), LISTED, given.place)
         return {
             "at": at,
+            "until_ms": max((group.newest_ms for group in found.groups), default=0),
             "total": sum(group.letters for group in found.groups),
             "groups": [
                 {**group_as_dict(each), "meaning": words(each.reason)[0]}

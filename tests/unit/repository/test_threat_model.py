@@ -53,8 +53,10 @@ def test_every_page_of_a_stage_is_a_door() -> None:
         assert f"`{route.path}`" in SECTIONS["Doors"]
 
 
-def test_the_dashboard_is_a_door_that_listens_here_alone() -> None:
-    assert re.search(r"`hookline dashboard` .*127\.0\.0\.1 only", SECTIONS["Doors"])
+def test_the_dashboard_is_a_door_that_listens_here_alone_without_a_login() -> None:
+    assert re.search(
+        r"`hookline dashboard` .*without a login it listens on 127\.0\.0\.1 only", SECTIONS["Doors"]
+    )
 
 
 def test_the_commands_and_targets_that_are_named_exist() -> None:

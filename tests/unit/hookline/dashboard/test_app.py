@@ -45,7 +45,7 @@ def test_every_answer_forbids_what_is_not_from_here(path: str) -> None:
     assert "nonce" not in policy
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["x-frame-options"] == "DENY"
-    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["referrer-policy"] == "same-origin"
     is_file = path.startswith(("/static", "/vendored"))
     assert headers["cache-control"] == ("no-cache" if is_file else "no-store")
 
@@ -111,7 +111,7 @@ def test_the_names_of_this_machine_are_answered(host: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
-def test_no_page_takes_anything(method: str) -> None:
+def test_no_page_of_figures_takes_anything(method: str) -> None:
     assert failing(CommandError("away")).request(method, "/carts").status_code == 405
 
 
@@ -126,7 +126,8 @@ def test_it_is_ready_whatever_the_database_does() -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "10.1.2.3", "::", "example.com"])
-def test_it_listens_on_this_machine_only(host: str) -> None:
-    result: Any = CliRunner().invoke(app, ["dashboard", "--host", host])
+def test_without_a_login_it_listens_on_this_machine_only(host: str) -> None:
+    reader = {"HOOKLINE_READER_URL": "postgresql://nobody@127.0.0.1:9/nothing"}
+    result: Any = CliRunner().invoke(app, ["dashboard", "--host", host], env=reader)
     assert isinstance(result.exception, CommandError)
     assert "has no login" in str(result.exception)

@@ -44,3 +44,13 @@ def test_it_finds_the_stack_by_what_it_is_given() -> None:
         "sink": "http://127.0.0.1:8082/metrics",
         "process-1": "http://127.0.0.1:8083/metrics",
     }
+
+
+def test_only_with_a_login_it_is_given_what_an_operator_writes_with() -> None:
+    for name in ("dashboard_password_hash", "dashboard_proxy_user_header"):
+        settings = replace(SETTINGS, **{name: "a login"})
+        given = dashboard_environment({**RUN, "environment": settings.environment()})
+        assert given["HOOKLINE_DATABASE_URL"] == SETTINGS.database_url
+        assert "a login" in given.values()
+        assert "secret-of-owner" not in " ".join(given.values())
+        assert "secret-of-contacts" not in " ".join(given.values())
