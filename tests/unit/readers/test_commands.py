@@ -32,6 +32,7 @@ from hookline.people.person import Person
 from hookline.people.search import Search
 from hookline.shops import payload_drift, traffic
 from hookline.topics import records as topics
+from hookline.topics.selection import Selection
 from runtime.erasures import LedgerReader
 from runtime.kafka import log_reader
 from runtime.settings import Settings
@@ -167,7 +168,7 @@ def test_topics_each_record_is_shown_and_counted(topic: Any, batches: list[Batch
         return CODEC
 
     async def shown() -> list[Any]:
-        read = topics.tail(SETTINGS, topic, from_start=True, follow=False)
+        read = topics.tail(SETTINGS, topic, Selection(from_start=True), follow=False)
         return [record async for record in read]
 
     original, topics.load_codec = topics.load_codec, codec  # type: ignore[assignment, attr-defined]

@@ -68,7 +68,7 @@ def board(**options: Any) -> Board:
 
 @given(st.permutations(["raw", "order", "customer", "order again"]))
 def test_a_delivery_is_decided_once_in_any_order_of_its_records(
-    order_of: list[str],
+    names: list[str],
 ) -> None:
     tested = board()
     decided = []
