@@ -31,6 +31,7 @@ from hookline.commands import (
     simulate,
     stack,
     stages,
+    status,
     tables,
     topics,
     what_if,
@@ -80,7 +81,7 @@ def root(
 _NAMES: dict[Callable[..., None], str] = {import_history.import_history: "import"}
 """Commands whose functions cannot have their name: it is a word of the language."""
 for command in (
-    *(demo.demo, stack.up, stack.down, stack.status, stack.doctor, dashboard.dashboard),
+    *(demo.demo, stack.up, stack.down, status.status, stack.doctor, dashboard.dashboard),
     send.send,
     *(simulate.simulate, import_history.import_history, reconcile.reconcile, what_if.what_if),
     *(

@@ -19,6 +19,7 @@ from hookline.dead_letters import letters, replay
 from hookline.dead_letters.letters import LetterFilter
 from hookline.explain import source_events
 from hookline.explain.source_events import EventLocation
+from hookline.groups import groups
 from hookline.history import outcomes
 from hookline.journey import deliveries as journey
 from hookline.journey.deliveries import Limits
@@ -281,6 +282,17 @@ def test_journey_every_raw_record_has_one_in_any_logs(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(log_reader, "committed", committed)
         run(consumer, followed())
+
+
+@few
+@given(logs(RAW), st.integers(0, 5))
+def test_status_the_lag_of_any_log_is_counted(raw: list[Batch], done: int) -> None:
+    consumer: Any = FakeConsumer({RAW_TP: raw})
+    end = sum(batch.size for batch in raw)
+    work = groups.topic_lag(consumer, [RAW_TP], {RAW_TP: done}, set(), lambda: NOW_MS / 1000 + 999)
+    lag = run(consumer, work)
+    assert lag.records == max(end - done, 0)
+    assert (lag.seconds is None) == (lag.records == 0)
 
 
 @few
