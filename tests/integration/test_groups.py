@@ -38,9 +38,8 @@ def pipeline(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> It
         yield pipeline
 
 
-def test_both_processors_are_seen_with_all_partitions_between_them(
-    settings: Settings, pipeline: Pipeline
-) -> None:
+@pytest.mark.usefixtures("pipeline")
+def test_both_processors_are_seen_with_all_partitions_between_them(settings: Settings) -> None:
     deadline = time.monotonic() + 60
     while not is_settled(found := run_apart(states(settings))):
         assert time.monotonic() < deadline, found
