@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hookline.commands.options import DataOption, JsonOption
-from hookline.console import output
+from hookline.console import hints, output
 from hookline.console.command_path import command_path
 from hookline.stack_address import data_folder, find_stack
 
@@ -159,9 +159,9 @@ def _print_up(run: Mapping[str, Any], *, is_detached: bool) -> None:
     named = "" if Path(run["data"]) == data_folder(None).resolve() else f" --data {run['data']}"
     stop = f"`{hookline} down{named}` stops it" if is_detached else "Ctrl-C stops it"
     output.print_line(f"up; {stop}")
-    output.print_line(
-        f"try: `{hookline} send run-free cart-change{named}`, `{hookline} tables{named} --watch`"
-    )
+    tried = hints.commands("up", Path(run["data"]) if named else None)
+    tried = [f"`{hookline}{each.removeprefix('hookline')}`" for each in tried]
+    output.print_line(f"try: {', '.join(tried)}")
 
 
 def _describe_memory(run: Mapping[str, Any]) -> str:

@@ -35,7 +35,7 @@ _PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
 _MAY_BE_ZERO = frozenset({"port", "health_port", "sender_grace", "shop_wait"})
 OTHER_NAMES = (
     "HOOKLINE_CACHE", "HOOKLINE_CONTACTS_READER_URL", "HOOKLINE_DATA", "HOOKLINE_DEBUG",
-    "HOOKLINE_INGRESS_URL", "HOOKLINE_READER_URL",
+    "HOOKLINE_INGRESS_URL", "HOOKLINE_NO_HINTS", "HOOKLINE_READER_URL",
 )  # fmt: skip
 """Variables of the command line, which are no settings of a stage."""
 _MAX_PORT = 65_535
