@@ -32,6 +32,7 @@ from hookline.commands import (
     simulate,
     stack,
     stages,
+    status,
     tables,
     topics,
     what_if,
@@ -81,7 +82,7 @@ def root(
 _NAMES: dict[Callable[..., None], str] = {import_history.import_history: "import"}
 """Commands whose functions cannot have their name: it is a word of the language."""
 for command in (
-    *(demo.demo, stack.up, stack.down, stack.status, stack.doctor, dashboard.dashboard),
+    *(demo.demo, stack.up, stack.down, status.status, stack.doctor, dashboard.dashboard),
     *(notify.notify, send.send, listen.listen),
     *(simulate.simulate, import_history.import_history, reconcile.reconcile, what_if.what_if),
     *(predict.predict, journey.journey, audit.audit, capacity.capacity, audit.accept_loss),

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 
 from aiokafka import TopicPartition
 
+from hookline.console.patterns import matches, matches_shop
 from hookline.journey.logs import Logs
 from hookline.journey.model import Received, Verdict, VerdictKind
 from hookline.journey.trace import Tracer
@@ -45,9 +45,9 @@ class Options:
 
     def is_wanted(self, received: Received) -> bool:
         """Whether a delivery is of the shop, with or without its platform, and of the event."""
-        names = (received.shop, received.shop.partition("/")[2])
-        of_shop = self.shop is None or any(fnmatchcase(name, self.shop) for name in names)
-        return of_shop and (self.event is None or fnmatchcase(received.event, self.event))
+        if self.shop is not None and not matches_shop(self.shop, received.shop):
+            return False
+        return self.event is None or matches(self.event, received.event)
 
 
 class Listener:

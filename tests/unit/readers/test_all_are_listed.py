@@ -53,6 +53,7 @@ READERS = {
     "hookline/topics/records.py: tail": "topics",
     "hookline/topics/records.py: record_at": "losses",
     "hookline/explain/source_events.py: records": "why",
+    "hookline/groups/groups.py: topic_lag": "status",
     "hookline/history/outcomes.py: await_outcomes": "import",
     "hookline/history/outcomes.py: _last_slots": "import",
     "hookline/journey/logs.py: around": "journey",

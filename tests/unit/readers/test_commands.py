@@ -19,6 +19,7 @@ from hookline.dead_letters import letters, replay
 from hookline.dead_letters.letters import LetterFilter
 from hookline.explain import source_events
 from hookline.explain.source_events import EventLocation
+from hookline.groups import groups
 from hookline.history import outcomes
 from hookline.journey import deliveries as journey
 from hookline.journey.deliveries import Limits
@@ -32,6 +33,7 @@ from hookline.people.person import Person
 from hookline.people.search import Search
 from hookline.shops import payload_drift, traffic
 from hookline.topics import records as topics
+from hookline.topics.selection import Selection
 from runtime.erasures import LedgerReader
 from runtime.kafka import log_reader
 from runtime.settings import Settings
@@ -167,7 +169,7 @@ def test_topics_each_record_is_shown_and_counted(topic: Any, batches: list[Batch
         return CODEC
 
     async def shown() -> list[Any]:
-        read = topics.tail(SETTINGS, topic, from_start=True, follow=False)
+        read = topics.tail(SETTINGS, topic, Selection(from_start=True), follow=False)
         return [record async for record in read]
 
     original, topics.load_codec = topics.load_codec, codec  # type: ignore[assignment, attr-defined]
@@ -280,6 +282,17 @@ def test_journey_every_raw_record_has_one_in_any_logs(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(log_reader, "committed", committed)
         run(consumer, followed())
+
+
+@few
+@given(logs(RAW), st.integers(0, 5))
+def test_status_the_lag_of_any_log_is_counted(raw: list[Batch], done: int) -> None:
+    consumer: Any = FakeConsumer({RAW_TP: raw})
+    end = sum(batch.size for batch in raw)
+    work = groups.topic_lag(consumer, [RAW_TP], {RAW_TP: done}, set(), lambda: NOW_MS / 1000 + 999)
+    lag = run(consumer, work)
+    assert lag.records == max(end - done, 0)
+    assert (lag.seconds is None) == (lag.records == 0)
 
 
 @few
