@@ -19,8 +19,9 @@ LIMIT = 60.0
 """Seconds within which an alert must be raised, and within which it must end after recovery."""
 DUE = {"HooklineNoSweep": 75.0, "HooklineLagging": 105.0, "HooklineTablesBehind": 165.0}
 """Seconds within which those are raised that say "for more than a minute or two" by themselves."""
-AFTERWARDS = frozenset({"HooklineRowsLate"})
-"""Alerts about what comes late: while nothing comes they say nothing, so the end counts."""
+AFTERWARDS = frozenset({"HooklineRecordsGivenUp", "HooklineRowsLate"})
+"""Alerts that are counted from the end of a fault: about what comes late, as nothing comes before,
+and about what an operator does to end it."""
 _SETTLE = 4 * EVERY
 """Seconds until the last thing that a fault did has been scraped and evaluated."""
 _GIVE_UP = LIMIT + 60.0
