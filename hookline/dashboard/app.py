@@ -192,7 +192,7 @@ def create(
     """Return the ASGI application of a stack's dashboard.
 
     ``hosts``: names beside those of this machine under which it is asked for. Without ``door``
-    nobody can log in but as the settings say, and reading needs no login.
+    the login is that of the settings, and reading needs none.
     """
     door = door or Door(stack.settings)
     dashboard = Dashboard(stack, database, door, audit or Audit(Path(FILE)))

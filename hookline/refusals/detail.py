@@ -10,7 +10,7 @@ from hookline.dead_letters.letters import LetterFilter, LetterId, matching, requ
 from hookline.dead_letters.listing import as_dict
 from hookline.refusals.lit_body import LitBody, lit
 from hookline.refusals.preview import Preview, preview
-from hookline.refusals.reasons import words
+from hookline.refusals.reasons import explained
 from hookline.shops import masked_body
 from hookline.tables.queries import connected
 from processors.parse import inflated_body, raw_of
@@ -74,7 +74,7 @@ async def letter_detail(settings: Settings, letter_id: LetterId) -> LetterDetail
         if isinstance(body, Reject)
         else masked_body.masked(body)
     )
-    meaning, remedy = words(letter.reason)
+    meaning, remedy = explained(letter.reason)
     shops = load(Path(settings.shops_file), needs_secrets=False)
     return LetterDetail(
         fields,
