@@ -32,6 +32,7 @@ from hookline.dashboard.login.door import Door
 from hookline.dashboard.login.gate import Gate, login_query
 from hookline.dashboard.login.routes import LoginRoutes
 from hookline.dashboard.pages import carts, customers, now, shops
+from hookline.dashboard.pages.sample_delivery import SampleDelivery
 from hookline.dashboard.templates import TEMPLATES
 from hookline.stack_address import StackAddress
 from runtime import logs
@@ -61,7 +62,12 @@ class Dashboard:
         self._database = database
         reader = LetterReader(stack)
         self.writes = LetterWrites(self, stack.settings, reader, door, audit)
-        self._more = (LoginRoutes(self, door, audit), self.writes, LetterRoutes(self, reader))
+        self._more = (
+            LoginRoutes(self, door, audit),
+            self.writes,
+            LetterRoutes(self, reader),
+            SampleDelivery(self, stack, door, audit),
+        )
         self._version = metadata.version("hookline")
         self.tabs = (
             Tab("now", "Now", now.view),

@@ -67,7 +67,8 @@ def letter(reader: LetterReader, letter_id: LetterId) -> Page:
             "remedy": found.remedy,
             "headers": found.headers,
             "body": found.body,
-            "replay_would_give": found.preview.as_dict(),
+            "replay_would_give": found.preview.as_dict() if found.preview else None,
+            "note": found.note,
             "lit": asdict(found.lit),
         }
 
