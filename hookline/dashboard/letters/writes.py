@@ -117,7 +117,7 @@ class LetterWrites:
 
     def _job(self, request: Request) -> Response:
         page = self._found(request).as_dict()
-        return self._shows.page(request, "dead-letters", "job", page=page)
+        return self._shows.page(request, "dead-letters", "letters/job", page=page)
 
     def _job_json(self, request: Request) -> Response:
         text = output.to_json(self._found(request).as_dict())

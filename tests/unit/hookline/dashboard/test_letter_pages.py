@@ -62,11 +62,14 @@ def listed(visitor: Visitor, given: LetterQuery) -> str:
     }  # fmt: skip
     choices = {"shops": [HOSTILE], "reasons": ["out-of-range"], "paths": ["", HOSTILE],
                "states": [each.value for each in State]}  # fmt: skip
-    return shown("letters", visitor, page, given=given, choices=choices)
+    return shown("letters/list", visitor, page, given=given, choices=choices)
 
 
 def test_only_who_logged_in_is_shown_the_forms_that_act() -> None:
-    for made in (lambda who: listed(who, LetterQuery()), lambda who: shown("letter", who, LETTER)):
+    for made in (
+        lambda who: listed(who, LetterQuery()),
+        lambda who: shown("letters/letter", who, LETTER),
+    ):
         assert 'method="post" action="/dead-letters' not in made(NOBODY) + made(MAY_LOG_IN)
         assert "--hash-password" in made(NOBODY)
         assert '/login?next=%2Fdead-letters"' in made(MAY_LOG_IN)
@@ -82,26 +85,26 @@ def test_a_form_acts_on_the_letters_that_are_shown() -> None:
     for name, value in (("shop", "spiffy/johns"), ("reason", "out-of-range"), ("path", ""),
                         ("until", "17")):  # fmt: skip
         assert f'<input type="hidden" name="{name}" value="{value}">' in text
-    assert 'name="letter" value="2:17"' in shown("letter", IN, LETTER)
+    assert 'name="letter" value="2:17"' in shown("letters/letter", IN, LETTER)
 
 
 @pytest.mark.parametrize("state", [State.REPLAYED, State.DISCARDED, State.ALL])
 def test_letters_that_are_settled_have_no_forms(state: State) -> None:
     assert "/dead-letters/replay" not in listed(IN, LetterQuery(state=state))
     settled = {**LETTER, "state": "replayed", "state_reason": HOSTILE, "state_at": NOW}
-    assert "/dead-letters/replay" not in shown("letter", IN, settled)
+    assert "/dead-letters/replay" not in shown("letters/letter", IN, settled)
 
 
 @pytest.mark.parametrize("state", ["running", "done", "cancelled", "failed"])
 def test_a_job_refreshes_itself_while_it_runs_and_can_be_cancelled_then(state: str) -> None:
-    text = shown("job", IN, {**JOB, "state": state})
+    text = shown("letters/job", IN, {**JOB, "state": state})
     assert ("every 1s" in text) == ("/cancel" in text) == (state == "running")
-    assert "/cancel" not in shown("job", NOBODY, JOB)
+    assert "/cancel" not in shown("letters/job", NOBODY, JOB)
 
 
 def test_a_refusal_or_an_unreadable_shops_file_stands_where_the_events_would() -> None:
     refused = {"adapter": 5, "reason": "out-of-range", "path": HOSTILE, "detail": HOSTILE,
                "events": []}  # fmt: skip
-    assert "refused again" in shown("letter", IN, {**LETTER, "replay_would_give": refused})
+    assert "refused again" in shown("letters/letter", IN, {**LETTER, "replay_would_give": refused})
     unread = {**LETTER, "replay_would_give": None, "note": HOSTILE}
-    assert "shops file cannot be read" in shown("letter", IN, unread)
+    assert "shops file cannot be read" in shown("letters/letter", IN, unread)
