@@ -1,6 +1,6 @@
 # Every target creates the environment if it is missing: only Python and make must be installed.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check dbt format bench bench-compare profile faults fuzz coverage mutants soak truth lock clean compose-env sbom pin-images
+.PHONY: help demo up test check dbt format bench bench-compare profile faults alerts fuzz coverage mutants soak truth lock clean screenshots compose-env sbom pin-images
 SHELL := /bin/bash
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -74,6 +74,9 @@ faults: $(READY) ## Kill and stop running stages, count losses (FAULT=storm SEED
 	@$(BIN)/python -m tests.faults $(if $(FAULT),--fault $(FAULT)) $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(ARGS)
 	@$(if $(FAULT),true,$(MAKE) --no-print-directory fuzz)
 
+alerts: $(READY) ## Outages beside a real Prometheus: each raises its alerts and no other (FAULT=no-sinks: one)
+	@$(BIN)/python -m tests.faults --alerts $(if $(FAULT),--fault $(FAULT)) $(ARGS)
+
 coverage: $(READY) ## Branch coverage of ingest, adapters and contracts by unit tests
 	@$(BIN)/coverage run --branch --source=ingest,processors/sources,schemas -m pytest -q tests/unit \
 		tests/hostile --deselect tests/hostile/test_fuzz.py
@@ -86,11 +89,14 @@ mutants: $(READY) ## Mutation tests of proofs, dedupe and one adapter
 fuzz: $(READY) ## A million mutated bodies through readers and adapters (BODIES=20000 SEED=7: fewer, again)
 	@$(BIN)/python -m tests.hostile.fuzz --count $(or $(BODIES),1000000) $(if $(SEED),--seed $(SEED))
 
-soak: $(READY) ## An hour of steady deliveries: memory stays flat (MINUTES=10: shorter)
+soak: $(READY) ## An hour of steady deliveries: memory stays flat, no alert is raised (MINUTES=10: shorter)
 	@$(BIN)/python -m tests.faults.soak $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
 truth: $(READY) $(TRUTH_READY) ## Five pipelines answer the same deliveries; writes docs/truth.md (SEED=7: another history)
 	@$(BIN)/python -m tests.answers --write $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+screenshots: $(READY) ## Pictures of every page, wide and narrow, light and dark, in docs/pictures (needs Chromium)
+	@$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 sbom: $(SBOM_READY) ## Write sbom.cdx.json: every package of the lock and every download of `up` (CycloneDX)
 	@$(SBOM)/bin/python -m tests.sbom

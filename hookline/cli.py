@@ -21,6 +21,8 @@ from hookline.commands import (
     demo,
     import_history,
     journey,
+    listen,
+    notify,
     people,
     predict,
     rebuild,
@@ -30,6 +32,7 @@ from hookline.commands import (
     simulate,
     stack,
     stages,
+    status,
     tables,
     topics,
     what_if,
@@ -79,8 +82,8 @@ def root(
 _NAMES: dict[Callable[..., None], str] = {import_history.import_history: "import"}
 """Commands whose functions cannot have their name: it is a word of the language."""
 for command in (
-    *(demo.demo, stack.up, stack.down, stack.status, stack.doctor, dashboard.dashboard),
-    send.send,
+    *(demo.demo, stack.up, stack.down, status.status, stack.doctor, dashboard.dashboard),
+    *(notify.notify, send.send, listen.listen),
     *(simulate.simulate, import_history.import_history, reconcile.reconcile, what_if.what_if),
     *(predict.predict, journey.journey, audit.audit, capacity.capacity, audit.accept_loss),
     audit.accept_horizon,

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hookline.console.errors import CommandError
@@ -11,6 +11,7 @@ from runtime.settings import Settings, from_env
 DATA = Path(".hookline")
 READER_URL = "HOOKLINE_READER_URL"
 CONTACTS_READER_URL = "HOOKLINE_CONTACTS_READER_URL"
+METRICS = "HOOKLINE_METRICS"
 CONTACT_KEYS = ("HOOKLINE_CONTACT_KEY", "HOOKLINE_CONTACT_KEY_BEFORE")
 _READERS = (READER_URL, CONTACTS_READER_URL)
 
@@ -20,7 +21,7 @@ class StackAddress:
     """Settings and URLs of a stack; a URL that is not known is empty.
 
     ``settings`` are those of an operator's commands. Nothing reads but with a reader's URL, and
-    only what makes tables uses ``owner``.
+    only what makes tables uses ``owner``. ``metrics``: by worker, the URL of its metrics.
     """
 
     settings: Settings
@@ -28,6 +29,7 @@ class StackAddress:
     reader_url: str
     contacts_reader_url: str
     owner_url: str = ""
+    metrics: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def owner(self) -> Settings:
@@ -48,7 +50,7 @@ def find_stack(data: Path | None = None, env: Mapping[str, str] = os.environ) ->
     # An analyst has a reader's URL and nothing of Kafka.
     if data is None and not env.keys().isdisjoint(("HOOKLINE_BROKERS", *_READERS)):
         return _from_environment(env)
-    from hookline.local.folder import Folder
+    from hookline.local.folder import Folder, metrics_of
 
     folder = data_folder(data, env)
     run = Folder(folder).read()
@@ -65,6 +67,7 @@ def find_stack(data: Path | None = None, env: Mapping[str, str] = os.environ) ->
         run["reader_url"],
         run["contacts_reader_url"],
         run["owner_url"],
+        metrics_of(run["ports"]),
     )
 
 
@@ -75,4 +78,11 @@ def _from_environment(env: Mapping[str, str]) -> StackAddress:
         env.get("HOOKLINE_INGRESS_URL", f"http://{settings.host}:{settings.port}"),
         env.get(READER_URL, ""),
         env.get(CONTACTS_READER_URL, ""),
+        metrics=_named(env.get(METRICS, "")),
     )
+
+
+def _named(text: str) -> dict[str, str]:
+    """Read ``sink=http://host:9000/metrics,…``; an URL without a name is its own name."""
+    parts = (part.strip().partition("=") for part in text.split(",") if part.strip())
+    return {name: url or name for name, _, url in parts}

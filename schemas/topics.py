@@ -65,7 +65,7 @@ def _canonical(noun: str, description: str, readers: str = "sinks, your services
     return Topic(
         name=f"hookline.{noun}",
         description=description,
-        key="entity of the primary event (source/shop/kind:id)",
+        key="the event's own entity (source/shop/kind:id)",
         writer="processors",
         readers=readers,
         record=noun,

@@ -14,6 +14,8 @@ RULES = ROOT / "docs" / "alerts" / "hookline.rules.yml"
 RUNBOOK = ROOT / "docs" / "runbook.md"
 CRITICAL, WARNING = "critical", "warning"
 """Senders are refused, records at risk or the tables stuck; what can wait for some hours."""
+WINDOW = "45s"
+"""What rates are taken over: three scrapes, and short enough to end within a minute."""
 OBJECTIVE_S = 1
 """Seconds within which 99% of the events are visible."""
 
@@ -37,7 +39,7 @@ class Alert:
         return f"docs/{RUNBOOK.name}#{self.name.lower()}"
 
 
-def _added(counter: str, by: str, above: int, window: str = "1m") -> str:
+def _added(counter: str, by: str, above: int, window: str = WINDOW) -> str:
     """More than ``above`` were added in the window, or are in series that began in it.
 
     ``increase`` sees nothing of what a series begins with.
@@ -63,8 +65,8 @@ ALERTS = (
     ),
     Alert(
         "HooklineDeliveriesRefused",
-        "sum(rate(hookline_ingress_unacknowledged_total[1m])) > 0"
-        ' or sum(rate(hookline_ingress_answers_total{status="503"}[1m])) > 0',
+        f"sum(rate(hookline_ingress_unacknowledged_total[{WINDOW}])) > 0"
+        f' or sum(rate(hookline_ingress_answers_total{{status="503"}}[{WINDOW}])) > 0',
         "30s", CRITICAL,
         "{{ $value | humanize }} deliveries a second are answered 503",
     ),
@@ -78,13 +80,14 @@ ALERTS = (
         "HooklineShopsUnusable",
         "max by (instance) (hookline_shops_file_broken) == 1 or "
         + _added("hookline_ingress_secrets_missing_total", "instance", 0),
-        "30s", WARNING,
+        "15s", WARNING,
         "{{ $labels.instance }} cannot use its shops file, or lacks a secret that it names",
     ),
     Alert(
         "HooklineRowsLate",
-        "histogram_quantile(0.99, sum by (le) (rate(hookline_visible_seconds_bucket[1m])))"
-        f" > {OBJECTIVE_S} and sum(rate(hookline_visible_seconds_count[1m])) > 1",
+        "histogram_quantile(0.99, sum by (le)"
+        f" (rate(hookline_visible_seconds_bucket[{WINDOW}]))) > {OBJECTIVE_S}"
+        f" and sum(rate(hookline_visible_seconds_count[{WINDOW}])) > 1",
         "30s", WARNING,
         "1% of the events take longer than {{ $value | humanizeDuration }} until they are visible",
     ),
@@ -115,7 +118,7 @@ ALERTS = (
         "{{ $value }} partitions of {{ $labels.stage }} wait for an operator",
     ),
     Alert(
-        "HooklineRecordsGivenUp", "sum(increase(hookline_losses_accepted_total[5m])) > 0",
+        "HooklineRecordsGivenUp", f"sum(increase(hookline_losses_accepted_total[{WINDOW}])) > 0",
         "0s", WARNING,
         "raw records that Kafka had lost were given up",
     ),

@@ -5,8 +5,11 @@ from functools import cache
 from typing import Any
 
 import typer.main
+from typer import Exit
+from typer._click.exceptions import ClickException
 
 from hookline.cli import app
+from hookline.console.errors import CommandError
 
 _NAMED = re.compile(r"`hookline ([a-z][^`]*)`")
 
@@ -28,4 +31,28 @@ def _exists(tokens: list[str]) -> bool:
     if command is _root():
         return False
     options = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
+    options |= {"--help"}
     return all(token in options for token in tokens if token.startswith("--"))
+
+
+def refusal(arguments: list[str]) -> str | None:
+    """Why the command line would not take these arguments; None where it would run a command.
+
+    Nothing is run. Files that are named need not exist.
+    """
+    command, name, rest = _root(), "hookline", list(arguments)
+    parent: Any = None
+    while True:
+        try:
+            context = command.make_context(name, list(rest), parent=parent)
+            if not hasattr(command, "commands"):
+                return None
+            left = [*context._protected_args, *context.args]
+            if not left:
+                return None if command.invoke_without_command else "a command is missing"
+            name, command, rest = command.resolve_command(context, left)
+            parent = context
+        except Exit:
+            return None  # --help, --version
+        except (ClickException, CommandError) as error:
+            return getattr(error, "message", "") or str(error)

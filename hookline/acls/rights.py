@@ -80,12 +80,16 @@ GRANTS: Mapping[str, tuple[Grant, ...]] = {
     ),
     "operator": (
         Grant(
-            ("Read", "DescribeConfigs"), (EVERY_TOPIC,), "audit, dead, why, journey, people, import"
+            ("Read", "DescribeConfigs"),
+            (EVERY_TOPIC,),
+            "audit, dead, why, journey, listen, people, import",
         ),
         Grant(
-            ("Describe",), (Group.PROCESSORS,), "audit, doctor, journey, accept-loss, accept-key"
+            ("Describe",),
+            (Group.PROCESSORS,),
+            "audit, doctor, journey, status, accept-loss, accept-key",
         ),
-        Grant(("Describe",), (Group.SINKS,), "people: whether sinks run"),
+        Grant(("Describe",), (Group.SINKS,), "people: whether sinks run; status"),
         Grant(("DescribeConfigs",), (), "doctor: settings of the brokers"),
         Grant(("Write",), (DECISIONS,), "accept-loss, accept-horizon, accept-key"),
         Grant(("Write",), (ERASURES,), "people forget, allow, rotate-key"),

@@ -5,8 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hookline.commands.options import DataOption, DryRunOption, JsonOption, SinceOption
-from hookline.console import output
+from hookline.commands.options import (
+    DataOption,
+    DryRunOption,
+    JsonOption,
+    ShopOption,
+    SinceOption,
+)
+from hookline.console import hints, output
 from hookline.console.errors import CommandError
 from hookline.stack_address import find_stack
 from schemas.envelopes import Reason
@@ -30,9 +36,6 @@ _PAGE = 200  # letters of one table: a list of millions is printed while it is r
 LettersArgument = Annotated[
     list[str] | None,
     typer.Argument(help="partition:offset of letters, as in `hookline dead list`."),
-]
-ShopOption = Annotated[
-    str | None, typer.Option(help="Of this shop: source/shop, or the shop alone.")
 ]
 ReasonOption = Annotated[Reason | None, typer.Option(help="Refused for this reason.")]
 FieldPathOption = Annotated[
@@ -71,7 +74,9 @@ def list_letters(
         letters = read_letters(settings, choice, settled=settled)
         _show_groups(asyncio.run(group_letters(letters)), as_json=as_json)
     else:
-        asyncio.run(_list(settings, choice, settled=settled, as_json=as_json))
+        newest = asyncio.run(_list(settings, choice, settled=settled, as_json=as_json))
+        if newest is not None and not as_json:
+            hints.show("dead list", data, letter=newest)
 
 
 @group.command()
@@ -93,6 +98,7 @@ def show(
         output.print_json(found)
     else:
         _show_letter(found)
+        hints.show("dead show", data, letter=letter)
 
 
 @group.command()
@@ -142,6 +148,7 @@ def replay(
         output.print_line(f"skipped: {position}, {cause}")
     verb = "would be replayed" if dry_run else "replayed"
     output.out.print(f"{verb}: {len(done.replayed)}, skipped: {len(done.skipped)}")
+    hints.show("dead replay --dry-run" if dry_run else "dead replay", data)
 
 
 @group.command()
@@ -223,13 +230,14 @@ def _choice(
 
 async def _list(
     settings: "Settings", choice: "LetterFilter", *, settled: bool, as_json: bool
-) -> None:
+) -> str | None:
+    """Print the letters; return the name of the last that was read."""
     from hookline.dead_letters.letters import read_letters
     from hookline.dead_letters.listing import as_dict
 
-    page, count = list[dict[str, Any]](), 0
+    page, count, last = list[dict[str, Any]](), 0, None
     async for letter, mark in read_letters(settings, choice, settled=settled):
-        row = as_dict(letter, mark)
+        row, last = as_dict(letter, mark), letter.name
         if as_json:  # one array, a letter a line, printed while it is read
             output.print_item(row, is_first=not count)
         else:
@@ -244,6 +252,7 @@ async def _list(
         output.print_items_end(is_empty=not count)
     elif page or not count:
         output.print_records(_COLUMNS, page, empty=_NONE)
+    return last
 
 
 def _show_groups(groups: "list[LetterGroup]", *, as_json: bool) -> None:

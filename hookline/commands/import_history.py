@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from hookline.commands.options import DataOption, DryRunOption, JsonOption
-from hookline.console import output
+from hookline.console import hints, output
 from hookline.console.errors import CommandError
 from hookline.stack_address import data_folder, find_stack
 
@@ -96,6 +96,8 @@ def import_history(
         _show_check(checked, export, found, as_json=as_json)
         if checked.rejects:
             raise typer.Exit(1)
+        if not as_json:
+            hints.show("import --dry-run", data, shop=shop, file=str(files[0]))
         return
     key = key_of(shop, files, (event, dated_by, taken_at, history_from), mapping)
     kept = StateFile(
@@ -115,6 +117,8 @@ def import_history(
         _show(receipt, found, asked=since)
     if not receipt.is_whole or receipt.history_from != since:
         raise typer.Exit(1)
+    if not as_json:
+        hints.show("import", data, shop=shop, file=str(files[0]))
 
 
 def find_shop(file: Path, name: str) -> "Shop":

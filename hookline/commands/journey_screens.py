@@ -14,6 +14,7 @@ from hookline.journey.model import (
     RowChange,
     RowState,
     Verdict,
+    wait_text,
 )
 
 _COLUMNS = ("received", "delivery", "shop", "event", "entity", "raw", "verdict", "more")
@@ -150,21 +151,6 @@ def _show_next(commands: Sequence[str], *, is_missing: bool) -> None:
     show_line("next:")
     for command in commands:
         show_line(f"  {command}")
-
-
-def wait_text(seconds: float | None) -> str:
-    """Return a wait as people read it; a negative one shows that two clocks differ."""
-    if seconds is None:
-        return ""
-    if seconds < 0:
-        return f"{seconds:.3f} s (clocks differ)"
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 120:  # noqa: PLR2004 - two minutes are shown as seconds
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}"
 
 
 def _time(at: datetime | None) -> str:

@@ -23,6 +23,9 @@ SinceOption = Annotated[
     str | None,
     typer.Option(help="From this time on, or so long ago: 24h, 7d, 2026-05-01T12:00."),
 ]
+ShopOption = Annotated[
+    str | None, typer.Option(help="Of this shop: source/shop, or the shop alone.")
+]
 UrlOption = Annotated[
     str | None,
     typer.Option("--url", metavar="URL", help="What the platforms see before /hooks/."),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hookline.commands.options import DataOption, DryRunOption, JsonOption
-from hookline.console import output
+from hookline.console import hints, output
 from hookline.console.errors import CommandError
 from hookline.stack_address import find_stack
 
@@ -70,6 +70,8 @@ def predict(
     output.out.print(output.table(None, [name.replace("_", " ") for name in _COLUMNS], rows))
     if not runs:
         output.out.print("customer_lifetime_value has no rows yet")
+    else:
+        hints.show("predict", data)
 
 
 def _as_dict(run: "Run") -> dict[str, Any]:

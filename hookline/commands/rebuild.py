@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hookline.commands.options import DataOption, JsonOption
-from hookline.console import output
+from hookline.console import hints, output
 from hookline.stack_address import find_stack
 from runtime.settings import Settings
 
@@ -70,6 +70,7 @@ def rebuild(
         _show_check(result)
     else:
         _show_swap(result)
+        hints.show("rebuild", data)
     if result.get("differing"):
         raise typer.Exit(1)
 

@@ -18,7 +18,7 @@ from hookline.commands.import_history import (
     prepared,
 )
 from hookline.commands.options import DataOption, JsonOption, SinceOption
-from hookline.console import output
+from hookline.console import hints, output
 from hookline.console.errors import CommandError
 from hookline.stack_address import find_stack
 
@@ -108,6 +108,8 @@ def reconcile(
             _show(result)
     if not result.is_equal:
         raise typer.Exit(1)
+    if not as_json:
+        hints.show("reconcile", data)
 
 
 def _wait_until_whole(connection: Any, at: int, patience: float, progress: output.Progress) -> bool:

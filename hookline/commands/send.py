@@ -7,7 +7,7 @@ import typer
 
 from hookline.commands.completion import example_names, platforms, starting_with
 from hookline.commands.options import DataOption, JsonLinesOption
-from hookline.console import output
+from hookline.console import hints, output
 from hookline.console.errors import CommandError
 from hookline.stack_address import find_stack
 from schemas.platforms import PLATFORMS
@@ -101,6 +101,8 @@ def send(
             _show(answer, as_json=as_json)
     if unexpected:
         raise typer.Exit(1)
+    if answer.delivery and not as_json:
+        hints.show("send", data, delivery=answer.delivery)
 
 
 def _choose_shop(file: Path, platform: str, shop_id: str | None) -> "Shop":

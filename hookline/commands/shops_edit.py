@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hookline.commands.options import DataOption, JsonOption, UrlOption
-from hookline.console import output
+from hookline.console import hints, output
 from hookline.console.errors import CommandError
 from hookline.stack_address import find_stack
 from schemas.platforms import PLATFORMS
@@ -115,6 +115,8 @@ def add(
     after = config_file.with_shop(before, fields)
     config_file.write(path, before, after)
     _show_result(path, config_file.shop_of(fields), url, as_json=as_json, action="added to")
+    if not as_json:
+        hints.show("shops add", data, shop=f"{platform}/{fields['id']}")
 
 
 def rotate(

@@ -12,7 +12,7 @@ import typer
 
 from hookline.commands import simulate_screens as screens
 from hookline.commands.options import DataOption, JsonOption
-from hookline.console import output
+from hookline.console import hints, output
 from hookline.console.errors import CommandError
 from hookline.stack_address import StackAddress, find_stack
 from schemas.shops import seconds
@@ -138,6 +138,8 @@ def simulate(
         screens.show_summary(run, as_json=as_json)
         if run.is_interrupted:
             raise typer.Exit(130)
+        if stack is not None and not as_json:
+            hints.show("simulate", data)
         raise typer.Exit(1 if run.tally.refused or run.unsettled else 0)
     _verify(run, stack, as_json=as_json)
 

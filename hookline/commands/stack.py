@@ -1,33 +1,21 @@
-"""``hookline up``, ``down``, ``status`` and ``doctor``: the whole stack on this machine."""
+"""``hookline up``, ``down`` and ``doctor``: the whole stack on this machine."""
 
 import os
-import shlex
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hookline.commands.options import DataOption, JsonOption
-from hookline.console import output
+from hookline.console import hints, output
 from hookline.console.command_path import command_path
-from hookline.console.result_table import ResultTable
 from hookline.stack_address import data_folder, find_stack
 
 if TYPE_CHECKING:
     from hookline.local.doctor.finding import Finding
     from hookline.local.up import UpOptions
-
-
-class Stage(StrEnum):
-    """A stage that can be added to a stack."""
-
-    INGEST = "ingest"
-    PROCESS = "process"
-    SINK = "sink"
 
 
 _PORT = "Port of the {}. [default: the previous one, else a free one]"
@@ -111,53 +99,6 @@ def down(data: DataOption = None) -> None:
     output.print_line("stopped" if folder.stop() else f"nothing runs in {folder.path}")
 
 
-def status(
-    data: DataOption = None,
-    as_json: JsonOption = False,
-    env: Annotated[
-        bool, typer.Option("--env", help="Print the stack's settings, with passwords, for a shell.")
-    ] = False,
-    stage: Annotated[
-        Stage | None,
-        typer.Option(help="With --env: only what this stage needs, with its rights."),
-    ] = None,
-) -> None:
-    """Show the processes, restarts, memory and addresses of `hookline up`, without passwords.
-
-    Workers that were added on this machine are listed too. Exits with 1 if nothing is
-    up.
-
-    Examples:
-      hookline status
-      hookline status --json
-      eval "$(hookline status --env --stage process)"; hookline process
-      eval "$(hookline status --env)"; hookline dead list
-    """
-    from hookline.local.folder import Folder
-
-    folder = Folder(data_folder(data))
-    run = folder.read()
-    if run is None:
-        is_starting = folder.owner() is not None
-        if as_json:
-            output.print_json({"running": False, "starting": is_starting, "step": folder.step()})
-        elif is_starting:
-            output.print_line(f"starting: {folder.step() or 'no step yet'}")
-        else:
-            output.print_line(f"nothing runs in {folder.path}: `hookline up` starts a stack")
-        raise typer.Exit(1)
-    if env:
-        _print_environment(run, stage)
-        return
-    from hookline.local.status import status_of
-
-    status = status_of(run)
-    if as_json:
-        output.print_json(status)
-    else:
-        _print_status(status)
-
-
 def doctor(
     data: DataOption = None,
     shops: Annotated[Path | None, typer.Option(help="Shops file to check.")] = None,
@@ -218,9 +159,9 @@ def _print_up(run: Mapping[str, Any], *, is_detached: bool) -> None:
     named = "" if Path(run["data"]) == data_folder(None).resolve() else f" --data {run['data']}"
     stop = f"`{hookline} down{named}` stops it" if is_detached else "Ctrl-C stops it"
     output.print_line(f"up; {stop}")
-    output.print_line(
-        f"try: `{hookline} send run-free cart-change{named}`, `{hookline} tables{named} --watch`"
-    )
+    tried = hints.commands("up", Path(run["data"]) if named else None)
+    tried = [f"`{hookline}{each.removeprefix('hookline')}`" for each in tried]
+    output.print_line(f"try: {', '.join(tried)}")
 
 
 def _describe_memory(run: Mapping[str, Any]) -> str:
@@ -230,49 +171,6 @@ def _describe_memory(run: Mapping[str, Any]) -> str:
     kafkas = [size for name, size in used.items() if name.startswith("kafka")]
     brokers = "broker" if len(kafkas) == 1 else f"{len(kafkas)} brokers"
     return f"{sum(used.values()):.0f} MB, of these {sum(kafkas):.0f} MB for the {brokers}"
-
-
-def _print_environment(run: Mapping[str, Any], stage: Stage | None) -> None:
-    """Print what a stage needs to join the stack, or a command, as shell commands."""
-    urls = {
-        f"HOOKLINE_{name.upper()}": run[name]
-        for name in ("ingress_url", "reader_url", "contacts_reader_url")
-    }
-    given = {**run["environment"], **urls}
-    wanted: Mapping[str, str] = given if stage is None else run["stages"][stage.value]
-    for name in sorted(given.keys() - wanted.keys()):
-        print(f"unset {name}")
-    for name, value in wanted.items():
-        print(f"export {name}={shlex.quote(value)}")
-
-
-def _print_status(status: Mapping[str, Any]) -> None:
-    from hookline.local.status import ADDRESSES
-
-    columns = ("process", "state", "pid", "up", "restarts", "memory")
-    rows = [
-        (
-            process["name"],
-            process["state"],
-            str(process["pid"]),
-            str(timedelta(seconds=round(process["uptime_seconds"]))),
-            str(process["restarts"]),
-            f"{process['memory_bytes'] / 1e6:.0f} MB",
-        )
-        for process in status["processes"]
-    ]
-    total = ("total", "", "", "", "", f"{status['memory_bytes'] / 1e6:.0f} MB")
-    numeric = (False, False, True, True, True, True)
-    output.out.print(ResultTable(None, columns, [*rows, total], numeric))
-    for name in ADDRESSES:
-        label = name.replace("_url", "").replace("reader", "PostgreSQL (read only)")
-        output.print_line(f"{label}: {status[name]}")
-    for process in status["processes"]:
-        if process["state"] != "up":
-            reason = process["waits_for"] or f"see {process['log']}"
-            output.print_line(f"{process['name']}: {reason}")
-        for warning in process.get("warnings", ()):
-            output.print_line(f"{process['name']}: {warning}")
 
 
 def _findings(data: Path | None, shops: Path | None) -> "list[Finding]":

@@ -1,25 +1,20 @@
 """``hookline tables``: show the two tables or the answer to a query, or write tables to files."""
 
-import time
-from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Group
-from rich.live import Live
 from typer.core import TyperGroup
 
 from hookline.commands.options import DataOption, JsonOption
+from hookline.commands.tables_screens import show
 from hookline.console import output
 from hookline.console.errors import CommandError
-from hookline.stack_address import StackAddress, find_stack
+from hookline.stack_address import find_stack
 
 if TYPE_CHECKING:
-    from hookline.console.result_table import ResultTable
     from hookline.tables.export import OpenFile
-    from hookline.tables.queries import Reader, Rows
 
 _TABLES = ("carts", "customers")
 _NAMES = (*_TABLES, "people", "days", "coverage", "freshness")
@@ -72,7 +67,7 @@ def tables(
       hookline tables export --format csv --out export
     """
     if context.invoked_subcommand is None:
-        _show(_TABLES, watch=watch, as_json=as_json, data=data, query=sql, contacts=contacts)
+        show(_TABLES, watch=watch, as_json=as_json, data=data, query=sql, contacts=contacts)
 
 
 @group.command()
@@ -89,7 +84,7 @@ def carts(
       hookline tables carts --watch
       hookline tables carts --json | jq '.[] | select(.status == "ABANDONED")'
     """
-    _show(("carts",), **_options(context, watch=watch, as_json=as_json, data=data))
+    show(("carts",), **_options(context, watch=watch, as_json=as_json, data=data))
 
 
 @group.command()
@@ -105,7 +100,7 @@ def customers(
       hookline tables customers
       hookline tables customers --json | jq '.[].net'
     """
-    _show(("customers",), **_options(context, watch=watch, as_json=as_json, data=data))
+    show(("customers",), **_options(context, watch=watch, as_json=as_json, data=data))
 
 
 @group.command()
@@ -120,7 +115,7 @@ def people(
     Examples:
       hookline tables people
     """
-    _show(("people",), **_options(context, watch=watch, as_json=as_json, data=data))
+    show(("people",), **_options(context, watch=watch, as_json=as_json, data=data))
 
 
 @group.command()
@@ -137,7 +132,7 @@ def days(
     Examples:
       hookline tables days
     """
-    _show(("days",), **_options(context, watch=watch, as_json=as_json, data=data))
+    show(("days",), **_options(context, watch=watch, as_json=as_json, data=data))
 
 
 @group.command("list")
@@ -152,7 +147,7 @@ def list_all(
     from hookline.tables.queries import LIST
 
     options = _options(context, as_json=as_json, data=data)
-    _show((), watch=False, query=LIST, **options)
+    show((), watch=False, query=LIST, **options)
 
 
 @group.command()
@@ -171,7 +166,7 @@ def coverage(
       hookline tables coverage --json | jq '.[] | select(.dead_letters_open > 0)'
       hookline tables --sql "select * from dead_letters_by_day where open > 0"
     """
-    _show(("coverage",), **_options(context, watch=watch, as_json=as_json, data=data))
+    show(("coverage",), **_options(context, watch=watch, as_json=as_json, data=data))
 
 
 @group.command()
@@ -191,7 +186,7 @@ def freshness(
       hookline tables freshness --watch
       hookline tables freshness --json | jq -r '.[0].reason'
     """
-    _show(("freshness",), **_options(context, watch=watch, as_json=as_json, data=data))
+    show(("freshness",), **_options(context, watch=watch, as_json=as_json, data=data))
 
 
 @group.command()
@@ -264,57 +259,3 @@ def _options(context: typer.Context, **own: Any) -> dict[str, Any]:
     """Options given after the table's name or before it."""
     before = context.parent.params if context.parent is not None else {}
     return {name: value or before.get(name) for name, value in own.items()}
-
-
-def _show(
-    chosen: Sequence[str],
-    *,
-    watch: bool,
-    as_json: bool,
-    data: Path | None,
-    query: str | None = None,
-    contacts: bool = False,
-) -> None:
-    from hookline.tables.queries import VIEWS, Reader
-
-    stack = find_stack(data)
-    with Reader(stack, contacts=contacts) as reader:
-        if query is not None:
-            _show_query(reader.ask(query), as_json=as_json)
-            return
-        if as_json:
-            rows = {
-                name: reader.query(f"SELECT * FROM {VIEWS[name][0]}").as_dicts()  # noqa: S608 - our own names
-                for name in chosen
-            }
-            output.print_json(rows if len(chosen) > 1 else rows[chosen[0]])
-            return
-
-        def tables() -> Group:
-            return Group(*(_view(reader, stack, *VIEWS[name]) for name in chosen))
-
-        if not watch:
-            output.out.print(tables())
-            return
-        with Live(tables(), console=output.out, auto_refresh=False) as live:
-            while True:
-                time.sleep(1)
-                live.update(tables(), refresh=True)
-
-
-def _view(reader: "Reader", stack: StackAddress, table: str, query: str) -> "ResultTable":
-    from hookline.tables import waiting
-
-    answer = reader.query(query)
-    if answer.rows:
-        caption = f"{len(answer.rows):,} of {reader.count(table):,} rows"
-    else:
-        caption = waiting.sentence(reader, table, Path(stack.settings.shops_file))
-    return output.table(table, answer.columns, answer.rows, caption)
-
-
-def _show_query(answer: "Rows", *, as_json: bool) -> None:
-    if as_json:
-        output.print_json(answer.as_dicts())
-    else:
-        output.out.print(output.table(None, answer.columns, output.whole_numbers(answer.rows)))

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from hookline.commands.completion import starting_with, topic_names
-from hookline.commands.options import DataOption, JsonLinesOption, JsonOption
+from hookline.commands.options import DataOption, JsonLinesOption, JsonOption, SinceOption
 from hookline.commands.stages import create_topics
 from hookline.console import output
+from hookline.console.errors import CommandError
 from hookline.stack_address import find_stack
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -60,24 +61,56 @@ def tail(
         int | None, typer.Option("--max", min=1, help="Stop after this many records.")
     ] = None,
     follow: Annotated[bool, typer.Option(help="Wait for new records at the end.")] = True,
+    since: SinceOption = None,
+    until: Annotated[
+        str | None, typer.Option(help="Before this time, from the oldest or --since; no waiting.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="With this key; * for any part.")] = None,
+    shop: Annotated[
+        str | None,
+        typer.Option(help="Of this shop: source/shop, or the shop alone; * for any part."),
+    ] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="With this header; may be given again; hookline- may be left out; * for any part.",
+        ),
+    ] = None,
     as_json: JsonLinesOption = False,
     data: DataOption = None,
 ) -> None:
     """Show a topic's decoded records as they arrive; Ctrl-C stops.
 
+    Times are those at which Kafka appended the records.
+
     Examples:
       hookline topics tail carts
+      hookline topics tail webhooks --shop spiffy/johns --header 'event=orders/*'
+      hookline topics tail orders --since 2h --until 1h --key 'spiffy/johns/order:7'
       hookline topics tail dead-letters --from-start --no-follow
       hookline topics tail orders --from-start --max 5 --json | jq .value.total
     """
+    from hookline.console.time_argument import milliseconds
     from hookline.topics import records
+    from hookline.topics.selection import Selection, parse_headers
 
+    if from_start and since is not None:
+        raise CommandError("--from-start and --since both name where to begin: give one of them")
+    selection = Selection(
+        from_start,
+        None if since is None else milliseconds(since),
+        None if until is None else milliseconds(until),
+        key,
+        shop,
+        parse_headers(header or ()),
+    )
     settings = find_stack(data).settings
     topic = records.topic_named(name, settings)
 
     async def show() -> None:
         shown = 0
-        async for record in records.tail(settings, topic, from_start=from_start, follow=follow):
+        async for record in records.tail(settings, topic, selection, follow=follow):
             _show(record, as_json=as_json)
             shown += 1
             if maximum is not None and shown >= maximum:

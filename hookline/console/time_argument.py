@@ -25,3 +25,11 @@ def milliseconds(text: str, clock: Callable[[], float] = time.time) -> int:
             ) from None
         return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
     return int((clock() - ago) * 1000)
+
+
+def duration(text: str) -> int:
+    """Seconds of ``30s``, ``5m`` or ``1h``. Raises CommandError for anything else."""
+    try:
+        return seconds(text, "")
+    except ShopsError:
+        raise CommandError(f'{text!r} is not a duration: write "30s", "5m" or "1h"') from None

@@ -1,5 +1,6 @@
 """The application: a route for each page and its JSON, the errors as pages, the headers of all."""
 
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from hookline.console import output
 from hookline.dashboard import filters as url_filters
 from hookline.dashboard.database import Database, Page, Query
 from hookline.dashboard.errors import Trouble, trouble_of
+from hookline.dashboard.events import Streams
 from hookline.dashboard.filters import FilterError, Filters
 from hookline.dashboard.headers import Headers
 from hookline.dashboard.letters.reading import LetterReader
@@ -32,7 +34,10 @@ from hookline.dashboard.login.door import Door
 from hookline.dashboard.login.gate import Gate, login_query
 from hookline.dashboard.login.routes import LoginRoutes
 from hookline.dashboard.pages import carts, customers, now, shops
+from hookline.dashboard.pages.journey import Searches
+from hookline.dashboard.pages.journey_routes import JourneyRoutes
 from hookline.dashboard.pages.sample_delivery import SampleDelivery
+from hookline.dashboard.pages.workers import Workers
 from hookline.dashboard.templates import TEMPLATES
 from hookline.stack_address import StackAddress
 from runtime import logs
@@ -47,7 +52,7 @@ View = Callable[[Query, Filters], Page]
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """A page of the navigation; one without a view has routes of its own."""
+    """A page of the navigation. ``view`` is None where the page has routes of its own."""
 
     name: str
     title: str
@@ -60,6 +65,8 @@ class Dashboard:
     def __init__(self, stack: StackAddress, database: Database, door: Door, audit: Audit) -> None:
         self._stack = stack
         self._database = database
+        self.streams = Streams(database)
+        self._workers = Workers(stack.metrics)
         reader = LetterReader(stack)
         self.writes = LetterWrites(self, stack.settings, reader, door, audit)
         self._more = (
@@ -70,7 +77,8 @@ class Dashboard:
         )
         self._version = metadata.version("hookline")
         self.tabs = (
-            Tab("now", "Now", now.view),
+            Tab("now", "Now", self._now),
+            Tab("journey", "Journey"),
             Tab("dead-letters", "Dead letters"),
             Tab("shops", "Shops", self._shops),
             Tab("carts", "Carts", carts.view),
@@ -82,6 +90,7 @@ class Dashboard:
         routes: list[Route | Mount] = [
             Route("/", lambda _request: RedirectResponse("/now", HTTPStatus.SEE_OTHER)),
             Route("/readyz", _readyz),
+            Route("/events", self.streams.answer),
             Mount("/static", StaticFiles(directory=_HERE / "static")),
             Mount("/vendored", StaticFiles(directory=_HERE / "vendored")),
         ]
@@ -94,13 +103,30 @@ class Dashboard:
                 Route(f"/{tab.name}.json", self._answers(tab, tab.name, is_json=True)),
                 Route(f"/{tab.name}", self._answers(tab, tab.name, is_json=False)),
             ]
-        [tab] = [tab for tab in self.tabs if tab.name == "shops"]
+        routes += self._journey().routes()
+        tab = self._tab("shops")
         path = "/shops/{source}/{shop}"
         routes += [
             Route(f"{path}.json", self._answers(tab, "shop", is_json=True)),
             Route(path, self._answers(tab, "shop", is_json=False)),
         ]
         return routes
+
+    def _journey(self) -> JourneyRoutes:
+        def fresh() -> Page:
+            return self._database.read("freshness", now.freshness)
+
+        def render(request: Request, template: str, status: HTTPStatus, **values: Any) -> Response:
+            return self._html(request, template, status, tab=self._tab("journey"), **values)
+
+        return JourneyRoutes(Searches(self._stack), render, self.on_error, fresh)
+
+    def _now(self, query: Query, given: Filters) -> Page:
+        return {**now.view(query, given), "pipeline": self._workers.read()}
+
+    def _tab(self, name: str) -> Tab:
+        [tab] = [tab for tab in self.tabs if tab.name == name]
+        return tab
 
     def _shops(self, query: Query, given: Filters) -> Page:
         listed, note = shops.configured(Path(self._stack.settings.shops_file))
@@ -135,14 +161,16 @@ class Dashboard:
         return answer
 
     def _answer(self, request: Request, tab: Tab, template: str, *, is_json: bool) -> Response:
-        given, view = _filters_of(request), tab.view
-        assert view is not None  # noqa: S101 - there is no route of this kind without
+        given = _filters_of(request)
+        if (view := tab.view) is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND)
         page = self._database.read((tab.name, given), lambda query: view(query, given))
         if template == "shop" and not page["shops"]:
             raise HTTPException(HTTPStatus.NOT_FOUND, "No shop has this name.")
         if is_json:
             return Response(output.to_json(page), media_type="application/json")
-        return self.page(request, tab.name, template, page=page, filters=given)
+        again = math.ceil(self._database.seconds_left((tab.name, given)))
+        return self.page(request, tab.name, template, page=page, filters=given, again=again)
 
     def page(self, request: Request, tab: str, template: str, **values: Any) -> Response:
         """Answer with a page under the name of its tab."""
@@ -208,7 +236,7 @@ def create(
         yield
         await run_in_threadpool(dashboard.writes.jobs.close)
 
-    return Starlette(
+    app = Starlette(
         lifespan=lifespan,
         routes=dashboard.routes(),
         middleware=[
@@ -218,6 +246,8 @@ def create(
         ],
         exception_handlers={HTTPException: dashboard.on_error},
     )
+    app.state.streams = dashboard.streams
+    return app
 
 
 def _filters_of(request: Request) -> Filters:

@@ -92,6 +92,12 @@ class Database:
                 answer.until = ended + min(max(KEPT, REST * (ended - began)), MAX_KEPT)
             return answer.page
 
+    def seconds_left(self, key: Hashable) -> float:
+        """Return for how long the answer of a ``key`` is still shared; 0 where there is none."""
+        with self._lock:
+            answer = self._answers.get(key)
+        return 0.0 if answer is None else max(0.0, answer.until - self._clock())
+
     def close(self) -> None:
         """Close the idle sessions."""
         while not self._idle.empty():

@@ -23,7 +23,7 @@ class Trouble:
 
 
 class TroubleError(Exception):
-    """Raised by a page that knows what to show instead."""
+    """A page cannot be shown; ``trouble`` is shown instead."""
 
     def __init__(self, trouble: Trouble) -> None:
         super().__init__(trouble.reason)

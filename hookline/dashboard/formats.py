@@ -1,13 +1,16 @@
 """Values as the pages write them. What a template prints passes ``shown``, then Jinja's escape."""
 
+import json
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from markupsafe import Markup, escape
 
-from runtime.escaping import one_line
+from hookline.journey.model import wait_text
+from runtime.escaping import json_text, one_line
 
 NONE = "\N{EN DASH}"
 """What is not known; never 0."""
@@ -110,26 +113,68 @@ def short(text: str | None, length: int = 14) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
+def millis(moment: datetime | None) -> str:
+    """A time of a day to the millisecond, in UTC: 12:34:56.789."""
+    if moment is None:
+        return NONE
+    at = moment.astimezone(UTC)
+    return f"{at:%H:%M:%S}.{at.microsecond // 1000:03}"
+
+
+def rate(per_second: float | None) -> str:
+    """A rate: 12.3/s, 0.05/s; not known before the second look."""
+    if per_second is None:
+        return NONE
+    digits = 0 if per_second >= 100 or not per_second else 1 if per_second >= 1 else 2  # noqa: PLR2004
+    return f"{per_second:,.{digits}f}/s"
+
+
+def duration(seconds: float | None) -> str:
+    """A short length of time: 250 ms, 2.5 s."""
+    return (
+        NONE if seconds is None else f"{seconds:g} s" if seconds >= 1 else f"{seconds * 1000:g} ms"
+    )
+
+
+def value(given: Any) -> str:
+    """A field's value of a row: as text, null where there is none."""
+    return "null" if given is None else str(given)
+
+
+def as_json(given: Any) -> Markup:
+    """A document, indented; its line breaks stay."""
+    text = json.dumps(given, indent=2, ensure_ascii=False, default=str)
+    return Markup(escape(json_text(text)))  # noqa: S704 - escaped
+
+
 def commands(text: str) -> Markup:
     """A text whose parts between backticks are set as code."""
     return Markup(_COMMAND.sub(r"<code>\1</code>", str(escape(shown(text)))))  # noqa: S704 - escaped
 
 
-FILTERS = {
-    each.__name__: each
-    for each in (
-        number,
-        money,
-        percent,
-        span,
-        ago,
-        utc,
-        clock,
-        day,
-        month,
-        sentence,
-        short,
-        commands,
-    )
+FILTERS: dict[str, Callable[..., Any]] = {
+    "wait": wait_text,
+    **{
+        each.__name__: each
+        for each in (
+            number,
+            money,
+            percent,
+            span,
+            ago,
+            utc,
+            clock,
+            day,
+            month,
+            sentence,
+            short,
+            commands,
+            millis,
+            rate,
+            duration,
+            value,
+            as_json,
+        )
+    },
 }
 """Filters of the templates, by name."""

@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 
 from hookline.dashboard.app import create
 from hookline.dashboard.database import Database
+from hookline.dashboard.events import Streams
 from hookline.dashboard.login.audit import Audit
 from hookline.dashboard.login.door import Door
 from hookline.stack_address import StackAddress
@@ -66,7 +67,7 @@ async def _serve(app: Starlette, listener: socket.socket, ready: Callable[[], No
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, _stop, server)
+        loop.add_signal_handler(number, _stop, server, app.state.streams)
     serving = asyncio.create_task(server.serve([listener]))
     started = asyncio.create_task(server.wait_started())
     await asyncio.wait((serving, started), return_when=asyncio.FIRST_COMPLETED)
@@ -77,5 +78,6 @@ async def _serve(app: Starlette, listener: socket.socket, ready: Callable[[], No
     await serving
 
 
-def _stop(server: Server) -> None:
+def _stop(server: Server, streams: Streams) -> None:
+    streams.stop()  # else the server would wait for their readers to leave
     server.should_exit = True

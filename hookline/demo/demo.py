@@ -29,6 +29,7 @@ from hookline.send.sender import Sender
 from hookline.stack_address import StackAddress
 from hookline.tables.queries import VIEWS, Reader
 from hookline.topics import records
+from hookline.topics.selection import Selection
 from runtime.logs import without_passwords
 from schemas import envelopes
 from schemas.shops import Shop, load
@@ -186,9 +187,8 @@ class Demo:
         step = next(step for step in script.ALL if step.malformed)
         body = sender.malformed(examples.load(step.source, step.example)).body.decode()
         letters = []
-        async for letter in records.tail(
-            stack.settings, DEAD_LETTERS, from_start=True, follow=False
-        ):
+        whole = Selection(from_start=True)
+        async for letter in records.tail(stack.settings, DEAD_LETTERS, whole, follow=False):
             headers = letter["headers"]
             path = headers.get(envelopes.FIELD_PATH) or ""
             is_offset = path.startswith("@") and path[1:].isdigit()

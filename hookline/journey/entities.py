@@ -5,11 +5,19 @@ from dataclasses import dataclass
 
 from hookline.console.errors import CommandError
 from hookline.explain.explain import to_datetime
+from hookline.journey.search_text import (
+    Address,
+    EntityKey,
+    HashedAddress,
+    NativeId,
+    SearchText,
+)
 from hookline.people import find, person
 from hookline.people.person import Person
 from hookline.stack_address import StackAddress
 from hookline.tables import reading
 from hookline.tables.queries import Reader
+from processors.sources.personal_ids import hashed_id, is_personal_id
 from runtime import contact_key
 from schemas.erasures import Ledger, Span
 from sinks.merge.last_writer import Layers, load
@@ -46,16 +54,45 @@ async def of_address(stack: StackAddress, address: str) -> Entities:
 
     The address is hashed here with the contact key; no message has it.
     """
+    return await of_hashes(stack, await hashed(stack, address))
+
+
+async def hashed(stack: StackAddress, address: str) -> HashedAddress:
+    """Hash an address with the contact key, and with that before it where one is set.
+
+    Raises CommandError, SettingsError, AnotherKeyError.
+    """
     settings = stack.settings
+    settings.require_contact_key()  # before Kafka is asked: what to set is known without it
     keys = person.contact_keys(settings, await contact_key.recorded(settings))
     try:
         found = person.of_address(address, keys)
     except CommandError:
         raise CommandError(NO_ADDRESS) from None
-    ledger = await find.read_ledger(settings)
-    return _entities(
-        stack, person.on_ledger(found, ledger), ledger, person.ids_of_address(address, keys)
-    )
+    return HashedAddress(tuple(sorted(found.hashes)), tuple(person.ids_of_address(address, keys)))
+
+
+async def of_hashes(stack: StackAddress, address: HashedAddress) -> Entities:
+    """Return what belongs to an address that is hashed already."""
+    ledger = await find.read_ledger(stack.settings)
+    found = person.on_ledger(Person(hashes=frozenset(address.hashes)), ledger)
+    return _entities(stack, found, ledger, list(address.ids))
+
+
+async def without_address(stack: StackAddress, wanted: SearchText, text: str) -> str:
+    """Return a text that finds the same and holds no address and no telephone number.
+
+    Raises CommandError, SettingsError, AnotherKeyError.
+    """
+    if isinstance(wanted, Address):
+        return (await hashed(stack, wanted.text)).text
+    if isinstance(wanted, EntityKey | NativeId):
+        is_key = isinstance(wanted, EntityKey)
+        head, mark, native = text.partition(":") if is_key else text.rpartition("/")
+        if is_personal_id(native):
+            stack.settings.require_contact_key()
+            return f"{head}{mark}{hashed_id(native, stack.settings.contact_key.encode())}"
+    return text
 
 
 async def of_key(stack: StackAddress, key: str) -> Entities:

@@ -180,6 +180,11 @@ class Journey:
     body: Any = None
 
     @property
+    def signals_in_order(self) -> tuple[SentSignal, ...]:
+        """The signals by the time of their sending; those that wait come last."""
+        return tuple(sorted(self.signals, key=_when_sent))
+
+    @property
     def steps(self) -> tuple[Step, ...]:
         """All stations that have a time, in order, each with the wait before it."""
         stations: list[tuple[str, datetime | None, str]] = [("received", self.received.at, "")]
@@ -191,8 +196,7 @@ class Journey:
             for each in self.events
         ]
         stations += [
-            (f"signal {each.kind}", each.sent_at, each.cart_key)
-            for each in sorted(self.signals, key=_when_sent)
+            (f"signal {each.kind}", each.sent_at, each.cart_key) for each in self.signals_in_order
         ]
         steps, before = list[Step](), None
         for stage, at, where in stations:
@@ -253,3 +257,18 @@ class Missing:
 
 
 Answer = Journey | Deliveries | Missing
+
+
+def wait_text(seconds: float | None) -> str:
+    """Return a wait as people read it; a negative one shows that two clocks differ."""
+    if seconds is None:
+        return ""
+    if seconds < 0:
+        return f"{seconds:.3f} s (clocks differ)"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 120:  # noqa: PLR2004 - two minutes are shown as seconds
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"

@@ -22,8 +22,10 @@ from hookline.journey.search_text import (
     Address,
     DeliveryId,
     EntityKey,
+    HashedAddress,
     NativeId,
     RawPosition,
+    SearchText,
     parse,
 )
 from hookline.journey.trace import NO_TABLES, Tracer
@@ -77,9 +79,7 @@ class Desk:
     options: Options = DEFAULT
     progress: Progress = silent
 
-    async def answer(
-        self, wanted: DeliveryId | RawPosition | EntityKey | NativeId | Address
-    ) -> Answer:
+    async def answer(self, wanted: SearchText) -> Answer:
         """Return the journey of a delivery, or the deliveries of an entity or a person."""
         match wanted:
             case DeliveryId():
@@ -93,6 +93,9 @@ class Desk:
             case Address():
                 self._required_reader()
                 return await self._person(await entities_.of_address(self.stack, wanted.text))
+            case HashedAddress():
+                self._required_reader()
+                return await self._person(await entities_.of_hashes(self.stack, wanted))
 
     @property
     def _tracer(self) -> Tracer:
@@ -117,6 +120,8 @@ class Desk:
     async def _position(self, wanted: RawPosition) -> Answer:
         partitions = self.logs.partitions[WEBHOOKS]
         name = f"{wanted.partition}:{wanted.offset}"
+        if wanted.topic not in ("", topic := self.stack.settings.topic(WEBHOOKS)):
+            raise CommandError(f"{wanted.topic} is not the raw topic: give a place in {topic}")
         if wanted.partition >= len(partitions):
             last = len(partitions) - 1
             return Missing(

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from hookline.console.errors import CommandError
 from hookline.journey.windows import received_ms, uuid_version
 
-_POSITION = re.compile(r"([0-9]{1,9}):([0-9]{1,18})")
+_POSITION = re.compile(r"(?:([A-Za-z0-9._-]+)[: ])?([0-9]{1,9}):([0-9]{1,18})")
+_HASHED = re.compile(
+    r"person:((?:customer:hashed-)?[0-9a-f]{32}(?:,(?:customer:hashed-)?[0-9a-f]{32})*)"
+)
 _KEY_PARTS = 3
 _PERSONS = ("customer:", "guest:")
 FORMS = (
@@ -25,10 +28,11 @@ class DeliveryId:
 
 @dataclass(frozen=True, slots=True)
 class RawPosition:
-    """A record of the raw topic."""
+    """A record of the raw topic. ``topic``: as it was given, or empty."""
 
     partition: int
     offset: int
+    topic: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,23 @@ class Address:
         return "Address(…)"
 
 
-SearchText = DeliveryId | RawPosition | EntityKey | NativeId | Address
+@dataclass(frozen=True, slots=True)
+class HashedAddress:
+    """An e-mail address by its hashes, for a URL: ``person:0f…,customer:hashed-…``.
+
+    ``ids``: what the address is as a customer's id.
+    """
+
+    hashes: tuple[str, ...]
+    ids: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The text that names it."""
+        return f"person:{','.join((*self.hashes, *self.ids))}"
+
+
+SearchText = DeliveryId | RawPosition | EntityKey | NativeId | Address | HashedAddress
 
 
 def parse(text: str) -> SearchText:
@@ -69,7 +89,13 @@ def parse(text: str) -> SearchText:
     if not text or not text.isprintable():
         raise CommandError(f"nothing to look for: give {FORMS}")
     if match := _POSITION.fullmatch(text):
-        return RawPosition(int(match[1]), int(match[2]))
+        return RawPosition(int(match[2]), int(match[3]), match[1] or "")
+    if match := _HASHED.fullmatch(text):
+        names = match[1].split(",")
+        return HashedAddress(
+            tuple(name for name in names if ":" not in name),
+            tuple(name for name in names if ":" in name),
+        )
     lowered = text.lower()
     if (version := uuid_version(lowered)) is not None:
         at = received_ms(lowered)

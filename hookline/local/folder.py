@@ -36,7 +36,7 @@ _SERVERS = ("BROKERS", "SECURITY_PROTOCOL", "SASL_", "SSL_", "REGISTRY_", "DATAB
 
 _OURS = re.compile(
     r"(run|starting|ports|cluster)\.(json|new)|lock|contact_key(_before)?(\.new)?|logs|state"
-    r"|shops\.toml"
+    r"|shops\.toml|[a-z0-9_]*notify\.(json|new|lock)"
     r"|kafka(-\d+)?|registry|postgres|imports|dashboard-audit\.jsonl"
 )
 """What a stack writes into its folder."""
@@ -222,28 +222,48 @@ class Folder:
         return settings
 
 
+_OF_DASHBOARD = (
+    "HOOKLINE_BROKERS", "HOOKLINE_REGISTRY_URL", "HOOKLINE_PREFIX", "HOOKLINE_PARTITIONS",
+    "HOOKLINE_CONTACT_KEY", "HOOKLINE_CONTACT_KEY_BEFORE",
+    "HOOKLINE_SHOPS_FILE", "HOOKLINE_LOG_FORMAT", "HOOKLINE_LOG_LEVEL",
+    *_LOGINS, "HOOKLINE_TRUSTED_PROXIES",
+)  # fmt: skip
+
+
 def stage_environments(settings: Settings, sink_url: str) -> dict[str, dict[str, str]]:
     """Return the variables of each stage: the settings without the secrets of others."""
     given = replace(settings, database_url=sink_url)
     return {stage: own_variables(stage, given) for stage in STAGES}
 
 
+def metrics_of(ports: Mapping[str, int]) -> dict[str, str]:
+    """Return the URLs of the workers' metrics of ``hookline up``, by its ports."""
+    workers = {name: name for name in ports if name == "sink" or name.startswith("process-")}
+    # An older stack has one port for the webhooks and the pages.
+    workers = {"ingest": "ingest-pages" if "ingest-pages" in ports else "ingest", **workers}
+    return {
+        worker: f"http://127.0.0.1:{ports[name]}/metrics"
+        for worker, name in workers.items()
+        if name in ports
+    }
+
+
 def dashboard_environment(run: Mapping[str, Any]) -> dict[str, str]:
     """Return the variables of the dashboard: where it reads, and as whom. ``run``: run.json.
 
-    Only where a login is set is it given what an operator writes with.
+    The contact key hashes an address that is looked for. Only where a login is set is it given
+    what an operator writes with.
     """
     given = run["environment"]
     is_writing = any(given.get(name) for name in _LOGINS)
-    names = (
-        "HOOKLINE_BROKERS", "HOOKLINE_PREFIX", "HOOKLINE_SHOPS_FILE", "HOOKLINE_LOG_FORMAT",
-        "HOOKLINE_LOG_LEVEL", *_LOGINS, "HOOKLINE_TRUSTED_PROXIES",
-        *(("HOOKLINE_DATABASE_URL",) if is_writing else ()),
-    )  # fmt: skip
+    names = (*_OF_DASHBOARD, *(("HOOKLINE_DATABASE_URL",) if is_writing else ()))
     return {
         **{name: given[name] for name in names if name in given},
         "HOOKLINE_READER_URL": run["reader_url"],
         "HOOKLINE_INGRESS_URL": run["ingress_url"],
+        "HOOKLINE_METRICS": ",".join(
+            f"{name}={url}" for name, url in metrics_of(run["ports"]).items()
+        ),
     }
 
 

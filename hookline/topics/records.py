@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from hookline.console.errors import CommandError
 from hookline.console.output import Progress
+from hookline.topics.selection import Selection
 from runtime.kafka import log_reader
 from runtime.registry.schema_ids import load_codec
 from runtime.settings import Settings
@@ -49,9 +50,9 @@ async def count_records(settings: Settings) -> list[dict[str, Any]]:
 
 
 async def tail(
-    settings: Settings, topic: Topic, *, from_start: bool, follow: bool
+    settings: Settings, topic: Topic, selection: Selection, *, follow: bool
 ) -> AsyncIterator[dict[str, Any]]:
-    """Decode records as they arrive; without ``follow``, up to the current end.
+    """Decode the selected records as they arrive; without ``follow``, up to the current end.
 
     Each holds partition, offset, appended (ms), key, headers and value: the canonical record,
     or the body as text if it is UTF-8, else as base64 under ``value_base64``.
@@ -59,12 +60,31 @@ async def tail(
     codec = await load_codec(settings) if topic.record else None
     async with log_reader.consumer(settings) as client:
         partitions = (await log_reader.topic_partitions(settings))[topic]
-        last = await log_reader.end_offsets(client, partitions)
-        start = await log_reader.beginning_offsets(client, partitions) if from_start else last
-        end: Mapping[TopicPartition, int] = dict.fromkeys(partitions, _NO_END) if follow else last
+        start, end = await _part(client, partitions, selection, follow=follow)
         async for _, batch in log_reader.records(client, start, end, stalled_after=float("inf")):
             for record in batch:
-                yield _readable(record, codec)
+                if selection.is_wanted(_described(record)):
+                    yield _readable(record, codec)
+
+
+async def _part(
+    client: AIOKafkaConsumer,
+    partitions: Sequence[TopicPartition],
+    selection: Selection,
+    *,
+    follow: bool,
+) -> tuple[Mapping[TopicPartition, int], Mapping[TopicPartition, int]]:
+    """Find the offsets at which to begin, and before which to end."""
+    last = await log_reader.end_offsets(client, partitions)
+    if selection.since_ms is not None:
+        start = await log_reader.offsets_since(client, partitions, selection.since_ms)
+    elif selection.from_start or selection.until_ms is not None:
+        start = await log_reader.beginning_offsets(client, partitions)
+    else:
+        start = last
+    if selection.until_ms is not None:
+        return start, await log_reader.offsets_since(client, partitions, selection.until_ms)
+    return start, dict.fromkeys(partitions, _NO_END) if follow else last
 
 
 async def record_at(
@@ -80,14 +100,18 @@ async def record_at(
         return _readable(record, codec)
 
 
-def _readable(record: Any, codec: Codec | None) -> dict[str, Any]:
-    fields: dict[str, Any] = {
+def _described(record: Any) -> dict[str, Any]:
+    return {
         "partition": record.partition,
         "offset": record.offset,
         "appended": record.timestamp,
         "key": _text(record.key),
         "headers": {name: _text(value) for name, value in record.headers},
     }
+
+
+def _readable(record: Any, codec: Codec | None) -> dict[str, Any]:
+    fields = _described(record)
     value = record.value or b""
     if codec is not None:
         fields |= decoded(value, codec)

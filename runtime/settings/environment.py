@@ -34,8 +34,14 @@ _PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
 
 _MAY_BE_ZERO = frozenset({"port", "health_port", "sender_grace", "shop_wait"})
 OTHER_NAMES = (
-    "HOOKLINE_CACHE", "HOOKLINE_CONTACTS_READER_URL", "HOOKLINE_DATA", "HOOKLINE_DEBUG",
-    "HOOKLINE_INGRESS_URL", "HOOKLINE_READER_URL",
+    "HOOKLINE_CACHE", "HOOKLINE_CONTACTS_READER_URL", "HOOKLINE_DASHBOARD_URL", "HOOKLINE_DATA",
+    "HOOKLINE_DEBUG", "HOOKLINE_INGRESS_URL", "HOOKLINE_METRICS",
+    "HOOKLINE_NO_HINTS",
+    *(f"HOOKLINE_NOTIFY_{name}" for name in (
+        "BEHIND", "DRIFT_INTERVAL", "EXPECTED", "FAILURES", "FROM", "HELD", "IGNORE", "INTERVAL",
+        "LETTERS", "REPEAT", "SECRET", "SHOPS_INTERVAL", "SMTP_URL", "TO", "UNREACHABLE", "URL",
+    )),
+    "HOOKLINE_READER_URL",
 )  # fmt: skip
 """Variables of the command line, which are no settings of a stage."""
 _MAX_PORT = 65_535

@@ -32,6 +32,8 @@ from tests.bench import (
     audit,
     build,
     capacity,
+    costs,
+    desk,
     index,
     ingress,
     journey,
@@ -55,6 +57,9 @@ SCENARIOS: dict[str, Callable[[Bench], list[Row]]] = {
     "index": index.run,
     "audit": audit.run,
     "journey": journey.run,
+    "desk": desk.run,
+    "metrics": costs.metrics,
+    "traces": costs.traces,
     "capacity": capacity.run,
 }
 QUICK = 0.01

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -135,7 +135,10 @@ class Bench:
 
 
 class Program:
-    """A process on its own cores: one stage, or a baseline that does the same work."""
+    """A process on its own cores: one stage, or a baseline that does the same work.
+
+    ``command`` may be made of the port that it is to serve on.
+    """
 
     ready_path = "/readyz"
 
@@ -143,10 +146,11 @@ class Program:
         self,
         bench: Bench,
         name: str,
-        command: Sequence[str],
+        command: Sequence[str] | Callable[[int], Sequence[str]],
         settings: Settings,
         cores: frozenset[int] | None = None,
         pages_port: int | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self.name, self.bench = name, bench
         self.is_paused = False
@@ -158,9 +162,13 @@ class Program:
         self.log = bench.folder / "logs" / f"{time.monotonic_ns()}-{name}.log"
         self._child = Child(
             name,
-            [sys.executable, *command],
+            [sys.executable, *(command(self.port) if callable(command) else command)],
             self.log,
-            environment={**_environment(name, told), "PYTHONPATH": str(ROOT)},
+            environment={
+                **_environment(name, told),
+                "PYTHONPATH": str(ROOT),
+                **(variables or {}),
+            },
             directory=bench.folder,
         )
 

@@ -3,7 +3,7 @@
 The events are made by a processor from deliveries, and stand in the log before a run begins.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count as numbers_from
 
@@ -26,12 +26,13 @@ from tests.bench.measure import (
     ratio_at_least,
     ratio_at_most,
 )
-from tests.bench.real import Bench, Log, Worker, audit, stage
+from tests.bench.real import Bench, Log, Program, Worker, audit, stage
 
 COUNT = 30_000
 FEW, MANY, MOST = 10_000, 1_000_000, 10_000_000
 STEP = 100_000
 """Entities that are added at once, between measurements."""
+ENTRY = ("-P", "-m", "hookline", "sink")
 WORK = "canonical → tables, orders of two lines"
 
 
@@ -98,7 +99,9 @@ def _grow(worker: Worker, size: int, told: Callable[[int, int], None]) -> None:
 
 
 @contextmanager
-def ready(bench: Bench, settings: Settings, amount: int) -> Iterator[Worker]:
+def ready(
+    bench: Bench, settings: Settings, amount: int, entry: Sequence[str] = ENTRY
+) -> Iterator[Worker]:
     """A sink that stands still, and a processor beside it that runs while it is filled."""
     numbers = numbers_from()
     servers = bench.cores.servers
@@ -106,7 +109,7 @@ def ready(bench: Bench, settings: Settings, amount: int) -> Iterator[Worker]:
         Log(settings) as log,
         psycopg.connect(settings.database_url, autocommit=True) as connection,
         stage(bench, "process", settings, servers) as processor,
-        stage(bench, "sink", settings) as sink,
+        Program(bench, "sink", entry, settings) as sink,
     ):
         query = sql.SQL("SELECT coalesce(sum(next_offset), 0) FROM {} WHERE topic = %s").format(
             sql.Identifier(settings.sql_schema, "fences")

@@ -10,8 +10,9 @@ from hookline.local.servers.cluster import REPLICAS
 from schemas.topics import Group
 from tests.cluster import Cluster, busiest_leader, coordinator
 from tests.conftest import prepare
+from tests.faults.fault import QUEUE_ALERTS, Fault
 from tests.faults.plain_client import plain_client
-from tests.faults.storm import Fault, Storm
+from tests.faults.storm import Storm
 from tests.faults.strikes import AWAY, LATE, away
 
 FROZEN = 150.0
@@ -147,6 +148,7 @@ ROWS = (
         leader_killed,
         around=three_brokers(),
         exits=0,
+        may_alert=QUEUE_ALERTS | {"HooklineDeliveriesRefused"},
     ),
     Fault(
         24,
@@ -155,6 +157,7 @@ ROWS = (
         controller_killed,
         around=three_brokers(),
         exits=0,
+        may_alert=QUEUE_ALERTS | {"HooklineDeliveriesRefused"},
     ),
     Fault(
         25,
@@ -163,6 +166,7 @@ ROWS = (
         brokers_restarted,
         around=three_brokers(),
         exits=0,
+        may_alert=QUEUE_ALERTS | {"HooklineDeliveriesRefused"},
     ),
     Fault(
         26,
@@ -171,6 +175,7 @@ ROWS = (
         coordinator_frozen(Group.PROCESSORS),
         around=three_brokers(),
         exits=0,
+        may_alert=QUEUE_ALERTS | {"HooklineDeliveriesRefused"},
     ),
     Fault(
         27,
@@ -179,6 +184,7 @@ ROWS = (
         coordinator_frozen(Group.SINKS),
         around=three_brokers(Group.SINKS),
         exits=0,
+        may_alert=QUEUE_ALERTS | {"HooklineDeliveriesRefused"},
     ),
     Fault(
         28,
@@ -188,6 +194,8 @@ ROWS = (
         around=three_brokers(),
         answers=frozenset({503}),
         exits=0,
+        alerts=frozenset({"HooklineDeliveriesRefused", "HooklineNotReady", "HooklineWorkersEnd"}),
+        may_alert=QUEUE_ALERTS | {"HooklineLagging", "HooklineNoSweep"},
     ),
     Fault(
         29,
@@ -196,6 +204,7 @@ ROWS = (
         disk_emptied,
         around=three_brokers(),
         exits=0,
+        may_alert=QUEUE_ALERTS | {"HooklineDeliveriesRefused"},
     ),
     Fault(
         30,
@@ -204,5 +213,6 @@ ROWS = (
         partitions_moved,
         around=three_brokers(spare=1),
         exits=0,
+        may_alert=QUEUE_ALERTS | {"HooklineDeliveriesRefused"},
     ),
 )

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.faults.alarms import Alarms, judge
 from tests.faults.verify import Found
 
 if TYPE_CHECKING:
-    from tests.faults.storm import Fault
+    from tests.faults.fault import Fault
 
 SILENT = 15.0
 """Seconds beyond those of a plain client in which no new row may become visible."""
@@ -32,11 +33,17 @@ class Outcome:
     seconds: float
     dead: int
     plain: float | None = None  # the longest time in which a plain client could not work
+    alarms: Alarms | None = None  # None: nobody watched
 
     @property
     def is_slow(self) -> bool:
         """Whether it took longer to recover than it may."""
         return self.recovered > self.fault.recovery
+
+    @property
+    def alert_problems(self) -> list[str]:
+        """What is wrong with the alerts, in words; empty where nobody watched them."""
+        return [] if self.alarms is None else judge(self.fault, self.alarms)
 
     @property
     def problems(self) -> list[str]:

@@ -1,7 +1,9 @@
-"""``make soak``: steady deliveries for an hour; the memory of every process stays flat.
+"""``make soak``: steady deliveries for an hour: memory stays flat, and no alert is raised.
 
 make soak                           an hour at 500 deliveries a second, after a warm-up
 make soak MINUTES=10                shorter
+
+Where Prometheus is installed, it watches the alerts from the first delivery on.
 
 The shops' dedupe window is short, so that the index has found its size before the first look.
 """
@@ -22,7 +24,10 @@ from rich.table import Table
 
 from hookline.local.stack import NAMES, choose_ports
 from tests.conftest import LiveStack, discard, prepare
-from tests.faults.storm import Fault, Outcome, Storm, alone
+from tests.faults.fault import Fault
+from tests.faults.outcome import Outcome
+from tests.faults.prometheus import MISSING, program
+from tests.faults.storm import Storm, alone
 
 RATE = 500.0
 WINDOW = 300
@@ -73,7 +78,7 @@ class Memory:
 
 
 def main() -> None:
-    """Run it; exit 1 if memory grew, or anything was lost or counted twice."""
+    """Run it; exit 1 if memory grew, an alert fired, or anything was lost or counted twice."""
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=60.0, help="after the warm-up")
     parser.add_argument("--rate", type=float, default=RATE, help="deliveries a second")
@@ -85,22 +90,46 @@ def main() -> None:
     memory = Memory(60 * chosen.minutes)
     took = (WARM_UP + 60 * chosen.minutes) / 60
     console.print(f"{chosen.rate:.0f} deliveries/s for {took:.0f} minutes; logs: {folder}")
-    outcome = _run(memory, folder, chosen.rate)
+    is_watched = program() is not None
+    if not is_watched:
+        console.print(f"[yellow]{MISSING}[/]")
+    outcome = _run(memory, folder, chosen.rate, is_watched=is_watched)
     _show(console, memory, outcome)
     drifted = memory.drifted()
+    alerts = None if outcome.alarms is None else [each.name for each in outcome.alarms.fired]
     console.print(
-        json.dumps({"means_mb": memory.means(), "drifted": drifted, "found": outcome.problems})
+        json.dumps(
+            {
+                "means_mb": memory.means(),
+                "drifted": drifted,
+                "found": outcome.problems,
+                "alerts": alerts,
+            }
+        )
     )
-    sys.exit(bool(drifted or outcome.problems))
+    sys.exit(bool(drifted or outcome.problems or alerts))
 
 
-def _run(memory: Memory, folder: Path, rate: float) -> Outcome:
-    hour = Fault(0, "soak", "steady deliveries", memory.watch, window=WINDOW)
+def _run(memory: Memory, folder: Path, rate: float, *, is_watched: bool) -> Outcome:
+    hour = Fault(
+        0,
+        "soak",
+        "steady deliveries",
+        memory.watch,
+        window=WINDOW,
+        may_alert=frozenset(),
+        is_outage=True,  # no queue stands at the beginning: it would be an alert
+    )
     stack = LiveStack(folder, choose_ports(folder, dict.fromkeys(NAMES, 0)))
     stack.start()
     try:
         settings = prepare(stack.settings())
-        outcome = asyncio.run(alone(hour, stack, settings, folder, 1_000, seed=1, rate=rate))
+        outcome = asyncio.run(
+            alone(
+                hour, stack, settings, folder, 1_000, seed=1, rate=rate,
+                watches_alerts=is_watched,
+            )
+        )  # fmt: skip
         discard(settings)
     finally:
         stack.recover()
@@ -116,6 +145,8 @@ def _show(console: Console, memory: Memory, outcome: Outcome) -> None:
     for name, means in memory.means().items():
         table.add_row(name, *(f"{mean:.1f}" for mean in means))
     console.print(table)
+    if outcome.alarms is not None:
+        console.print(f"alerts raised: {json.dumps(outcome.alarms.rows()) or 'none'}")
     if outcome.problems:
         console.print(f"[red]{outcome.problems}[/]")
 

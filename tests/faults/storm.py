@@ -4,9 +4,9 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,12 @@ from tests import senders
 from tests.cluster import Cluster
 from tests.conftest import LiveStack
 from tests.faults import verify
+from tests.faults.alarms import Alarms, watch_out
 from tests.faults.deliveries import PAIRED, Numbered, shops_toml
+from tests.faults.fault import Fault
 from tests.faults.outcome import Outcome
 from tests.faults.plain_client import Silence
+from tests.faults.prometheus import Prometheus, running
 from tests.faults.proxy import Proxy
 from tests.faults.verify import Strangers
 from tests.faults.watched import Watched, longest_silence, ready_after, watching
@@ -33,41 +36,6 @@ BACKLOG = 0.25
 """Share of the deliveries that stands before the workers start: their queues are full."""
 PATIENCE = 240.0
 """Seconds after which a storm that does not come to rest has failed."""
-WORKERS = Shape(processors=3, sinks=2)
-
-Strike = Callable[["Storm"], Awaitable[None]]
-Around = Callable[["Storm"], AbstractAsyncContextManager[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One fault. ``recovery``: seconds within which nothing may be behind any more.
-
-    ``around``: what the stages of a storm run in; such a storm is not shared. ``settings``
-    replace those of the stages. ``answers``: statuses that a sender must have seen. ``exits``:
-    processes that may end by themselves; None: it is not looked at.
-    """
-
-    number: int
-    name: str
-    title: str
-    strike: Strike
-    recovery: float = 60.0
-    shape: Shape = WORKERS
-    settings: dict[str, Any] = field(default_factory=dict)
-    around: Around | None = None
-    answers: frozenset[int] = frozenset()
-    window: int | None = None  # the shops' dedupe window, seconds
-    exits: int | None = None
-
-    @property
-    def is_alone(self) -> bool:
-        """Whether its stages must be its own."""
-        return (
-            self.around is not None
-            or bool(self.settings or self.window)
-            or self.shape is not WORKERS
-        )
 
 
 class Storm:
@@ -105,6 +73,9 @@ class Storm:
         self.is_spoilt = False  # a run went wrong: what stands is no ground for another
         self.count = 0
         """Distinct deliveries that this run sends, or more."""
+        self.prometheus: Prometheus | None = None  # that of its stages, where alerts are watched
+        self.effect: float | None = None
+        """When the fault of this run began to take effect; epoch, seconds."""
         self._base = self._number = 0
         self._struck = False
 
@@ -159,8 +130,9 @@ class Storm:
         progress: Callable[[int], None],
         watched: Watched,
     ) -> Outcome:
-        began = time.monotonic()
+        began, since = time.monotonic(), time.time()
         ended = self.pipeline.exits
+        self.effect = None
         self.is_spoilt = True
         self.chance.seed(seed)
         self._base, self.count, self._struck = len(self.sent.accepted), count, False
@@ -169,7 +141,7 @@ class Storm:
         reporting = asyncio.create_task(self._report(progress))
         try:
             await fault.strike(self)
-            struck = time.monotonic()
+            struck, over = time.monotonic(), time.time()
         finally:
             self._struck = True
             await sending
@@ -177,25 +149,38 @@ class Storm:
         await self.rest(fault, seed)
         recovered = time.monotonic() - struck
         await asyncio.to_thread(self.pipeline.wait_ready, PATIENCE)
+        alarms = await self._alarms(since, over)
         ready = ready_after(struck, watched.unready_at)
         silence = longest_silence(began, watched.looks)
-        found = await verify.look(self.settings, self.sent, self.wanted, self.strangers)
+        found = verify.Found(len(self.wanted), len(self.sent.accepted), dead=self.dead)
+        if not fault.is_lossy:
+            found = await verify.look(self.settings, self.sent, self.wanted, self.strangers)
         found.remarks += self.remarks
         answers = {str(answer): n for answer, n in (self.sent.answers - before).items()}
         seconds = time.monotonic() - began
         exits = self.pipeline.exits - ended
         outcome = Outcome(
             fault, seed, found, recovered, ready, silence, exits, answers, seconds, self.dead,
-            plain=self.plain and self.plain.longest,
+            plain=self.plain and self.plain.longest, alarms=alarms,
         )  # fmt: skip
         self.is_spoilt = bool(outcome.problems)
         return outcome
 
+    async def _alarms(self, began: float, ended: float) -> Alarms | None:
+        """All alerts of this run, once none is left; None where nobody watches."""
+        if self.prometheus is None:
+            return None
+        return await watch_out(self.prometheus, began, self.effect or began, ended, time.time())
+
     async def accepted(self, share: float) -> None:
-        """Return once that share of this run's deliveries has been answered with a 200."""
+        """Return once that share of this run's deliveries has been answered with a 200.
+
+        What a fault does begins when this returns for the first time.
+        """
         wanted = share * self.count * (1 + TWICE)
         while len(self.sent.accepted) - self._base < wanted:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
+        self.effect = self.effect or time.time()
 
     def _deliveries(self) -> Iterator[Numbered]:
         """New ones until there are enough and the fault has struck; some of them twice."""
@@ -251,30 +236,28 @@ async def alone(
     rate: float | None = None,
     scale: float = 1.0,
     progress: Callable[[int], None] = lambda _: None,
+    watches_alerts: bool = False,
 ) -> Outcome:
-    """One fault on stages of its own, their queues full when they start."""
+    """One fault on stages of its own, their queues full when they start.
+
+    ``watches_alerts``: beside a Prometheus of their own.
+    """
     storm = Storm(stack, replace(settings, **fault.settings), directory, fault.shape, fault.window)
     storm.scale = scale
     storm.chance.seed(seed)
-    if fault.around is None:
-        return await _inside(storm, fault, count, seed, rate, progress)
-    async with fault.around(storm):
-        return await _inside(storm, fault, count, seed, rate, progress)
-
-
-async def _inside(
-    storm: Storm,
-    fault: Fault,
-    count: int,
-    seed: int,
-    rate: float | None,
-    progress: Callable[[int], None],
-) -> Outcome:
-    storm.open()
-    try:
-        backlog = int(count * BACKLOG)
-        await storm.fill(backlog)
-        await asyncio.to_thread(storm.pipeline.start, "process", "sink")
-        return await storm.run(fault, count - backlog, seed, rate, progress)
-    finally:
-        await asyncio.to_thread(storm.close)
+    async with AsyncExitStack() as held:
+        if fault.around is not None:
+            await held.enter_async_context(fault.around(storm))
+        storm.open()
+        try:
+            backlog = 0 if fault.is_outage else int(count * BACKLOG)
+            await storm.fill(backlog)
+            await asyncio.to_thread(storm.pipeline.start, "process", "sink")
+            if watches_alerts:
+                ports = storm.pipeline.ports
+                storm.prometheus = held.enter_context(
+                    running(directory / "prometheus", lambda: ports)
+                )
+            return await storm.run(fault, count - backlog, seed, rate, progress)
+        finally:
+            await asyncio.to_thread(storm.close)

@@ -18,7 +18,8 @@ from schemas import codec
 from schemas.topics import BY_RECORD
 from tests import senders
 from tests.faults.deliveries import KINDS, AddedLater, shops_toml
-from tests.faults.storm import Fault, Storm
+from tests.faults.fault import QUEUE_ALERTS, Fault
+from tests.faults.storm import Storm
 from tests.faults.strikes import away
 from tests.faults.surroundings import MIB, fill, small_disk
 
@@ -160,6 +161,8 @@ ROWS = (
         "permuted-registry",
         "a registry restored with other ids, workers started beside it",
         registry_permuted,
+        alerts=frozenset({"HooklineWorkersEnd"}),
+        may_alert=QUEUE_ALERTS | {"HooklineNotReady"},
     ),
     Fault(
         47,
@@ -168,6 +171,7 @@ ROWS = (
         state_useless,
         around=state_on_small_disk,
         exits=0,
+        alerts=frozenset({"HooklineWorkersEnd"}),
     ),
     Fault(
         48,

@@ -22,8 +22,9 @@ from confluent_kafka.admin import (
 from schemas import envelopes
 from schemas.topics import ALL, CANONICAL, OUTCOMES, WEBHOOKS, Group, Topic
 from tests import truth
+from tests.faults.fault import QUEUE_ALERTS, WORKERS, Fault
 from tests.faults.plain_client import Silence
-from tests.faults.storm import WORKERS, Fault, Storm
+from tests.faults.storm import Storm
 from tests.faults.strikes import away
 
 CODECS = ("gzip", "snappy", "lz4", "zstd")
@@ -66,6 +67,13 @@ async def foreign_records(storm: Storm) -> None:
         async with _producer(storm, compression_type=codec) as producer:
             await _write(storm, producer, islice(targets, BURST), kinds)
         await storm.accepted(0.3 + 0.6 * burst * BURST / RECORDS)
+
+
+async def write_to(storm: Storm, topic: Topic, records: int) -> None:
+    """Append that many records of another producer to one topic."""
+    targets = cycle((topic, number) for number in range(storm.settings.partitions))
+    async with _producer(storm) as producer:
+        await _write(storm, producer, islice(targets, records), count())
 
 
 async def foreign_transactions(storm: Storm) -> None:
@@ -258,6 +266,7 @@ ROWS = (
         "a thousand records of another producer, in every topic and codec",
         foreign_records,
         exits=0,
+        alerts=frozenset({"HooklineDeadLetters", "HooklineSinkRejects"}),
     ),
     Fault(
         43,
@@ -265,6 +274,7 @@ ROWS = (
         "transactions of another producer: committed, aborted, one left open",
         foreign_transactions,
         exits=0,
+        alerts=frozenset({"HooklineDeadLetters", "HooklineSinkRejects"}),
     ),
     Fault(
         44,
@@ -272,6 +282,7 @@ ROWS = (
         "the processors' offsets set to the end, later to the start",
         offsets_moved,
         exits=0,
+        may_alert=QUEUE_ALERTS | {"HooklineStageAbsent", "HooklineNotReady", "HooklineWorkersEnd"},
     ),
     Fault(
         45,
@@ -280,5 +291,6 @@ ROWS = (
         partitions_added,
         shape=replace(WORKERS),  # the topic is of no use to another storm
         exits=0,
+        may_alert=QUEUE_ALERTS | {"HooklineNotReady"},
     ),
 )

@@ -28,8 +28,9 @@ from schemas.topics import Group
 from tests.cluster import coordinator
 from tests.conftest import LiveStack, prepare
 from tests.faults.brokers import three_brokers
+from tests.faults.fault import WORKERS, Fault
 from tests.faults.outcome import Outcome
-from tests.faults.storm import PATIENCE, WORKERS, Fault, Storm
+from tests.faults.storm import PATIENCE, Storm
 from tests.faults.streams.application import GUARANTEES, OUTPUT, Application, NotBuiltError, build
 from tests.faults.streams.figures import longest_of_all, longest_of_one, with_coordinator_of
 from tests.faults.streams.watch import PLAIN, Moments, Watch

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tests.faults.storm import Outcome
+from tests.faults.outcome import Outcome
 
 ROOT = Path(__file__).parents[2]
 FIGURES = ROOT / "docs" / "reliability.json"
@@ -45,6 +45,7 @@ def row(outcome: Outcome) -> dict[str, Any]:
         "seconds": round(outcome.seconds, 1),
         "answers": outcome.answers,
         "problems": outcome.problems,
+        "alerts": None if outcome.alarms is None else outcome.alarms.rows(),
         "slow": outcome.is_slow,
     }
 
@@ -55,11 +56,11 @@ def write(rows: list[dict[str, Any]]) -> None:
     known = {_key(row): row for row in [*kept, *rows]}
     ordered = sorted(known.values(), key=lambda row: int(row["number"]))
     FIGURES.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n")
-    _replace(PAGE, full(ordered))
-    _replace(README, short(ordered))
+    replace_figures(PAGE, full(ordered))
+    replace_figures(README, short(ordered))
 
 
-def _replace(page: Path, text: str) -> None:
+def replace_figures(page: Path, text: str) -> None:
     """Replace the text between the marks."""
     head, _, rest = page.read_text().partition(BEGIN)
     _, _, tail = rest.partition(END)

@@ -9,7 +9,9 @@ import pytest
 from runtime.settings import Settings
 from tests.conftest import LiveStack, discard, prepare
 from tests.faults.catalogue import FAULTS
-from tests.faults.storm import WORKERS, Fault, Outcome, Storm, alone
+from tests.faults.fault import WORKERS, Fault
+from tests.faults.outcome import Outcome
+from tests.faults.storm import Storm, alone
 
 pytestmark = [pytest.mark.stack, pytest.mark.fault, pytest.mark.timeout(420)]
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from runtime.settings import Settings
 from schemas.topics import ORDERS
-from tests.faults.storm import Fault, Storm
+from tests.faults.fault import Fault
+from tests.faults.storm import Storm
 from tests.faults.strikes import away
 from tests.next_version import create_topics, next_version
 from tests.raw import records

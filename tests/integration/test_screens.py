@@ -60,6 +60,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "reconcile": ("{shop}", "{export}"),
     "people forget": ("--customer", "{customer}"),
     "journey": ("{customer}",),
+    "listen": ("--for", "1s"),
 }
 """Command -> its arguments here."""
 MORE = (
@@ -86,6 +87,7 @@ NOT_SHOWN = {
     "capacity": "figures", "completion": "a script", "demo": "our own examples",
     "dashboard": "an address, a hash; its pages in test_dashboard*.py",
     "down": "a path", "ingest": "logs, which test_logs.py covers", "migrate": "our own names",
+    "notify": "sentences of ours, names of shops, and paths of fields without data",
     "people allow": "counts", "people export": "our own paths, counts; its page in test_erase.py",
     "people rotate-key": "counts, a fingerprint",
     "process": "logs", "rebuild": "names of tables, counts", "send": "our own examples",

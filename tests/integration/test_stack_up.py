@@ -84,7 +84,7 @@ def secrets_are_where_they_belong(data: Path, shown: dict[str, Any], key: str) -
         for secret, names in holders.items():
             if secret in process.environ().values():
                 names.add(name)
-    assert holders == {key: {"process-1", "process-2"}, database: {"sink"}}
+    assert holders == {key: {"dashboard", "process-1", "process-2"}, database: {"sink"}}
     said = hookline("status", "--json", "--data", str(data)).stdout
     said += hookline("doctor", "--json", "--data", str(data)).stdout
     said += "".join(log.read_text(errors="replace") for log in (data / "logs").glob("*.log"))

@@ -19,17 +19,21 @@ from hookline.dead_letters import letters, replay
 from hookline.dead_letters.letters import LetterFilter
 from hookline.explain import source_events
 from hookline.explain.source_events import EventLocation
+from hookline.groups import groups
 from hookline.history import outcomes
 from hookline.journey import deliveries as journey
 from hookline.journey.deliveries import Limits
 from hookline.journey.logs import Logs
 from hookline.journey.trace import Tracer
+from hookline.listen import listening
+from hookline.listen.board import Board
 from hookline.local.doctor import index_size, registry_ids, strangers
 from hookline.people import deliveries, export, topic_scan
 from hookline.people.person import Person
 from hookline.people.search import Search
 from hookline.shops import payload_drift, traffic
 from hookline.topics import records as topics
+from hookline.topics.selection import Selection
 from runtime.erasures import LedgerReader
 from runtime.kafka import log_reader
 from runtime.settings import Settings
@@ -165,7 +169,7 @@ def test_topics_each_record_is_shown_and_counted(topic: Any, batches: list[Batch
         return CODEC
 
     async def shown() -> list[Any]:
-        read = topics.tail(SETTINGS, topic, from_start=True, follow=False)
+        read = topics.tail(SETTINGS, topic, Selection(from_start=True), follow=False)
         return [record async for record in read]
 
     original, topics.load_codec = topics.load_codec, codec  # type: ignore[assignment, attr-defined]
@@ -278,6 +282,39 @@ def test_journey_every_raw_record_has_one_in_any_logs(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(log_reader, "committed", committed)
         run(consumer, followed())
+
+
+@few
+@given(logs(RAW), st.integers(0, 5))
+def test_status_the_lag_of_any_log_is_counted(raw: list[Batch], done: int) -> None:
+    consumer: Any = FakeConsumer({RAW_TP: raw})
+    end = sum(batch.size for batch in raw)
+    work = groups.topic_lag(consumer, [RAW_TP], {RAW_TP: done}, set(), lambda: NOW_MS / 1000 + 999)
+    lag = run(consumer, work)
+    assert lag.records == max(end - done, 0)
+    assert (lag.seconds is None) == (lag.records == 0)
+
+
+@few
+@given(logs(RAW), logs(OUTCOME), logs(LETTER))
+def test_listen_every_raw_record_is_heard_in_any_logs(
+    raw: list[Batch], outcomes: list[Batch], dead: list[Batch]
+) -> None:
+    consumer: Any = FakeConsumer({RAW_TP: raw, OUTCOME_TP: outcomes, LETTERS_TP: dead})
+    tps = {topic: [TopicPartition(SETTINGS.topic(topic), 0)] for topic in ALL}
+    held = Logs(SETTINGS, consumer, tps, CODEC)
+    board = Board({0: 0}, CODEC, Tracer(held).received)
+    read = [RAW_TP, OUTCOME_TP, LETTERS_TP]
+
+    async def heard() -> None:
+        ends = await log_reader.end_offsets(consumer, read)
+        await listening.read(held, dict.fromkeys(read, 0), ends, board, lambda: 0.0)
+
+    run(consumer, heard())
+    decided = board.take_decided()
+    for each in decided:
+        assert "\x1b" not in output.to_json(each.as_dict())
+    assert len(decided) + board.waiting == len(unpacked(raw)[0])
 
 
 @few

@@ -188,7 +188,7 @@ FAULTS: Mapping[str, tuple[Mapping[str, str | None], set[str]]] = {
         {'hookline_shops_file_broken{instance="a"}': STEADY}, {"HooklineShopsUnusable"},
     ),
     "a secret that cannot be read, once": (
-        {'hookline_ingress_secrets_missing_total{instance="a",source="s"}': "_x37 1x3"},
+        {'hookline_ingress_secrets_missing_total{instance="a",source="s"}': "_x38 1x2"},
         {"HooklineShopsUnusable"},
     ),
     "rows come late": (_SLOW, {"HooklineRowsLate"}),
@@ -214,7 +214,7 @@ FAULTS: Mapping[str, tuple[Mapping[str, str | None], set[str]]] = {
         {'hookline_partitions_stopped{stage="sinks"}': STEADY}, {"HooklinePartitionsStopped"},
     ),
     "a loss is accepted": (
-        {'hookline_losses_accepted_total{instance="p"}': "3x36 5x4"}, {"HooklineRecordsGivenUp"},
+        {'hookline_losses_accepted_total{instance="p"}': "3x38 5x2"}, {"HooklineRecordsGivenUp"},
     ),
     "one more dead letter": (
         {'hookline_rejects_total{source="spiffy",reason="malformed-body"}': "9x38 10x2"},

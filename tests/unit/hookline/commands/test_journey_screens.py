@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from hookline.commands import journey_screens
-from hookline.commands.journey_screens import verdict_lines, wait_text
+from hookline.commands.journey_screens import verdict_lines
 from hookline.journey.model import (
     Deliveries,
     Letter,
@@ -17,6 +17,7 @@ from hookline.journey.model import (
     Stored,
     Verdict,
     VerdictKind,
+    wait_text,
 )
 from tests.unit.hookline.journey.test_model import AT, JOURNEY
 

@@ -23,7 +23,7 @@ EXCEPTIONS = {
     ("hookline/commands/acls.py", "print"): "commands and manifests for a file, each name quoted",
     ("hookline/commands/completion.py", "print"): "a script of typer for the shell",
     ("hookline/simulate/sending/null_server.py", "print"): "its port, to the parent process",
-    ("hookline/commands/stack.py", "print"): "export lines for eval: settings, each quoted",
+    ("hookline/commands/status.py", "print"): "export lines for eval: settings, each quoted",
 }
 METHODS = {"write", "writelines"}
 """Of a stream: none of stdout or stderr is written to."""

@@ -16,7 +16,7 @@ from hookline.dashboard.database import BusyError, Database, Session
 from hookline.stack_address import StackAddress
 from runtime.settings import Settings
 
-PAGES = ("/now", "/shops", "/shops/spiffy/johns", "/carts", "/customers")
+PAGES = ("/now", "/journey", "/shops", "/shops/spiffy/johns", "/carts", "/customers")
 HOSTILE = "\x1b[2J\u202e<script>alert(1)</script>"
 
 

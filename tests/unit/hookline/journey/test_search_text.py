@@ -9,6 +9,7 @@ from hookline.journey.search_text import (
     Address,
     DeliveryId,
     EntityKey,
+    HashedAddress,
     NativeId,
     RawPosition,
     SearchText,
@@ -22,6 +23,12 @@ NAMED: dict[str, SearchText] = {
     DELIVERY: DeliveryId(DELIVERY, 0x019A2B3C4D5E),
     f"  {DELIVERY.upper()}\n": DeliveryId(DELIVERY, 0x019A2B3C4D5E),
     "2:17": RawPosition(2, 17),
+    "hookline.webhooks:2:17": RawPosition(2, 17, "hookline.webhooks"),
+    "hookline.webhooks 2:17": RawPosition(2, 17, "hookline.webhooks"),
+    f"person:{'0f' * 16}": HashedAddress(("0f" * 16,)),
+    f"person:{'0f' * 16},customer:hashed-{'1e' * 16}": HashedAddress(
+        ("0f" * 16,), (f"customer:hashed-{'1e' * 16}",)
+    ),
     "spiffy/johns/order:7": EntityKey("spiffy/johns/order:7"),
     "ciklik/wine/subscription:a/b": EntityKey("ciklik/wine/subscription:a/b"),
     "johns/7": NativeId("johns/7"),

@@ -1,4 +1,4 @@
-"""The dashboard of `hookline up` gets a reader's URL and no other secret."""
+"""The dashboard of `hookline up` gets a reader's URL, the contact key, and no other secret."""
 
 from dataclasses import replace
 
@@ -20,15 +20,17 @@ RUN = {
     "reader_url": "postgresql://hookline_reader:secret-of-reader@db/hookline",
     "contacts_reader_url": "postgresql://hookline_contacts_reader:secret-of-contacts@db/hookline",
     "owner_url": "postgresql://hookline:secret-of-owner@db/hookline",
+    "ports": {"ingest": 8080, "ingest-pages": 8081, "kafka": 9092, "sink": 8082, "process-1": 8083},
     "ingress_url": "http://127.0.0.1:8080",
 }
 
 
-def test_it_is_given_no_secret_but_a_readers() -> None:
-    given = " ".join(dashboard_environment(RUN).values())
+def test_it_is_given_a_readers_secret_and_the_key_that_hashes_addresses() -> None:
+    variables = dashboard_environment(RUN)
+    given = " ".join(variables.values())
     assert "secret-of-reader" in given
     assert given.count("secret-of") == 1
-    assert SETTINGS.contact_key not in given
+    assert variables["HOOKLINE_CONTACT_KEY"] == SETTINGS.contact_key
 
 
 def test_it_finds_the_stack_by_what_it_is_given() -> None:
@@ -37,6 +39,11 @@ def test_it_finds_the_stack_by_what_it_is_given() -> None:
     assert stack.ingress_url == RUN["ingress_url"]
     assert (stack.settings.prefix, stack.settings.shops_file) == ("a_", "/data/shops.toml")
     assert stack.contacts_reader_url == ""
+    assert stack.metrics == {
+        "ingest": "http://127.0.0.1:8081/metrics",
+        "sink": "http://127.0.0.1:8082/metrics",
+        "process-1": "http://127.0.0.1:8083/metrics",
+    }
 
 
 def test_only_with_a_login_it_is_given_what_an_operator_writes_with() -> None:

@@ -58,8 +58,9 @@ def test_all_that_a_stage_does_not_need_are_named_in_one_sentence() -> None:
 
 def test_every_setting_that_is_not_shown_has_its_stages() -> None:
     hidden = {f"HOOKLINE_{item.name.upper()}" for item in fields(Settings) if not item.repr}
-    readers = {name for name in runtime_settings.OTHER_NAMES if name.endswith("_URL")}
-    assert hidden | (readers - {"HOOKLINE_INGRESS_URL"}) == OWNERS.keys() - {"PGPASSWORD"}
+    others = {name for name in runtime_settings.OTHER_NAMES if name.endswith(("_URL", "_SECRET"))}
+    public = {"HOOKLINE_DASHBOARD_URL", "HOOKLINE_INGRESS_URL"}
+    assert hidden | (others - public) == OWNERS.keys() - {"PGPASSWORD"}
 
 
 def test_a_processor_refuses_the_secrets_of_shops_that_its_environment_holds() -> None:

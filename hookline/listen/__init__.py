@@ -1,0 +1,1 @@
+"""Deliveries as they come: each with its verdict, its events and the rows that they changed."""

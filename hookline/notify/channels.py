@@ -1,0 +1,169 @@
+"""Where messages go: a webhook, signed by Standard Webhooks, and e-mail by SMTP."""
+
+import smtplib
+import ssl
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.utils import format_datetime
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from hookline.notify import rendering
+from hookline.notify.incidents import Message
+from hookline.notify.settings import NotifySettings
+from hookline.notify.signatures import signature, signing_keys
+from runtime import logs
+from runtime.settings import trusting
+
+_log = logs.get("hookline.notify")
+TIMEOUT = 10.0
+"""Seconds for each step of a delivery: to connect, to write, for an answer."""
+_PORTS = {"smtp": 587, "smtps": 465}
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class DeliveryError(Exception):
+    """A message was not taken, or nobody knows whether it was: it is sent again."""
+
+
+class Channel(Protocol):
+    """Takes one message at a time; a channel never waits for another."""
+
+    name: str
+
+    def send(self, message: Message) -> None:
+        """Send it. Raises DeliveryError."""
+
+
+class Webhook:
+    """POSTs to one receiver. An answer of 2xx, and no other, has taken the message."""
+
+    name = "webhook"
+
+    def __init__(self, settings: NotifySettings, clock: Callable[[], float] = time.time) -> None:
+        self._url, self._dashboard_url = settings.url, settings.dashboard_url
+        self._keys = signing_keys(settings.secret)
+        self._clock = clock
+
+    def send(self, message: Message) -> None:
+        """Send it, signed for the time of this attempt. Raises DeliveryError."""
+        body = rendering.body(message, self._dashboard_url)
+        timestamp = int(self._clock())
+        headers = {
+            "content-type": "application/json",
+            "user-agent": "hookline-notify",
+            "webhook-id": message.id,
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": signature(self._keys, message.id, timestamp, body),
+        }
+        host = urlsplit(self._url)
+        verify = trusting(None, "the system's authorities") if host.scheme == "https" else True
+        is_local = host.hostname in _LOOPBACK
+        try:
+            with (
+                httpx.Client(timeout=TIMEOUT, verify=verify, trust_env=not is_local) as client,
+                # Only the status: a receiver's body may be endless.
+                client.stream("POST", self._url, content=body, headers=headers) as answer,
+            ):
+                if not answer.is_success:
+                    raise DeliveryError(f"the receiver answered {answer.status_code}")
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise DeliveryError(f"no answer of the receiver: {type(error).__name__}") from error
+
+
+class Mail:
+    """Sends one mail to all recipients, over TLS unless the server is on this machine."""
+
+    name = "mail"
+
+    def __init__(self, settings: NotifySettings) -> None:
+        parts = urlsplit(settings.smtp_url)
+        self._host = parts.hostname or ""
+        self._port = parts.port or _PORTS[parts.scheme]
+        self._is_smtps = parts.scheme == "smtps"
+        self._user = unquote(parts.username or "")
+        self._password = unquote(parts.password or "")
+        self._starttls = parts.scheme == "smtp" and (
+            parts.query == "tls=required" or (self._host not in _LOOPBACK and not parts.query)
+        )
+        self._sender, self._recipients = settings.sender, settings.recipients
+        self._dashboard_url = settings.dashboard_url
+
+    def send(self, message: Message) -> None:
+        """Send it; its Message-ID is the same each time. Raises DeliveryError."""
+        mail = self.mail(message)
+        try:
+            with self._connected() as server:
+                refused = server.send_message(mail, self._sender, self._recipients)
+        except (OSError, smtplib.SMTPException) as error:
+            raise DeliveryError(_reason(error)) from error
+        if refused:  # the others have it: again would be again for them
+            _log.error("the mail server refused some recipients", recipients=len(refused))
+
+    def mail(self, message: Message) -> EmailMessage:
+        """Return the mail of a message."""
+        mail = EmailMessage()
+        mail["Subject"] = rendering.subject(message)
+        mail["From"] = self._sender
+        mail["To"] = ", ".join(self._recipients)
+        mail["Date"] = format_datetime(message.at.astimezone(UTC))
+        domain = self._sender.rpartition("@")[2].strip(" <>")
+        mail["Message-ID"] = f"<{message.id}@{domain}>"
+        mail["Auto-Submitted"] = "auto-generated"
+        mail.set_content(rendering.text(message, self._dashboard_url))
+        return mail
+
+    def _connected(self) -> smtplib.SMTP:
+        context = trusting(None, "the system's authorities")
+        server: smtplib.SMTP
+        if self._is_smtps:
+            server = smtplib.SMTP_SSL(self._host, self._port, timeout=TIMEOUT, context=context)
+        else:
+            server = smtplib.SMTP(self._host, self._port, timeout=TIMEOUT)
+        try:
+            self._secured(server, context)
+        except BaseException:
+            server.close()
+            raise
+        return server
+
+    def _secured(self, server: smtplib.SMTP, context: ssl.SSLContext) -> None:
+        server.ehlo()
+        if self._starttls:
+            # Raises where the server offers none: nothing is sent in the clear unasked.
+            server.starttls(context=context)
+            server.ehlo()
+        if self._user:
+            server.login(self._user, self._password)
+
+
+def _reason(error: OSError | smtplib.SMTPException) -> str:
+    """Name the fault without what the server wrote, which may be an address."""
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"the mail server answered {error.smtp_code}"
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return "the mail server refused the recipients"
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        return (
+            "the mail server has no STARTTLS or no login: smtps://, or ?tls=none if it is trusted"
+        )
+    return f"no answer of the mail server: {type(error).__name__}"
+
+
+def configured(settings: NotifySettings) -> list[Channel]:
+    """Return the channels that the settings name."""
+    channels: list[Channel] = []
+    if settings.url:
+        channels.append(Webhook(settings))
+    if settings.smtp_url:
+        channels.append(Mail(settings))
+    return channels
+
+
+def now() -> datetime:
+    """Return the time, in UTC."""
+    return datetime.now(UTC)
