@@ -36,6 +36,7 @@ from hookline.dashboard.login.routes import LoginRoutes
 from hookline.dashboard.pages import carts, customers, now, shops
 from hookline.dashboard.pages.journey import Searches
 from hookline.dashboard.pages.journey_routes import JourneyRoutes
+from hookline.dashboard.pages.sample_delivery import SampleDelivery
 from hookline.dashboard.pages.workers import Workers
 from hookline.dashboard.templates import TEMPLATES
 from hookline.stack_address import StackAddress
@@ -68,7 +69,12 @@ class Dashboard:
         self._workers = Workers(stack.metrics)
         reader = LetterReader(stack)
         self.writes = LetterWrites(self, stack.settings, reader, door, audit)
-        self._more = (LoginRoutes(self, door, audit), self.writes, LetterRoutes(self, reader))
+        self._more = (
+            LoginRoutes(self, door, audit),
+            self.writes,
+            LetterRoutes(self, reader),
+            SampleDelivery(self, stack, door, audit),
+        )
         self._version = metadata.version("hookline")
         self.tabs = (
             Tab("now", "Now", self._now),
@@ -220,7 +226,7 @@ def create(
     """Return the ASGI application of a stack's dashboard.
 
     ``hosts``: names beside those of this machine under which it is asked for. Without ``door``
-    nobody can log in but as the settings say, and reading needs no login.
+    the login is that of the settings, and reading needs none.
     """
     door = door or Door(stack.settings)
     dashboard = Dashboard(stack, database, door, audit or Audit(Path(FILE)))

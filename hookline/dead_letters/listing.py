@@ -12,7 +12,7 @@ from hookline.dead_letters.letters import DeadLetter, LetterGroup
 from hookline.dead_letters.marks import Mark
 
 Marked = tuple[DeadLetter, Mark | None]
-Place = tuple[int, int, int]
+Rank = tuple[int, int, int]
 """Append time in milliseconds, partition, offset: the order of a list, newest first."""
 
 
@@ -62,7 +62,7 @@ def group_as_dict(group: LetterGroup) -> dict[str, Any]:
 
 
 def state_of(mark: Mark | None) -> State:
-    """Return what a mark says."""
+    """Return the state that a mark gives."""
     return State(mark.kind) if mark else State.OPEN
 
 
@@ -79,20 +79,20 @@ class Survey:
 
     groups: list[LetterGroup] = field(default_factory=list)
     newest: list[Marked] = field(default_factory=list)
-    older: Place | None = None
+    older: Rank | None = None
 
 
-async def survey(found: AsyncIterator[Marked], limit: int, before: Place | None = None) -> Survey:
-    """Group all letters, and keep the newest ``limit`` of those before a place, newest first."""
-    # The place is unique, so that no letters are compared.
-    kept: list[tuple[Place, Marked]] = []
+async def survey(found: AsyncIterator[Marked], limit: int, before: Rank | None = None) -> Survey:
+    """Group all letters, and keep the newest ``limit`` of those before a rank, newest first."""
+    # The rank is unique, so that no letters are compared.
+    kept: list[tuple[Rank, Marked]] = []
 
     async def keeping() -> AsyncIterator[Marked]:
         async for letter, mark in found:
-            place = place_of(letter)
-            if before is None or place < before:
+            rank = rank_of(letter)
+            if before is None or rank < before:
                 add = heapq.heappush if len(kept) <= limit else heapq.heappushpop
-                add(kept, (place, (letter, mark)))
+                add(kept, (rank, (letter, mark)))
             yield letter, mark
 
     groups = await letters.group_letters(keeping())
@@ -102,6 +102,6 @@ async def survey(found: AsyncIterator[Marked], limit: int, before: Place | None 
     return Survey(groups, [each for _, each in shown], older)
 
 
-def place_of(letter: DeadLetter) -> Place:
+def rank_of(letter: DeadLetter) -> Rank:
     """Return where a letter is in the list."""
     return letter.appended_ms, letter.partition, letter.offset

@@ -1,1 +1,1 @@
-"""One refused delivery: its reason in words, its body with the field, what a replay would give."""
+"""One refused delivery: why in plain English, its body with the field, what a replay gives."""

@@ -10,7 +10,7 @@ from hookline.dead_letters.letters import LetterFilter, LetterId, matching, requ
 from hookline.dead_letters.listing import as_dict
 from hookline.refusals.lit_body import LitBody, lit
 from hookline.refusals.preview import Preview, preview
-from hookline.refusals.reasons import words
+from hookline.refusals.reasons import explained
 from hookline.shops import masked_body
 from hookline.tables.queries import connected
 from processors.parse import inflated_body, raw_of
@@ -18,13 +18,16 @@ from runtime.kafka import log_reader
 from runtime.settings import Settings
 from schemas import envelopes
 from schemas.envelopes import Reject
-from schemas.shops import load
+from schemas.shops import ShopsError, load
 from schemas.topics import DEAD_LETTERS
 
 
 @dataclass(frozen=True, slots=True)
 class LetterDetail:
-    """A letter. ``body``: its document, masked, or a sentence where it is none."""
+    """A letter. ``body``: its document, masked, or a sentence where it is none.
+
+    ``preview`` is None where the shops file cannot be read here; ``note`` is the reason.
+    """
 
     fields: dict[str, Any]
     headers: dict[str, str]
@@ -32,7 +35,8 @@ class LetterDetail:
     lit: LitBody
     meaning: str
     remedy: str
-    preview: Preview
+    preview: Preview | None
+    note: str | None = None
 
 
 async def letter_records(
@@ -64,7 +68,7 @@ async def previews(settings: Settings, ids: frozenset[LetterId]) -> dict[str, Pr
 
 
 async def letter_detail(settings: Settings, letter_id: LetterId) -> LetterDetail:
-    """Return one letter for a page. Raises CommandError where it is not there, ShopsError."""
+    """Return one letter for a page. Raises CommandError where it is not there."""
     [(letter, mark, record)] = await letter_records(settings, frozenset({letter_id}))
     fields = masked_fields(as_dict(letter, mark))
     raw = raw_of(record)
@@ -74,8 +78,8 @@ async def letter_detail(settings: Settings, letter_id: LetterId) -> LetterDetail
         if isinstance(body, Reject)
         else masked_body.masked(body)
     )
-    meaning, remedy = words(letter.reason)
-    shops = load(Path(settings.shops_file), needs_secrets=False)
+    meaning, remedy = explained(letter.reason)
+    would, note = _preview(settings, record)
     return LetterDetail(
         fields,
         _headers(record.headers),
@@ -83,8 +87,17 @@ async def letter_detail(settings: Settings, letter_id: LetterId) -> LetterDetail
         lit(document, letter.path),
         meaning,
         remedy,
-        preview(record, shops, settings.contact_key),
+        would,
+        note,
     )
+
+
+def _preview(settings: Settings, record: Any) -> tuple[Preview | None, str | None]:
+    try:
+        shops = load(Path(settings.shops_file), needs_secrets=False)
+    except ShopsError as error:
+        return None, str(error)
+    return preview(record, shops, settings.contact_key), None
 
 
 def masked_fields(fields: dict[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""The reasons of dead letters in words, each with what mends it."""
+"""The reasons of dead letters in sentences, each with what mends it."""
 
 from collections.abc import Mapping
 
 from schemas.envelopes import Reason
 
-WORDS: Mapping[str, tuple[str, str]] = {
+EXPLANATIONS: Mapping[str, tuple[str, str]] = {
     Reason.MALFORMED_BODY: (
         "The body cannot be read: it is no JSON or XML, or was cut off.",
         "A proxy or the platform sent it broken. Have the platform send it again, then discard it.",
@@ -53,7 +53,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
 """Reason -> what it means, what mends it."""
 
 
-def words(reason: str) -> tuple[str, str]:
+def explained(reason: str) -> tuple[str, str]:
     """Return what a reason means and what mends it; of one of another version that it is new."""
     unknown = ("A reason that this version does not know.", "Update the dashboard.")
-    return WORDS.get(reason, unknown)
+    return EXPLANATIONS.get(reason, unknown)

@@ -71,6 +71,7 @@ MORE = (
     ("topics",),
     ("dead", "list", "--group"),
     ("dead", "list", "--all"),
+    ("dead", "replay", "{letter}", "--dry-run"),
     ("journey", "0:0", "--body"),
     ("journey", TEXT),
     ("why", "carts", TEXT),

@@ -87,9 +87,13 @@ class Job:
 
 
 class Jobs:
-    """The jobs of one dashboard. ``ended`` is called with each that ended, in its thread."""
+    """The jobs of one dashboard.
 
-    def __init__(self, ended: Callable[[Job], None] = lambda _: None) -> None:
+    ``ended`` is called with each that ends and its last state, in its thread, before the job
+    itself shows that state.
+    """
+
+    def __init__(self, ended: Callable[[Job, JobState], None] = lambda _job, _state: None) -> None:
         self._ended = ended
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
@@ -134,8 +138,12 @@ class Jobs:
         """Stop the job that runs."""
         if (job := self.running) is not None:
             job.is_cancelled = True
+        self.wait(STOP_WAIT)
+
+    def wait(self, seconds: float) -> None:
+        """Wait for the end of the job that runs, so long at most."""
         if self._thread is not None:
-            self._thread.join(STOP_WAIT)
+            self._thread.join(seconds)
 
     def _run(self, job: Job, work: Work) -> None:
         def progress(what: str, done: int, total: int) -> None:
@@ -160,8 +168,10 @@ class Jobs:
             job.error = without_passwords(reason)
         finally:
             job.ended_at = datetime.now(UTC)
-            job.state = state
-            self._ended(job)
+            try:
+                self._ended(job, state)
+            finally:
+                job.state = state
 
 
 REPLAYING, DISCARDING = "replaying", "discarding"

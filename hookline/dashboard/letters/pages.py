@@ -9,7 +9,7 @@ from hookline.dashboard.letters.reading import LetterReader
 from hookline.dead_letters.letters import LetterId, read_letters
 from hookline.dead_letters.listing import State, as_dict, group_as_dict, of_state, survey
 from hookline.refusals import detail
-from hookline.refusals.reasons import words
+from hookline.refusals.reasons import explained
 from runtime.settings import Settings
 from schemas.envelopes import Reason
 
@@ -27,13 +27,13 @@ def letters(reader: LetterReader, given: LetterQuery) -> Page:
         at = datetime.now(UTC)
         settled = given.state is not State.OPEN
         chosen = read_letters(settings, given.letters(), settled=settled)
-        found = await survey(of_state(chosen, given.state), LISTED, given.place)
+        found = await survey(of_state(chosen, given.state), LISTED, given.rank)
         return {
             "at": at,
             "until_ms": max((group.newest_ms for group in found.groups), default=0),
             "total": sum(group.letters for group in found.groups),
             "groups": [
-                {**group_as_dict(each), "meaning": words(each.reason)[0]}
+                {**group_as_dict(each), "meaning": explained(each.reason)[0]}
                 for each in found.groups[:GROUPS]
             ],
             "groups_left_out": max(0, len(found.groups) - GROUPS),
@@ -67,7 +67,8 @@ def letter(reader: LetterReader, letter_id: LetterId) -> Page:
             "remedy": found.remedy,
             "headers": found.headers,
             "body": found.body,
-            "replay_would_give": found.preview.as_dict(),
+            "replay_would_give": found.preview.as_dict() if found.preview else None,
+            "note": found.note,
             "lit": asdict(found.lit),
         }
 

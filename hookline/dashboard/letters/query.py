@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from hookline.dashboard.filters import FilterError
 from hookline.dead_letters.letters import LetterFilter
-from hookline.dead_letters.listing import Place, State
+from hookline.dead_letters.listing import Rank, State
 from schemas.envelopes import Reason
 
 ANY_PATH = "*"
@@ -28,8 +28,8 @@ class LetterQuery:
     before: str = ""
 
     @property
-    def place(self) -> Place | None:
-        """The place in the list that ``before`` names."""
+    def rank(self) -> Rank | None:
+        """The rank in the list that ``before`` names."""
         found = _BEFORE.fullmatch(self.before)
         return (int(found[1]), int(found[2]), int(found[3])) if found else None
 

@@ -51,14 +51,16 @@ class LetterRoutes:
         page = pages.letters(self._reader, given)
         choices = pages.choices(page, given)
         return self._shows.page(
-            request, "dead-letters", "letters", page=page, given=given, choices=choices
+            request, "dead-letters", "letters/list", page=page, given=given, choices=choices
         )
 
     def _list_json(self, request: Request) -> Response:
         return _json(pages.letters(self._reader, parse(request.query_params)))
 
     def _letter(self, request: Request) -> Response:
-        return self._shows.page(request, "dead-letters", "letter", page=self._found(request))
+        return self._shows.page(
+            request, "dead-letters", "letters/letter", page=self._found(request)
+        )
 
     def _letter_json(self, request: Request) -> Response:
         page = self._found(request)

@@ -15,7 +15,7 @@ from hookline.console.errors import CommandError
 from hookline.console.output import Progress
 from hookline.dashboard.errors import Trouble, TroubleError
 from hookline.dashboard.filters import FilterError
-from hookline.dashboard.letters.jobs import BusyError, Job, Jobs, Settled, Work
+from hookline.dashboard.letters.jobs import BusyError, Job, Jobs, JobState, Settled, Work
 from hookline.dashboard.letters.query import parse, parse_until
 from hookline.dashboard.letters.reading import LetterReader
 from hookline.dashboard.login import forms
@@ -117,7 +117,7 @@ class LetterWrites:
 
     def _job(self, request: Request) -> Response:
         page = self._found(request).as_dict()
-        return self._shows.page(request, "dead-letters", "job", page=page)
+        return self._shows.page(request, "dead-letters", "letters/job", page=page)
 
     def _job_json(self, request: Request) -> Response:
         text = output.to_json(self._found(request).as_dict())
@@ -129,10 +129,10 @@ class LetterWrites:
             raise TroubleError(_NO_JOB)
         return job
 
-    def _ended(self, job: Job) -> None:
+    def _ended(self, job: Job, state: JobState) -> None:
         self._reader.forget()
         ended = {
-            "job": job.id, "state": job.state.value, "settled": job.settled,
+            "job": job.id, "state": state.value, "settled": job.settled,
             "skipped": job.skipped, "error": job.error,
         }  # fmt: skip
         try:

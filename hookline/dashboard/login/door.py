@@ -92,7 +92,7 @@ class Door:
         return self._addresses.of(connection.scope) or ""
 
     def is_https(self, connection: HTTPConnection) -> bool:
-        """Whether the browser asked over TLS, as a trusted proxy says."""
+        """Whether the browser asked over TLS, by what a trusted proxy adds."""
         proto = connection.headers.get("x-forwarded-proto", "").strip().lower()
         return connection.url.scheme == "https" or (
             proto == "https" and self._is_trusted(connection)
@@ -118,7 +118,7 @@ class Door:
 
 
 def _of_proxy(user: str) -> str:
-    """What stands for the session of a user whom a proxy names."""
+    """What serves as the session of a user whom a proxy names."""
     return f"proxy:{user}"
 
 

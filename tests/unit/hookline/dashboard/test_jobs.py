@@ -31,36 +31,21 @@ class Held:
             self.let.release()
 
 
-class Ended:
-    """Waits for the end of jobs."""
-
-    def __init__(self) -> None:
-        self.jobs: list[Job] = []
-        self._one = threading.Semaphore(0)
-
-    def __call__(self, job: Job) -> None:
-        self.jobs.append(job)
-        self._one.release()
-
-    def wait(self) -> Job:
-        assert self._one.acquire(timeout=30)
-        return self.jobs[-1]
-
-
 def started(jobs: Jobs, work: Any) -> Job:
     return jobs.start("replay", "anna", {"letters": ["0:1"]}, work, lambda _: None)
 
 
 def test_a_job_runs_alone_and_shows_what_it_did() -> None:
-    ended, work = Ended(), Held()
-    jobs = Jobs(ended)
+    ended: list[tuple[Job, JobState]] = []
+    jobs, work = Jobs(lambda job, state: ended.append((job, state))), Held()
     job = started(jobs, work)
     with pytest.raises(BusyError) as busy:
         started(jobs, Held())
     assert busy.value.job == job.id
     assert jobs.running is job
     work.go_on()
-    assert ended.wait() is job
+    jobs.wait(30)
+    assert ended == [(job, JobState.DONE)]
     assert (job.state, job.settled, job.skipped) == (
         JobState.DONE, 3, {"its delivery is canonical": 2},
     )  # fmt: skip
@@ -70,12 +55,11 @@ def test_a_job_runs_alone_and_shows_what_it_did() -> None:
 
 
 def test_a_cancelled_job_ends_after_its_batch() -> None:
-    ended, work = Ended(), Held()
-    jobs = Jobs(ended)
+    jobs, work = Jobs(), Held()
     job = started(jobs, work)
     job.is_cancelled = True
     work.go_on()
-    ended.wait()
+    jobs.wait(30)
     assert (job.state, job.settled) == (JobState.CANCELLED, 1)
 
 
@@ -85,10 +69,10 @@ def test_a_cancelled_job_ends_after_its_batch() -> None:
      (ZeroDivisionError("a secret"), "a fault of Hookline")],
 )  # fmt: skip
 def test_a_job_that_fails_shows_why_and_no_password(error: Exception, reason: str) -> None:
-    ended, work = Ended(), Held(error)
-    job = started(Jobs(ended), work)
+    jobs, work = Jobs(), Held(error)
+    job = started(jobs, work)
     work.go_on()
-    ended.wait()
+    jobs.wait(30)
     assert job.state is JobState.FAILED
     assert reason in (job.error or "")
     assert "hunter2" not in (job.error or "")
@@ -107,13 +91,12 @@ def test_what_cannot_be_noted_is_not_begun() -> None:
 
 
 def test_the_end_of_the_dashboard_stops_a_job() -> None:
-    ended, work = Ended(), Held()
-    jobs = Jobs(ended)
+    jobs, work = Jobs(), Held()
     job = started(jobs, work)
     work.let.release()
     closing = threading.Thread(target=jobs.close)
     closing.start()
     work.go_on()
     closing.join()
-    assert ended.wait().state in (JobState.CANCELLED, JobState.DONE)
+    assert job.state in (JobState.CANCELLED, JobState.DONE)
     assert job.ended_at is not None

@@ -41,11 +41,12 @@ class Visit:
         def away() -> Session:
             raise CommandError("away")
 
-        settings = Settings(shops_file="/nowhere/shops.toml", brokers="127.0.0.1:9", **login)
+        shops = str(folder / "shops.toml")
+        settings = Settings(shops_file=shops, brokers="127.0.0.1:9", **login)
         self.audit_file = folder / "dashboard-audit.jsonl"
         self.door = Door(settings, reading_needs_login=reached)
         self.app = create(
-            StackAddress(settings, "", "", ""),
+            StackAddress(settings, "http://127.0.0.1:9", "", ""),
             Database(away),
             door=self.door,
             audit=Audit(self.audit_file),
@@ -229,7 +230,10 @@ def test_a_form_without_the_sessions_token_is_refused(
     )  # fmt: skip
 
 
-WRITES = ("/dead-letters/replay", "/dead-letters/discard", "/dead-letters/jobs/x/cancel", "/logout")
+WRITES = (
+    "/dead-letters/replay", "/dead-letters/discard", "/dead-letters/jobs/x/cancel", "/logout",
+    "/shops/spiffy/johns/test-delivery",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("path", WRITES)
@@ -333,6 +337,28 @@ def test_what_leaves_no_line_in_the_audit_file_is_not_done(visit: Callable[..., 
     answer = each.log_in()
     assert (answer.status_code, "Nothing was done" in answer.text) == (503, True)
     assert "set-cookie" not in answer.headers
+
+
+def test_a_test_delivery_goes_to_test_shops_only(
+    visit: Callable[..., Visit], tmp_path: Path
+) -> None:
+    each = visit()
+    each.log_in()
+    token = each.token()
+    shops = tmp_path / "shops.toml"
+    shops.write_text(
+        "".join(
+            f'[[shops]]\nsource = "spiffy"\nid = "{name}"\nsecrets = ["{name} of the tests"]\n'
+            f'currency = "USD"\ntimezone = "UTC"\nis_test = {is_test}\n'
+            for name, is_test in (("real", "false"), ("try", "true"))
+        )
+    )
+    statuses = {
+        shop: each.post(f"/shops/spiffy/{shop}/test-delivery", token=token).status_code
+        for shop in ("nobody", "real", "try")
+    }
+    assert statuses == {"nobody": 404, "real": 409, "try": 503}  # no ingress listens here
+    assert [line["shop"] for line in each.audited() if "shop" in line] == ["spiffy/try"]
 
 
 def test_a_form_that_is_too_large_or_none_is_refused(visit: Callable[..., Visit]) -> None:

@@ -27,7 +27,7 @@ def test_every_file_names_its_version_itself() -> None:
 
 
 def test_pages_take_nothing_from_elsewhere_and_hold_no_script_and_no_style() -> None:
-    for path in PAGES.iterdir():
+    for path in PAGES.rglob("*.html"):
         text = path.read_text()
         for source in re.findall(r'(?:src|href|action|hx-get)="([^"]*)"', text):
             assert source.startswith(("/", "#", "{{ path }}", "{{ action }}")), (path.name, source)

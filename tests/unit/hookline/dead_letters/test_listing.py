@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hookline.dead_letters.letters import DeadLetter
-from hookline.dead_letters.listing import Marked, State, of_state, place_of, survey
+from hookline.dead_letters.listing import Marked, State, of_state, rank_of, survey
 from hookline.dead_letters.marks import DISCARDED, REPLAYED, Mark
 from tests.unit.hookline.dead_letters.test_letters import LETTER
 
@@ -43,7 +43,7 @@ def test_the_parts_of_a_list_hold_each_letter_once_newest_first(
         if part.older is None:
             break
         before = part.older
-    assert seen == sorted((letter for letter, _ in found), key=place_of, reverse=True)
+    assert seen == sorted((letter for letter, _ in found), key=rank_of, reverse=True)
 
 
 @given(marks=st.lists(st.sampled_from(MARKS), max_size=12))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hookline.refusals.preview import preview
-from hookline.refusals.reasons import WORDS, words
+from hookline.refusals.reasons import EXPLANATIONS, explained
 from processors.outcomes import Origin, dead_letter
 from processors.sources.contract import Adapter
 from schemas import envelopes
@@ -77,5 +77,5 @@ def test_a_bug_of_an_adapter_is_a_refusal() -> None:
 
 
 def test_every_reason_has_its_words() -> None:
-    assert set(WORDS) == set(Reason)
-    assert "does not know" in words("a reason of tomorrow")[0]
+    assert set(EXPLANATIONS) == set(Reason)
+    assert "does not know" in explained("a reason of tomorrow")[0]
