@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from hookline.cli import app
+from hookline.notify import settings as notify_settings
 from hookline.stack_address import CONTACTS_READER_URL, READER_URL
 from runtime.process.own_secrets import OWNERS, foreign
 from runtime.settings import Settings
@@ -24,16 +25,17 @@ SERVICES: dict[str, Any] = COMPOSE["services"]
 STAGES = {"ingest": "ingest", "processors": "process", "sinks": "sink"}
 PASSWORDS = (
     "POSTGRES_PASSWORD", "REGISTRY_PASSWORD", "SINK_PASSWORD", "OPERATOR_PASSWORD",
-    "READER_PASSWORD", "CONTACTS_READER_PASSWORD",
+    "READER_PASSWORD", "CONTACTS_READER_PASSWORD", "GRAFANA_PASSWORD",
 )  # fmt: skip
 SECRETS = {"HOOKLINE_CONTACT_KEY": 64, **dict.fromkeys(PASSWORDS, 32)}
 """Name -> digits of what `make compose-env` writes."""
 VARIABLES = {f"HOOKLINE_{item.name.upper()}" for item in fields(Settings)} | {
     READER_URL,
     CONTACTS_READER_URL,
+    *notify_settings.VARIABLES,
 }
 
-PORT = r"^\$\{INGRESS_BIND:-127\.0\.0\.1:8080\}:\d+$"
+PORT = r"^\$\{(INGRESS|GRAFANA|PROMETHEUS)_BIND:-127\.0\.0\.1:\d+\}:\d+$"
 """A port is published on this machine alone unless .env says otherwise."""
 
 # The parts of the compose specification that this file uses, and no others.
@@ -180,6 +182,15 @@ def test_volumes_and_configs_that_are_used_are_declared() -> None:
             assert config["source"] in COMPOSE["configs"]
 
 
+def test_what_watches_starts_only_where_it_is_asked_for() -> None:
+    profiles = {name: service["profiles"] for name, service in SERVICES.items()
+                if "profiles" in service}  # fmt: skip
+    assert profiles == {
+        "grafana": ["observability"], "notify": ["notify"], "operator": ["tools"],
+        "prometheus": ["observability"], "shops": ["tools"],
+    }  # fmt: skip
+
+
 def test_every_service_has_a_limit_of_memory_above_the_heap_of_its_jvm() -> None:
     for name, service in SERVICES.items():
         assert "mem_limit" in service, name
@@ -277,9 +288,14 @@ def test_each_service_has_the_database_user_that_it_needs_and_no_other_secret() 
         CONTACTS_READER_URL: "hookline_contacts_reader",
     }
     assert urls("shops") == {database: "hookline_operator"}  # which counts dead letters
+    assert urls("notify") == {READER_URL: "hookline_reader"}
     for service in ("ingest", "processors"):
         environment = SERVICES[service]["environment"]
         assert not any("PASSWORD" in value for value in environment.values()), service
+    of_grafana = SERVICES["grafana"]["environment"]
+    assert {name for name, value in of_grafana.items() if "PASSWORD:" in value} == {
+        "GF_SECURITY_ADMIN_PASSWORD", "READER_PASSWORD",
+    }  # fmt: skip
     with_key = {
         n for n, s in SERVICES.items() if "HOOKLINE_CONTACT_KEY" in s.get("environment", {})
     }

@@ -77,4 +77,7 @@ def test_it_lists_every_download_and_every_image(document: Any) -> None:
         for each in listed.values()
     }
     images = {each["name"] for each in document["components"] if each["type"] == "container"}
-    assert images == {"apache/kafka", "apicurio/apicurio-registry", "postgres", "python"}
+    assert images == {
+        "apache/kafka", "apicurio/apicurio-registry", "grafana/grafana", "postgres",
+        "prom/prometheus", "python",
+    }  # fmt: skip
