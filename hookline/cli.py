@@ -5,7 +5,6 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from importlib import metadata
 from typing import Annotated
 
 import typer
@@ -59,6 +58,8 @@ app = typer.Typer(
 
 def _print_version(*, wanted: bool) -> None:
     if wanted:
+        from importlib import metadata  # 0.1 s
+
         output.print_line(f"hookline {metadata.version('hookline')}")
         raise typer.Exit
 

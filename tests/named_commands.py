@@ -5,8 +5,7 @@ from functools import cache
 from typing import Any
 
 import typer.main
-from typer import Exit
-from typer._click.exceptions import ClickException
+from typer.exceptions import Exit, TyperException
 
 from hookline.cli import app
 from hookline.console.errors import CommandError
@@ -54,5 +53,5 @@ def refusal(arguments: list[str]) -> str | None:
             parent = context
         except Exit:
             return None  # --help, --version
-        except (ClickException, CommandError) as error:
+        except (TyperException, CommandError) as error:
             return getattr(error, "message", "") or str(error)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -61,6 +62,24 @@ def example_names(context: typer.Context, incomplete: str) -> list[str]:
     except CommandError:
         return []
     return [name for name in names if name.startswith(incomplete)]
+
+
+def shop_names() -> Iterable[str]:
+    """Shops of HOOKLINE_SHOPS_FILE, else of the running stack, else of ./shops.toml."""
+    import tomllib
+
+    from hookline.local.folder import Folder
+    from hookline.stack_address import data_folder
+
+    file = os.environ.get("HOOKLINE_SHOPS_FILE")
+    if file is None:
+        run = Folder(data_folder(None)).read()
+        file = "shops.toml" if run is None else run["shops"]
+    try:
+        listed = tomllib.loads(Path(file).read_text())["shops"]
+        return [f"{shop['source']}/{shop['id']}" for shop in listed]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []  # nothing may be written into the line that is being typed
 
 
 def topic_names() -> Iterable[str]:

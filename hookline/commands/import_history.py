@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from hookline.commands.completion import shop_names, starting_with
 from hookline.commands.options import DataOption, DryRunOption, JsonOption
 from hookline.console import hints, output
 from hookline.console.errors import CommandError
@@ -23,7 +24,12 @@ if TYPE_CHECKING:
     from schemas.shops import Shop
 
 ShopArgument = Annotated[
-    str, typer.Argument(metavar="PLATFORM/SHOP", help="A shop of the shops file.")
+    str,
+    typer.Argument(
+        metavar="PLATFORM/SHOP",
+        help="A shop of the shops file.",
+        autocompletion=starting_with(shop_names),
+    ),
 ]
 FilesArgument = Annotated[
     list[Path],

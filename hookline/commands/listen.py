@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hookline.commands.options import DataOption, JsonLinesOption
+from hookline.commands.options import DataOption, JsonLinesOption, ShopPatternOption
 from hookline.console import output
 from hookline.stack_address import find_stack
 
@@ -15,10 +15,7 @@ if TYPE_CHECKING:
 
 
 def listen(
-    shop: Annotated[
-        str | None,
-        typer.Option(help="Of this shop: source/shop, or the shop alone; * for any part."),
-    ] = None,
+    shop: ShopPatternOption = None,
     event: Annotated[
         str | None,
         typer.Option(help="Of this platform event, as its platform names it; * for any part."),

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from hookline.commands.completion import shop_names, starting_with
+
 DataOption = Annotated[
     Path | None,
     typer.Option(
@@ -24,7 +26,18 @@ SinceOption = Annotated[
     typer.Option(help="From this time on, or so long ago: 24h, 7d, 2026-05-01T12:00."),
 ]
 ShopOption = Annotated[
-    str | None, typer.Option(help="Of this shop: source/shop, or the shop alone.")
+    str | None,
+    typer.Option(
+        help="Of this shop: source/shop, or the shop alone.",
+        autocompletion=starting_with(shop_names),
+    ),
+]
+ShopPatternOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Of this shop: source/shop, or the shop alone; * for any part.",
+        autocompletion=starting_with(shop_names),
+    ),
 ]
 UrlOption = Annotated[
     str | None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hookline.commands.completion import shop_names, starting_with
 from hookline.commands.options import DataOption, JsonOption, UrlOption
 from hookline.console import hints, output
 from hookline.console.errors import CommandError
@@ -120,7 +121,12 @@ def add(
 
 
 def rotate(
-    name: Annotated[str, typer.Argument(metavar="SOURCE/ID", help="The shop.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE/ID", help="The shop.", autocompletion=starting_with(shop_names)
+        ),
+    ],
     secret: SecretOption = None,
     finish: Annotated[
         bool, typer.Option("--finish", help="The platform uses the new secret: remove the old one.")

@@ -112,15 +112,17 @@ def _show_elsewhere(*, as_json: bool) -> None:
 
 def _groups(settings: "Settings") -> "tuple[list[GroupState], str]":
     """Ask Kafka; a sentence in place of what it does not answer, so that the rest is shown."""
+    from aiokafka.errors import KafkaError
+
     from hookline.groups.groups import states
 
     try:
         return asyncio.run(asyncio.wait_for(states(settings), _ANSWER_S)), ""
     except Exception as error:
         message = error_message(error)
-        if message is None:
+        if message is None and not isinstance(error, KafkaError):
             raise
-        return [], message
+        return [], message or f"Kafka does not answer as it should: {error}"
 
 
 def _groups_json(groups: "list[GroupState]", error: str) -> dict[str, Any]:

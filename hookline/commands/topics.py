@@ -7,7 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from hookline.commands.completion import starting_with, topic_names
-from hookline.commands.options import DataOption, JsonLinesOption, JsonOption, SinceOption
+from hookline.commands.options import (
+    DataOption,
+    JsonLinesOption,
+    JsonOption,
+    ShopPatternOption,
+    SinceOption,
+)
 from hookline.commands.stages import create_topics
 from hookline.console import output
 from hookline.console.errors import CommandError
@@ -66,10 +72,7 @@ def tail(
         str | None, typer.Option(help="Before this time, from the oldest or --since; no waiting.")
     ] = None,
     key: Annotated[str | None, typer.Option(help="With this key; * for any part.")] = None,
-    shop: Annotated[
-        str | None,
-        typer.Option(help="Of this shop: source/shop, or the shop alone; * for any part."),
-    ] = None,
+    shop: ShopPatternOption = None,
     header: Annotated[
         list[str] | None,
         typer.Option(

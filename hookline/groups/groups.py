@@ -72,8 +72,9 @@ async def states(settings: Settings, clock: Callable[[], float] = time.time) -> 
     found = []
     async with admin_client(settings) as admin, log_reader.consumer(settings) as client:
         for group, topics in TOPICS.items():
-            state, members = await _members(admin, f"{settings.prefix}{group}")
+            # First, since it waits for a coordinator, which a new cluster has not.
             done = await log_reader.committed(settings, group)
+            state, members = await _members(admin, f"{settings.prefix}{group}")
             owned = {
                 (topic, number)
                 for each in members

@@ -32,6 +32,8 @@ OFFERED = {
     "hookline send run-free cart": {"cart-change", "cart-change-emptied"},
     "hookline send nobody ": set[str](),
     "hookline topics tail dead": {"dead-letters"},
+    "hookline listen --shop spiffy/": {"spiffy/johns"},
+    "hookline dead list --shop run": {"run-free/lakeside"},
     "hookline up --data ": set[str](),  # left to the shell, which completes files
 }
 
@@ -53,7 +55,11 @@ def run(command: list[str], **environment: str) -> subprocess.CompletedProcess[s
 
 def test_bash_completes_what_is_typed() -> None:
     # A misspelt setting is warned about, but not into the line that is being typed.
-    ended = run(["bash", "--norc", "-c", HARNESS, "-", *OFFERED], HOOKLINE_BROKER="kafka:9092")
+    ended = run(
+        ["bash", "--norc", "-c", HARNESS, "-", *OFFERED],
+        HOOKLINE_BROKER="kafka:9092",
+        HOOKLINE_SHOPS_FILE="shops.example.toml",
+    )
     lines = [set(line.split()) for line in ended.stdout.splitlines()]
     assert dict(zip(OFFERED, lines, strict=True)) == OFFERED
     assert "is not a setting" not in ended.stdout
