@@ -5,6 +5,7 @@ tools or its packages a program is skipped, with the reason.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -105,7 +106,8 @@ def _lines(command: Sequence[str], folder: Path, settings: Settings) -> list[str
         timeout=240,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    return ended.stdout.splitlines()
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", ended.stdout)  # Maven colours nothing, and ends it
+    return [line for line in plain.splitlines() if line]
 
 
 def test_the_program_in_python_prints_every_order(python_lines: list[str]) -> None:
