@@ -74,6 +74,7 @@ FAULTS = {
             strikes.broker_killed,
             answers=frozenset({503}),
             alerts=REFUSED,
+            may_alert=SILENCE,
         ),
         Fault(
             11,
@@ -159,8 +160,7 @@ FAULTS = {
             "window-over",
             "killed before the commit, back after the window, offsets deleted",
             strikes.window_over,
-            alerts=WORKERS_END,
-            may_alert=SILENCE,
+            may_alert=SILENCE | WORKERS_END,  # what the killed ones left goes with the offsets
             shape=replace(WORKERS, variables={"process": {"HOOKLINE_COMMIT_INTERVAL": "3600"}}),
             window=strikes.WINDOW,
         ),

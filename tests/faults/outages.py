@@ -186,7 +186,7 @@ ROWS = (
     ),
     _outage(
         66, "no-registry", "the registry away for 90 s, a processor killed meanwhile",
-        registry_gone, "WorkersEnd", "NotReady RowsLate",
+        registry_gone, "NotReady WorkersEnd", "RowsLate",
     ),
     _outage(
         67, "full-kafka-disk", "Kafka's disk full for 90 s", disk_full,

@@ -146,7 +146,8 @@ def _show(console: Console, memory: Memory, outcome: Outcome) -> None:
         table.add_row(name, *(f"{mean:.1f}" for mean in means))
     console.print(table)
     if outcome.alarms is not None:
-        console.print(f"alerts raised: {json.dumps(outcome.alarms.rows()) or 'none'}")
+        raised = outcome.alarms.rows()
+        console.print(f"alerts raised: {json.dumps(raised) if raised else 'none'}")
     if outcome.problems:
         console.print(f"[red]{outcome.problems}[/]")
 
