@@ -52,7 +52,7 @@ def commands(script: str) -> Iterator[list[str]]:
     """
     for line in _logical_lines(script):
         for inner in _INNER.findall(line):
-            yield shlex.split(inner)
+            yield from commands(inner)
         lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
         lexer.commenters = "#"
         lexer.whitespace_split = True

@@ -29,6 +29,7 @@ NOT_CHECKED = {
     "export": "a variable of the shell", "sleep": "waits",
     "pip": "another project's client", "pre-commit": "another project's command",
     "cp": "a copy of a folder, which is linked", "cd": "the copy", "dbt": "test_dbt.py runs it",
+    "grep": "a filter of the tutorial, which is run", "head": "the same",
     "ssh": "a tunnel to a host of the reader's",
 }  # fmt: skip
 """First word of a command -> why nothing is checked of it."""
