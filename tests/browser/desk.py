@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -89,9 +89,20 @@ def running(data: Path, simulated: tuple[str, ...] = SIMULATED) -> Iterator[Desk
         shops: dict[str, Shop] = {}
         for shop in load(Path(run["shops"])).values():
             shops.setdefault(shop.source, shop)
-        yield Desk(data, run["dashboard_url"], run["ingress_url"], shops)
+        desk = Desk(data, run["dashboard_url"], run["ingress_url"], shops)
+        until(lambda: bool(desk.get("/carts.json?days=90")["carts"]))
+        yield desk
     finally:
         Folder(data).stop()
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for at most two minutes until something holds."""
+    for _ in range(600):
+        if holds():
+            return
+        time.sleep(0.2)
+    raise AssertionError(holds)
 
 
 def with_hostile(desk: Desk) -> Desk:

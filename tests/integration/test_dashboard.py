@@ -141,7 +141,7 @@ def client(tables: Tables, live_stack: LiveStack) -> Iterator[TestClient]:
 
 
 FILTERED = (
-    *("now", "shops", "shops/spiffy/main", f"shops/run-free/{senders.SHOP}"),
+    *("now", "journey", "shops", "shops/spiffy/main", f"shops/run-free/{senders.SHOP}"),
     *(f"carts?days={days}" for days in DAYS),
     *(f"carts?status={status}&days=90" for status in STATUSES),
     *("carts?shop=spiffy/main", "carts?shop=spiffy/nobody", "carts?shop=&days=7&status="),

@@ -10,15 +10,20 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from hookline.cli import app
+from hookline.console import output
 from hookline.console.errors import CommandError
+from hookline.dashboard.app import create
+from hookline.dashboard.database import Database
 from hookline.dead_letters.letters import LetterFilter, parse_letter_id
 from hookline.dead_letters.replay import replay
 from hookline.journey.model import Answer, Deliveries, Journey, Missing, RowState, VerdictKind
 from hookline.journey.search import Options, search
 from hookline.stack_address import StackAddress
+from hookline.tables.queries import Reader
 from ingest.ids import uuid7
 from runtime.settings import Settings
 from schemas import envelopes
@@ -228,6 +233,38 @@ def test_the_command_shows_each_answer_and_exits_with_1_where_there_is_none(
     missing = CliRunner().invoke(app, ["journey", "99:0"])
     assert missing.exit_code == 1
     assert "the raw topic has partitions 0 to" in missing.output
+
+
+def test_the_page_shows_the_answers_of_the_command_and_no_address_is_in_a_url(
+    house: House,
+) -> None:
+    database = Database(lambda: Reader(house.stack))
+    client = TestClient(create(house.stack, database), base_url="http://127.0.0.1")
+    try:
+        for name, kind in (
+            ("order", "canonical"),
+            ("repeat", "duplicate"),
+            ("dead", "dead letter"),
+        ):
+            page = client.get("/journey", params={"q": house.ids[name], "body": "1"})
+            assert f"Verdict: {kind}" in page.text
+            assert ADDRESS not in page.text
+            shown = client.get("/journey.json", params={"q": house.ids[name]}).json()
+            assert shown["verdict"] == json.loads(
+                output.to_json(house.journey(name).as_dict())
+            )["verdict"]  # fmt: skip
+        assert "data.subtotal" in client.get("/journey", params={"q": house.ids["dead"]}).text
+        found = client.post("/journey", data={"q": ADDRESS})
+        assert "3 deliveries" in found.text
+        assert "q=person%3A" in str(found.url)
+        assert ADDRESS not in found.text + str(found.url)
+        moved = client.get("/journey.json", params={"q": ADDRESS})
+        assert "q=person%3A" in str(moved.url)
+        assert moved.json()["found"] == "deliveries"
+        missing = client.get("/journey", params={"q": "99:0"})
+        assert (missing.status_code, "has partitions 0 to" in missing.text) == (404, True)
+    finally:
+        database.close()
 
 
 def test_a_replay_is_followed_from_its_letter(house: House) -> None:
