@@ -24,7 +24,7 @@ from schemas.envelopes import Reason, Reject
 from tests import senders
 from tests.conftest import LiveStack, run_apart
 from tests.integration.test_dead_letters import NOW, House, append_letters, canonical, settled_audit
-from tests.pipeline import Shape, running
+from tests.pipeline import running
 from tests.raw import Raw, wait_for_outcomes
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
@@ -220,7 +220,7 @@ def test_letters_replayed_from_the_page_while_a_processor_is_killed_are_each_one
     run_apart(append_letters(settings, given))
     with (
         desk(settings, stack.reader_url, tmp_path / "desk") as visited,
-        running(settings, tmp_path / "logs", shape=Shape(processors=2)) as pipeline,
+        running(settings, tmp_path / "logs", processors=2) as pipeline,
     ):
         house = House(pipeline, Path(settings.shops_file))
         token = visited.log_in()
