@@ -24,7 +24,7 @@ from schemas.envelopes import Reason, Reject
 from tests import senders
 from tests.conftest import LiveStack, run_apart
 from tests.integration.test_dead_letters import NOW, House, append_letters, canonical, settled_audit
-from tests.pipeline import Shape, running
+from tests.pipeline import running
 from tests.raw import Raw, wait_for_outcomes
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
@@ -48,8 +48,8 @@ class Desk:
         self.client = httpx.Client(base_url=url, trust_env=False, timeout=60)
         self._folder = folder
 
-    def post(self, path: str, *, origin: str | None = None, **fields: str) -> httpx.Response:
-        return self.client.post(path, data=fields, headers={"origin": origin or self.url})
+    def post(self, form: str, /, *, origin: str | None = None, **fields: str) -> httpx.Response:
+        return self.client.post(form, data=fields, headers={"origin": origin or self.url})
 
     def log_in(self) -> str:
         """Log in; the token of the session's forms."""
@@ -60,9 +60,9 @@ class Desk:
         assert found is not None
         return found[1]
 
-    def start(self, path: str, **fields: str) -> str:
+    def start(self, form: str, /, **fields: str) -> str:
         """Start a job by its form; its path."""
-        answer = self.post(path, **fields)
+        answer = self.post(form, **fields)
         assert answer.status_code == 303, answer.text
         return answer.headers["location"]
 
@@ -100,7 +100,9 @@ def desk(settings: Settings, reader_url: str, folder: Path) -> Iterator[Desk]:
             assert process.stdout is not None
             url = process.stdout.readline().strip().partition("  ")[2]
             assert url.startswith("http://127.0.0.1:")
-            yield Desk(url, folder)
+            visited = Desk(url, folder)
+            with visited.client:
+                yield visited
         finally:
             process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
@@ -218,7 +220,7 @@ def test_letters_replayed_from_the_page_while_a_processor_is_killed_are_each_one
     run_apart(append_letters(settings, given))
     with (
         desk(settings, stack.reader_url, tmp_path / "desk") as visited,
-        running(settings, tmp_path / "logs", Shape(processors=2)) as pipeline,
+        running(settings, tmp_path / "logs", processors=2) as pipeline,
     ):
         house = House(pipeline, Path(settings.shops_file))
         token = visited.log_in()
