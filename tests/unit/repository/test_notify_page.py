@@ -31,18 +31,20 @@ def headers(age: int = 0) -> dict[str, str]:
     }
 
 
-CASES = [
-    (headers(), BODY, True),
-    (headers(), BODY + b" ", False),
-    (headers(age=3600), BODY, False),
-    ({**headers(), "webhook-id": "msg_2"}, BODY, False),
-]
+def cases() -> list[tuple[dict[str, str], bytes, bool]]:
+    """Headers, body, and whether they are right now: made when a test begins."""
+    return [
+        (headers(), BODY, True),
+        (headers(), BODY + b" ", False),
+        (headers(age=3600), BODY, False),
+        ({**headers(), "webhook-id": "msg_2"}, BODY, False),
+    ]
 
 
 def test_the_python_snippet_verifies_what_is_sent_and_nothing_else() -> None:
     namespace: dict[str, Any] = {}
     exec(compile(snippet("python"), "docs/notify.md", "exec"), namespace)  # noqa: S102 - our page
-    for given, body, is_right in CASES:
+    for given, body, is_right in cases():
         assert namespace["verify"](SECRET, given, body) is is_right
 
 
@@ -50,14 +52,15 @@ def test_the_node_snippet_verifies_what_is_sent_and_nothing_else() -> None:
     node = shutil.which("node")
     if node is None:
         pytest.skip("no node here: apt-get install nodejs brings one")
-    cases = json.dumps([[given, body.decode()] for given, body, _ in CASES])
+    made = cases()
+    given = json.dumps([[each, body.decode()] for each, body, _ in made])
     code = (
         f"{snippet('node')}\n"
-        f"console.log(JSON.stringify({cases}.map(([headers, body]) =>"
+        f"console.log(JSON.stringify({given}.map(([headers, body]) =>"
         f" verify({json.dumps(SECRET)}, headers, Buffer.from(body)))))"
     )
     done = subprocess.run([node, "-e", code], capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == [is_right for *_, is_right in CASES]
+    assert json.loads(done.stdout) == [is_right for *_, is_right in made]
 
 
 def test_the_page_has_every_alert_and_names_commands_that_exist() -> None:
