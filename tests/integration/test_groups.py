@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from hookline.cli import app
 from hookline.groups.groups import GroupState, states
@@ -21,11 +21,8 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 
 
 @pytest.fixture
-def settings(live_stack: LiveStack, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    ready = prepare(live_stack.settings())
-    for name, value in ready.environment().items():
-        monkeypatch.setenv(name, value)
-    return ready
+def settings(live_stack: LiveStack) -> Settings:
+    return prepare(live_stack.settings())
 
 
 @pytest.fixture
@@ -36,6 +33,10 @@ def pipeline(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> It
     elsewhere = replace(settings, shops_file=str(shops))
     with running(elsewhere, folder / "logs", Shape(processors=2)) as pipeline:
         yield pipeline
+
+
+def status(settings: Settings, *options: str) -> Result:
+    return CliRunner().invoke(app, ["status", *options], env=settings.environment())
 
 
 @pytest.mark.usefixtures("pipeline")
@@ -50,11 +51,11 @@ def test_both_processors_are_seen_with_all_partitions_between_them(settings: Set
     assert not owned[0] & owned[1]
     assert processors.topics[0].unowned == ()
     assert len(sinks.members) == 1
-    ended = CliRunner().invoke(app, ["status", "--json"])
+    ended = status(settings, "--json")
     shown = json.loads(ended.output)
     assert (ended.exit_code, shown["groups_error"]) == (0, None)
     assert [group["group"] for group in shown["groups"]] == [processors.group, sinks.group]
-    plain = CliRunner().invoke(app, ["status"]).output
+    plain = status(settings).output
     assert f"{processors.group}: 2 workers, Stable" in plain
 
 
@@ -74,7 +75,7 @@ def test_without_workers_all_that_waits_is_counted_and_the_status_is_1(settings:
     (lag,) = processors.topics
     assert lag.records == 3
     assert lag.seconds is not None
-    ended = CliRunner().invoke(app, ["status"])
+    ended = status(settings)
     assert ended.exit_code == 1
     assert "hookline.processors: 0 workers" in ended.output
     assert "hookline.webhooks: 3 records wait, the oldest for " in ended.output
