@@ -1,6 +1,7 @@
 """``hookline dashboard``: pages over the tables, in a browser."""
 
 import ipaddress
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -131,6 +132,7 @@ def _print_hash() -> None:
 
 
 def _audit_folder(data: Path | None) -> Path:
-    """The data folder; the current one where the stack is that of the environment."""
+    """The data folder that is named or that a stack is in, else the current folder."""
     folder = data_folder(data)
-    return folder if data is not None or (folder / "run.json").exists() else Path()
+    is_named = data is not None or "HOOKLINE_DATA" in os.environ
+    return folder if is_named or (folder / "run.json").exists() else Path()

@@ -13,7 +13,7 @@ import yaml
 
 from hookline.cli import app
 from hookline.notify import settings as notify_settings
-from hookline.stack_address import CONTACTS_READER_URL, READER_URL
+from hookline.stack_address import CONTACTS_READER_URL, METRICS, READER_URL
 from runtime.process.own_secrets import OWNERS, foreign
 from runtime.settings import Settings
 from schemas.shops import load
@@ -30,12 +30,11 @@ PASSWORDS = (
 SECRETS = {"HOOKLINE_CONTACT_KEY": 64, **dict.fromkeys(PASSWORDS, 32)}
 """Name -> digits of what `make compose-env` writes."""
 VARIABLES = {f"HOOKLINE_{item.name.upper()}" for item in fields(Settings)} | {
-    READER_URL,
-    CONTACTS_READER_URL,
+    READER_URL, CONTACTS_READER_URL, METRICS, "HOOKLINE_DATA",
     *notify_settings.VARIABLES,
-}
+}  # fmt: skip
 
-PORT = r"^\$\{(INGRESS|GRAFANA|PROMETHEUS)_BIND:-127\.0\.0\.1:\d+\}:\d+$"
+PORT = r"^\$\{(INGRESS|DASHBOARD|GRAFANA|PROMETHEUS)_BIND:-127\.0\.0\.1:\d+\}:\d+$"
 """A port is published on this machine alone unless .env says otherwise."""
 
 # The parts of the compose specification that this file uses, and no others.
@@ -186,8 +185,8 @@ def test_what_watches_starts_only_where_it_is_asked_for() -> None:
     profiles = {name: service["profiles"] for name, service in SERVICES.items()
                 if "profiles" in service}  # fmt: skip
     assert profiles == {
-        "grafana": ["observability"], "notify": ["notify"], "operator": ["tools"],
-        "prometheus": ["observability"], "shops": ["tools"],
+        "dashboard": ["dashboard"], "grafana": ["observability"], "notify": ["notify"],
+        "operator": ["tools"], "prometheus": ["observability"], "shops": ["tools"],
     }  # fmt: skip
 
 
@@ -288,6 +287,7 @@ def test_each_service_has_the_database_user_that_it_needs_and_no_other_secret() 
         CONTACTS_READER_URL: "hookline_contacts_reader",
     }
     assert urls("shops") == {database: "hookline_operator"}  # which counts dead letters
+    assert urls("dashboard") == {database: "hookline_operator", READER_URL: "hookline_reader"}
     assert urls("notify") == {READER_URL: "hookline_reader"}
     for service in ("ingest", "processors"):
         environment = SERVICES[service]["environment"]
@@ -299,7 +299,7 @@ def test_each_service_has_the_database_user_that_it_needs_and_no_other_secret() 
     with_key = {
         n for n, s in SERVICES.items() if "HOOKLINE_CONTACT_KEY" in s.get("environment", {})
     }
-    assert with_key == {"processors"}
+    assert with_key == {"dashboard", "processors"}  # which hashes an address that is looked for
     assert SERVICES["registry"]["environment"]["APICURIO_DATASOURCE_USERNAME"] == "registry"
 
 
