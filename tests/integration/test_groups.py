@@ -14,7 +14,7 @@ from runtime.settings import Settings
 from schemas.topics import WEBHOOKS
 from tests import senders
 from tests.conftest import LiveStack, prepare, run_apart
-from tests.pipeline import Pipeline, Shape, running
+from tests.pipeline import Pipeline, running
 from tests.raw import Raw, append
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
@@ -31,7 +31,7 @@ def pipeline(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> It
     shops = folder / "shops.toml"
     shops.write_text(senders.SHOPS_TOML)
     elsewhere = replace(settings, shops_file=str(shops))
-    with running(elsewhere, folder / "logs", Shape(processors=2)) as pipeline:
+    with running(elsewhere, folder / "logs", processors=2) as pipeline:
         yield pipeline
 
 
