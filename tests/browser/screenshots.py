@@ -21,7 +21,7 @@ from tests.browser.desk import hookline, running, settled
 
 FOLDER = ROOT / "docs" / "pictures"
 WIDTHS = {"wide": (1280, 900), "narrow": (390, 844)}
-SHOWN = ("now-wide-light", "now-wide-dark", "journey-wide-light")
+SHOWN = ("now-wide-light", "journey-wide-light")
 """Those of the README."""
 SIMULATED = ("--for", "45s", "--rate", "60", "--seed", "7", "--days", "120", "--malformed", "0.01")
 
