@@ -82,7 +82,7 @@ GRANTS: Mapping[str, tuple[Grant, ...]] = {
         Grant(
             ("Read", "DescribeConfigs"),
             (EVERY_TOPIC,),
-            "audit, dead, why, journey, listen, people, import",
+            "audit, dead, why, journey, listen, dashboard, people, import",
         ),
         Grant(
             ("Describe",),
