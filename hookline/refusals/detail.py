@@ -6,8 +6,15 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from hookline.console.errors import CommandError
-from hookline.dead_letters.letters import LetterFilter, LetterId, matching, require_found
+from hookline.dead_letters.letters import (
+    DeadLetter,
+    LetterFilter,
+    LetterId,
+    matching,
+    require_found,
+)
 from hookline.dead_letters.listing import as_dict
+from hookline.dead_letters.marks import Mark
 from hookline.refusals.lit_body import LitBody, lit
 from hookline.refusals.preview import Preview, preview
 from hookline.refusals.reasons import explained
@@ -70,6 +77,13 @@ async def previews(settings: Settings, ids: frozenset[LetterId]) -> dict[str, Pr
 async def letter_detail(settings: Settings, letter_id: LetterId) -> LetterDetail:
     """Return one letter for a page. Raises CommandError where it is not there."""
     [(letter, mark, record)] = await letter_records(settings, frozenset({letter_id}))
+    return described(settings, letter, mark, record)
+
+
+def described(
+    settings: Settings, letter: DeadLetter, mark: Mark | None, record: Any
+) -> LetterDetail:
+    """Return a letter with what its record holds, whoever wrote the record."""
     fields = masked_fields(as_dict(letter, mark))
     raw = raw_of(record)
     body = inflated_body(raw)

@@ -48,6 +48,7 @@ READERS = {
     "hookline/audit/repair.py: _Repairer._index": "repair",
     "hookline/audit/losses.py: find_lost_range": "losses",
     "hookline/dead_letters/letters.py: matching": "dead_each",
+    "hookline/refusals/detail.py: letter_records": "dead_one_letter",
     "hookline/dead_letters/replay.py: _settled": "dead_what_is_settled",
     "hookline/dead_letters/replay.py: _bodies": "topics",
     "hookline/topics/records.py: tail": "topics",

@@ -1,6 +1,7 @@
 """Every reader of the commands: whatever a topic holds, it reads to the end and counts it all."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable
 from typing import Any, TypeVar
 
@@ -31,6 +32,7 @@ from hookline.local.doctor import index_size, registry_ids, strangers
 from hookline.people import deliveries, export, topic_scan
 from hookline.people.person import Person
 from hookline.people.search import Search
+from hookline.refusals import detail, preview
 from hookline.shops import payload_drift, traffic
 from hookline.topics import records as topics
 from hookline.topics.selection import Selection
@@ -143,6 +145,20 @@ def test_dead_each_letter_is_listed_and_can_be_replayed(dead: list[Batch]) -> No
         kept = replay.replay_headers(records[letter.offset].headers, letter.name)
         assert all(value is not None for _, value in kept)
         replay.replay_key(records[letter.offset])
+
+
+@few
+@given(logs(LETTER))
+def test_dead_one_letter_is_shown_whoever_wrote_its_record(dead: list[Batch]) -> None:
+    for record in unpacked(dead)[0]:
+        if (letter := letters.parse_letter(record)) is None:
+            continue
+        shown = detail.described(SETTINGS, letter, None, record)
+        assert shown.fields["letter"] == letter.name
+        assert shown.note is not None  # there is no shops file here
+        would = preview.preview(record, SHOPS, SETTINGS.contact_key)
+        assert bool(would.events) != (would.reason is not None)
+        json.dumps([shown.headers, shown.body, would.as_dict()])
 
 
 @few
