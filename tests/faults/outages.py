@@ -174,7 +174,8 @@ ROWS = (
     ),
     _outage(
         # Sinks that start anew may store all before they are scraped twice: no rate shows that.
-        62, "no-sinks", "no sink for 90 s", stopped("sink", LONG), "StageAbsent NoSweep", "RowsLate",
+        62, "no-sinks", "no sink for 90 s", stopped("sink", LONG),
+        "StageAbsent NoSweep", "RowsLate",
     ),
     _outage(63, "no-ingress", "no ingress for 90 s", ingress_hung, "StageAbsent"),
     _outage(
