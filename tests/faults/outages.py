@@ -197,7 +197,8 @@ ROWS = (
     ),
     _outage(
         68, "full-database-disk", "PostgreSQL's disk full for 90 s", disk_full,
-        "NotReady RowsLate", "Lagging NoSweep", around=surroundings.postgres_on_small_disk,
+        # PostgreSQL answers and reads: sinks are ready, and fall behind.
+        "Lagging RowsLate", "NotReady NoSweep", around=surroundings.postgres_on_small_disk,
     ),
     _outage(
         69, "gap", "raw records lost, given up after 90 s", raw_records_gone,
