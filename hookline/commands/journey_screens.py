@@ -119,13 +119,17 @@ def _listed(each: Listed) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def verdict_lines(verdict: Verdict) -> list[str]:
-    """Return what there is to know of a verdict beside its kind, in sentences."""
+def verdict_lines(verdict: Verdict, *, is_looked_up: bool = True) -> list[str]:
+    """Return what there is to know of a verdict beside its kind, in sentences.
+
+    ``is_looked_up``: whether the delivery that it repeats was looked for.
+    """
     lines = [verdict.explanation] if verdict.explanation else []
     if verdict.repeats is not None:
         rule = f" by the {verdict.repeats.rule} rule" if verdict.repeats.rule else ""
-        earlier = verdict.repeats.delivery or "a delivery that is gone"
-        lines.append(f"repeats {verdict.repeats.raw} ({earlier}){rule}")
+        earlier = verdict.repeats.delivery or ("a delivery that is gone" if is_looked_up else "")
+        named = f" ({earlier})" if earlier else ""
+        lines.append(f"repeats {verdict.repeats.raw}{named}{rule}")
     lines += [_letter_line(letter) for letter in verdict.letters]
     return lines
 

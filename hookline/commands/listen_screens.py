@@ -37,7 +37,7 @@ def show(heard: Heard) -> None:
         f"  {_lateness(heard):<24}  ",
         (received.delivery, "dim"),
     )
-    for line in verdict_lines(verdict):
+    for line in verdict_lines(verdict, is_looked_up=False):
         output.print_line(f"    {line}")
     for event in heard.events:
         rows = [row for row in heard.rows if row.event_id == event.event_id]

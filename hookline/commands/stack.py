@@ -68,8 +68,11 @@ def up(
       hookline up --brokers 3 --data /srv/cluster
       hookline up --data /srv/hookline --shops shops.toml --detach
     """
+    from hookline.dashboard.login.door import Door
     from hookline.local.up import UpOptions, run
+    from runtime.settings import from_env
 
+    Door(from_env())  # a wrong login is an error now, not a dashboard that never starts
     ports = {
         "ingest": port,
         "kafka": kafka_port,

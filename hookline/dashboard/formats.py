@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from hookline.console import output
 from hookline.journey.model import wait_text
 from runtime.escaping import json_text, one_line
 
@@ -137,8 +138,8 @@ def duration(seconds: float | None) -> str:
 
 
 def value(given: Any) -> str:
-    """A field's value of a row: as text, null where there is none."""
-    return "null" if given is None else str(given)
+    """A field's value of a row, as `hookline journey` shows it; null where there is none."""
+    return "null" if given is None else output.display_text(given)
 
 
 def as_json(given: Any) -> Markup:

@@ -98,7 +98,7 @@ def _open_letters(letters: Rows, settings: NotifySettings) -> Condition | None:
         what=f"dead letters are open: {row['open']}, of shops: {row['shops']}, most of them"
         f" {row['reason']}",
         do="hookline dead list --group",
-        page="/shops",
+        page="/dead-letters",
         since=row["first_at"],
         level=row["open"],
     )

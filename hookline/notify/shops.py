@@ -134,7 +134,7 @@ def failing(name: str, shop: Arrivals, now: datetime, settings: NotifySettings) 
         shop=name,
         what=f"{share:.0%} of its deliveries since yesterday are dead letters: {shop.letters}",
         do=f"hookline dead list --group --shop {name}",
-        page=_page(name),
+        page=f"/dead-letters?shop={quote(name, safe='')}",
         since=shop.first_letter,
         level=shop.letters,
     )

@@ -53,7 +53,7 @@ async def acting(request: Request, door: Door, audit: Audit) -> tuple[Visitor, d
 async def _verified(request: Request, door: Door) -> tuple[Visitor, dict[str, str]]:
     visitor: Visitor = request.state.visitor
     if not door.is_own_origin(request):
-        raise TroubleError(_refused("The form came from another site."))
+        raise TroubleError(_refused("The form came from another site, or without an Origin."))
     if not visitor.user:
         raise TroubleError(_refused("Nobody is logged in, or the session has ended."))
     form = await fields(request)

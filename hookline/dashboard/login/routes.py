@@ -59,7 +59,8 @@ class LoginRoutes:
             raise TroubleError(forms.NOT_CONFIGURED)
         if not self._door.is_own_origin(request):
             raise TroubleError(
-                Trouble(HTTPStatus.FORBIDDEN, "Refused", "The form came from another site.",
+                Trouble(HTTPStatus.FORBIDDEN, "Refused",
+                        "The form came from another site, or without an Origin.",
                         "Load the page again and log in there.")
             )  # fmt: skip
         if not self._door.attempts.may_try(address):

@@ -96,6 +96,7 @@ def test_a_shop_fails_by_the_share_of_its_dead_letters() -> None:
     assert of_shops(letters=35) == []
     [failing] = of_shops(letters=60)
     assert (failing.alert, failing.level) == ("shop-failures", 60)
+    assert failing.page == "/dead-letters?shop=spiffy%2Fmain"
     assert "8% of its deliveries" in failing.what
     named = {"source": "spiffy", "shop": "new"}
     few = rows({**named, "newest": NOON, "open": 4, "first_at": NOON})
