@@ -177,7 +177,8 @@ ROWS = (
         62, "no-sinks", "no sink for 90 s", stopped("sink", LONG),
         "StageAbsent NoSweep", "RowsLate",
     ),
-    _outage(63, "no-ingress", "no ingress for 90 s", ingress_hung, "StageAbsent"),
+    # What it had taken before it hung is acknowledged, and visible, after it.
+    _outage(63, "no-ingress", "no ingress for 90 s", ingress_hung, "StageAbsent", "RowsLate"),
     _outage(
         64, "no-broker", "Kafka away for 90 s", server_gone("kafka", LONG),
         "DeliveriesRefused NotReady", "RowsLate Lagging WorkersEnd",

@@ -75,7 +75,7 @@ def test_each_delivery_is_shown_with_its_verdict_events_and_rows(
     lines, summary = capsys.readouterr()
     assert f"orders {ORDER} → orders (" in lines
     assert "invalid-payload at data.subtotal" in lines
-    assert f"repeats {made.raw.position} (" in lines
+    assert f"repeats {made.raw.position} by the " in lines
     assert summary.startswith("3 deliveries in ")
 
 
