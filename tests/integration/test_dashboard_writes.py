@@ -225,7 +225,8 @@ def test_letters_replayed_from_the_page_while_a_processor_is_killed_are_each_one
         house = House(pipeline, Path(settings.shops_file))
         token = visited.log_in()
         page = visited.letters()
-        assert [each["letters"] for each in page["groups"]] == [MANY // 3] * 3 or LONG
+        counts = sorted(each["letters"] for each in page["groups"])
+        assert (sum(counts), len(counts), counts[-1] - counts[0] <= 1) == (MANY, 3, True)
         stopping = threading.Event()
 
         def kills() -> None:
