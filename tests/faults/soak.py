@@ -3,7 +3,8 @@
 make soak                           an hour at 500 deliveries a second, after a warm-up
 make soak MINUTES=10                shorter
 
-Where Prometheus is installed, it watches the alerts from the first delivery on.
+Where Prometheus is installed, it watches the alerts from the first delivery on. Where Chromium
+is, is, a tab of the dashboard is open all the time, and must hold less than 100 MB.
 
 The shops' dedupe window is short, so that the index has found its size before the first look.
 """
@@ -15,6 +16,8 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Mapping
+from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,9 +25,13 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from hookline.local.process import Child
 from hookline.local.stack import NAMES, choose_ports
+from tests.browser.chromium import MISSING as NO_CHROMIUM
 from tests.conftest import LiveStack, discard, prepare
+from tests.faults import open_tab
 from tests.faults.fault import Fault
+from tests.faults.open_tab import OpenTab
 from tests.faults.outcome import Outcome
 from tests.faults.prometheus import MISSING, program
 from tests.faults.storm import Storm, alone
@@ -43,18 +50,35 @@ _PARTS = 6
 
 
 class Memory:
-    """Resident bytes of every process of the stages, looked at now and then."""
+    """Resident bytes of every process of the stages, looked at now and then.
 
-    def __init__(self, seconds: float) -> None:
+    ``tab``: what the open tab held meanwhile. ``wrong``: what is wrong with it, if anything.
+    """
+
+    def __init__(self, seconds: float, folder: Path, reader_url: str) -> None:
         self._seconds = seconds
+        self._folder, self._reader_url = folder, reader_url
         self.seen: dict[str, list[int]] = defaultdict(list)
+        self.tab: list[dict[str, float]] = []
+        self.wrong: str | None = None
 
     async def watch(self, storm: Storm) -> None:
-        """Look for as long as was said, once the warm-up is over."""
-        await asyncio.sleep(WARM_UP)
+        """Look for as long as was said, once the warm-up is over; a tab is open all the time."""
+        with ExitStack() as held:
+            tab = None
+            if open_tab.has_chromium():
+                place = open_tab.opened(storm.settings, self._reader_url, self._folder)
+                tab = await asyncio.to_thread(held.enter_context, place)
+            await asyncio.sleep(WARM_UP)
+            await self._look(storm.pipeline.children, tab)
+            if tab is not None:
+                self.tab, self.wrong = tab.looks, tab.problem()
+
+    async def _look(self, stages: Mapping[str, Child], tab: OpenTab | None) -> None:
         until = time.monotonic() + self._seconds
         while time.monotonic() < until:
-            for name, child in storm.pipeline.children.items():
+            children = [*stages.items(), *([("dashboard", tab.dashboard)] if tab else [])]
+            for name, child in children:
                 if child.pid is not None:
                     self.seen[name].append(psutil.Process(child.pid).memory_info().rss)
             await asyncio.sleep(EVERY)
@@ -87,13 +111,14 @@ def main() -> None:
     folder = chosen.keep or Path(tempfile.mkdtemp(prefix="hookline-soak-"))
     folder.mkdir(parents=True, exist_ok=True)
     console = Console()
-    memory = Memory(60 * chosen.minutes)
     took = (WARM_UP + 60 * chosen.minutes) / 60
     console.print(f"{chosen.rate:.0f} deliveries/s for {took:.0f} minutes; logs: {folder}")
     is_watched = program() is not None
     if not is_watched:
         console.print(f"[yellow]{MISSING}[/]")
-    outcome = _run(memory, folder, chosen.rate, is_watched=is_watched)
+    if not open_tab.has_chromium():
+        console.print(f"[yellow]{NO_CHROMIUM}[/]")
+    memory, outcome = _run(60 * chosen.minutes, folder, chosen.rate, is_watched=is_watched)
     _show(console, memory, outcome)
     drifted = memory.drifted()
     alerts = None if outcome.alarms is None else [each.name for each in outcome.alarms.fired]
@@ -104,13 +129,17 @@ def main() -> None:
                 "drifted": drifted,
                 "found": outcome.problems,
                 "alerts": alerts,
+                "tab": memory.tab[-1:],
+                "tab_wrong": memory.wrong,
             }
         )
     )
-    sys.exit(bool(drifted or outcome.problems or alerts))
+    sys.exit(bool(drifted or outcome.problems or alerts or memory.wrong))
 
 
-def _run(memory: Memory, folder: Path, rate: float, *, is_watched: bool) -> Outcome:
+def _run(seconds: float, folder: Path, rate: float, *, is_watched: bool) -> tuple[Memory, Outcome]:
+    stack = LiveStack(folder, choose_ports(folder, dict.fromkeys(NAMES, 0)))
+    memory = Memory(seconds, folder, stack.reader_url)
     hour = Fault(
         0,
         "soak",
@@ -120,7 +149,6 @@ def _run(memory: Memory, folder: Path, rate: float, *, is_watched: bool) -> Outc
         may_alert=frozenset(),
         is_outage=True,  # no queue stands at the beginning: it would be an alert
     )
-    stack = LiveStack(folder, choose_ports(folder, dict.fromkeys(NAMES, 0)))
     stack.start()
     try:
         settings = prepare(stack.settings())
@@ -134,7 +162,7 @@ def _run(memory: Memory, folder: Path, rate: float, *, is_watched: bool) -> Outc
     finally:
         stack.recover()
         stack.stop()
-    return outcome
+    return memory, outcome
 
 
 def _show(console: Console, memory: Memory, outcome: Outcome) -> None:
@@ -145,6 +173,10 @@ def _show(console: Console, memory: Memory, outcome: Outcome) -> None:
     for name, means in memory.means().items():
         table.add_row(name, *(f"{mean:.1f}" for mean in means))
     console.print(table)
+    if memory.tab:
+        console.print(f"open tab, first look: {memory.tab[0]}; last: {memory.tab[-1]}")
+    if memory.wrong:
+        console.print(f"[red]{memory.wrong}[/]")
     if outcome.alarms is not None:
         raised = outcome.alarms.rows()
         console.print(f"alerts raised: {json.dumps(raised) if raised else 'none'}")
