@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from hookline.notify import silence
-from hookline.notify.incidents import Condition
+from hookline.notify.conditions import silence
+from hookline.notify.conditions.condition import Condition
 from hookline.notify.settings import NotifySettings
 from hookline.tables.queries import ENTITIES, Rows
 
