@@ -8,8 +8,8 @@ import psycopg
 from psycopg import AsyncConnection
 
 from runtime.stage import Batch, MovedError
-from schemas.erasures import Ledger
 from schemas.events import Event, Micros
+from schemas.json_records.erasures import Ledger
 from sinks.log import event_id
 from sinks.postgres import applied_erasures
 from sinks.store import apply, stored_offsets

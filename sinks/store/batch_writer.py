@@ -9,8 +9,8 @@ from runtime import logs, metrics
 from runtime.registry.client import RegistryError
 from runtime.stage import Batch, MovedError, RefusedError
 from schemas.codec import Codec, UnknownSchemaError
-from schemas.erasures import Ledger
 from schemas.events import TOPIC_OF, Micros
+from schemas.json_records.erasures import Ledger
 from schemas.topics import BY_RECORD
 from sinks.log import is_outcome
 from sinks.postgres import applied_erasures

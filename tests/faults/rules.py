@@ -363,7 +363,7 @@ RULES = (
     Rule(
         "erased-after-a-first-attempt",
         "a delivery begun before an erasure ends as a dead letter, with everything in it",
-        "schemas/erasures.py",
+        "schemas/json_records/erasures.py",
         "                if keeps_slots:\n",
         "                if False:\n",
         (ERASED, "tests/unit/schemas/test_erasures.py"),
