@@ -11,8 +11,8 @@ from ingest.publisher import NotSentError, Publisher, Record
 from runtime import metrics
 from runtime.health import Health
 from runtime.settings import Settings
-from schemas import heartbeats
-from schemas.heartbeats import Heartbeat
+from schemas.json_records import heartbeats
+from schemas.json_records.heartbeats import Heartbeat
 from schemas.topics import INGRESS
 
 CONDITION = "kafka"

@@ -25,8 +25,8 @@ from processors.seen_before import SeenBefore, held_back, seen_before
 from processors.sources.contract import Adapter, Parsed, Rule, Slots
 from schemas.codec import Codec
 from schemas.envelopes import SEEN_BEFORE, Headers, Outcome, Reason, Reject
-from schemas.erasures import NOBODY, Ledger
 from schemas.events import TOPIC_OF
+from schemas.json_records.erasures import NOBODY, Ledger
 from schemas.topics import BY_RECORD as TOPIC_OF_RECORD
 
 AT_ONCE = 100

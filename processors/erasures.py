@@ -12,9 +12,9 @@ from runtime.erasures import LedgerReader
 from runtime.health import Health, wait_until
 from runtime.kafka.producer import BatchSender
 from runtime.settings import Settings
-from schemas import erasures
 from schemas.envelopes import Outcome
-from schemas.erasures import Ledger, Rotation
+from schemas.json_records import erasures
+from schemas.json_records.erasures import Ledger, Rotation
 from schemas.topics import ERASURES
 
 log = logs.get("hookline.processors")

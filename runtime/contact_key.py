@@ -16,7 +16,7 @@ from runtime import logs
 from runtime.health import Health, wait_until
 from runtime.kafka import operator_decisions
 from runtime.settings import Settings
-from schemas.decisions import ContactKey, Decision, key_in_force, keys_in_force
+from schemas.json_records.decisions import ContactKey, Decision, key_in_force, keys_in_force
 from schemas.topics import OUTCOME_RETENTION, SEGMENT
 
 log = logs.get("hookline.contact_key")

@@ -11,8 +11,8 @@ from runtime.kafka import log_reader
 from runtime.kafka.producer import new_producer
 from runtime.kafka.reasons import explained
 from runtime.settings import Settings
-from schemas import erasures
-from schemas.erasures import Entry, Ledger
+from schemas.json_records import erasures
+from schemas.json_records.erasures import Entry, Ledger
 from schemas.topics import ERASURES
 
 log = logs.get("hookline.erasures")

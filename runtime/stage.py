@@ -9,7 +9,7 @@ from runtime.consumer import crash_marks
 from runtime.consumer.crash_marks import Chunk, CommitMetadata
 from runtime.health import Health
 from runtime.settings import Settings
-from schemas.decisions import Decision
+from schemas.json_records.decisions import Decision
 from schemas.topics import Group, Topic
 
 RecordFactory = Callable[[int, int, bytes | None, bytes | None, Sequence[tuple[str, bytes]]], Any]

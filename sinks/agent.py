@@ -45,7 +45,8 @@ from sinks.postgres import rights
 from sinks.postgres.migrate import check
 from sinks.postgres.session import Database
 from sinks.store import log_identity, stored_offsets
-from sinks.store.batch_writer import DecodedBatches, Writer
+from sinks.store.batch_transaction import DecodedBatches
+from sinks.store.batch_writer import Writer
 from sinks.store.log_identity import LogMismatchError
 from sinks.watermark import visible_seconds
 from sinks.watermark.sweep import Sweep

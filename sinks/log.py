@@ -13,7 +13,8 @@ from runtime.kafka.topic_checks import partition_count
 from runtime.kafka.topics_admin import admin_client
 from runtime.settings import Settings
 from runtime.stage import Partition
-from schemas import envelopes, heartbeats
+from schemas import envelopes
+from schemas.json_records import heartbeats
 from schemas.topics import CANONICAL, CART_SIGNALS, INGRESS, WEBHOOKS, Group, Topic
 
 log = logs.get("hookline.sinks.log")

@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from hookline.notify.incidents import Condition, Reading, Scope
+from hookline.notify.conditions.condition import Condition, Scope
+from hookline.notify.incidents import Reading
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 ALL: frozenset[Scope] = frozenset({"tables", "pipeline", "silence", "failures", "drift"})

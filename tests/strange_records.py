@@ -8,10 +8,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from schemas import decisions, envelopes, heartbeats
-from schemas.decisions import AcceptedLoss, ContactKey
+from schemas import envelopes
 from schemas.events import CartSignal
-from schemas.heartbeats import Heartbeat
+from schemas.json_records import decisions, heartbeats
+from schemas.json_records.decisions import AcceptedLoss, ContactKey
+from schemas.json_records.heartbeats import Heartbeat
 from tests import sink_events
 from tests.fake_log import NOW_MS, Batch, Record
 

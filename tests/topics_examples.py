@@ -16,10 +16,11 @@ from processors.index.partition_index import PartitionIndex
 from processors.outcomes import Origin
 from processors.sources import ADAPTERS
 from runtime.shop_book import ShopBook
-from schemas import decisions, envelopes, erasures, heartbeats, topics
+from schemas import envelopes, topics
 from schemas.codec import Codec
 from schemas.envelopes import Headers, Outcome
 from schemas.events import RECORDS, CartSignal, SignalKind
+from schemas.json_records import decisions, erasures, heartbeats
 from schemas.topics import Topic
 from sinks.carts.signals import signal_id
 from tests import ROOT

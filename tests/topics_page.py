@@ -16,9 +16,9 @@ from runtime.kafka.topic_checks import topic_configs
 from runtime.settings import Settings
 from schemas import topics
 from schemas.codec import history
-from schemas.decisions import AcceptedHorizon, AcceptedLoss, ContactKey
-from schemas.erasures import Erasure, Rotation
-from schemas.heartbeats import Heartbeat
+from schemas.json_records.decisions import AcceptedHorizon, AcceptedLoss, ContactKey
+from schemas.json_records.erasures import Erasure, Rotation
+from schemas.json_records.heartbeats import Heartbeat
 from schemas.topics import ALL, Topic
 from tests import ROOT, topics_examples
 from tests.topics_schema import (

@@ -5,7 +5,7 @@ import time
 from hookline.console.errors import CommandError
 from runtime.kafka import log_reader, operator_decisions
 from runtime.settings import Settings
-from schemas.decisions import AcceptedHorizon
+from schemas.json_records.decisions import AcceptedHorizon
 from schemas.topics import OUTCOMES, WEBHOOKS
 
 

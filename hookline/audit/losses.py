@@ -8,7 +8,7 @@ from aiokafka import TopicPartition
 from hookline.console.errors import CommandError
 from runtime.kafka import log_reader, operator_decisions
 from runtime.settings import Settings
-from schemas.decisions import AcceptedLoss
+from schemas.json_records.decisions import AcceptedLoss
 from schemas.topics import WEBHOOKS, Group
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hookline.commands import dead_screens
 from hookline.commands.options import (
     DataOption,
     DryRunOption,
@@ -18,7 +19,7 @@ from hookline.stack_address import find_stack
 from schemas.envelopes import Reason
 
 if TYPE_CHECKING:
-    from hookline.dead_letters.letters import LetterFilter, LetterGroup
+    from hookline.dead_letters.letters import LetterFilter
     from hookline.refusals.preview import Preview
     from runtime.settings import Settings
 
@@ -27,11 +28,6 @@ group = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-
-_COLUMNS = ("letter", "when", "shop", "event", "reason", "path", "detail", "state")
-_GROUP_COLUMNS = ("letters", "shop", "reason", "path", "oldest", "newest", "newest_letter")
-_NONE = "no such dead letters; --all also shows those replayed or discarded"
-_PAGE = 200  # letters of one table: a list of millions is printed while it is read
 
 LettersArgument = Annotated[
     list[str] | None,
@@ -72,9 +68,11 @@ def list_letters(
     settings, choice = find_stack(data).settings, _choice(None, shop, reason, path, since)
     if by_group:
         letters = read_letters(settings, choice, settled=settled)
-        _show_groups(asyncio.run(group_letters(letters)), as_json=as_json)
+        dead_screens.show_groups(asyncio.run(group_letters(letters)), as_json=as_json)
     else:
-        newest = asyncio.run(_list(settings, choice, settled=settled, as_json=as_json))
+        newest = asyncio.run(
+            dead_screens.show_letters(settings, choice, settled=settled, as_json=as_json)
+        )
         if newest is not None and not as_json:
             hints.show("dead list", data, letter=newest)
 
@@ -97,7 +95,7 @@ def show(
     if as_json:
         output.print_json(found)
     else:
-        _show_letter(found)
+        dead_screens.show_letter(found)
         hints.show("dead show", data, letter=letter)
 
 
@@ -143,7 +141,7 @@ def replay(
         output.print_json({**answer, "would_give": events} if would else answer)
         return
     for name, each in would.items():
-        _show_preview(name, each)
+        dead_screens.show_preview(name, each)
     for position, cause in done.skipped.items():
         output.print_line(f"skipped: {position}, {cause}")
     verb = "would be replayed" if dry_run else "replayed"
@@ -188,15 +186,6 @@ def _previews(settings: "Settings", names: list[str]) -> "dict[str, Preview]":
     return asyncio.run(previews(settings, frozenset(map(parse_letter_id, names))))
 
 
-def _show_preview(name: str, would: "Preview") -> None:
-    if would.reason is not None:
-        detail = f"{would.detail}".strip().rpartition("\n")[2]
-        output.print_line(f"{name} would be refused: {would.reason} {would.path} {detail}")
-    for event in would.events:
-        output.print_line(f"{name} would give {event.topic}, {event.slot}", style="bold")
-        output.print_document(event.record)
-
-
 def _choice(
     letters: list[str] | None,
     shop: str | None,
@@ -228,43 +217,6 @@ def _choice(
     )
 
 
-async def _list(
-    settings: "Settings", choice: "LetterFilter", *, settled: bool, as_json: bool
-) -> str | None:
-    """Print the letters; return the name of the last that was read."""
-    from hookline.dead_letters.letters import read_letters
-    from hookline.dead_letters.listing import as_dict
-
-    page, count, last = list[dict[str, Any]](), 0, None
-    async for letter, mark in read_letters(settings, choice, settled=settled):
-        row, last = as_dict(letter, mark), letter.name
-        if as_json:  # one array, a letter a line, printed while it is read
-            output.print_item(row, is_first=not count)
-        else:
-            # The last line of a traceback names the error.
-            page.append({**row, "detail": letter.detail.strip().rpartition("\n")[2]})
-            page.sort(key=lambda each: each["when"])  # partitions are read in any order
-            if len(page) == _PAGE:
-                output.print_records(_COLUMNS, page)
-                page.clear()
-        count += 1
-    if as_json:
-        output.print_items_end(is_empty=not count)
-    elif page or not count:
-        output.print_records(_COLUMNS, page, empty=_NONE)
-    return last
-
-
-def _show_groups(groups: "list[LetterGroup]", *, as_json: bool) -> None:
-    from hookline.dead_letters.listing import group_as_dict
-
-    records = [group_as_dict(each) for each in groups]
-    if as_json:
-        output.print_json(records)
-    else:
-        output.print_records(_GROUP_COLUMNS, records, empty=_NONE)
-
-
 async def _one_letter(settings: "Settings", position: tuple[int, int]) -> dict[str, Any]:
     from hookline.dead_letters.letters import LetterFilter, read_letters, require_found
     from hookline.dead_letters.listing import as_dict
@@ -275,29 +227,3 @@ async def _one_letter(settings: "Settings", position: tuple[int, int]) -> dict[s
     letters = [as_dict(letter, mark) async for letter, mark in read_letters(settings, choice)]
     require_found(choice, {position} if letters else set())
     return {**letters[0], **await record_at(settings, DEAD_LETTERS, *position)}
-
-
-def _show_letter(letter: dict[str, Any]) -> None:
-    """Print the fields of a letter that have a value, a name and value a line, then its body."""
-    import msgspec
-
-    body = letter.get("value")
-    fields = {**letter, "appended": output.from_unix_ms(letter["appended"])}
-    headers = fields.pop("headers")
-    for hidden in ("value", "when", "partition", "offset"):
-        fields.pop(hidden, None)
-    for title, values in (("", fields), ("headers", headers)):
-        if title:
-            output.print_line(title, style="bold")
-        width = max(map(len, values), default=0)
-        for name, value in values.items():
-            if value not in (None, ""):
-                text = output.display_text(value).replace("\n", "\n" + " " * (width + 2))
-                output.print_line(f"{name:<{width}}  {text}")
-    if body is None:
-        return
-    output.print_line("body", style="bold")
-    try:
-        output.print_indented(msgspec.json.format(body, indent=2))
-    except (msgspec.DecodeError, RecursionError):
-        output.print_line(body)

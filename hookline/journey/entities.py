@@ -19,7 +19,7 @@ from hookline.tables import reading
 from hookline.tables.queries import Reader
 from processors.sources.personal_ids import hashed_id, is_personal_id
 from runtime import contact_key
-from schemas.erasures import Ledger, Span
+from schemas.json_records.erasures import Ledger, Span
 from sinks.merge.last_writer import Layers, load
 
 _OF_CUSTOMERS = {

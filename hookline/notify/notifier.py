@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 from hookline.console.errors import error_message
 from hookline.notify import incidents
-from hookline.notify.incidents import Condition, Reading
-from hookline.notify.outbox import Outbox
+from hookline.notify.conditions.condition import Condition
+from hookline.notify.incidents import Reading
 from hookline.notify.reader import ReadTables
+from hookline.notify.sending.outbox import Outbox
 from hookline.notify.settings import NotifySettings
 from runtime import logs
 

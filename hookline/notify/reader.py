@@ -8,8 +8,9 @@ from typing import Any, Protocol
 import psycopg
 
 from hookline.console.errors import CommandError, error_message
-from hookline.notify import pipeline, shops
-from hookline.notify.incidents import Condition, Reading, Scope
+from hookline.notify.conditions import pipeline, shops
+from hookline.notify.conditions.condition import Condition, Scope
+from hookline.notify.incidents import Reading
 from hookline.notify.settings import NotifySettings
 from hookline.stack_address import StackAddress
 from hookline.tables.queries import Reader

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from hookline.console.errors import CommandError
-from hookline.notify import channels, drift, incidents, rendering
-from hookline.notify.channels import DeliveryError
+from hookline.notify import incidents
+from hookline.notify.conditions import drift
 from hookline.notify.notifier import Notifier
-from hookline.notify.outbox import Outbox
 from hookline.notify.reader import BoundedReader, TablesReader
+from hookline.notify.sending import channels, rendering
+from hookline.notify.sending.channels import DeliveryError
+from hookline.notify.sending.outbox import Outbox
 from hookline.notify.settings import PREFIX, NotifySettings
 from hookline.notify.state import StateFile
 from hookline.stack_address import StackAddress

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from urllib.parse import urlsplit
 
-from hookline.notify.signatures import signing_keys
+from hookline.notify.sending.signatures import signing_keys
 from runtime.settings import SettingsError
 
 PREFIX = "HOOKLINE_NOTIFY_"

@@ -23,8 +23,8 @@ from runtime import erasures as runtime_erasures
 from runtime.kafka.reasons import explained
 from runtime.kafka.topics_admin import admin_client
 from runtime.settings import Settings
-from schemas import erasures
-from schemas.erasures import PSEUDONYM, Entry, Erasure, Ledger, Rotation, Span
+from schemas.json_records import erasures
+from schemas.json_records.erasures import PSEUDONYM, Entry, Erasure, Ledger, Rotation, Span
 from schemas.topics import ALL, SEGMENT, Group
 
 _POLL = 0.5

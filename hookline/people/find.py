@@ -17,8 +17,8 @@ from hookline.tables import reading
 from runtime import contact_key
 from runtime.erasures import LedgerReader
 from runtime.settings import Settings
-from schemas.erasures import Ledger
 from schemas.events import CustomerContact
+from schemas.json_records.erasures import Ledger
 from schemas.topics import CONTACTS
 
 

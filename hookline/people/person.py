@@ -12,7 +12,7 @@ from hookline.console.errors import CommandError
 from processors.sources.personal_ids import PREFIX, hashed_id
 from processors.sources.readers.contact import email_hash
 from runtime.settings import Settings
-from schemas.erasures import PSEUDONYM, Ledger
+from schemas.json_records.erasures import PSEUDONYM, Ledger
 
 Session = psycopg.Connection[Any]
 _OF_CUSTOMERS = (

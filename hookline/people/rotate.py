@@ -14,7 +14,7 @@ from processors.sources.readers.contact import email_hash
 from runtime import contact_key, erasures
 from runtime.contact_key import fingerprint
 from runtime.settings import Settings
-from schemas.erasures import Entry, Rotation
+from schemas.json_records.erasures import Entry, Rotation
 
 _ADDRESSES = "SELECT DISTINCT email FROM customer_contacts WHERE email IS NOT NULL"
 _BATCH = 1000

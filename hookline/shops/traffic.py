@@ -16,8 +16,9 @@ from hookline.dead_letters.letters import LetterFilter, read_letters
 from hookline.topics.records import scan
 from runtime.kafka import log_reader
 from runtime.settings import Settings
-from schemas import envelopes, heartbeats
-from schemas.heartbeats import Heartbeat
+from schemas import envelopes
+from schemas.json_records import heartbeats
+from schemas.json_records.heartbeats import Heartbeat
 from schemas.topics import CANONICAL, INGRESS, WEBHOOKS
 
 NEWEST = 5_000

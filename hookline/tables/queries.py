@@ -93,7 +93,8 @@ VIEWS = {
     ),
 }
 """Argument of `hookline tables` -> (table, query of its most useful columns)."""
-
+ENTITIES = ("orders", "carts", "customers", "payments", "shipments", "subscriptions", "consents")
+"""Tables whose rows name the append time of their newest event."""
 
 LIST = """
     SELECT c.relname AS name, CASE c.relkind WHEN 'v' THEN 'view' ELSE 'table' END AS kind,

@@ -6,7 +6,7 @@ from runtime import logs
 from runtime.kafka import operator_decisions
 from runtime.settings import Settings
 from runtime.stage import RefusedError
-from schemas.decisions import AcceptedHorizon, Decision
+from schemas.json_records.decisions import AcceptedHorizon, Decision
 
 log = logs.get("hookline.index")
 

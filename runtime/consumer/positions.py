@@ -10,7 +10,7 @@ from runtime.consumer import crash_marks
 from runtime.consumer.crash_marks import Chunk, CommitMetadata
 from runtime.kafka.operator_decisions import accepted_until
 from runtime.stage import Partition, RefusedError
-from schemas.decisions import AcceptedLoss, Decision
+from schemas.json_records.decisions import AcceptedLoss, Decision
 
 Commit = tuple[int, str]
 """An offset and the encoded metadata that is committed with it."""

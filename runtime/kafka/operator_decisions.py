@@ -7,8 +7,8 @@ from runtime.kafka import log_reader
 from runtime.kafka.producer import new_producer
 from runtime.kafka.reasons import explained
 from runtime.settings import Settings
-from schemas import decisions
-from schemas.decisions import AcceptedLoss, Decision
+from schemas.json_records import decisions
+from schemas.json_records.decisions import AcceptedLoss, Decision
 from schemas.topics import DECISIONS
 
 log = logs.get("hookline.decisions")

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 from psycopg import AsyncConnection
 
-from schemas import erasures
-from schemas.erasures import Entry, Ledger, Rotation
 from schemas.events import Micros
+from schemas.json_records import erasures
+from schemas.json_records.erasures import Entry, Ledger, Rotation
 from sinks.erasure.rename import Names, rename
 from sinks.merge.last_writer import Layers, load
 from sinks.postgres.session import Database

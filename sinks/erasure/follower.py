@@ -11,8 +11,8 @@ from runtime import logs
 from runtime.erasures import LedgerReader
 from runtime.health import Health, wait_until
 from runtime.settings import Settings
-from schemas.erasures import Entry
 from schemas.events import Micros
+from schemas.json_records.erasures import Entry
 from sinks.erasure.apply_entries import apply_all
 from sinks.postgres import applied_erasures
 from sinks.postgres.session import Database

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 from psycopg import AsyncConnection, sql
 
-from schemas.erasures import PSEUDONYM, Ledger, is_pseudonym
 from schemas.events import Micros
+from schemas.json_records.erasures import PSEUDONYM, Ledger, is_pseudonym
 from schemas.keys import customer_key, entity_key
 from sinks.carts.links import link_keys
 from sinks.merge.last_writer import Flat, Layer, Layers, flatten, load

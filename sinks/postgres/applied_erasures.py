@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from psycopg import AsyncConnection, sql
 
-from schemas.erasures import Entry, Ledger
+from schemas.json_records.erasures import Entry, Ledger
 
 Connection = AsyncConnection[Any]
 

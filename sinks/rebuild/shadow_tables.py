@@ -12,8 +12,8 @@ from runtime.registry.newer_schemas import NewerSchemas
 from runtime.settings import Settings
 from runtime.stage import Batch, MovedError, Partition
 from schemas.codec import Codec
-from schemas.erasures import Entry
 from schemas.events import Micros
+from schemas.json_records.erasures import Entry
 from schemas.topics import CONTACTS
 from sinks.erasure.apply_entries import apply_all
 from sinks.log import Log

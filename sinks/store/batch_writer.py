@@ -2,89 +2,39 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import Any, NamedTuple
-
-import psycopg
-from psycopg import AsyncConnection
+from typing import Any
 
 from runtime import logs, metrics
 from runtime.registry.client import RegistryError
 from runtime.stage import Batch, MovedError, RefusedError
 from schemas.codec import Codec, UnknownSchemaError
-from schemas.erasures import Ledger
-from schemas.events import TOPIC_OF, Event, Micros
+from schemas.events import TOPIC_OF, Micros
+from schemas.json_records.erasures import Ledger
 from schemas.topics import BY_RECORD
-from sinks.log import event_id, is_outcome
+from sinks.log import is_outcome
 from sinks.postgres import applied_erasures
 from sinks.postgres.applied_erasures import LedgerMovedError
 from sinks.postgres.session import Database, NoLongerWantedError
-from sinks.store import apply, stored_offsets
+from sinks.store.batch_transaction import (
+    REFUSED,
+    DecodedBatches,
+    DecodedRecord,
+    Transaction,
+    reject_record,
+)
 from sinks.store.entity_locks import MoreKeysError
-from sinks.store.write_plan import WritePlan, add_event, plan_writes
+from sinks.store.write_plan import add_event, plan_writes
 
 log = logs.get("hookline.sinks.batches")
 
 Learn = Callable[[int, str], Awaitable[None]]
 """Adds the schema of an id, of a record's name, to the codec. Raises RegistryError."""
-Committed = Callable[[Sequence["DecodedRecord"]], None]
+Committed = Callable[[Sequence[DecodedRecord]], None]
 """Is given the records that a commit has just stored."""
 _TOPIC_NAMES = {kind: BY_RECORD[name].name for kind, name in TOPIC_OF.items()}
 _SLICE = 25
 """Records decoded, then planned, before the event loop may resume an earlier transaction."""
-_REFUSED = (psycopg.DataError, psycopg.IntegrityError)
-"""SQLSTATE classes 22 and 23: a record's values are refused."""
-
-
-_REJECT = """
-    INSERT INTO sink_rejects
-        (topic, partition, record_offset, event_id, record_key, record_value, reason, detail)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
-"""
-
-
-class Reject(NamedTuple):
-    """A row of ``sink_rejects``. ``detail`` never quotes the record: it may hold personal data."""
-
-    topic: str
-    partition: int
-    offset: int
-    event_id: str | None
-    key: bytes | None
-    value: bytes | None
-    reason: str
-    detail: str
-
-
-def _reject(record: Any, reason: str, detail: str) -> Reject:
-    identifier = event_id(record.headers)
-    if identifier is not None and "\0" in identifier:  # PostgreSQL's text cannot hold it
-        identifier = None
-    at = record.topic, record.partition, record.offset
-    return Reject(*at, identifier, record.key, record.value, reason, detail)
-
-
-class DecodedRecord(NamedTuple):
-    """A canonical record and the event in it."""
-
-    record: Any
-    event: Event
-
-
-@dataclass(slots=True)
-class DecodedBatches:
-    """Batches of several partitions, decoded and planned; ``refused`` cannot be decoded."""
-
-    batches: Sequence[Batch]
-    decoded: list[DecodedRecord] = field(default_factory=list)
-    refused: list[Reject] = field(default_factory=list)
-    plan: WritePlan = field(default_factory=WritePlan)
-    number: int = 0  # of the last erasure that the plan knows
-
-    def is_current(self) -> bool:
-        """Whether all partitions still belong to this process."""
-        return all(batch.is_current() for batch in self.batches)
 
 
 async def _learn_nothing(schema_id: int, _name: str) -> None:
@@ -153,7 +103,7 @@ class Writer:
         extra: frozenset[str] = frozenset()
         one_by_one = False
         while True:
-            work = _Transaction(
+            work = Transaction(
                 prepared, extra, cluster_id, self._clock, one_by_one, self._emit_signals,
                 self._ledger,
             )  # fmt: skip
@@ -169,7 +119,7 @@ class Writer:
                 raise
             except NoLongerWantedError:
                 return
-            except _REFUSED as error:
+            except REFUSED as error:
                 if one_by_one:
                     raise
                 log.warning("batch refused, bisecting it", sqlstate=error.sqlstate)
@@ -196,11 +146,11 @@ class Writer:
             raise
         except Exception as error:  # noqa: BLE001 - any error comes from this record
             self._refuse_other_schema(record)
-            prepared.refused.append(_reject(record, "decode", type(error).__name__))
+            prepared.refused.append(reject_record(record, "decode", type(error).__name__))
             return
         if not record.topic.endswith(_TOPIC_NAMES[type(event)]):
             self._refuse_other_schema(record)
-            prepared.refused.append(_reject(record, "decode", "it is of another topic"))
+            prepared.refused.append(reject_record(record, "decode", "it is of another topic"))
             return
         prepared.decoded.append(DecodedRecord(record, event))  # type: ignore[arg-type]  # not a signal
 
@@ -224,7 +174,7 @@ class Writer:
         Another producer's is set aside unasked, so that it cannot wait for a registry that is away.
         """
         if not is_outcome(record.headers):
-            prepared.refused.append(_reject(record, "decode", "of no schema of ours"))
+            prepared.refused.append(reject_record(record, "decode", "of no schema of ours"))
             return
         name = next((n for n, topic in BY_RECORD.items() if record.topic.endswith(topic.name)), "")
         try:
@@ -240,76 +190,3 @@ class Writer:
 
 def _position(record: Any) -> str:
     return f"{record.topic}-{record.partition} at {record.offset}"
-
-
-def _last_event(batch: Batch) -> str | None:
-    return event_id(batch.records[-1].headers) if batch.records else None
-
-
-class _Transaction:
-    """The transaction of prepared batches; ``run`` may be called again after a rollback."""
-
-    def __init__(
-        self,
-        prepared: DecodedBatches,
-        extra: frozenset[str],
-        cluster_id: str | None,
-        clock: Callable[[], Micros],
-        one_by_one: bool,
-        emit_signals: bool,
-        ledger: Ledger,
-    ) -> None:
-        self._prepared, self._ledger = prepared, ledger
-        self._extra, self._cluster_id, self._clock = extra, cluster_id, clock
-        self._one_by_one, self._emit_signals = one_by_one, emit_signals
-        self.refused: list[Reject] = []
-        self.stored: Sequence[DecodedRecord] = ()
-
-    async def run(self, connection: AsyncConnection[Any]) -> None:
-        self.refused, self.stored = list(self._prepared.refused), ()
-        moves = [
-            stored_offsets.Move(batch.partition, batch.offset, batch.end, _last_event(batch))
-            for batch in self._prepared.batches
-        ]
-        moved = await stored_offsets.move(connection, moves, self._cluster_id)
-        if moved < len(moves):
-            stored = await stored_offsets.next_offsets(connection)
-            if not moved and all(stored.get(move.partition, 0) == move.end for move in moves):
-                return  # this transaction was committed before; only the reply was lost
-            raise MovedError(stored.get(moves[0].partition, 0))
-        await applied_erasures.require(connection, self._prepared.number)
-        decoded = self.stored = self._prepared.decoded
-        if self._one_by_one:
-            self.stored = await self._bisect(connection, decoded)
-        elif decoded:
-            await self._apply(connection, self._prepared.plan)
-        for row in self.refused:
-            await connection.execute(_REJECT, row)
-
-    async def _apply(self, connection: AsyncConnection[Any], plan: WritePlan) -> None:
-        await apply.apply(
-            connection, plan, self._extra, self._clock, emit_signals=self._emit_signals
-        )
-
-    async def _bisect(
-        self, connection: AsyncConnection[Any], decoded: Sequence[DecodedRecord]
-    ) -> Sequence[DecodedRecord]:
-        """Write all records but those that the database refuses, which become rejects."""
-        if not decoded:
-            return decoded
-        try:
-            async with connection.transaction():
-                await self._apply(
-                    connection, plan_writes((record.event for record in decoded), self._ledger)
-                )
-        except _REFUSED as error:
-            if len(decoded) == 1:
-                reason = error.sqlstate or "22000"
-                self.refused.append(_reject(decoded[0].record, reason, type(error).__name__))
-                return ()
-            middle = len(decoded) // 2
-            return [
-                *await self._bisect(connection, decoded[:middle]),
-                *await self._bisect(connection, decoded[middle:]),
-            ]
-        return decoded

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.erasures import is_pseudonym
+from schemas.json_records.erasures import is_pseudonym
 from schemas.keys import customer_key, entity_key, native_id
 from sinks.merge.last_writer import Flat, Layers, flatten
 from sinks.postgres.copy_rows import Table

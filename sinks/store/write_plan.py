@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from schemas.erasures import NOBODY, Ledger
 from schemas.events import (
     TOPIC_OF,
     Cart,
@@ -20,6 +19,7 @@ from schemas.events import (
     Scope,
     Subscription,
 )
+from schemas.json_records.erasures import NOBODY, Ledger
 from schemas.keys import customer_key, entity_key
 from sinks.carts.links import link_keys
 from sinks.carts.records import Activity, activity_of

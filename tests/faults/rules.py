@@ -210,7 +210,7 @@ RULES = (
     Rule(
         "bisect",
         "one bad record takes its batch with it",
-        "sinks/store/batch_writer.py",
+        "sinks/store/batch_transaction.py",
         "            if len(decoded) == 1:\n",
         "            if decoded:\n",
         (f"{STORE}::test_what_cannot_be_stored_is_put_aside_and_the_rest_is_stored",),
@@ -363,7 +363,7 @@ RULES = (
     Rule(
         "erased-after-a-first-attempt",
         "a delivery begun before an erasure ends as a dead letter, with everything in it",
-        "schemas/erasures.py",
+        "schemas/json_records/erasures.py",
         "                if keeps_slots:\n",
         "                if False:\n",
         (ERASED, "tests/unit/schemas/test_erasures.py"),

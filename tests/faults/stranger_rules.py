@@ -16,7 +16,7 @@ STRANGER_RULES = (
     Rule(
         "nested-json",
         "JSON of another producer, nested deep, ends the sinks",
-        "schemas/heartbeats.py",
+        "schemas/json_records/heartbeats.py",
         "    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):\n",
         "    except (msgspec.MsgspecError, UnicodeDecodeError):\n",
         (KNOWN,),
@@ -24,7 +24,7 @@ STRANGER_RULES = (
     Rule(
         "decisions-of-others",
         "a record that is no decision keeps the processors from starting",
-        "schemas/decisions.py",
+        "schemas/json_records/decisions.py",
         "    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):\n",
         "    except msgspec.MsgspecError:\n",
         (KNOWN,),
@@ -113,7 +113,7 @@ STRANGER_RULES = (
     Rule(
         "accepted-horizon",
         "what an operator accepted once covers every later deletion",
-        "schemas/decisions.py",
+        "schemas/json_records/decisions.py",
         " and start <= self.starts.get(topic, -1)\n",
         " and topic in self.starts\n",
         ("tests/unit/processors/index/test_horizon.py",),

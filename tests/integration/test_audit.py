@@ -25,8 +25,8 @@ from runtime.registry.schema_ids import load_codec
 from runtime.settings import Settings
 from runtime.shop_book import ShopBook
 from schemas import envelopes
-from schemas.erasures import PSEUDONYM, Erasure, Span
 from schemas.events import Customer
+from schemas.json_records.erasures import PSEUDONYM, Erasure, Span
 from schemas.topics import CONTACTS, ORDERS, WEBHOOKS, Group
 from tests import senders, truth
 from tests.conftest import LiveStack

@@ -11,8 +11,8 @@ import pytest
 from runtime import erasures
 from runtime.health import Health
 from runtime.settings import Settings
-from schemas.erasures import Entry, Erasure, Ledger, Rotation, Span
 from schemas.events import Contact, Customer, CustomerContact, CustomerRef, Event
+from schemas.json_records.erasures import Entry, Erasure, Ledger, Rotation, Span
 from sinks.erasure.apply_entries import apply_all
 from sinks.erasure.follower import ErasureFollower
 from sinks.rebuild.rebuild import Rebuild

@@ -18,7 +18,7 @@ from runtime.kafka import topics_admin
 from runtime.registry import schema_ids
 from runtime.settings import Settings
 from schemas.envelopes import DELIVERY
-from schemas.erasures import PSEUDONYM, Erasure, Ledger, Span
+from schemas.json_records.erasures import PSEUDONYM, Erasure, Ledger, Span
 from schemas.keys import entity_key
 from schemas.topics import CONTACTS, CUSTOMERS
 from tests import example_files, senders

@@ -250,7 +250,7 @@ def test_a_user_who_may_write_is_not_read_with(
 
 def test_no_message_holds_a_column_of_persons(settings: Settings) -> None:
     """The queries name no table but those of shops, counts and times."""
-    from hookline.notify import pipeline, shops  # noqa: PLC0415
+    from hookline.notify.conditions import pipeline, shops  # noqa: PLC0415
 
     with psycopg.connect(settings.database_url) as connection:
         connection.execute(f"SET search_path TO {settings.sql_schema}")

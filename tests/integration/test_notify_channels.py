@@ -10,8 +10,8 @@ from urllib.parse import quote
 import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 
-from hookline.notify.channels import DeliveryError, Mail, Webhook
 from hookline.notify.incidents import message_of
+from hookline.notify.sending.channels import DeliveryError, Mail, Webhook
 from hookline.notify.settings import NotifySettings, from_env
 from tests.certificates import Authority
 from tests.notify_conditions import NOON, condition

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hookline.notify import drift
+from hookline.notify.conditions import drift
 from runtime.settings import Settings
 from tests.conftest import LiveStack, run_apart
 from tests.raw import Raw, append

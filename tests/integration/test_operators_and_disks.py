@@ -17,7 +17,7 @@ from aiokafka.admin import NewPartitions, RecordsToDelete
 
 from runtime.kafka import log_reader, operator_decisions, topics_admin
 from runtime.settings import Settings
-from schemas.decisions import AcceptedHorizon
+from schemas.json_records.decisions import AcceptedHorizon
 from schemas.topics import ORDERS, WEBHOOKS
 from tests import senders
 from tests.conftest import LiveStack

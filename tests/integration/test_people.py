@@ -28,7 +28,6 @@ from runtime.kafka.producer import new_producer
 from runtime.registry.schema_ids import load_codec
 from runtime.settings import Settings
 from schemas.envelopes import Reason, Reject
-from schemas.erasures import Ledger
 from schemas.events import (
     TOPIC_OF,
     CartSignal,
@@ -40,6 +39,7 @@ from schemas.events import (
     Payment,
     SignalKind,
 )
+from schemas.json_records.erasures import Ledger
 from schemas.topics import BY_RECORD, CART_SIGNALS, DEAD_LETTERS, WEBHOOKS
 from sinks.erasure.follower import ErasureFollower
 from tests.canonical_log import Worker

@@ -17,8 +17,9 @@ from processors.index.partition_index import PartitionIndex
 from processors.sources import ADAPTERS
 from runtime.kafka.producer import new_producer
 from runtime.settings import Settings
-from schemas import envelopes, heartbeats
-from schemas.heartbeats import Heartbeat
+from schemas import envelopes
+from schemas.json_records import heartbeats
+from schemas.json_records.heartbeats import Heartbeat
 from schemas.topics import CARTS, INGRESS
 from tests.conftest import LiveStack, discard, prepare, run_apart
 from tests.pipeline import Shape, prepared

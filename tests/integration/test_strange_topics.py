@@ -18,10 +18,11 @@ from hookline.cli import app
 from hookline.console.errors import CommandError
 from runtime.kafka.topics_admin import find_topics
 from runtime.settings import Settings
-from schemas import decisions, envelopes, heartbeats
-from schemas.decisions import ContactKey
+from schemas import envelopes
 from schemas.events import CartSignal
-from schemas.heartbeats import Heartbeat
+from schemas.json_records import decisions, heartbeats
+from schemas.json_records.decisions import ContactKey
+from schemas.json_records.heartbeats import Heartbeat
 from schemas.topics import ALL, MIB, OUTCOMES, WEBHOOKS, Topic
 from tests import senders
 from tests.conftest import LiveStack

@@ -12,9 +12,9 @@ from aiokafka.structs import OffsetAndMetadata
 from runtime.health import Health
 from runtime.settings import Settings
 from runtime.stage import Partition
-from schemas import heartbeats
 from schemas.events import CustomerRef
-from schemas.heartbeats import Heartbeat
+from schemas.json_records import heartbeats
+from schemas.json_records.heartbeats import Heartbeat
 from schemas.topics import CARTS, INGRESS, WEBHOOKS, Group
 from sinks.agent import Sinks
 from sinks.outbox.relay import Relay

@@ -5,7 +5,7 @@ from typing import Any
 
 from hookline.dashboard.database import Page, Query
 from hookline.dashboard.filters import Filters
-from hookline.dashboard.pages.shops import ENTITIES
+from hookline.tables.queries import ENTITIES
 
 MINUTES = 60
 

@@ -8,10 +8,9 @@ from typing import Any
 from hookline.dashboard.database import Page, Query
 from hookline.dashboard.filters import Filters
 from hookline.shops import webhook_urls
+from hookline.tables.queries import ENTITIES
 from schemas.shops import Shop, ShopsError, load
 
-ENTITIES = ("orders", "carts", "customers", "payments", "shipments", "subscriptions", "consents")
-"""Tables whose rows name the append time of their newest event."""
 SPARK_DAYS = 14
 MAX_SHOPS = 500
 

@@ -109,7 +109,7 @@ async def _contact_key(settings: Settings) -> list[Finding]:
     """Compare our key of e-mail hashes with the log's; processors of another one do not start."""
     from runtime import contact_key
     from runtime.kafka import operator_decisions
-    from schemas.decisions import keys_in_force
+    from schemas.json_records.decisions import keys_in_force
 
     subject = "contact key"
     try:

@@ -21,7 +21,7 @@ from runtime import metrics, metrics_page
 from runtime.health import Health
 from runtime.settings import Settings
 from runtime.shop_book import ShopBook
-from schemas import heartbeats
+from schemas.json_records import heartbeats
 from schemas.platforms import PLATFORMS
 
 SHOPS = """

@@ -23,10 +23,11 @@ from processors.sources.readers.contact import email_hash
 from runtime.health import Health
 from runtime.settings import Settings
 from runtime.stage import Batch
-from schemas import envelopes, erasures
+from schemas import envelopes
 from schemas.envelopes import Outcome
-from schemas.erasures import PSEUDONYM, Entry, Erasure, Ledger, Rotation, Span
 from schemas.events import Contact, Customer, CustomerContact, Event
+from schemas.json_records import erasures
+from schemas.json_records.erasures import PSEUDONYM, Entry, Erasure, Ledger, Rotation, Span
 from schemas.keys import entity_key
 from schemas.topics import CONTACTS, CUSTOMERS, ERASURES
 from tests import example_files

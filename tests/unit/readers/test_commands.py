@@ -39,8 +39,8 @@ from hookline.topics.selection import Selection
 from runtime.erasures import LedgerReader
 from runtime.kafka import log_reader
 from runtime.settings import Settings
-from schemas import erasures
-from schemas.erasures import Erasure
+from schemas.json_records import erasures
+from schemas.json_records.erasures import Erasure
 from schemas.topics import ALL, CANONICAL, DEAD_LETTERS, ERASURES, INGRESS, WEBHOOKS
 from tests.fake_log import NOW_MS, Batch, FakeConsumer, Record, read_from
 from tests.sink_events import CODEC

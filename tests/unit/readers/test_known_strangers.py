@@ -13,8 +13,9 @@ from processors.decide import Decider
 from processors.index.partition_index import PartitionIndex
 from processors.parse import raw_of
 from runtime.stage import Partition
-from schemas import decisions, envelopes, heartbeats
+from schemas import envelopes
 from schemas.events import CartSignal
+from schemas.json_records import decisions, heartbeats
 from schemas.topics import CARTS
 from sinks.log import is_outcome
 from sinks.outbox.relay import Relay

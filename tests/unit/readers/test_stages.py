@@ -31,8 +31,8 @@ from runtime.stage import Batch as Fetched
 from runtime.stage import Partition, RefusedError
 from schemas.codec import Codec
 from schemas.envelopes import RawDelivery
-from schemas.erasures import Rotation, encode
 from schemas.events import RECORDS
+from schemas.json_records.erasures import Rotation, encode
 from schemas.topics import (
     ALL,
     CANONICAL,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hookline.notify.signatures import signature, signing_keys
+from hookline.notify.sending.signatures import signature, signing_keys
 from tests import ROOT, named_commands
 
 PAGE = (ROOT / "docs" / "notify.md").read_text()
@@ -66,8 +66,7 @@ def test_the_node_snippet_verifies_what_is_sent_and_nothing_else() -> None:
 def test_the_page_has_every_alert_and_names_commands_that_exist() -> None:
     named = set(re.findall(r"^\| `([a-z-]+)` \|", PAGE, re.MULTILINE))
     source = "".join(
-        (ROOT / "hookline" / "notify" / f"{name}.py").read_text()
-        for name in ("pipeline", "shops", "drift")
+        path.read_text() for path in (ROOT / "hookline" / "notify" / "conditions").glob("*.py")
     )
     assert named == set(re.findall(r'alert="([a-z-]+)"', source))
     assert named_commands.missing(PAGE) == []

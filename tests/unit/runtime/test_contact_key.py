@@ -17,8 +17,14 @@ from runtime.contact_key import (
     missing_before,
 )
 from runtime.settings import Settings
-from schemas import decisions
-from schemas.decisions import AcceptedLoss, ContactKey, Decision, key_in_force, keys_in_force
+from schemas.json_records import decisions
+from schemas.json_records.decisions import (
+    AcceptedLoss,
+    ContactKey,
+    Decision,
+    key_in_force,
+    keys_in_force,
+)
 
 KEY = "the key of the tests"
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from schemas import erasures
-from schemas.erasures import NOBODY, PSEUDONYM, Entry, Erasure, Ledger, Rotation, Span
 from schemas.events import Cart, Contact, Customer, CustomerContact, CustomerRef, Event, Order
+from schemas.json_records import erasures
+from schemas.json_records.erasures import NOBODY, PSEUDONYM, Entry, Erasure, Ledger, Rotation, Span
 from schemas.keys import entity_key
 from tests import example_files
 from tests.sink_events import meta

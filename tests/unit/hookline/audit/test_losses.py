@@ -9,8 +9,8 @@ from hookline.local.doctor.index_size import IndexSize
 from processors.index.outcome_headers import parse_outcome_headers
 from processors.index.partition_index import PartitionIndex
 from runtime.kafka.operator_decisions import accepted_until, divided
-from schemas import decisions
-from schemas.decisions import AcceptedLoss
+from schemas.json_records import decisions
+from schemas.json_records.decisions import AcceptedLoss
 from tests.index_bytes import index_bytes
 from tests.toy_platform import CODEC, SHOPS, adapter, record
 

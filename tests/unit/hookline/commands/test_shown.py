@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hookline.commands import dead, topics
+from hookline.commands import dead_screens, topics
 
 LETTER: dict[str, Any] = {
     "letter": "2:17",
@@ -25,7 +25,7 @@ LETTER: dict[str, Any] = {
 def test_a_letter_is_shown_as_fields_and_an_indented_body(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    dead._show_letter(LETTER)
+    dead_screens.show_letter(LETTER)
     lines = capsys.readouterr().out.splitlines()
     assert "letter    2:17" in lines
     assert "detail    line one" in lines
@@ -40,7 +40,7 @@ def test_a_letter_is_shown_as_fields_and_an_indented_body(
 def test_a_body_that_is_not_json_is_shown_as_it_is(
     body: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    dead._show_letter({**LETTER, "value": body})
+    dead_screens.show_letter({**LETTER, "value": body})
     assert capsys.readouterr().out.splitlines()[-1] == body
 
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from hookline.notify import pipeline, rendering, shops
-from hookline.notify.drift import conditions as drift_conditions
-from hookline.notify.incidents import Condition, message_of
+from hookline.notify.conditions import pipeline, shops
+from hookline.notify.conditions.condition import Condition
+from hookline.notify.conditions.drift import conditions as drift_conditions
+from hookline.notify.incidents import message_of
+from hookline.notify.sending import rendering
 from hookline.notify.settings import NotifySettings
 from hookline.shops.payload_drift import Drift, EventShapes
 from hookline.tables.queries import Rows

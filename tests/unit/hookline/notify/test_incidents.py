@@ -6,7 +6,8 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline.notify.incidents import Incident, Message, Reading, Scope, advance
+from hookline.notify.conditions.condition import Scope
+from hookline.notify.incidents import Incident, Message, Reading, advance
 from tests.notify_conditions import ALL, NOON, condition, reading
 
 DAY = timedelta(days=1)

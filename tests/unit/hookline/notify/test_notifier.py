@@ -8,10 +8,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from hookline.notify.incidents import Condition, Message, Reading
+from hookline.notify.conditions.condition import Condition
+from hookline.notify.incidents import Message, Reading
 from hookline.notify.notifier import Notifier, ReadDrift
-from hookline.notify.outbox import Outbox
 from hookline.notify.reader import BoundedReader
+from hookline.notify.sending.outbox import Outbox
 from hookline.notify.settings import NotifySettings
 from hookline.notify.state import StateFile
 from tests.notify_conditions import ALL, NOON, condition, reading

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from hookline.console.errors import CommandError
-from hookline.notify.channels import DeliveryError
 from hookline.notify.incidents import Message, message_of
-from hookline.notify.outbox import Outbox
+from hookline.notify.sending.channels import DeliveryError
+from hookline.notify.sending.outbox import Outbox
 from hookline.notify.state import MAX_WAITING, StateFile
 from tests.notify_conditions import NOON, condition
 

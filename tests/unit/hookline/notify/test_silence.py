@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline.notify.silence import WEEK, WEEKS, missing
+from hookline.notify.conditions.silence import WEEK, WEEKS, missing
 
 NOW = 500_000
 """An hour since 1970."""

@@ -28,7 +28,7 @@ from hookline.people.person import Person
 from processors.sources.readers.contact import email_hash
 from runtime.contact_key import fingerprint
 from runtime.settings import Settings, SettingsError
-from schemas.erasures import Entry, Erasure, Ledger, Rotation, Span
+from schemas.json_records.erasures import Entry, Erasure, Ledger, Rotation, Span
 from schemas.topics import ALL
 
 KEY, NEW = "the key that is in force", "the key that comes after it"

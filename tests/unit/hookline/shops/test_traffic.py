@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from hookline.shops.traffic import HeartbeatCounter, TrafficByShop, count_seen_before
 from schemas import envelopes
-from schemas.heartbeats import Heartbeat
+from schemas.json_records.heartbeats import Heartbeat
 
 SINCE = 1_000_000  # ms
 

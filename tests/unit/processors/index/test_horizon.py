@@ -7,8 +7,8 @@ import pytest
 from processors.index import horizon
 from processors.index.horizon import HorizonError, require_accepted
 from runtime.settings import Settings
-from schemas import decisions
-from schemas.decisions import AcceptedHorizon, AcceptedLoss, ContactKey, Decision
+from schemas.json_records import decisions
+from schemas.json_records.decisions import AcceptedHorizon, AcceptedLoss, ContactKey, Decision
 
 CARTS, ORDERS = "hookline.carts", "hookline.orders"
 

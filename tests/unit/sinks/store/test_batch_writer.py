@@ -16,7 +16,8 @@ from schemas import codec
 from schemas.codec import Codec
 from schemas.events import RECORDS
 from schemas.topics import CARTS, ORDERS
-from sinks.store.batch_writer import DecodedBatches, Writer
+from sinks.store.batch_transaction import DecodedBatches
+from sinks.store.batch_writer import Writer
 from tests.sink_events import NOON, batch, cart, order, record
 
 IDS = {name: number for number, name in enumerate(RECORDS, start=1)}

@@ -6,11 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from hookline.dashboard.pages.shops import ENTITIES
-from hookline.notify import silence
-from hookline.notify.incidents import Condition
+from hookline.notify.conditions import silence
+from hookline.notify.conditions.condition import Condition
 from hookline.notify.settings import NotifySettings
-from hookline.tables.queries import Rows
+from hookline.tables.queries import ENTITIES, Rows
 
 MIN_LETTERS = 5
 """Dead letters of two days below which a share means nothing."""

@@ -12,10 +12,10 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from hookline.notify import rendering
 from hookline.notify.incidents import Message
+from hookline.notify.sending import rendering
+from hookline.notify.sending.signatures import signature, signing_keys
 from hookline.notify.settings import NotifySettings
-from hookline.notify.signatures import signature, signing_keys
 from runtime import logs
 from runtime.settings import trusting
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from hookline.console import output
 from hookline.console.errors import CommandError
-from hookline.notify.incidents import Condition
+from hookline.notify.conditions.condition import Condition
 from hookline.shops import document_shape, payload_drift
 from hookline.shops.payload_drift import Drift
 from runtime.settings import Settings

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from hookline.notify.incidents import Condition
+from hookline.notify.conditions.condition import Condition
 from hookline.notify.settings import NotifySettings
 from hookline.tables.queries import Rows
 
@@ -56,16 +56,8 @@ def _behind(row: dict[str, Any], settings: NotifySettings) -> Condition | None:
     behind: timedelta | None = row["behind"]
     if behind is None or behind.total_seconds() <= settings.behind or is_waiting_for_senders(row):
         return None
-    return Condition(
-        key="tables-behind",
-        alert="tables-behind",
-        scope="pipeline",
-        severity="critical",
-        what=f"the tables are whole up to {_minutes(behind)} ago only",
-        do=DO[row["held_by"]],
-        page="/now",
-        since=row["whole_until"],
-    )
+    what = f"the tables are whole up to {_minutes(behind)} ago only"
+    return _stalled(alert="tables-behind", what=what, row=row, since=row["whole_until"])
 
 
 def _held(row: dict[str, Any], settings: NotifySettings) -> Condition | None:
@@ -74,12 +66,17 @@ def _held(row: dict[str, Any], settings: NotifySettings) -> Condition | None:
         return None
     if (row["at"] - since).total_seconds() <= settings.held:
         return None
+    what = f"the tables are held by {row['held_by']}: {row['reason']}"
+    return _stalled(alert="tables-held", what=what, row=row, since=since)
+
+
+def _stalled(*, alert: str, what: str, row: dict[str, Any], since: datetime) -> Condition:
     return Condition(
-        key="tables-held",
-        alert="tables-held",
+        key=alert,
+        alert=alert,
         scope="pipeline",
         severity="critical",
-        what=f"the tables are held by {row['held_by']}: {row['reason']}",
+        what=what,
         do=DO[row["held_by"]],
         page="/now",
         since=since,

@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from hookline.notify.channels import Channel, DeliveryError
 from hookline.notify.incidents import Message
+from hookline.notify.sending.channels import Channel, DeliveryError
 from hookline.notify.state import State, StateFile, Waiting
 from runtime import logs
 

@@ -1,0 +1,1 @@
+"""What is wrong, and since when: with the pipeline, with a shop, with its payloads."""

@@ -1,0 +1,1 @@
+"""Records of topics of ours that are JSON: decisions, erasures, heartbeats."""
