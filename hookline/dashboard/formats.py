@@ -10,6 +10,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from hookline.console import output
+from hookline.console.counts import counted
 from hookline.journey.model import wait_text
 from runtime.escaping import json_text, one_line
 
@@ -42,6 +43,13 @@ def number(value: float | Decimal | None) -> str:
     if value == int(value):
         return f"{int(value):,}"
     return f"{value:,.1f}"
+
+
+def count(given: float | Decimal | None, noun: str, plural: str = "") -> str:
+    """A count with its noun: 1 letter, 2 letters; what is not known has the plural."""
+    if given is None or given != int(given):
+        return f"{number(given)} {plural or f'{noun}s'}"
+    return counted(int(given), noun, plural)
 
 
 def money(value: float | Decimal | None, currency: str | None = "") -> str:
@@ -155,6 +163,7 @@ def commands(text: str) -> Markup:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "wait": wait_text,
+    "counted": count,
     **{
         each.__name__: each
         for each in (

@@ -122,13 +122,15 @@ async def replay(
     *,
     rate: float | None = None,
     dry_run: bool = False,
+    result: ReplayResult | None = None,
 ) -> ReplayResult:
     """Append every matching letter that is still open to the raw topic, and mark it.
 
-    ``rate``: letters per second, at most. ``dry_run``: change nothing. Raises CommandError where
+    ``rate``: letters per second, at most. ``dry_run``: change nothing. ``result``: filled and
+    returned, so that it is known also of a replay that is stopped. Raises CommandError where
     a letter does not exist, or Kafka does not acknowledge.
     """
-    result = ReplayResult()
+    result = ReplayResult() if result is None else result
     async with connected(settings, "replay") as connection, log_reader.consumer(settings) as client:
         partitions = await log_reader.topic_partitions(settings)
         dead = partitions[DEAD_LETTERS]

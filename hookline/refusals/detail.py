@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+from hookline.console.counts import counted
 from hookline.console.errors import CommandError
 from hookline.dead_letters.letters import (
     DeadLetter,
@@ -15,6 +16,8 @@ from hookline.dead_letters.letters import (
 )
 from hookline.dead_letters.listing import as_dict
 from hookline.dead_letters.marks import Mark
+from hookline.refusals.broken_body import BrokenBody, broken_body, failing_byte
+from hookline.refusals.failing_value import with_failing_value
 from hookline.refusals.lit_body import LitBody, lit
 from hookline.refusals.preview import Preview, preview
 from hookline.refusals.reasons import explained
@@ -24,15 +27,16 @@ from processors.parse import inflated_body, raw_of
 from runtime.kafka import log_reader
 from runtime.settings import Settings
 from schemas import envelopes
-from schemas.envelopes import Reject
+from schemas.envelopes import RawDelivery, Reject
 from schemas.shops import ShopsError, load
 from schemas.topics import DEAD_LETTERS
 
 
 @dataclass(frozen=True, slots=True)
 class LetterDetail:
-    """A letter. ``body``: its document, masked, or a sentence where it is none.
+    """A letter. ``body``: its document, masked but for the failing value, where that may be shown.
 
+    Where it is no document, ``body`` is a sentence and ``broken`` the place where it breaks.
     ``preview`` is None where the shops file cannot be read here; ``note`` is the reason.
     """
 
@@ -40,6 +44,7 @@ class LetterDetail:
     headers: dict[str, str]
     body: Any
     lit: LitBody
+    broken: BrokenBody | None
     meaning: str
     remedy: str
     preview: Preview | None
@@ -85,13 +90,7 @@ def described(
 ) -> LetterDetail:
     """Return a letter with what its record holds, whoever wrote the record."""
     fields = masked_fields(as_dict(letter, mark))
-    raw = raw_of(record)
-    body = inflated_body(raw)
-    document = (
-        f"[{len(raw.body)} bytes: {body.reason}]"
-        if isinstance(body, Reject)
-        else masked_body.masked(body)
-    )
+    document, broken = _body(raw_of(record), letter.path)
     meaning, remedy = explained(letter.reason)
     would, note = _preview(settings, record)
     return LetterDetail(
@@ -99,11 +98,28 @@ def described(
         _headers(record.headers),
         document,
         lit(document, letter.path),
+        broken,
         meaning,
         remedy,
         would,
         note,
     )
+
+
+def _body(raw: RawDelivery, path: str) -> tuple[Any, BrokenBody | None]:
+    """Return the masked document of a body and None; a sentence and where it breaks otherwise."""
+    body = inflated_body(raw)
+    if isinstance(body, Reject):
+        return f"[{counted(len(raw.body), 'byte')}: {body.reason}]", None
+    document = masked_body.parsed(body)
+    if not isinstance(document, Reject):
+        masked = masked_body.masked_document(document)
+        return with_failing_value(masked, document, path), None
+    at = failing_byte(path)
+    if at is None:  # refused for something else before its body was read
+        at = failing_byte(document.path)
+    sentence = f"[{counted(len(body), 'byte')}: {document.reason}]"
+    return sentence, None if at is None else broken_body(body, at)
 
 
 def _preview(settings: Settings, record: Any) -> tuple[Preview | None, str | None]:

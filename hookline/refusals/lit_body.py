@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
@@ -89,4 +90,6 @@ def _lines(value: Any, at: Path, label: str, comma: str) -> Iterator[tuple[str, 
 
 
 def _json(value: Any) -> str:
+    if isinstance(value, Decimal):  # as the sender spelled it, or nearly
+        return str(value)
     return json.dumps(value, ensure_ascii=False)

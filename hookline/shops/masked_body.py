@@ -13,6 +13,7 @@ from processors.sources.readers import document
 from processors.sources.readers.personal_names import is_personal
 from processors.sources.readers.refusals import Refused
 from processors.sources.readers.xml import from_xml
+from schemas.envelopes import Reject
 
 MAX_DEPTH, MAX_ITEMS, LONGEST = 16, 50, 64
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
@@ -39,16 +40,23 @@ def masked(body: bytes) -> Any:
 
     ``body`` is decompressed. Masked values show their kind and length: ``[text of 12]``.
     """
+    read = parsed(body)
+    if isinstance(read, Reject):
+        return f"[{len(body)} bytes: {read.reason} at {read.path}]"
+    return masked_document(read)
+
+
+def parsed(body: bytes) -> Any:
+    """Return a body's document, nothing masked; a Reject where it is none."""
     try:
-        parsed = from_xml(body) if body.lstrip()[:1] == b"<" else document.from_json(body)
+        return from_xml(body) if body.lstrip()[:1] == b"<" else document.from_json(body)
     except Refused as error:
-        return f"[{len(body)} bytes: {error.reject.reason} at {error.reject.path}]"
-    return masked_document(parsed)
+        return error.reject
 
 
-def masked_document(parsed: Any) -> Any:
+def masked_document(given: Any) -> Any:
     """Return a parsed document with its private values masked."""
-    return _masked(parsed, "", depth=0, is_private=False)
+    return _masked(given, "", depth=0, is_private=False)
 
 
 def without_addresses(text: str) -> str:

@@ -74,6 +74,17 @@ class Desk:
         assert self.client.get(job).status_code == 200
         return page
 
+    def followed(self, job: str, seconds: float = 60) -> Any:
+        """What became of a job's replays, once all of them are processed."""
+        deadline = time.monotonic() + seconds
+        while (became := self.client.get(f"{job}.json").json()["became"])["waiting"]:
+            assert time.monotonic() < deadline, became
+            time.sleep(0.5)
+        return became
+
+    def review(self, **fields: str) -> Any:
+        return self.client.get("/dead-letters/settle.json", params=fields).json()
+
     def letters(self, query: str = "") -> Any:
         return self.client.get(f"/dead-letters.json{query}").json()
 
@@ -162,8 +173,14 @@ def test_a_group_is_replayed_one_letter_discarded_and_the_rest_refused_to_strang
         assert [answer.status_code for answer in refused] == [403] * 3
         assert visited.letters()["total"] == 9
 
-        job = visited.ended(visited.start("/dead-letters/replay", **group, token=token, rate="50"))
+        before = visited.review(**group)
+        assert (before["total"], before["tried"], before["would_be_events"]) == (3, 3, 3)
+        path = visited.start("/dead-letters/replay", **group, token=token, rate="50")
+        job = visited.ended(path)
         assert (job["state"], job["settled"], job["skipped"]) == ("done", 3, {})
+        became = visited.followed(path)
+        assert (became["followed"], became["events"], became["refused"]) == (3, 3, 0)
+        assert visited.review(**group)["total"] == 0
         found = house.outcomes(9 + 3)
         assert len(canonical(found, settings)) == 3
 
@@ -189,7 +206,76 @@ def test_a_group_is_replayed_one_letter_discarded_and_the_rest_refused_to_strang
             "shop": group["shop"], "reason": "invalid-payload", "path": "data.subtotal",
         }  # fmt: skip
         assert (begun["user"], ended["settled"], ended["job"]) == ("operator", 3, begun["job"])
+        assert (begun["count"], lines[8]["count"]) == (3, 1)
         assert (lines[8]["letters"], lines[8]["because"]) == ([other], "a test")
+
+
+def test_what_is_refused_again_is_foreseen_and_found_from_the_page_of_its_job(
+    settings: Settings, stack: LiveStack, tmp_path: Path
+) -> None:
+    good = letters(2)
+    broken = [
+        (
+            Raw("run-free", senders.SHOP, f"order:{number}", b'{"data": {"name": "Anna" 7}}'),
+            Reject(Reason.INVALID_PAYLOAD, "data.subtotal", "not a number"),
+        )
+        for number in (100, 101)
+    ]
+    run_apart(append_letters(settings, [*good, *broken]))
+    with (
+        desk(settings, stack.reader_url, tmp_path / "desk") as visited,
+        running(settings, tmp_path / "logs"),
+    ):
+        token = visited.log_in()
+        everything = {"until": str(visited.letters()["until_ms"])}
+        before = visited.review(**everything)
+        assert (before["tried"], before["would_be_events"], before["would_be_refused"]) == (4, 2, 2)
+        assert before["refused_as"] == [{"reason": "malformed-body", "path": "@", "letters": 2}]
+        path = visited.start("/dead-letters/replay", **everything, token=token)
+        assert visited.ended(path)["settled"] == 4
+        became = visited.followed(path)
+        assert (became["events"], became["refused"], became["waiting"]) == (2, 2, 0)
+        again = visited.letters()
+        assert sorted(became["letters"]) == sorted(each["letter"] for each in again["letters"])
+        page = visited.client.get(path).text
+        assert "reason=malformed-body" in page
+        for name in became["letters"]:
+            assert f'href="/dead-letters/{name}"' in page
+            one = visited.client.get(f"/dead-letters/{name}").text
+            assert "byte 25 of 28" in one
+            assert "Anna" not in one
+            assert 'class="primary">Discard this letter' in one
+
+
+def test_a_group_is_settled_from_the_page_now_with_six_clicks_and_a_login(
+    settings: Settings, stack: LiveStack, tmp_path: Path
+) -> None:
+    run_apart(append_letters(settings, letters(9)))
+    with desk(settings, stack.reader_url, tmp_path / "desk") as visited:
+
+        def link(page: str, pattern: str) -> str:
+            found = re.search(rf'href="({pattern})"', page)
+            assert found is not None, pattern
+            return found[1].replace("&amp;", "&")
+
+        now = visited.client.get("/now").text
+        listed = visited.client.get(link(now, "/dead-letters")).text  # click 1
+        group = link(listed, r"/dead-letters\?[^\"]*reason=out-of-range[^\"]*path=[^\"]*")
+        settle = link(visited.client.get(group).text, r"/dead-letters/settle[^\"]*")  # click 2
+        login = link(
+            visited.client.get(settle).text, r"/login\?next=%2Fdead-letters%2Fsettle[^\"]*"
+        )
+        page = visited.client.get(login).text  # clicks 3 and 4
+        back = re.search(r'name="next" value="([^"]*)"', page)
+        assert back is not None
+        answer = visited.post(
+            "/login", password=PASSWORD, next=back[1].replace("&amp;", "&")
+        )  # click 5
+        assert answer.headers["location"] == settle
+        form = visited.client.get(answer.headers["location"]).text
+        fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
+        job = visited.start("/dead-letters/replay", **fields)  # click 6
+        assert visited.ended(job)["settled"] == 3
 
 
 def test_a_job_can_be_cancelled_and_another_waits_until_then(

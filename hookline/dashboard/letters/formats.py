@@ -7,6 +7,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from hookline.console.output import json_default
+from hookline.refusals.broken_body import failing_byte
 from runtime.escaping import json_text, terminal_text
 
 
@@ -30,5 +31,15 @@ def lit_lines(given: Iterable[Mapping[str, Any]]) -> Markup:
     return Markup("\n").join(made)
 
 
-FILTERS = {each.__name__: each for each in (lines, document, lit_lines)}
+def field(path: str) -> str:
+    """Where a letter was refused: its field's path, a byte of its body, or the whole of it."""
+    if not path:
+        return "the whole delivery"
+    at = failing_byte(path)
+    if at is not None:
+        return f"byte {at:,}"
+    return "a byte of the body" if path == "@" else path
+
+
+FILTERS = {each.__name__: each for each in (lines, document, lit_lines, field)}
 """Filters of the templates, by name."""

@@ -16,6 +16,7 @@ from typing import Any
 
 from hookline.console.errors import error_message
 from hookline.console.output import Progress
+from hookline.dashboard.letters.following import Following
 from runtime import logs
 from runtime.logs import without_passwords
 
@@ -75,6 +76,7 @@ class Job:
     error: str | None = None
     ended_at: datetime | None = None
     is_cancelled: bool = False
+    following: Following | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return what its page shows."""
@@ -116,15 +118,20 @@ class Jobs:
         chosen: dict[str, Any],
         work: Work,
         note: Callable[[str], None],
+        following: Following | None = None,
     ) -> Job:
         """Start a job. ``note`` is called with its id before anything is done.
+
+        ``following``: what follows its replays.
 
         Raises BusyError, and what ``note`` raises.
         """
         with self._lock:
             if (other := self.running) is not None:
                 raise BusyError(other.id)
-            job = Job(secrets.token_hex(4), action, user, chosen, datetime.now(UTC))
+            job = Job(
+                secrets.token_hex(4), action, user, chosen, datetime.now(UTC), following=following
+            )
             note(job.id)
             self._jobs[job.id] = job
             while len(self._jobs) > KEPT_JOBS:
@@ -150,6 +157,8 @@ class Jobs:
             job.what, job.done, job.total = what, done, total
             if what in (REPLAYING, DISCARDING):
                 job.settled = done
+            if what == REPLAYING and job.following is not None:
+                job.following.note(done)
             if job.is_cancelled:
                 raise _CancelledError
 

@@ -4,14 +4,14 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from hookline.dashboard.letters.facets import Facets
 from hookline.dashboard.letters.query import LetterQuery
 from hookline.dashboard.letters.reading import LetterReader
-from hookline.dead_letters.letters import LetterId, read_letters
+from hookline.dead_letters.letters import LetterFilter, LetterId, read_letters
 from hookline.dead_letters.listing import State, as_dict, group_as_dict, of_state, survey
 from hookline.refusals import detail
 from hookline.refusals.reasons import explained
 from runtime.settings import Settings
-from schemas.envelopes import Reason
 
 Page = dict[str, Any]
 LISTED = 50
@@ -26,8 +26,10 @@ def letters(reader: LetterReader, given: LetterQuery) -> Page:
     async def work(settings: Settings) -> Page:
         at = datetime.now(UTC)
         settled = given.state is not State.OPEN
-        chosen = read_letters(settings, given.letters(), settled=settled)
-        found = await survey(of_state(chosen, given.state), LISTED, given.rank)
+        every = read_letters(settings, LetterFilter(), settled=settled)
+        facets = Facets(given)
+        chosen = facets.chosen(of_state(every, given.state))
+        found = await survey(chosen, LISTED, given.rank)
         return {
             "at": at,
             "until_ms": max((group.newest_ms for group in found.groups), default=0),
@@ -39,19 +41,23 @@ def letters(reader: LetterReader, given: LetterQuery) -> Page:
             "groups_left_out": max(0, len(found.groups) - GROUPS),
             "letters": [_listed(as_dict(*each)) for each in found.newest],
             "older": None if found.older is None else ":".join(map(str, found.older)),
+            "choices": {
+                name: [{"value": value, "letters": count} for value, count in values]
+                for name, values in facets.choices().items()
+            },
         }
 
     return reader.read(("letters", given), work)
 
 
-def choices(page: Page, given: LetterQuery) -> dict[str, list[str]]:
-    """Return the values that the filters offer: those of the groups that are there."""
-    return {
-        "shops": sorted({each["shop"] for each in page["groups"]} | {given.shop} - {""}),
-        "reasons": [each.value for each in Reason],
-        "paths": sorted({each["path"] for each in page["groups"]}),
-        "states": [each.value for each in State],
-    }
+def open_letters(reader: LetterReader, given: LetterQuery, until_ms: int) -> int:
+    """Count the open letters that a form acts on."""
+
+    async def work(settings: Settings) -> int:
+        found = read_letters(settings, given.letters(until_ms), settled=False)
+        return sum([1 async for _ in found])
+
+    return reader.read(("count", given, until_ms), work)
 
 
 def letter(reader: LetterReader, letter_id: LetterId) -> Page:
@@ -70,6 +76,7 @@ def letter(reader: LetterReader, letter_id: LetterId) -> Page:
             "replay_would_give": found.preview.as_dict() if found.preview else None,
             "note": found.note,
             "lit": asdict(found.lit),
+            "broken": asdict(found.broken) if found.broken else None,
         }
 
     return reader.read(("letter", letter_id), work)

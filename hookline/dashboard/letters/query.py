@@ -50,11 +50,11 @@ class LetterQuery:
     def query(self, **changed: str) -> str:
         """Return the query of a URL for these filters, some changed; defaults are left out.
 
-        A changed filter begins the list anew.
+        A changed filter begins the list anew. ``changed`` may have what is no filter, as ``until``.
         """
         defaults = asdict(LetterQuery())
         values = {**asdict(replace(self, before="")), **changed}
-        kept = {name: str(value) for name, value in values.items() if value != defaults[name]}
+        kept = {name: str(value) for name, value in values.items() if value != defaults.get(name)}
         return f"?{urlencode(kept)}" if kept else "?"
 
 

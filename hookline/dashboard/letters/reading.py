@@ -39,8 +39,16 @@ class LetterReader:
         """The settings to read with: the operator's, and of the database the reader's."""
         return replace(self._stack.settings, database_url=self._stack.reader_url)
 
-    def read(self, key: Hashable, work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
-        """Return what ``work`` reads, or its recent answer. Raises TroubleError."""
+    def read(
+        self,
+        key: Hashable,
+        work: Callable[[Settings], Coroutine[Any, Any, T]],
+        rest: float = REST,
+    ) -> T:
+        """Return what ``work`` reads, or its recent answer. Raises TroubleError.
+
+        ``rest``: for how many times as long as it took to read an answer is shared.
+        """
         answer: T | None = self._recent(key)
         if answer is not None:
             return answer
@@ -55,7 +63,7 @@ class LetterReader:
             ended = self._clock()
             if len(answers) >= MAX_ANSWERS:
                 answers.pop(next(iter(answers)))
-            answers[key] = ended + min(max(KEPT, REST * (ended - began)), MAX_KEPT), answer
+            answers[key] = ended + min(max(KEPT, rest * (ended - began)), MAX_KEPT), answer
             return answer
         finally:
             self._scanning.release()

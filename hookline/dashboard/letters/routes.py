@@ -11,10 +11,13 @@ from starlette.routing import Route
 
 from hookline.console import output
 from hookline.console.errors import CommandError
+from hookline.dashboard.filters import FilterError
 from hookline.dashboard.letters import pages
-from hookline.dashboard.letters.query import parse
+from hookline.dashboard.letters.query import LetterQuery, parse, parse_until
 from hookline.dashboard.letters.reading import LetterReader
+from hookline.dashboard.letters.review import review
 from hookline.dead_letters.letters import parse_letter_id
+from hookline.dead_letters.listing import State
 
 View = Callable[[Request], Response]
 
@@ -42,6 +45,8 @@ class LetterRoutes:
         return [
             Route("/dead-letters.json", self._shows.guarded(self._list_json)),
             Route("/dead-letters", self._shows.guarded(self._list)),
+            Route("/dead-letters/settle.json", self._shows.guarded(self._review_json)),
+            Route("/dead-letters/settle", self._shows.guarded(self._review)),
             Route(f"{one}.json", self._shows.guarded(self._letter_json)),
             Route(one, self._shows.guarded(self._letter)),
         ]
@@ -49,13 +54,27 @@ class LetterRoutes:
     def _list(self, request: Request) -> Response:
         given = parse(request.query_params)
         page = pages.letters(self._reader, given)
-        choices = pages.choices(page, given)
+        states = [each.value for each in State]
         return self._shows.page(
-            request, "dead-letters", "letters/list", page=page, given=given, choices=choices
+            request, "dead-letters", "letters/list", page=page, given=given, states=states
         )
 
     def _list_json(self, request: Request) -> Response:
         return _json(pages.letters(self._reader, parse(request.query_params)))
+
+    def _review(self, request: Request) -> Response:
+        given, page = self._reviewed(request)
+        return self._shows.page(request, "dead-letters", "letters/settle", page=page, given=given)
+
+    def _review_json(self, request: Request) -> Response:
+        return _json(self._reviewed(request)[1])
+
+    def _reviewed(self, request: Request) -> tuple[LetterQuery, pages.Page]:
+        given = parse(request.query_params)
+        if given.state is not State.OPEN:
+            raise FilterError("state: only open letters can be settled")
+        until_ms = parse_until(request.query_params.get("until", ""))
+        return given, review(self._reader, given, until_ms)
 
     def _letter(self, request: Request) -> Response:
         return self._shows.page(

@@ -11,24 +11,22 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from hookline.console import output
-from hookline.console.errors import CommandError
 from hookline.console.output import Progress
 from hookline.dashboard.errors import Trouble, TroubleError
 from hookline.dashboard.filters import FilterError
-from hookline.dashboard.letters.jobs import BusyError, Job, Jobs, JobState, Settled, Work
-from hookline.dashboard.letters.query import parse, parse_until
+from hookline.dashboard.letters.acts import Act, chosen_letters, rate_of
+from hookline.dashboard.letters.following import Following
+from hookline.dashboard.letters.jobs import BusyError, Job, Jobs, JobState, Settled
+from hookline.dashboard.letters.pages import open_letters
 from hookline.dashboard.letters.reading import LetterReader
 from hookline.dashboard.login import forms
 from hookline.dashboard.login.audit import Audit
 from hookline.dashboard.login.door import Door, Visitor
-from hookline.dead_letters.letters import LetterFilter, discard, parse_letter_id
-from hookline.dead_letters.listing import State
+from hookline.dead_letters.letters import discard
 from hookline.dead_letters.replay import replay
 from runtime import logs
 from runtime.settings import Settings
 
-SLOWEST, FASTEST = 0.1, 100_000.0
-"""Letters a second."""
 _LONGEST_REASON = 500
 log = logs.get("hookline.dashboard")
 
@@ -74,39 +72,54 @@ class LetterWrites:
 
     async def _replay(self, request: Request) -> Response:
         visitor, form = await forms.acting(request, self._door, self._audit)
-        wanted, chosen = _chosen(form)
-        rate = _rate(form.get("rate", ""))
+        chosen = chosen_letters(form)
+        rate = rate_of(form.get("rate", ""))
+        following = Following()
 
         async def work(progress: Progress) -> Settled:
-            done = await replay(self._settings, wanted, progress, rate=rate)
+            done = await replay(
+                self._settings, chosen.letters, progress, rate=rate, result=following.result
+            )
             return Settled(len(done.replayed), Counter(done.skipped.values()))
 
-        return await self._start(request, "replay", visitor, {**chosen, "rate": rate}, work)
+        act = Act("replay", chosen, {"rate": rate}, work, following)
+        return await self._start(request, visitor, act)
 
     async def _discard(self, request: Request) -> Response:
         visitor, form = await forms.acting(request, self._door, self._audit)
-        wanted, chosen = _chosen(form)
+        chosen = chosen_letters(form)
         because = form.get("because", "").strip()
         if not because or len(because) > _LONGEST_REASON:
             raise FilterError(f"because: write why, in {_LONGEST_REASON} characters at most")
 
         async def work(progress: Progress) -> Settled:
-            return Settled(len(await discard(self._settings, wanted, because, progress)))
+            done = await discard(self._settings, chosen.letters, because, progress)
+            return Settled(len(done))
 
-        return await self._start(request, "discard", visitor, {**chosen, "because": because}, work)
+        act = Act("discard", chosen, {"because": because}, work)
+        return await self._start(request, visitor, act)
 
-    async def _start(
-        self, request: Request, action: str, visitor: Visitor, chosen: dict[str, Any], work: Work
-    ) -> Response:
-        def note(job: str) -> None:
-            address = self._door.address(request)
-            self._audit.write(visitor.user, action, job=job, address=address, **chosen)
-
+    async def _start(self, request: Request, visitor: Visitor, act: Act) -> Response:
         try:
-            job = await run_in_threadpool(self.jobs.start, action, visitor.user, chosen, work, note)
+            job = await run_in_threadpool(self._begin, request, visitor, act)
         except BusyError as error:
             raise TroubleError(_busy(error)) from error
         return RedirectResponse(f"/dead-letters/jobs/{job.id}", HTTPStatus.SEE_OTHER)
+
+    def _begin(self, request: Request, visitor: Visitor, act: Act) -> Job:
+        """Count the letters and start the job. Raises BusyError, TroubleError."""
+        if (other := self.jobs.running) is not None:  # counting would be in vain
+            raise BusyError(other.id)
+        count = 1
+        if (group := act.chosen.group) is not None:
+            count = open_letters(self._reader, *group)
+        what = {**act.chosen.named, **act.options, "count": count}
+
+        def note(job: str) -> None:
+            address = self._door.address(request)
+            self._audit.write(visitor.user, act.name, job=job, address=address, **what)
+
+        return self.jobs.start(act.name, visitor.user, what, act.work, note, act.following)
 
     async def _cancel(self, request: Request) -> Response:
         visitor, _ = await forms.acting(request, self._door, self._audit)
@@ -116,12 +129,20 @@ class LetterWrites:
         return RedirectResponse(f"/dead-letters/jobs/{job.id}", HTTPStatus.SEE_OTHER)
 
     def _job(self, request: Request) -> Response:
-        page = self._found(request).as_dict()
+        page = self._job_page(request)
         return self._shows.page(request, "dead-letters", "letters/job", page=page)
 
     def _job_json(self, request: Request) -> Response:
-        text = output.to_json(self._found(request).as_dict())
+        text = output.to_json(self._job_page(request))
         return Response(text, HTTPStatus.OK, media_type="application/json")
+
+    def _job_page(self, request: Request) -> dict[str, Any]:
+        job = self._found(request)
+        page = job.as_dict()
+        followed = None
+        if job.following is not None and page["state"] != JobState.RUNNING:
+            followed = job.following.look(self._reader, job.id)
+        return {**page, "became": followed}
 
     def _found(self, request: Request) -> Job:
         job = self.jobs.get(request.path_params["job"])
@@ -139,35 +160,6 @@ class LetterWrites:
             self._audit.write(job.user, f"{job.action} ended", **ended)
         except TroubleError:  # the act itself has its line
             log.exception("no line in the audit file", **ended)
-
-
-def _chosen(form: dict[str, str]) -> tuple[LetterFilter, dict[str, Any]]:
-    """Return the letters that a form names: one, or those of its filter up to a time."""
-    if "letter" in form:
-        try:
-            letter = parse_letter_id(form["letter"])
-        except CommandError as error:
-            raise FilterError(str(error)) from error
-        return LetterFilter(ids=frozenset({letter})), {"letters": [form["letter"]]}
-    given = parse(form)
-    if given.state is not State.OPEN:
-        raise FilterError("state: only open letters can be settled")
-    until_ms = parse_until(form.get("until", ""))
-    chosen = {"shop": given.shop or None, "reason": given.reason or None, "path": given.path}
-    return given.letters(until_ms), {"filter": chosen, "until": output.from_unix_ms(until_ms)}
-
-
-def _rate(text: str) -> float | None:
-    """Read letters a second; nothing is no limit. Raises FilterError."""
-    if not text.strip():
-        return None
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = 0.0
-    if not SLOWEST <= rate <= FASTEST:
-        raise FilterError(f"rate: letters a second, {SLOWEST} to {FASTEST:.0f}, or nothing")
-    return rate
 
 
 def _busy(error: BusyError) -> Trouble:
