@@ -9,6 +9,7 @@ from typing import Any
 from hookline.explain import explain
 from hookline.explain.cart_timeline import timeline
 from hookline.explain.merged_carts import counts_in_rates, merged_into
+from hookline.explain.story import story_of
 from hookline.tables import histories
 from hookline.tables.queries import Reader
 
@@ -40,6 +41,7 @@ def _carts(reader: Reader) -> Iterator[str]:
             if changed.get((row.generation, "status")) != row.status:
                 yield f"{key} {row.generation}: {row.status} is not shown"
         merged = merged_into(reader, rows)
+        yield from _summary(reader, key)
         for row in rows:
             if counts_in_rates(row) and (key, row.generation) not in merged:
                 counted[row.source, row.shop] += 1
@@ -47,6 +49,16 @@ def _carts(reader: Reader) -> Iterator[str]:
     in_rates = {(source, shop): carts for source, shop, carts in rates.rows}
     if in_rates != dict(counted):
         yield f"rates count {in_rates}, what is shown as merged leaves {dict(counted)}"
+
+
+def _summary(reader: Reader, key: str) -> Iterator[str]:
+    """Hold what the story says first against the table itself."""
+    found = story_of(reader, key)
+    in_table = reader.query("SELECT count(*) FROM abandoned_carts WHERE cart_key = %s", [key])
+    summary = () if found is None else found.summary
+    shown = sum("In abandoned_carts" in text for text in summary)
+    if shown != in_table.rows[0][0]:
+        yield f"{key}: {shown} rows are said to be in the table of {in_table.rows[0][0]}"
 
 
 def _customers(reader: Reader) -> Iterator[str]:

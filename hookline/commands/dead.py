@@ -15,7 +15,7 @@ from hookline.commands.options import (
 )
 from hookline.console import hints, output
 from hookline.console.errors import CommandError
-from hookline.stack_address import find_stack
+from hookline.stack_address import StackAddress, find_stack
 from schemas.envelopes import Reason
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ def list_letters(
     """
     from hookline.dead_letters.letters import group_letters, read_letters
 
-    settings, choice = find_stack(data).settings, _choice(None, shop, reason, path, since)
+    stack = find_stack(data)
+    settings, choice = stack.settings, _choice(stack, None, shop, reason, path, since)
     if by_group:
         letters = read_letters(settings, choice, settled=settled)
         dead_screens.show_groups(asyncio.run(group_letters(letters)), as_json=as_json)
@@ -130,8 +131,9 @@ def replay(
     """
     from hookline.dead_letters.replay import replay as replay_letters
 
-    choice = _choice(letters, shop, reason, path, since, everything=everything)
-    settings = find_stack(data).settings
+    stack = find_stack(data)
+    choice = _choice(stack, letters, shop, reason, path, since, everything=everything)
+    settings = stack.settings
     with output.progress_bar(shown=not as_json) as progress:
         done = asyncio.run(replay_letters(settings, choice, progress, rate=rate, dry_run=dry_run))
     would = _previews(settings, done.replayed) if dry_run and letters else {}
@@ -171,8 +173,9 @@ def discard(
     """
     from hookline.dead_letters.letters import discard as discard_letters
 
-    choice = _choice(letters, shop, reason, path, since, everything=everything)
-    positions = asyncio.run(discard_letters(find_stack(data).settings, choice, because))
+    stack = find_stack(data)
+    choice = _choice(stack, letters, shop, reason, path, since, everything=everything)
+    positions = asyncio.run(discard_letters(stack.settings, choice, because))
     if as_json:
         output.print_json({"discarded": positions})
     else:
@@ -187,6 +190,7 @@ def _previews(settings: "Settings", names: list[str]) -> "dict[str, Preview]":
 
 
 def _choice(
+    stack: StackAddress,
     letters: list[str] | None,
     shop: str | None,
     reason: str | None,
@@ -197,10 +201,12 @@ def _choice(
 ) -> "LetterFilter":
     """Build the filter. With ``everything`` None, no option at all chooses all letters.
 
-    Raises CommandError unless exactly one of letters, filters and --all is given.
+    Raises CommandError unless exactly one of letters, filters and --all is given, and for a shop
+    that there is not.
     """
     from hookline.console.time_argument import milliseconds
     from hookline.dead_letters.letters import LetterFilter, parse_letter_id
+    from hookline.shops.known import require_shop
 
     is_narrowed = bool(letters or shop or reason or path or since)
     if everything is not None and everything == is_narrowed:
@@ -208,6 +214,7 @@ def _choice(
             "name letters (2:17), filter with --shop, --reason, --path or --since, or choose all"
             " with --all: exactly one of the three"
         )
+    require_shop(stack, shop)
     return LetterFilter(
         shop=shop,
         reason=reason,

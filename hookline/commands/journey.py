@@ -34,14 +34,16 @@ def journey(
 
     Each with its time and the wait before it. The id that the ingress answered is enough: it holds
     the time of receipt, so that only a moment of the log is read, and no index is needed. A key or
-    an id lists the deliveries of that order, cart or customer, the newest first; a customer's also
-    those of its orders and carts. An e-mail address is hashed with HOOKLINE_CONTACT_KEY and never
-    shown. Exits with 1 where nothing is found.
+    an id shows why the rows of that order, cart or customer are as they are, as `hookline why`
+    does, then its deliveries, the newest first; a customer's also those of its orders and carts.
+    An e-mail address is hashed with HOOKLINE_CONTACT_KEY and never shown. Exits with 1 where
+    nothing is found.
 
     Examples:
       hookline journey 019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6071
       hookline journey 2:17 --body
       hookline journey spiffy/johns/order:450789469
+      hookline journey spiffy/johns/cart:eeafa --json | jq -r '.stories[].summary[]'
       hookline journey lakeside/1 --since 7d --json | jq '.deliveries[].verdict.kind'
       hookline journey - < address.txt
     """

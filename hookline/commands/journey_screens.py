@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from hookline.commands import why_screens
 from hookline.console import output
 from hookline.journey.model import (
     Answer,
@@ -95,7 +96,10 @@ def _show_rows(rows: Sequence[RowChange]) -> None:
 
 
 def _show_deliveries(found: Deliveries) -> None:
-    output.print_line(", ".join(found.subjects), style="bold")
+    for story in found.stories:
+        why_screens.show_story(story)
+        output.print_line("")
+    output.print_line(f"deliveries of {', '.join(found.subjects)}", style="bold")
     rows = [_listed(each) for each in found.deliveries]
     if rows:
         output.out.print(output.table(None, _COLUMNS, rows))

@@ -49,9 +49,14 @@ def listen(
     from hookline.commands import listen_screens
     from hookline.console.time_argument import duration
     from hookline.listen.listening import Listener, Options
+    from hookline.shops.known import event_note, require_shop
 
     options = Options(shop, event, dead_only, count, None if seconds is None else duration(seconds))
     stack = find_stack(data)
+    require_shop(stack, shop, patterns=True)
+    if (note := event_note(event, shop)) is not None:
+        output.print_message(note)
+    listen_screens.show_waiting(stack)
     show: Callable[[Heard], None] = listen_screens.show
     if as_json:
         show = _print_json

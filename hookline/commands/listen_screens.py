@@ -7,6 +7,7 @@ from hookline.console import output
 from hookline.journey.model import EventRecord, RowChange, RowState, VerdictKind, wait_text
 from hookline.journey.trace import NO_TABLES
 from hookline.listen.heard import Heard, Rows, Totals
+from hookline.stack_address import StackAddress
 
 _STYLES = {
     VerdictKind.CANONICAL: "green",
@@ -16,6 +17,16 @@ _STYLES = {
 }
 _CHANGES = 3
 """Changes of a row that its line shows."""
+
+
+def show_waiting(stack: StackAddress) -> None:
+    """Say on stderr, at once, what it waits for: a group-less client takes seconds to connect."""
+    settings = stack.settings
+    tables = " and the tables" if stack.reader_url else ""
+    output.print_message(
+        f"connecting to Kafka at {settings.brokers}, the registry{tables}; what comes until then"
+        " is not shown"
+    )
 
 
 def show_ready(*, has_tables: bool) -> None:

@@ -48,13 +48,15 @@ def drift(
     """
     from hookline.console.time_argument import milliseconds
     from hookline.shops import payload_drift
+    from hookline.shops.known import require_shop
 
     split_ms = None if since is None else milliseconds(since)
     first_ms = None if against is None else milliseconds(against)
-    settings, now_ms = find_stack(data).settings, int(time.time() * 1000)
+    stack, now_ms = find_stack(data), int(time.time() * 1000)
+    require_shop(stack, shop)
     with output.progress_bar(shown=not as_json) as progress:
         found = asyncio.run(
-            payload_drift.compare(settings, shop, split_ms, first_ms, now_ms, progress)
+            payload_drift.compare(stack.settings, shop, split_ms, first_ms, now_ms, progress)
         )
     _show_drift(found, as_json=as_json)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,7 +17,10 @@ from hookline.commands.options import (
 from hookline.commands.stages import create_topics
 from hookline.console import output
 from hookline.console.errors import CommandError
-from hookline.stack_address import find_stack
+from hookline.stack_address import StackAddress, find_stack
+
+if TYPE_CHECKING:
+    from hookline.topics.selection import Selection
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -108,8 +111,12 @@ def tail(
         shop,
         parse_headers(header or ()),
     )
-    settings = find_stack(data).settings
+    stack = find_stack(data)
+    settings = stack.settings
     topic = records.topic_named(name, settings)
+    _refuse_unknown(stack, selection)
+    if follow and until is None:
+        output.print_message(_waiting(settings.topic(topic), selection))
 
     async def show() -> None:
         shown = 0
@@ -118,8 +125,30 @@ def tail(
             shown += 1
             if maximum is not None and shown >= maximum:
                 return
+        if not shown:
+            output.print_message(f"no such record in {settings.topic(topic)}")
 
     asyncio.run(show())
+
+
+def _refuse_unknown(stack: StackAddress, selection: "Selection") -> None:
+    """Raise CommandError for a shop that there is not; note an event that no adapter knows."""
+    from hookline.shops.known import event_note, require_shop
+
+    require_shop(stack, selection.shop, patterns=True)
+    parts = (selection.key or "").split("/", 2)
+    if len(parts) == 3:  # noqa: PLR2004 - source, shop and the rest: source/shop/order:7
+        require_shop(stack, "/".join(parts[:2]), patterns=True)
+    event = selection.headers.get("event") or selection.headers.get("hookline-event")
+    if (note := event_note(event, selection.shop)) is not None:
+        output.print_message(note)
+
+
+def _waiting(topic: str, selection: "Selection") -> str:
+    text = f"connecting; then waits for records of {topic}, Ctrl-C stops"
+    if selection.from_start or selection.since_ms is not None:
+        return text
+    return f"{text}; --from-start also shows those that are there"
 
 
 def _show(record: dict[str, Any], *, as_json: bool) -> None:

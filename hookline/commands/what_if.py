@@ -61,13 +61,16 @@ def what_if(
       hookline what-if --json | jq '.[] | {abandon_after, stayed_away}'
     """
     from hookline.analysis.what_if import backtest
+    from hookline.shops.known import require_whole_name
     from hookline.tables.queries import Reader
 
     settings = _settings(abandon_after)
     first = 0 if since is None else milliseconds(since) * 1000
     if png is not None:
         _chart()
-    with Reader(find_stack(data)) as reader, output.progress_bar(shown=not as_json) as progress:
+    stack = find_stack(data)
+    require_whole_name(stack, shop)
+    with Reader(stack) as reader, output.progress_bar(shown=not as_json) as progress:
         outcomes = backtest(reader, list(settings.values()), first, shop, progress)
     by_value = {value: outcomes[micros] for value, micros in settings.items()}
     rows = _rows(by_value)

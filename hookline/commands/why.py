@@ -42,40 +42,20 @@ def carts(
       hookline why carts johns/eeafa --records
       hookline why carts eeafa --json | jq '.moments[] | {at, rule}'
     """
-    from hookline.explain.cart_timeline import timeline
-    from hookline.explain.explain import generation_json, moment_json, to_datetime
+    from hookline.commands import why_screens
+    from hookline.explain import story
     from hookline.explain.key_lookup import find_key
-    from hookline.explain.merged_carts import merged_into
-    from hookline.tables import histories
     from hookline.tables.queries import Reader
 
     stack = find_stack(data)
     with Reader(stack) as reader:
-        cart_key = find_key(reader, "carts", key)
-        carts_, orders = histories.group(reader, cart_key)
-        now = histories.watermark(reader)
-        moments = timeline(cart_key, carts_, orders, now)
-        rows = histories.generations(reader, [cart_key])
-        merged = merged_into(reader, rows)
-        sources = histories.order_events(reader, [m.order_key for m in moments if m.order_key])
-    explanation: dict[str, Any] = {
-        "cart_key": cart_key,
-        "watermark": to_datetime(now) if now else None,
-        "moments": [moment_json(moment, sources) for moment in moments],
-        "generations": [
-            {
-                **generation_json(row),
-                "merged_into": merged.get((cart_key, row.generation)),
-            }
-            for row in rows
-        ],
-    }
+        explanation = story.cart(reader, find_key(reader, "carts", key))
     if records:
         _add_records(stack, (e for moment in explanation["moments"] for e in moment["events"]))
     if as_json:
         output.print_json(explanation)
         return
-    _show_cart(explanation)
+    why_screens.show_cart(explanation)
 
 
 @group.command()
@@ -95,6 +75,7 @@ def customers(
       hookline why customers lakeside/1
       hookline why customers 1 --json | jq '.orders[].rules'
     """
+    from hookline.commands import why_screens
     from hookline.explain.explain import customer
     from hookline.explain.key_lookup import find_key
     from hookline.tables.queries import Reader
@@ -112,7 +93,7 @@ def customers(
     if as_json:
         output.print_json(explanation)
         return
-    _show_customer(explanation)
+    why_screens.show_customer(explanation)
 
 
 def _add_records(stack: StackAddress, events: Iterable[dict[str, Any]]) -> None:
@@ -127,71 +108,3 @@ def _add_records(stack: StackAddress, events: Iterable[dict[str, Any]]) -> None:
     by_event = asyncio.run(records(stack.settings, wanted))
     for event in all_events:
         event["record"] = by_event.get(event["event_id"])
-
-
-def _show_cart(explanation: dict[str, Any]) -> None:
-    output.print_line(explanation["cart_key"], style="bold")
-    for moment in explanation["moments"]:
-        output.print_line("")
-        where = moment["kind"] + (f" {moment['order_key']}" if moment["order_key"] else "")
-        output.print_line(f"{_shown(moment['at'])}  {where}", style="bold")
-        output.print_line(f"  {moment['rule']}")
-        _show_events(moment["events"])
-        for each in moment["moved"]:
-            before, after = _shown(each["before"]), _shown(each["after"])
-            output.print_line(
-                f"    {each['generation']}. {each['field']}: {before} → {after}", style="dim"
-            )
-    for row in explanation["generations"]:
-        output.print_line("")
-        output.print_line(f"generation {row['generation']} now", style="bold")
-        if row["merged_into"] is not None:
-            output.print_line(f"  {row['merged_into']} took it over: the rates count both once")
-        for name, value in row.items():
-            if value is not None and name not in ("cart_key", "generation", "merged_into"):
-                output.print_line(f"  {name:<18}{_shown(value)}")
-
-
-def _show_customer(explanation: dict[str, Any]) -> None:
-    for row in explanation["rows"]:
-        output.print_line(f"{explanation['customer_key']}  {row['row']['currency']}", style="bold")
-        for rule in row["rules"]:
-            output.print_line(f"  {rule}")
-    if not explanation["rows"]:
-        output.print_line(
-            f"{explanation['customer_key']}: no order counts and no total is reported, so no row"
-        )
-    for kind in ("orders", "payments", "reported", "subscriptions"):
-        for entity in explanation[kind]:
-            _show_entity(entity)
-    _show_entity(explanation["customer"])
-
-
-def _show_entity(entity: dict[str, Any]) -> None:
-    output.print_line("")
-    output.print_line(f"{entity['kind']} {entity['key']}", style="bold")
-    for rule in entity["rules"]:
-        output.print_line(f"  {rule}")
-    _show_events(entity["events"])
-
-
-def _show_events(events: Iterable[dict[str, Any]]) -> None:
-    for event in events:
-        raw = f"raw {event['raw_partition']}:{event['raw_offset']}"
-        decides = f"  decides {', '.join(event['decides'])}" if event.get("decides") else ""
-        output.print_line(f"    {raw}  event {event['event_id']}{decides}")
-        if "record" in event:
-            record = event["record"]
-            if record is None:
-                output.print_line("    no longer in Kafka, or not in this one")
-            else:
-                output.print_line(f"    {record['topic']} {record['partition']}:{record['offset']}")
-                output.print_document(record.get("value", record.get("unreadable")))
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, list):
-        return f"{len(value)} lines"
-    return output.display_text(value) or '""'

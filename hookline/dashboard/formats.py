@@ -115,6 +115,11 @@ def sentence(slug: str | None) -> str:
     return NONE if slug is None else slug.replace("-", " ").replace("_", " ")
 
 
+def capital(text: str) -> str:
+    """A rule as a sentence: only its first letter changes."""
+    return f"{text[:1].upper()}{text[1:]}"
+
+
 def short(text: str | None, length: int = 14) -> str:
     """The beginning of a long id."""
     if text is None:
@@ -177,6 +182,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
             day,
             month,
             sentence,
+            capital,
             short,
             commands,
             millis,

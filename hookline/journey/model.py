@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from hookline.explain.story import Story
+
 
 class VerdictKind(StrEnum):
     """What became of a delivery. ``PENDING``: no processor has come to it yet."""
@@ -237,6 +239,7 @@ class Deliveries:
     back_to: datetime | None
     notes: tuple[str, ...] = ()
     next: tuple[str, ...] = ()
+    stories: tuple[Story, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data, for ``--json``."""

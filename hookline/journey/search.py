@@ -1,11 +1,13 @@
 """One search: a text in, a typed answer out. For the command and for pages alike."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from hookline.console.errors import CommandError
 from hookline.explain import key_lookup
+from hookline.explain.story import Story, story_of
 from hookline.journey import deliveries, outcomes
 from hookline.journey import entities as entities_
 from hookline.journey.deliveries import Limits
@@ -40,6 +42,8 @@ from schemas.topics import RAW_RETENTION, WEBHOOKS
 from sinks.merge.last_writer import Layers
 
 _DAY_MS = 86_400_000
+STORIES = 3
+"""Subjects whose stories are in an answer, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +194,14 @@ class Desk:
             None if back_to is None else to_time(back_to),
             tuple(notes),
             tuple(following),
+            self._stories(entities.customers or entities.keys),
         )
+
+    def _stories(self, subjects: Sequence[str]) -> tuple[Story, ...]:
+        if self.reader is None:
+            return ()
+        found = (story_of(self.reader, key) for key in subjects[:STORIES])
+        return tuple(story for story in found if story is not None)
 
     async def _carriers(self, known: list[Layers]) -> list[RawDelivery]:
         """Return the deliveries of other entities that made these, as the tables name them."""

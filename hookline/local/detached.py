@@ -21,7 +21,7 @@ def start_detached(data: Path, arguments: Sequence[str], report: Report) -> dict
     """
     folder = Folder(data)
     if (owner := folder.owner()) is not None:
-        raise LocalError(f"a stack already runs in {folder.path} (process {owner})")
+        raise folder.runs_already(owner)
     log = folder.path / "logs" / "up.log"
     folder.create()
     create_folder(log.parent)

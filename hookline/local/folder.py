@@ -5,6 +5,7 @@ import json
 import os
 import re
 import secrets
+import shlex
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -81,10 +82,7 @@ class Folder:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise LocalError(
-                    f"a stack already runs in {self.path} (process {self.owner()}): see "
-                    "`hookline status`, stop it with `hookline down`, or choose another --data"
-                ) from error
+                raise self.runs_already(self.owner()) from error
             lock.truncate(0)
             lock.write(str(os.getpid()))
             lock.flush()
@@ -95,6 +93,15 @@ class Folder:
             finally:
                 self._forget_run()
                 lock.truncate(0)
+
+    def runs_already(self, owner: int | None) -> LocalError:
+        """Return the error of a second start: where the first one's dashboard is, what stops it."""
+        run = self.read()
+        is_at = f"its dashboard is {run['dashboard_url']}" if run else "it is still starting"
+        return LocalError(
+            f"a stack already runs in {self.path} (process {owner}): {is_at}. `hookline down --data"
+            f" {shlex.quote(str(self.path))}` stops it; another --data starts a second one"
+        )
 
     def _forget_run(self) -> None:
         self._run.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from hookline.dashboard.app import create
 from hookline.dashboard.database import Database
 from hookline.dead_letters.letters import LetterFilter, parse_letter_id
 from hookline.dead_letters.replay import replay
+from hookline.explain import story as explain_story
 from hookline.journey.model import Answer, Deliveries, Journey, Missing, RowState, VerdictKind
 from hookline.journey.search import Options, search
 from hookline.stack_address import StackAddress
@@ -176,6 +177,35 @@ def test_a_customers_deliveries_are_the_newest_first_with_those_of_its_orders(
     assert newest.back_to is not None
 
 
+def test_a_carts_and_an_orders_and_a_customers_story_come_with_their_deliveries(
+    house: House,
+) -> None:
+    cart = f"run-free/{senders.SHOP}/cart:1"
+    for key, first in (
+        (cart, "In abandoned_carts as RECOVERED: left at "),
+        (ORDER, "COUNTED, since "),
+        (CUSTOMER, "In customer_lifetime_value, "),
+    ):
+        found = house.search(key)
+        assert isinstance(found, Deliveries)
+        (story,) = found.stories
+        assert story.key == key
+        assert story.summary[0].startswith(first)
+        assert ADDRESS not in json.dumps(found.as_dict(), default=str)
+    (of_order,) = stories_of(house, ORDER)
+    assert f"Closes {cart}, generation 1: RECOVERED" in of_order.summary
+    (of_cart,) = stories_of(house, cart)
+    with Reader(house.stack) as reader:
+        explained = explain_story.cart(reader, cart)
+    assert of_cart.explanation["moments"] == explained["moments"]
+
+
+def stories_of(house: House, text: str) -> tuple[explain_story.Story, ...]:
+    found = house.search(text)
+    assert isinstance(found, Deliveries)
+    return found.stories
+
+
 def test_an_address_finds_the_same_deliveries_and_is_in_no_answer(house: House) -> None:
     found, by_key = house.search(f" {ADDRESS} "), house.search(CUSTOMER)
     assert isinstance(found, Deliveries)
@@ -253,6 +283,10 @@ def test_the_page_shows_the_answers_of_the_command_and_no_address_is_in_a_url(
             assert shown["verdict"] == json.loads(
                 output.to_json(house.journey(name).as_dict())
             )["verdict"]  # fmt: skip
+        first = client.get("/journey", params={"q": CUSTOMER}).text
+        assert first.index("In customer_lifetime_value, ") < first.index("3 deliveries")
+        stories = client.get("/journey.json", params={"q": CUSTOMER}).json()["stories"]
+        assert stories[0]["explanation"]["rows"]
         assert "data.subtotal" in client.get("/journey", params={"q": house.ids["dead"]}).text
         found = client.post("/journey", data={"q": ADDRESS})
         assert "3 deliveries" in found.text

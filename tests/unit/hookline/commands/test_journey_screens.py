@@ -7,6 +7,7 @@ import pytest
 
 from hookline.commands import journey_screens
 from hookline.commands.journey_screens import verdict_lines
+from hookline.explain.story import Story
 from hookline.journey.model import (
     Deliveries,
     Letter,
@@ -70,6 +71,10 @@ def test_each_answer_is_shown_with_the_commands_that_follow(
     listed = Listed(JOURNEY.received, JOURNEY.raw, JOURNEY.verdict)
     journey_screens.show(Deliveries(("spiffy/main/order:1",), (listed,), None))
     assert "1 delivery; all that the raw topic still holds" in capsys.readouterr().out
+    story = Story("order", "spiffy/main/order:1", ("COUNTED, since PAID",), {"events": []})
+    journey_screens.show(Deliveries(("spiffy/main/order:1",), (listed,), None, stories=(story,)))
+    shown = capsys.readouterr().out
+    assert shown.index("COUNTED, since PAID") < shown.index("deliveries of spiffy/main/order:1")
     journey_screens.show(Deliveries(("spiffy/main/order:1",), (), AT))
     assert "0 deliveries; read back to 2026-01-01" in capsys.readouterr().out
     journey_screens.show(Missing(MissingReason.NOT_THERE, "not there", ("hookline status",)))

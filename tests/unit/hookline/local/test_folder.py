@@ -1,10 +1,12 @@
 """The data folder of `hookline up`: what cannot be used is named."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from hookline.local.detached import start_detached
 from hookline.local.folder import Folder, example_shops
 from hookline.local.servers.server import LocalError
 from hookline.local.stack import choose_ports
@@ -113,3 +115,30 @@ def test_shops_that_were_added_to_the_copy_of_the_example_stay(tmp_path: Path) -
     assert folder.own_shops(example).read_text() == "changed"
     mine = tmp_path / "mine.toml"
     assert folder.own_shops(mine) == mine
+
+
+def test_a_second_start_names_the_dashboard_of_the_first_and_what_stops_it(
+    tmp_path: Path,
+) -> None:
+    folder = Folder(tmp_path)
+    with folder.locked():
+        with pytest.raises(LocalError, match="still starting"), Folder(tmp_path).locked():
+            pass
+        folder.write({"pid": os.getpid(), "dashboard_url": "http://127.0.0.1:8900"})
+        seconds: list[Callable[[], object]] = [
+            lambda: start_detached(tmp_path, (), print),
+            lambda: locked(tmp_path),
+        ]
+        for second in seconds:
+            with pytest.raises(LocalError) as raised:
+                second()
+            for text in (
+                "its dashboard is http://127.0.0.1:8900",
+                f"`hookline down --data {tmp_path}` stops it",
+            ):
+                assert text in str(raised.value)
+
+
+def locked(path: Path) -> None:
+    with Folder(path).locked():
+        pass
