@@ -3,59 +3,111 @@
 python -m tests.browser.open_tab http://127.0.0.1:8900
 
 ``heap_mb``: of the page's JavaScript after a collection; ``renderer_mb``: memory that the tab's
-process has to itself; ``refreshes``: how often the page has drawn itself anew so far.
+process has to itself; ``refreshes``: how often the page has drawn itself anew since the first
+look.
+
+Between the looks nothing is attached to the browser: as long as a tool is, the tab keeps the
+answers that the tool might ask for, some 25 kB a refresh.
 """
 
 import json
+import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psutil
-from playwright.sync_api import CDPSession, Page
+from playwright.sync_api import Error, Page, sync_playwright
 
-from tests.browser.chromium import launched
+from hookline.local.process import free_port
+from tests.browser.chromium import ARGUMENTS, path
 
 EVERY = 60.0
 """Seconds between looks."""
+_START = 60.0
 _COUNT = """() => {
-  window.refreshes = 0;
-  document.addEventListener("htmx:afterSettle", () => { window.refreshes += 1; });
+  if (window.refreshes === undefined) {
+    window.refreshes = 0;
+    document.addEventListener("htmx:afterSettle", () => { window.refreshes += 1; });
+  }
+  return window.refreshes;
 }"""
 
 
 def stay(url: str) -> None:
     """Open the page, and print a line a minute until somebody ends it.
 
-    Raises playwright's Error.
+    Raises playwright's Error where the browser does not start or ends.
     """
     began = time.monotonic()
-    with launched() as browser:
-        page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
-        page.goto(f"{url}/now")
-        page.evaluate(_COUNT)
-        session = page.context.new_cdp_session(page)
+    with _browser(f"{url}/now") as (browser, address):
         while True:
-            page.wait_for_timeout(1000 * EVERY)
-            seen = {"second": round(time.monotonic() - began), **_look(page, session)}
+            seen = {"second": round(time.monotonic() - began), **_look(browser, address)}
             print(json.dumps(seen), flush=True)
+            time.sleep(EVERY)
 
 
-def _look(page: Page, session: CDPSession) -> dict[str, float]:
-    session.send("HeapProfiler.collectGarbage")
-    session.send("Performance.enable")
-    metrics = session.send("Performance.getMetrics")["metrics"]
-    values = {each["name"]: each["value"] for each in metrics}
-    own = [
+@contextmanager
+def _browser(url: str) -> Iterator[tuple[psutil.Process, str]]:
+    """Yield a browser with one page, and where tools attach to it."""
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="hookline-tab-", ignore_cleanup_errors=True) as profile:
+        browser = subprocess.Popen(
+            [
+                path() or "chromium", "--headless=new", *ARGUMENTS, "--window-size=1280,900",
+                f"--remote-debugging-port={port}", f"--user-data-dir={profile}", url,
+            ],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        address = f"http://127.0.0.1:{port}"
+        try:
+            _wait(address)
+            yield psutil.Process(browser.pid), address
+        finally:
+            browser.terminate()
+            browser.wait()
+
+
+def _wait(address: str) -> None:
+    deadline = time.monotonic() + _START
+    while True:
+        try:
+            with _attached(address):
+                return
+        except Error:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.5)
+
+
+@contextmanager
+def _attached(address: str) -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        attached = playwright.chromium.connect_over_cdp(address)
+        yield attached.contexts[0].pages[0]
+
+
+def _look(browser: psutil.Process, address: str) -> dict[str, float]:
+    held = max(
         process.memory_full_info().uss
-        for process in psutil.Process().children(recursive=True)
+        for process in browser.children(recursive=True)
         if "--type=renderer" in process.cmdline()
-    ]
-    return {
-        "heap_mb": round(values["JSHeapUsedSize"] / 1e6, 1),
-        "renderer_mb": round(max(own) / 1e6, 1),
-        "nodes": values["Nodes"],
-        "refreshes": page.evaluate("() => window.refreshes"),
-    }
+    )
+    with _attached(address) as page:
+        refreshes = page.evaluate(_COUNT)
+        session = page.context.new_cdp_session(page)
+        session.send("HeapProfiler.collectGarbage")
+        session.send("Performance.enable")
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        values = {each["name"]: each["value"] for each in metrics}
+        return {
+            "heap_mb": round(values["JSHeapUsedSize"] / 1e6, 1),
+            "renderer_mb": round(held / 1e6, 1),
+            "nodes": values["Nodes"],
+            "refreshes": refreshes,
+        }
 
 
 def main() -> None:
