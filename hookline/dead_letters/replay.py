@@ -149,7 +149,8 @@ async def replay(
         async with replay_producer(settings) as producer:
             for number, by_offset in open_letters.items():
                 tp = dead[number]
-                async for records in _bodies(client, tp, by_offset, rate):
+                async for read in _bodies(client, tp, by_offset, rate):
+                    records = await _still_open(connection, tp, by_offset, read, result)
                     await append(producer, settings.topic(WEBHOOKS), records)
                     done = [by_offset[record.offset] for record in records]
                     await marks.write(connection, tp, done, marks.REPLAYED, _APPENDED)
@@ -219,6 +220,25 @@ async def _settled(
 
 def _is_canonical(headers: Mapping[str, bytes]) -> bool:
     return headers.get(envelopes.SLOT) not in _VERDICT_SLOTS and envelopes.REASON not in headers
+
+
+async def _still_open(
+    connection: Connection,
+    tp: TopicPartition,
+    by_offset: Mapping[int, DeadLetter],
+    records: Sequence[Any],
+    result: ReplayResult,
+) -> list[Any]:
+    """Return the records of letters that nobody settled meanwhile: a slow replay takes hours."""
+    found = await marks.read(connection, tp, [record.offset for record in records])
+    settled = {
+        offset: mark
+        for offset, mark in found.items()
+        if mark.delivery_id == by_offset[offset].delivery_id
+    }
+    for offset, mark in settled.items():
+        result.skipped[by_offset[offset].name] = f"{mark.kind}: {mark.reason}"
+    return [record for record in records if record.offset not in settled]
 
 
 async def _bodies(
