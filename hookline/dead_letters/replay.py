@@ -203,8 +203,7 @@ async def _settled(
     logs = [raw, *(partitions[topic][number] for topic in OUTCOMES)]
     oldest = min(letter.appended_ms for letter in by_offset.values())
     start = await log_reader.offsets_since(client, logs, max(oldest - SLACK_MS, 0))
-    end = await log_reader.end_offsets(client, logs)
-    settled: dict[int, str] = {}
+    end, settled = await log_reader.end_offsets(client, logs), dict[int, str]()
     what = f"looking for replays in partition {number}"
     async for tp, batch in scan(client, start, end, what, progress):
         for record in batch:
@@ -231,14 +230,14 @@ async def _still_open(
 ) -> list[Any]:
     """Return the records of letters that nobody settled meanwhile: a slow replay takes hours."""
     found = await marks.read(connection, tp, [record.offset for record in records])
-    settled = {
-        offset: mark
-        for offset, mark in found.items()
-        if mark.delivery_id == by_offset[offset].delivery_id
-    }
-    for offset, mark in settled.items():
-        result.skipped[by_offset[offset].name] = f"{mark.kind}: {mark.reason}"
-    return [record for record in records if record.offset not in settled]
+    left: list[Any] = []
+    for record in records:
+        letter, mark = by_offset[record.offset], found.get(record.offset)
+        if mark and mark.delivery_id == letter.delivery_id:
+            result.skipped[letter.name] = f"{mark.kind}: {mark.reason}"
+            continue
+        left.append(record)
+    return left
 
 
 async def _bodies(
