@@ -36,7 +36,7 @@ def show(answer: Answer) -> None:
 
 def _show_journey(journey: Journey) -> None:
     received = journey.received
-    output.print_line(f"delivery {received.delivery}", style="bold")
+    output.print_parts((f"delivery {received.delivery}", "bold"))
     facts = {
         "shop": received.shop,
         "event": received.event,
@@ -48,7 +48,7 @@ def _show_journey(journey: Journey) -> None:
     }
     for name, value in facts.items():
         if value:
-            output.print_line(f"  {name:<17} {value}")
+            output.print_parts(f"  {name:<17} {value}")
     if received.is_foreign:
         output.print_line("  no ingress appended it: another producer writes to the raw topic")
     output.print_line("")
@@ -57,18 +57,18 @@ def _show_journey(journey: Journey) -> None:
     ]
     output.out.print(output.table(None, ("station", "at (UTC)", "after", "where"), rows))
     for line in verdict_lines(journey.verdict):
-        output.print_line(line)
+        output.print_parts(line)
     for event in journey.events:
         where = f"{event.record.topic} {event.record.position}"
-        output.print_line(f"event {event.event_id}  {event.slot}  {where}  {event.entity or ''}")
+        output.print_parts(f"event {event.event_id}  {event.slot}  {where}  {event.entity or ''}")
     _show_rows(journey.rows)
     for signal in journey.signals:
         sent = "waits in the outbox" if signal.sent_at is None else f"sent {_time(signal.sent_at)}"
-        output.print_line(
+        output.print_parts(
             f"signal {signal.kind}  {signal.cart_key}, generation {signal.generation}: {sent}"
         )
     for note in journey.notes:
-        output.print_line(f"note: {note}")
+        output.print_parts(f"note: {note}")
     if journey.body is not None:
         output.print_line("body, private values masked", style="bold")
         output.print_document(journey.body)
@@ -77,29 +77,27 @@ def _show_journey(journey: Journey) -> None:
 def _show_rows(rows: Sequence[RowChange]) -> None:
     for row in rows:
         output.print_line("")
-        output.print_line(f"{row.table}  {row.key}", style="bold")
+        output.print_parts((f"{row.table}  {row.key}", "bold"))
         if row.state is not RowState.DECIDES:
             output.print_line(f"  {row.state.value}")
         if row.decides:
             names = ", ".join(row.decides[:_FIELDS])
             more = len(row.decides) - _FIELDS
-            output.print_line(f"  decides {names}{f' and {more} more' if more > 0 else ''}")
+            output.print_parts(f"  decides {names}{f' and {more} more' if more > 0 else ''}")
         for rule in row.rules:
-            output.print_line(f"  {rule}")
+            output.print_parts(f"  {rule}")
         for change in row.changes:
             before, after = (output.display_text(change[name]) for name in ("before", "after"))
-            output.print_line(
-                f"    {change['generation']}. {change['field']}: {before or 'null'}"
-                f" → {after or 'null'}",
-                style="dim",
-            )
+            became = f"{before or 'null'} → {after or 'null'}"
+            line = f"    {change['generation']}. {change['field']}: {became}"
+            output.print_parts((line, "dim"))
 
 
 def _show_deliveries(found: Deliveries) -> None:
     for story in found.stories:
         why_screens.show_story(story)
         output.print_line("")
-    output.print_line(f"deliveries of {', '.join(found.subjects)}", style="bold")
+    output.print_parts((f"deliveries of {', '.join(found.subjects)}", "bold"))
     rows = [_listed(each) for each in found.deliveries]
     if rows:
         output.out.print(output.table(None, _COLUMNS, rows))
@@ -111,7 +109,7 @@ def _show_deliveries(found: Deliveries) -> None:
     )
     output.print_line(f"{count}; {read}")
     for note in found.notes:
-        output.print_line(f"note: {note}")
+        output.print_parts(f"note: {note}")
 
 
 def _listed(each: Listed) -> tuple[str, ...]:

@@ -49,10 +49,10 @@ def show(heard: Heard) -> None:
         (received.delivery, "dim"),
     )
     for line in verdict_lines(verdict, is_looked_up=False):
-        output.print_line(f"    {line}")
+        output.print_parts(f"    {line}")
     for event in heard.events:
         rows = [row for row in heard.rows if row.event_id == event.event_id]
-        output.print_line(f"    {_event(event)}{_rows(event, rows)}")
+        output.print_parts(f"    {_event(event)}{_rows(event, rows)}")
     if heard.were_rows_skipped:
         output.print_line("    rows not looked up: deliveries come faster", style="dim")
 

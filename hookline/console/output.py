@@ -22,7 +22,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from hookline.console.result_table import ResultTable
-from runtime.escaping import json_text, terminal_text
+from runtime.escaping import json_text, one_line, terminal_text
 
 # A command prints a client's error once, as its own line.
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
@@ -112,9 +112,12 @@ def print_line(text: str, style: str = "") -> None:
 
 
 def print_parts(*parts: str | tuple[str, str]) -> None:
-    """Print a line of texts of any origin, each alone or with its style."""
+    """Print one line of texts of any origin, each alone or with its style.
+
+    A newline is escaped too: nobody's text looks like a line of ours.
+    """
     texts = ((part, "") if isinstance(part, str) else part for part in parts)
-    line = Text.assemble(*((terminal_text(text), style) for text, style in texts))
+    line = Text.assemble(*((one_line(text), style) for text, style in texts))
     out.print(line, soft_wrap=True)
 
 

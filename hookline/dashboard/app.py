@@ -1,8 +1,7 @@
 """The application: a route for each page and its JSON, the errors as pages, the headers of all."""
 
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from importlib import metadata
@@ -191,8 +190,11 @@ class Dashboard:
             )
         if request.url.path.endswith(".json"):
             body = {"error": trouble.reason, "remedy": trouble.remedy}
-            return Response(output.to_json(body), trouble.status, media_type="application/json")
-        return self._html(request, "error", trouble.status, trouble=trouble, tab=None, fresh=None)
+            text, kind = output.to_json(body), "application/json"
+            return Response(text, trouble.status, _headers_of(error), media_type=kind)
+        page = self._html(request, "error", trouble.status, trouble=trouble, tab=None, fresh=None)
+        page.headers.update(_headers_of(error))
+        return page
 
     def plain(
         self, request: Request, template: str, status: HTTPStatus, **values: Any
@@ -231,13 +233,7 @@ def create(
     door = door or Door(stack.settings)
     dashboard = Dashboard(stack, database, door, audit or Audit(Path(FILE)))
 
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        yield
-        await run_in_threadpool(dashboard.writes.jobs.close)
-
     app = Starlette(
-        lifespan=lifespan,
         routes=dashboard.routes(),
         middleware=[
             Middleware(Headers),
@@ -247,6 +243,7 @@ def create(
         exception_handlers={HTTPException: dashboard.on_error},
     )
     app.state.streams = dashboard.streams
+    app.state.jobs = dashboard.writes.jobs
     return app
 
 
@@ -260,6 +257,11 @@ def _filters_of(request: Request) -> Filters:
         except FilterError as error:
             raise HTTPException(HTTPStatus.NOT_FOUND, "No shop has this name.") from error
     return url_filters.parse(query)
+
+
+def _headers_of(error: Exception) -> Mapping[str, str]:
+    """Return the headers that belong to an error: of a wrong method, which ones there are."""
+    return (error.headers or {}) if isinstance(error, HTTPException) else {}
 
 
 async def _readyz(_request: Request) -> Response:

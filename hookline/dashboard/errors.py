@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 import psycopg
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from hookline.console.errors import CommandError, error_message
 from hookline.dashboard.database import BusyError
@@ -31,6 +32,12 @@ class TroubleError(Exception):
 
 
 _BY_KIND: tuple[tuple[tuple[type[Exception], ...], Trouble], ...] = (
+    (
+        (ClientDisconnect,),
+        Trouble(
+            HTTPStatus.BAD_REQUEST, "Not understood", "The form was cut off.", "Send it again."
+        ),
+    ),
     (
         (psycopg.errors.QueryCanceled,),
         Trouble(

@@ -68,6 +68,8 @@ class Streams:
             headers = {"Retry-After": str(RETRY_MS // 1000)}
             text = "too many streams are open: the page asks again by itself"
             return PlainTextResponse(text, HTTPStatus.SERVICE_UNAVAILABLE, headers)
+        if request.method == "HEAD":  # its answer has no body, so that nothing would end it
+            return Response(media_type="text/event-stream")
         self._open += 1
         return _Stream(self.events(view), self._closed)
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 DAYS = (7, 30, 90, 365)
@@ -64,8 +64,6 @@ def parse(query: Mapping[str, str]) -> Filters:
         raise FilterError(f"days: one of {', '.join(map(str, DAYS))}")
     _choice(given, "status", STATUSES)
     _choice(given, "measure", MEASURES)
-    if "before" in given:
-        _check_time(given["before"])
     if len(given.get("before_key", "")) > _LONGEST_KEY or "\0" in given.get("before_key", ""):
         raise FilterError("before_key: not a key of a cart")
     return Filters(
@@ -74,7 +72,7 @@ def parse(query: Mapping[str, str]) -> Filters:
         currency=given.get("currency", ""),
         status=given.get("status", ""),
         measure=given.get("measure", "share"),
-        before=given.get("before", ""),
+        before=_time(given["before"]) if "before" in given else "",
         before_key=given.get("before_key", ""),
     )
 
@@ -84,10 +82,16 @@ def _choice(given: Mapping[str, str], name: str, choices: tuple[str, ...]) -> No
         raise FilterError(f"{name}: one of {', '.join(choices)}")
 
 
-def _check_time(text: str) -> None:
+def _time(text: str) -> str:
+    """Return a time in the one form, and with the one offset, that PostgreSQL reads for certain.
+
+    Python also reads weeks, any character before the hour, and offsets of nearly a day.
+    """
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        in_utc = moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise FilterError("before: not a time") from None
     if moment.tzinfo is None:
         raise FilterError("before: a time with its offset")
+    return in_utc.isoformat()

@@ -75,7 +75,12 @@ async def _serve(app: Starlette, listener: socket.socket, ready: Callable[[], No
         started.cancel()
     elif started.exception() is None:
         ready()
-    await serving
+    try:
+        await serving
+    finally:
+        # Here, since the server runs no lifespan: a job that is not stopped leaves no last line
+        # in the audit file.
+        await asyncio.to_thread(app.state.jobs.close)
 
 
 def _stop(server: Server, streams: Streams) -> None:

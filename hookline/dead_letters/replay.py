@@ -151,7 +151,8 @@ async def replay(
         async with replay_producer(settings) as producer:
             for number, by_offset in open_letters.items():
                 tp = dead[number]
-                async for records in _bodies(client, tp, by_offset, rate):
+                async for read in _bodies(client, tp, by_offset, rate):
+                    records = await _still_open(connection, tp, by_offset, read, result)
                     await append(producer, settings.topic(WEBHOOKS), records)
                     done = [by_offset[record.offset] for record in records]
                     await marks.write(connection, tp, done, marks.REPLAYED, _APPENDED)
@@ -204,8 +205,7 @@ async def _settled(
     logs = [raw, *(partitions[topic][number] for topic in OUTCOMES)]
     oldest = min(letter.appended_ms for letter in by_offset.values())
     start = await log_reader.offsets_since(client, logs, max(oldest - SLACK_MS, 0))
-    end = await log_reader.end_offsets(client, logs)
-    settled: dict[int, str] = {}
+    end, settled = await log_reader.end_offsets(client, logs), dict[int, str]()
     what = f"looking for replays in partition {number}"
     async for tp, batch in scan(client, start, end, what, progress):
         for record in batch:
@@ -221,6 +221,25 @@ async def _settled(
 
 def _is_canonical(headers: Mapping[str, bytes]) -> bool:
     return headers.get(envelopes.SLOT) not in _VERDICT_SLOTS and envelopes.REASON not in headers
+
+
+async def _still_open(
+    connection: Connection,
+    tp: TopicPartition,
+    by_offset: Mapping[int, DeadLetter],
+    records: Sequence[Any],
+    result: ReplayResult,
+) -> list[Any]:
+    """Return the records of letters that nobody settled meanwhile: a slow replay takes hours."""
+    found = await marks.read(connection, tp, [record.offset for record in records])
+    left: list[Any] = []
+    for record in records:
+        letter, mark = by_offset[record.offset], found.get(record.offset)
+        if mark and mark.delivery_id == letter.delivery_id:
+            result.skipped[letter.name] = f"{mark.kind}: {mark.reason}"
+            continue
+        left.append(record)
+    return left
 
 
 async def _bodies(

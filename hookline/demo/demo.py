@@ -169,7 +169,8 @@ class Demo:
             letters,
         )
         colour = "green" if report.is_balanced else "red"
-        output.print_parts("\naudit: ", (report.line(), f"bold {colour}"))
+        output.print_line("")
+        output.print_parts("audit: ", (report.line(), f"bold {colour}"))
         self._check("the audit balances", True, report.is_balanced)
 
     def _audit(self, stack: StackAddress) -> report.Report:

@@ -33,7 +33,6 @@ from schemas.topics import DEAD_LETTERS, RAW_RETENTION, WEBHOOKS, Group
 
 _WHY = {"carts": "carts", "customers": "customers"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-HIDDEN = "[an address]"
 NO_TABLES = (
     "the tables are not read: HOOKLINE_READER_URL is not set, so rows and signals are missing here"
 )
@@ -65,10 +64,9 @@ class Tracer:
         """Return the journey of a delivery whose raw record is gone, from its outcomes."""
         first = found.outcomes[0]
         shop = "/".join(first.text(envelopes.ENTITY).split("/", 2)[:2])
-        received = Received(
-            delivery, shop, first.text(envelopes.EVENT), first.text(envelopes.ENTITY),
-            to_time(received_ms),
-        )  # fmt: skip
+        event = masked_body.without_addresses(first.text(envelopes.EVENT))
+        entity = self.shown_key(first.headers.get(envelopes.ENTITY, b""))
+        received = Received(delivery, shop, event, entity, to_time(received_ms))
         gone = (
             f"its raw record, {first.record.partition}:{first.raw_offset}, is gone: the raw topic"
             f" keeps deliveries for {RAW_RETENTION.days} days"
@@ -91,7 +89,7 @@ class Tracer:
         return Received(
             delivery=raw.delivery_id,
             shop=f"{raw.source}/{raw.shop}" if raw.source else "",
-            event=raw.event,
+            event=masked_body.without_addresses(raw.event),
             entity=self.shown_key(raw.key),
             at=_micros(raw.received_at),
             size=len(raw.body),
@@ -104,10 +102,9 @@ class Tracer:
     def shown_key(self, key: bytes) -> str:
         """Return a raw key without an address: hashed as in outcomes, hidden without a key."""
         contact_key = self.logs.settings.contact_key
-        hashed = hashed_key(key, contact_key.encode())
-        if hashed == key or contact_key:
-            return hashed.decode(errors="replace")
-        return f"{key.decode(errors='replace').partition(':')[0]}:{HIDDEN}"
+        if contact_key:
+            return hashed_key(key, contact_key.encode()).decode(errors="replace")
+        return masked_body.without_personal_id(key.decode(errors="replace"))
 
     async def _outcomes(self, raw: RawDelivery) -> Found:
         return await outcomes.of_raw(

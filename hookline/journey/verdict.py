@@ -8,6 +8,7 @@ import msgspec
 from hookline.dead_letters.letters import DeadLetter, parse_letter
 from hookline.journey.model import EventRecord, Letter, Repeats, Stored, Verdict, VerdictKind
 from hookline.journey.outcomes import Found, Outcome, number
+from hookline.shops import masked_body
 from schemas import envelopes
 from schemas.codec import Codec
 from schemas.topics import DEAD_LETTERS, DUPLICATES
@@ -74,7 +75,7 @@ def _letter(outcome: Outcome) -> Letter | None:
         stored(outcome.record),
         letter.reason,
         letter.path,
-        letter.detail,
+        masked_body.without_addresses(letter.detail),
         letter.stage,
         letter.slot,
     )

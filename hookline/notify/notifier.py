@@ -101,7 +101,10 @@ class Notifier:
         every, last = self._settings.drift_interval, self.outbox.state.drift_at
         if self._read_drift is None or every == 0:
             return False
-        return last is None or (self._clock() - last).total_seconds() >= every
+        if last is None:
+            return True
+        ago = (self._clock() - last).total_seconds()
+        return ago >= every or ago < 0  # the clock was set back
 
     def _look_in_turn(self) -> None:
         began = time.monotonic()

@@ -4,6 +4,8 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from email.policy import SMTP
+from email.utils import getaddresses
 from urllib.parse import urlsplit
 
 from hookline.notify.sending.signatures import signing_keys
@@ -128,17 +130,34 @@ def _check_webhook(settings: NotifySettings) -> None:
 def _check_mail(settings: NotifySettings) -> None:
     if not settings.smtp_url:
         return
-    parts = urlsplit(settings.smtp_url)
+    try:
+        parts = urlsplit(settings.smtp_url)
+        _ = parts.port
+    except ValueError:  # its message may quote the password
+        raise SettingsError(
+            f"{PREFIX}SMTP_URL cannot be read: write #, /, ?, @, [ and % of a user or password as"
+            " %23, %2F, %3F, %40, %5B and %25, and a port as a number"
+        ) from None
     if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
         raise SettingsError(f"{PREFIX}SMTP_URL: write smtp://user:password@host:587, or smtps://…")
     if parts.query not in ("", "tls=none", "tls=required"):
         raise SettingsError(f"{PREFIX}SMTP_URL: behind ? may be tls=none or tls=required")
-    try:
-        _ = parts.port
-    except ValueError as error:
-        raise SettingsError(f"{PREFIX}SMTP_URL: {error}") from error
     for name, value in (("FROM", settings.sender), ("TO", settings.to)):
         if "@" not in value:
             raise SettingsError(f"{PREFIX}{name} is not an address: {PREFIX}SMTP_URL needs it")
         if not value.isprintable():
             raise SettingsError(f"{PREFIX}{name} has a line break")
+        if not _are_addresses(name, value):
+            raise SettingsError(f"{PREFIX}{name}: write addresses like hookline@example.com")
+
+
+def _are_addresses(name: str, value: str) -> bool:
+    """Whether a mail can have this header: found here, not when the first message is due."""
+    try:
+        SMTP.header_factory(name, value).fold(policy=SMTP)
+    except Exception:  # noqa: BLE001 - whatever the parser raises, mails would raise it too
+        return False
+    return all(
+        address.isascii() and " " not in address and all(address.rpartition("@")[::2])
+        for _, address in getaddresses([value])
+    )

@@ -18,11 +18,19 @@ _log = logs.get("hookline.notify")
 
 
 class Waiting(msgspec.Struct, kw_only=True):
-    """A message of a channel, and when it is tried next."""
+    """A message of a channel, and when it is tried next.
+
+    ``is_aside``: it was refused for what it is, and holds up only those about the same.
+    """
 
     message: Message
     next_at: datetime
     attempts: int = 0
+    is_aside: bool = False
+
+    def is_due(self, at: datetime) -> bool:
+        """Whether to try it; a time farther away than any wait is of a clock that was set back."""
+        return not at < self.next_at <= at + _LONGEST_WAIT
 
     def failed(self, at: datetime) -> None:
         """Wait twice as long as before, at most an hour."""
@@ -37,8 +45,12 @@ class State(msgspec.Struct, kw_only=True):
     waiting: dict[str, list[Waiting]] = {}
     drift_at: datetime | None = None
 
-    def add(self, channels: Sequence[str], messages: Sequence[Message]) -> None:
-        """Let messages wait for each channel, behind those that wait already."""
+    def add(self, channels: Sequence[str], messages: Sequence[Message], at: datetime) -> None:
+        """Let messages wait for each channel, behind those that wait already.
+
+        ``at``: by the clock that decides when they are due. That of the tables, which dates
+        messages, may be ahead of it.
+        """
         for channel in channels:
             queue = self.waiting.setdefault(channel, [])
             # One that is only repeated says nothing that the waiting one does not.
@@ -48,13 +60,28 @@ class State(msgspec.Struct, kw_only=True):
                 if each.message.type == "repeated"
             }
             queue += [
-                Waiting(message=each, next_at=each.at)
+                Waiting(message=each, next_at=at)
                 for each in messages
                 if each.type != "repeated" or (each.alert, each.shop) not in stale
             ]
             if (more := len(queue) - MAX_WAITING) > 0:
                 del queue[:more]
                 _log.error("messages dropped: too many wait", channel=channel, messages=more)
+
+
+def candidates(queue: Sequence[Waiting]) -> list[Waiting]:
+    """Return what may be tried next: those set aside, and the first of the others.
+
+    None is behind one about the same.
+    """
+    found: dict[tuple[str, str], Waiting] = {}
+    for each in queue:
+        about = (each.message.alert, each.message.shop)
+        if about not in found:
+            found[about] = each
+            if not each.is_aside:
+                break
+    return list(found.values())
 
 
 class StateFile:

@@ -133,7 +133,7 @@ def _preview(settings: Settings, record: Any) -> tuple[Preview | None, str | Non
 def masked_fields(fields: dict[str, Any]) -> dict[str, Any]:
     """Return a letter's fields without addresses and numbers of persons that a sender wrote."""
     masked = {name: masked_body.without_addresses(fields[name]) for name in _FIELDS}
-    return {**fields, **masked}
+    return {**fields, **masked, "entity": masked_body.without_personal_id(fields["entity"])}
 
 
 def _headers(headers: Any) -> dict[str, str]:
@@ -143,6 +143,8 @@ def _headers(headers: Any) -> dict[str, str]:
         if name == envelopes.QUERY:
             query = masked_body.masked_document(dict(parse_qsl((value or b"").decode("latin-1"))))
             text = "&".join(f"{key}={each}" for key, each in query.items())
+        elif name == envelopes.ENTITY:
+            text = masked_body.without_personal_id(_text(value))
         else:
             text = _text(value)
         shown[name] = masked_body.without_addresses(text) if _is_senders(name) else text
@@ -150,7 +152,9 @@ def _headers(headers: Any) -> dict[str, str]:
 
 
 _FIELDS = ("event", "detail")
-_SENDERS = frozenset({envelopes.DETAIL, envelopes.EVENT, envelopes.SHOP_HEADER, envelopes.ENTITY})
+_SENDERS = frozenset(
+    {envelopes.DETAIL, envelopes.EVENT, envelopes.SHOP_HEADER, envelopes.CONTENT_TYPE}
+)
 """Headers that may hold what a sender wrote; those for Kafka Connect repeat the detail."""
 
 

@@ -32,6 +32,7 @@ _AMOUNT = re.compile(r"-?\d{1,12}(\.\d{1,6})?")
 _LONG_NUMBER = 8
 """Digits of a number that may be a telephone's or a card's."""
 _ADDRESS = re.compile(r"[^\s\"'<>(),;:]+@[^\s\"'<>(),;:]+")
+HIDDEN = "[an address]"
 _LONG_DIGITS = re.compile(r"\+?\d(?:[ ()/-]?\d){7,}")
 
 
@@ -61,7 +62,18 @@ def masked_document(given: Any) -> Any:
 
 def without_addresses(text: str) -> str:
     """Return a sentence about a body without e-mail addresses and long numbers that it quotes."""
-    return _LONG_DIGITS.sub("[a number]", _ADDRESS.sub("[an address]", text))
+    return _LONG_DIGITS.sub("[a number]", _ADDRESS.sub(HIDDEN, text))
+
+
+def without_personal_id(key: str) -> str:
+    """Return an entity's key, its id hidden where that is an address or a telephone number.
+
+    Longer numbers stay, unlike in a sentence: ids of platforms are such.
+    """
+    head, colon, native = key.partition(":")
+    if colon and not is_personal_id(native):
+        return key
+    return f"{head}:{HIDDEN}" if colon else without_addresses(key)
 
 
 def _masked(value: Any, name: str, *, depth: int, is_private: bool) -> Any:

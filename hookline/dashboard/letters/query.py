@@ -15,6 +15,8 @@ ANY_PATH = "*"
 _BEFORE = re.compile(r"(\d{1,15}):(\d{1,9}):(\d{1,18})")
 _LONGEST_SHOP, _LONGEST_PATH = 100, 500
 _MILLISECONDS = re.compile(r"\d{1,15}")
+_LATEST_MS = 253_402_300_799_999
+"""The end of the year 9999, after which no time can be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,6 @@ def parse(given: Mapping[str, str]) -> LetterQuery:
 
 def parse_until(text: str) -> int:
     """Read the time up to which a form acts, in milliseconds. Raises FilterError."""
-    if not _MILLISECONDS.fullmatch(text):
+    if not _MILLISECONDS.fullmatch(text) or int(text) > _LATEST_MS:
         raise FilterError("until: a time in milliseconds, as the form has it")
     return int(text)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
+from hookline.dashboard.database import BusyError
 from hookline.dashboard.login import passwords
 from hookline.dashboard.login.attempts import Attempts
 from hookline.dashboard.login.sessions import COOKIE, Session, Sessions
@@ -23,6 +24,8 @@ _TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,60}")
 _LONGEST_USER = 200
 _GUESSES = 2
 """Passwords that are tried at once: each takes 32 MiB and a core."""
+_WAITING = 8
+"""Passwords that wait for that: each holds a thread, of the 40 that answer all pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class Door:
         self.sessions = Sessions()
         self.attempts = Attempts()
         self._addresses = Addresses(self._trusted)
+        self._pending = threading.BoundedSemaphore(_GUESSES + _WAITING)
         self._guesses = threading.BoundedSemaphore(_GUESSES)
 
     @property
@@ -81,11 +85,16 @@ class Door:
         return bool(visitor.user) and self.sessions.is_token(of, token)
 
     def is_password(self, password: str) -> bool:
-        """Whether it is the password; few are tried at once."""
+        """Whether it is the password; few are tried at once. Raises BusyError where many wait."""
         if self._password is None:
             return False
-        with self._guesses:
-            return self._password.matches(password)
+        if not self._pending.acquire(blocking=False):
+            raise BusyError("many passwords are being tried: try again in a moment")
+        try:
+            with self._guesses:
+                return self._password.matches(password)
+        finally:
+            self._pending.release()
 
     def address(self, connection: HTTPConnection) -> str:
         """Return the address of who asks, behind trusted proxies too; empty if not known."""

@@ -12,6 +12,8 @@ from hookline.dashboard.login.door import Door, Visitor
 TOKEN = "token"  # noqa: S105 - the name of the field
 MAX_BYTES = 64 << 10
 MAX_FIELDS = 50
+_LONGEST_PATH = 200
+"""Characters of a path in the audit file, which whoever is not logged in can make longer."""
 _TYPE = "application/x-www-form-urlencoded"
 
 
@@ -43,7 +45,7 @@ async def acting(request: Request, door: Door, audit: Audit) -> tuple[Visitor, d
         audit.write(
             request.state.visitor.user,
             "refused",
-            path=request.url.path,
+            path=request.url.path[:_LONGEST_PATH],
             reason=error.trouble.reason,
             address=door.address(request),
         )

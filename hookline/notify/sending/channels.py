@@ -23,11 +23,20 @@ _log = logs.get("hookline.notify")
 TIMEOUT = 10.0
 """Seconds for each step of a delivery: to connect, to write, for an answer."""
 _PORTS = {"smtp": 587, "smtps": 465}
+_OF_MESSAGE = frozenset({400, 409, 413, 415, 422})
+"""Answers that refuse this message, and not whoever sends."""
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class DeliveryError(Exception):
-    """A message was not taken, or nobody knows whether it was: it is sent again."""
+    """A message was not taken, or nobody knows whether it was: it is sent again.
+
+    ``is_of_message``: the receiver answers, and may take others.
+    """
+
+    def __init__(self, reason: str, *, is_of_message: bool = False) -> None:
+        super().__init__(reason)
+        self.is_of_message = is_of_message
 
 
 class Channel(Protocol):
@@ -70,8 +79,11 @@ class Webhook:
                 client.stream("POST", self._url, content=body, headers=headers) as answer,
             ):
                 if not answer.is_success:
-                    raise DeliveryError(f"the receiver answered {answer.status_code}")
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+                    raise DeliveryError(
+                        f"the receiver answered {answer.status_code}",
+                        is_of_message=answer.status_code in _OF_MESSAGE,
+                    )
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise DeliveryError(f"no answer of the receiver: {type(error).__name__}") from error
 
 

@@ -2,11 +2,11 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hookline.notify.incidents import Message
 from hookline.notify.sending.channels import Channel, DeliveryError
-from hookline.notify.state import State, StateFile, Waiting
+from hookline.notify.state import State, StateFile, Waiting, candidates
 from runtime import logs
 
 _log = logs.get("hookline.notify")
@@ -33,32 +33,44 @@ class Outbox:
     def add(self, messages: Sequence[Message]) -> None:
         """Let messages wait for every channel, and keep the state."""
         with self.changed:
-            self.state.add(list(self.channels), messages)
+            self.state.add(list(self.channels), messages, self._clock())
             self._file.write(self.state)
             self.changed.notify_all()
 
     def deliver(self, name: str, *, at_once: bool = False) -> bool:
         """Send what is due on a channel, or, ``at_once``, all; stop at the first that is not taken.
 
+        One that is refused for what it is lets the others pass, but for those about the same.
         Returns whether nothing waits any more.
         """
+        refused: set[str] = set()
         while True:
             with self.changed:
                 queue = self.state.waiting.get(name, [])
                 if not queue:
                     return True
-                head = queue[0]
-                if self._is_stopped or (not at_once and head.next_at > self._clock()):
+                now = self._clock()
+                due = [
+                    each
+                    for each in candidates(queue)
+                    if each.message.id not in refused and (at_once or each.is_due(now))
+                ]
+                if self._is_stopped or not due:
                     return False
+                head = due[0]
             try:
                 self.channels[name].send(head.message)
             except DeliveryError as error:
-                self._failed(name, head, str(error))
-                return False
+                self._failed(name, head, str(error), others_go_on=error.is_of_message)
+                if not error.is_of_message:
+                    return False
+                refused.add(head.message.id)
+                continue
             except Exception as error:  # noqa: BLE001 - a fault of ours silences no channel
                 _log.error("channel failed", channel=name, exc_info=error)
-                self._failed(name, head, type(error).__name__)
-                return False
+                self._failed(name, head, type(error).__name__, others_go_on=True)
+                refused.add(head.message.id)
+                continue
             with self.changed:
                 if head in queue:  # else too many waited, and it was dropped meanwhile
                     queue.remove(head)
@@ -80,9 +92,10 @@ class Outbox:
             self._is_stopped = True
             self.changed.notify_all()
 
-    def _failed(self, name: str, head: Waiting, reason: str) -> None:
+    def _failed(self, name: str, head: Waiting, reason: str, *, others_go_on: bool) -> None:
         with self.changed:
             head.failed(self._clock())
+            head.is_aside = head.is_aside or others_go_on
             self._file.write(self.state)
         _log.warning(
             "not taken",
@@ -97,4 +110,7 @@ class Outbox:
         queue = self.state.waiting.get(name)
         if not queue:
             return None
-        return max((queue[0].next_at - self._clock()).total_seconds(), 0.05)
+        now = self._clock()
+        waits = [timedelta() if each.is_due(now) else each.next_at - now
+                 for each in candidates(queue)]  # fmt: skip
+        return max(min(waits).total_seconds(), 0.05)

@@ -5,21 +5,25 @@ from datetime import UTC, datetime
 
 import pytest
 
-from hookline.commands import journey_screens
+from hookline.commands import journey_screens, listen_screens
 from hookline.commands.journey_screens import verdict_lines
 from hookline.explain.story import Story
 from hookline.journey.model import (
     Deliveries,
+    EventRecord,
     Letter,
     Listed,
     Missing,
     MissingReason,
     Repeats,
+    RowChange,
+    RowState,
     Stored,
     Verdict,
     VerdictKind,
     wait_text,
 )
+from hookline.listen.heard import Heard
 from tests.unit.hookline.journey.test_model import AT, JOURNEY
 
 
@@ -57,6 +61,27 @@ def test_a_verdict_names_what_it_repeats_or_why_it_is_dead() -> None:
     assert verdict_lines(Verdict(VerdictKind.CANONICAL, letters=(marked,))) == [
         "letter 2:7 of payment: too-large at a; replayed 2026-01-02 00:00:00.000: done, as raw 2:9"
     ]
+
+
+def test_no_text_of_a_sender_looks_like_a_line_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    forged = "x\n12:00:00.000  spiffy/johns  orders/paid  canonical"
+    letter = Letter(Stored("d", 2, 7, AT), "unknown-event", forged, "", "parse", forged)
+    row = RowChange("orders", forged, RowState.DECIDES, "e", changes=(
+        {"generation": 1, "field": "name", "before": forged, "after": forged},
+    ))  # fmt: skip
+    event = EventRecord(Stored("orders", 0, 1, AT), "orders", forged, "e", forged)
+    received = replace(JOURNEY.received, shop=forged, event=forged, entity=forged)
+    verdict = Verdict(VerdictKind.DEAD_LETTER, letters=(letter,))
+    given = replace(
+        JOURNEY, received=received, verdict=verdict, events=(event,), rows=(row,), notes=(forged,)
+    )
+    journey_screens.show(given)
+    heard = Heard(received, Stored("raw", 2, 3, AT), 0.0, verdict=verdict, events=(event,),
+                  rows=(row,))  # fmt: skip
+    listen_screens.show(heard)
+    shown = capsys.readouterr().out
+    assert shown.count(r"x\n12:00:00.000") >= 8
+    assert not [line for line in shown.splitlines() if line.startswith("12:00:00.000  spiffy")]
 
 
 def test_each_answer_is_shown_with_the_commands_that_follow(

@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from starlette.requests import ClientDisconnect
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
@@ -13,6 +14,7 @@ from hookline.cli import app
 from hookline.console.errors import CommandError
 from hookline.dashboard.app import create
 from hookline.dashboard.database import BusyError, Database, Session
+from hookline.dashboard.errors import trouble_of
 from hookline.stack_address import StackAddress
 from runtime.settings import Settings
 
@@ -113,6 +115,19 @@ def test_the_names_of_this_machine_are_answered(host: str) -> None:
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 def test_no_page_of_figures_takes_anything(method: str) -> None:
     assert failing(CommandError("away")).request(method, "/carts").status_code == 405
+
+
+@pytest.mark.parametrize(("path", "methods"), [("/carts", {"GET", "HEAD"}), ("/logout", {"POST"})])
+def test_a_wrong_method_is_told_the_right_ones(path: str, methods: set[str]) -> None:
+    answer = failing(CommandError("away")).request("PUT", path)
+    assert answer.status_code == 405
+    assert set(answer.headers["allow"].split(", ")) == methods
+
+
+def test_a_form_that_is_cut_off_is_no_fault_of_ours() -> None:
+    trouble = trouble_of(ClientDisconnect())
+    assert trouble is not None
+    assert trouble.status == 400
 
 
 def test_the_first_page_is_now() -> None:

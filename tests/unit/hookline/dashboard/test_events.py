@@ -76,7 +76,12 @@ async def test_streams_end_when_the_server_stops() -> None:
 
 
 def asked(view: str) -> Request:
-    scope = {"type": "http", "query_string": f"view={view}".encode(), "headers": []}
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "query_string": f"view={view}".encode(),
+        "headers": [],
+    }
     return Request(scope)
 
 
@@ -101,6 +106,15 @@ async def test_more_streams_than_the_bound_are_refused_until_one_ends() -> None:
         await each(scope, receive, send)
     assert streams.open == 0
     assert sent[0]["status"] == HTTPStatus.OK
+
+
+async def test_a_request_for_the_headers_alone_opens_no_stream() -> None:
+    streams = Streams(Stamped(), period=0.001)
+    request = asked("now")
+    request.scope["method"] = "HEAD"
+    answer = await streams.answer(request)
+    assert (answer.status_code, answer.media_type) == (HTTPStatus.OK, "text/event-stream")
+    assert streams.open == 0
 
 
 def test_every_page_that_names_a_view_has_its_stream_and_others_are_refused() -> None:

@@ -53,6 +53,8 @@ def test_a_filter_that_is_empty_is_none() -> None:
         ("measure", "sum"),
         ("before", "yesterday"),
         ("before", "2026-01-02T03:04:05"),
+        ("before", "0001-01-01T00:00:00+23:59"),
+        ("before", "9999-12-31T23:59:59-01:00"),
         ("before_key", "a\0b"),
         ("before_key", "a" * 501),
     ],
@@ -60,3 +62,12 @@ def test_a_filter_that_is_empty_is_none() -> None:
 def test_a_value_that_there_is_not_is_refused_by_the_filters_name(name: str, value: str) -> None:
     with pytest.raises(FilterError, match=f"^{name}: "):
         filters.parse({name: value})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2026-W01-4T03:00+00:00", "2026-01-01\x0003:00:00+00:00", "20260101T030000Z",
+     "2026-01-02T02:59+23:59"],
+)  # fmt: skip
+def test_a_time_goes_to_the_database_in_the_form_that_it_reads(text: str) -> None:
+    assert filters.parse({"before": text}).before == "2026-01-01T03:00:00+00:00"

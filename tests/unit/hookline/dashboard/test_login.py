@@ -2,6 +2,8 @@
 
 import json
 import re
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from typer.testing import CliRunner
 from hookline.cli import app
 from hookline.console.errors import CommandError
 from hookline.dashboard.app import create
-from hookline.dashboard.database import Database, Session
+from hookline.dashboard.database import BusyError, Database, Session
 from hookline.dashboard.login import attempts, passwords, sessions
 from hookline.dashboard.login.audit import Audit
 from hookline.dashboard.login.door import Door, local_path
@@ -367,3 +369,33 @@ def test_a_form_that_is_too_large_or_none_is_refused(visit: Callable[..., Visit]
     assert each.post("/dead-letters/replay", token="x" * 70_000).status_code == 400
     answer = each.browser.post("/dead-letters/replay", json={}, headers={"origin": ORIGIN})
     assert answer.status_code == 400
+
+
+def test_many_who_guess_at_once_leave_threads_for_the_pages(tmp_path: Path) -> None:
+    door = Visit(tmp_path, dashboard_password_hash=cheap_hash(PASSWORD)).door
+    let = threading.Event()
+
+    class Slow:
+        def matches(self, password: str) -> bool:
+            let.wait()
+            return password == PASSWORD
+
+    door._password = Slow()  # type: ignore[assignment]
+    threads = [threading.Thread(target=door.is_password, args=("guess",)) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    while door._pending._value:
+        time.sleep(0.001)
+    with pytest.raises(BusyError, match="try again"):
+        door.is_password("guess")
+    let.set()
+    for thread in threads:
+        thread.join()
+    assert door.is_password(PASSWORD)
+
+
+def test_the_audit_file_holds_the_beginning_of_a_path_alone(visit: Callable[..., Visit]) -> None:
+    made = visit()
+    assert made.post(f"/dead-letters/jobs/{'x' * 9000}/cancel").status_code == 403
+    [line] = made.audited()
+    assert len(line["path"]) == 200

@@ -1,6 +1,7 @@
 """The commands that follow a journey, and keys without addresses."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 from hookline.journey.logs import Logs
@@ -14,8 +15,14 @@ from hookline.journey.model import (
     Verdict,
     VerdictKind,
 )
-from hookline.journey.trace import HIDDEN, Tracer, next_commands
+from hookline.journey.outcomes import Found, Outcome
+from hookline.journey.trace import Tracer, next_commands
+from hookline.journey.verdict import verdict
+from hookline.shops.masked_body import HIDDEN
 from runtime.settings import Settings
+from schemas import envelopes
+from schemas.envelopes import RawDelivery
+from schemas.topics import DEAD_LETTERS
 from tests.unit.hookline.journey.test_model import AT, JOURNEY
 
 LETTER = Letter(Stored("dead", 2, 7, AT), "invalid-payload", "a.b", "", "transform")
@@ -72,3 +79,25 @@ def test_no_key_shows_an_address() -> None:
     assert tracer("").shown_key(key) == f"spiffy/main/customer:{HIDDEN}"
     assert tracer("secret").shown_key(key).startswith("spiffy/main/customer:hashed-")
     assert tracer("").shown_key(b"spiffy/main/order:7") == "spiffy/main/order:7"
+
+
+def test_no_event_and_no_refusal_shows_an_address() -> None:
+    given = [
+        (envelopes.DELIVERY, b"019a"), (envelopes.SOURCE, b"spiffy"), (envelopes.SHOP, b"main"),
+        (envelopes.EVENT, b"anna@example.com"), (envelopes.RECEIVED_US, b"0"),
+    ]  # fmt: skip
+    raw = RawDelivery.of(2, 40, 0, b"spiffy/main/order:7", b"{}", given)
+    assert tracer("secret").received(raw).event == HIDDEN
+    headers = [
+        (envelopes.DELIVERY, b"019a"), (envelopes.SLOT, b"dead-letter"),
+        (envelopes.SLOTS, b"dead-letter"), (envelopes.RAW_PARTITION, b"2"),
+        (envelopes.RAW_OFFSET, b"40"), (envelopes.RAW_TIME, b"0"),
+        (envelopes.REASON, b"unknown-event"),
+        (envelopes.DETAIL, b"unknown event 'anna@example.com'"),
+    ]  # fmt: skip
+    record = SimpleNamespace(
+        topic="dead", partition=2, offset=7, timestamp=0, headers=headers, value=b""
+    )
+    found = Found({"dead-letter": Outcome(DEAD_LETTERS, record, dict(headers))})
+    [letter] = verdict(found).letters
+    assert letter.detail == f"unknown event '{HIDDEN}'"

@@ -105,6 +105,15 @@ def test_payloads_are_compared_once_a_day_also_by_the_next_process(tmp_path: Pat
     assert second.is_drift_due()
 
 
+def test_payloads_are_compared_after_a_clock_was_set_back(tmp_path: Path) -> None:
+    clock = Clock()
+    made = notifier(tmp_path, Taker(), clock, lambda _: [])
+    made.look_at_payloads()
+    assert not made.is_drift_due()
+    clock.at -= timedelta(days=400)
+    assert made.is_drift_due()
+
+
 def test_payloads_that_cannot_be_compared_are_tried_again(tmp_path: Path) -> None:
     def away(_now_ms: int) -> list[Condition]:
         raise TimeoutError

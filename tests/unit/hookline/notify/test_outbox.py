@@ -149,6 +149,66 @@ def test_a_fault_of_ours_counts_as_not_taken(tmp_path: Path) -> None:
     assert outbox.state.waiting["webhook"][0].attempts == 1
 
 
+class Picky(Taker):
+    """A receiver that takes all messages but those about one thing."""
+
+    def __init__(self, refuses: str, error: Exception) -> None:
+        super().__init__()
+        self.refuses, self.error = refuses, error
+
+    def send(self, message: Message) -> None:
+        self.tried.append(message.id)
+        if message.alert == self.refuses:
+            raise self.error
+        self.taken.append(message)
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize(
+    "error", [DeliveryError("400", is_of_message=True), ZeroDivisionError()], ids=str
+)
+def test_a_message_that_is_refused_for_what_it_is_silences_no_other(
+    tmp_path: Path, error: Exception, *, at_once: bool
+) -> None:
+    clock, channel = Clock(), Picky("a", error)
+    outbox = Outbox(StateFile(tmp_path / "s.json"), [channel], clock)
+    first, over = raised("a"), message_of("resolved", condition("a"), NOON)
+    outbox.add([first, raised("b"), over, raised("c")])
+    assert not outbox.deliver("webhook", at_once=at_once)
+    assert [each.alert for each in channel.taken] == ["b", "c"]
+    pause = outbox._pause("webhook")
+    assert pause == 5
+    outbox.add([raised("d")])  # while the refused one waits to be tried again
+    assert not outbox.deliver("webhook", at_once=at_once)
+    assert [each.alert for each in channel.taken] == ["b", "c", "d"]
+    channel.refuses = ""
+    clock.at += timedelta(seconds=10)
+    assert outbox.deliver("webhook", at_once=at_once)
+    assert channel.taken[3:] == [first, over]
+
+
+def test_a_clock_of_the_tables_that_is_ahead_holds_no_message_back(tmp_path: Path) -> None:
+    clock, channel = Clock(), Taker()
+    outbox = Outbox(StateFile(tmp_path / "s.json"), [channel], clock)
+    clock.at -= timedelta(hours=3)
+    outbox.add([raised()])
+    assert outbox.deliver("webhook")
+
+
+def test_a_clock_that_is_set_back_holds_no_message_back(tmp_path: Path) -> None:
+    clock, channel = Clock(), Taker()
+    outbox = Outbox(StateFile(tmp_path / "s.json"), [channel], clock)
+    channel.is_away = True
+    outbox.add([raised()])
+    outbox.deliver("webhook")
+    channel.is_away = False
+    clock.at -= timedelta(days=400)
+    pause = outbox._pause("webhook")
+    assert pause is not None
+    assert pause < 1
+    assert outbox.deliver("webhook")
+
+
 def test_a_receiver_that_is_away_for_long_gets_what_is_new_not_what_was_only_repeated(
     tmp_path: Path,
 ) -> None:

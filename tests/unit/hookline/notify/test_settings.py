@@ -20,6 +20,8 @@ def test_both_channels_can_be_set() -> None:
     assert settings.recipients == ("a@example.com", "b@example.com")
     assert settings.ignored == {"spiffy/old", "x/y"}
     assert from_env({}) == NotifySettings()
+    from_env({**MAIL, "HOOKLINE_NOTIFY_FROM": '"Hook, Line" <hookline@mail>'})
+    from_env({**MAIL, "HOOKLINE_NOTIFY_FROM": "Hök <hookline@example.com>"})
 
 
 @pytest.mark.parametrize(
@@ -31,7 +33,14 @@ def test_both_channels_can_be_set() -> None:
         ({**WEBHOOK, "HOOKLINE_NOTIFY_URL": "http://a:x/"}, "HOOKLINE_NOTIFY_URL: write the URL"),
         ({**MAIL, "HOOKLINE_NOTIFY_SMTP_URL": "mail.example:25"}, "write smtp://"),
         ({**MAIL, "HOOKLINE_NOTIFY_SMTP_URL": "smtp://h?tls=never"}, "tls=none or tls=required"),
-        ({**MAIL, "HOOKLINE_NOTIFY_SMTP_URL": "smtp://h:99999"}, "HOOKLINE_NOTIFY_SMTP_URL: Port"),
+        ({**MAIL, "HOOKLINE_NOTIFY_SMTP_URL": "smtp://h:99999"}, "SMTP_URL cannot be read"),
+        ({**MAIL, "HOOKLINE_NOTIFY_SMTP_URL": "smtp://u:hunter2#x@h"}, "SMTP_URL cannot be read"),
+        ({**MAIL, "HOOKLINE_NOTIFY_SMTP_URL": "smtp://[h"}, "SMTP_URL cannot be read"),
+        ({**MAIL, "HOOKLINE_NOTIFY_FROM": "hookline@"}, "FROM: write addresses"),
+        ({**MAIL, "HOOKLINE_NOTIFY_FROM": "a@["}, "FROM: write addresses"),
+        ({**MAIL, "HOOKLINE_NOTIFY_FROM": "a@ü.example"}, "FROM: write addresses"),
+        ({**MAIL, "HOOKLINE_NOTIFY_FROM": "=?utf-8?q?=0aBcc:?= <a@b>"}, "FROM: write addresses"),
+        ({**MAIL, "HOOKLINE_NOTIFY_TO": "a@b.c, @b.c"}, "TO: write addresses"),
         ({**MAIL, "HOOKLINE_NOTIFY_TO": ""}, "HOOKLINE_NOTIFY_TO is not an address"),
         ({**MAIL, "HOOKLINE_NOTIFY_FROM": "a@b.c\nBcc: d@e.f"}, "FROM has a line break"),
         ({"HOOKLINE_NOTIFY_INTERVAL": "0"}, "HOOKLINE_NOTIFY_INTERVAL=0: write a number above 0"),
