@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -60,6 +61,7 @@ def dashboard(
       hookline dashboard
       hookline dashboard --port 9000 --data /srv/hookline
       hookline dashboard --hash-password
+      export HOOKLINE_DASHBOARD_PASSWORD_HASH=$(hookline dashboard --hash-password); hookline up
       hookline dashboard --host 0.0.0.0 --allow-host desk.example.com
       HOOKLINE_READER_URL=postgresql://hookline_reader@db/hookline hookline dashboard
       curl -s http://127.0.0.1:8900/carts.json?days=7 | jq .funnel
@@ -127,8 +129,28 @@ def _own_name(host: str) -> list[str]:
 def _print_hash() -> None:
     from hookline.dashboard.login.passwords import hashed
 
-    password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
-    output.print_line(hashed(password))
+    output.print_line(hashed(_asked() if sys.stdin.isatty() else _piped()))
+
+
+def _asked() -> str:
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+
+
+def _piped() -> str:
+    """Return the first line of standard input; a second one repeats it, where there is one.
+
+    Without a terminal nothing can be hidden, and getpass would warn of it as a traceback does.
+    """
+    output.print_message("no terminal: the password is the first line of standard input")
+    first, second = (sys.stdin.readline().rstrip("\r\n") for _ in range(2))
+    if not first:
+        raise CommandError(
+            "standard input is empty: run this in a terminal, or write the password as its first"
+            " line"
+        )
+    if second and second != first:
+        raise CommandError("the two passwords differ: nothing was made of them")
+    return first
 
 
 def _audit_folder(data: Path | None) -> Path:

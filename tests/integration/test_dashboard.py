@@ -237,6 +237,10 @@ def test_the_funnel_counts_every_cart_once(client: TestClient) -> None:
         "untraceable": 0,
         "is_provisional": True,
     }
+    assert page["left"] == {
+        "carts": LEFT, "back": came_back, "in_funnel": LEFT, "back_in_funnel": came_back,
+        "outside": {},
+    }  # fmt: skip
     for name, total in (("carts", CARTS), ("abandoned", LEFT), ("voided", 1)):
         assert sum(day[name] for day in page["days"]) == total
         assert sum(shop[name] for shop in page["by_shop"]) == total

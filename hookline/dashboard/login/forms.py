@@ -8,6 +8,7 @@ from starlette.requests import Request
 from hookline.dashboard.errors import Trouble, TroubleError
 from hookline.dashboard.login.audit import Audit
 from hookline.dashboard.login.door import Door, Visitor
+from hookline.dashboard.login.passwords import HOW_TO_SET
 
 TOKEN = "token"  # noqa: S105 - the name of the field
 MAX_BYTES = 64 << 10
@@ -77,6 +78,5 @@ NOT_CONFIGURED = Trouble(
     HTTPStatus.FORBIDDEN,
     "No login is set",
     "Nothing is written from here without a login.",
-    "Set HOOKLINE_DASHBOARD_PASSWORD_HASH to what `hookline dashboard --hash-password` prints, or"
-    " HOOKLINE_DASHBOARD_PROXY_USER_HEADER; docs/dashboard.md describes both.",
+    f"To set a password, {HOW_TO_SET}; docs/dashboard.md also describes the login by a proxy.",
 )

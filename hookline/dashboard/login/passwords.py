@@ -15,6 +15,11 @@ from dataclasses import dataclass
 from runtime.settings import SettingsError
 
 NAME = "HOOKLINE_DASHBOARD_PASSWORD_HASH"
+HOW_TO_SET = (
+    f"start it again with `export {NAME}=$(hookline dashboard --hash-password); hookline up`, which"
+    " asks for a password of your choice"
+)
+"""What sets a login, for messages and pages."""
 N, R, P = 1 << 15, 8, 3
 """Cost: 32 MiB, a third of a second of one core."""
 SALT_BYTES, KEY_BYTES = 16, 32

@@ -8,6 +8,8 @@ from hookline.dashboard.filters import Filters
 
 NEWEST = 25
 MAX_SHOPS = 200
+OUTSIDE = ("reported", "merged", "empty", "earlier")
+"""Why a cart that was left is not in the funnel."""
 
 _RATES = f"""
     SELECT grouping(day) AS no_day, grouping(source) AS no_shop, day, source, shop,
@@ -51,6 +53,20 @@ _MONEY = f"""
            sum(cart_value) FILTER (WHERE status = 'EXPIRED') AS gone
       FROM abandoned_carts WHERE {_FILTERED}
      GROUP BY 1 ORDER BY carts DESC, 1 LIMIT 20
+"""  # noqa: S608 - our own names
+# Each cart that was left in the period is in one class; the funnel counts those of ''.
+_CLASSES = f"""
+    SELECT CASE WHEN detection = 'PLATFORM' THEN 'reported'
+                WHEN merged.cart_key IS NOT NULL THEN 'merged'
+                WHEN coalesce(item_count, 0) < 1 THEN 'empty'
+                WHEN (first_seen_at AT TIME ZONE zoned.timezone)::date > current_date - %(days)s
+                THEN '' ELSE 'earlier' END AS class,
+           count(*) AS carts, count(*) FILTER (WHERE {_BACK}) AS back
+      FROM abandoned_carts
+      LEFT JOIN merged_carts merged USING (cart_key, generation)
+      LEFT JOIN (SELECT cart_key, generation, timezone FROM cart_generations) zoned
+           USING (cart_key, generation)
+     WHERE {_FILTERED} GROUP BY class
 """  # noqa: S608 - our own names
 STEPS = (
     ("within 15 minutes", 900), ("up to an hour", 3600), ("up to 6 hours", 21_600),
@@ -112,6 +128,7 @@ def view(query: Query, filters: Filters) -> Page:
         "days": _days(rates, voided, today, filters.days),
         "by_shop": _by_shop(rates, voided),
         "money": query(_MONEY, parameters).as_dicts(),
+        "left": _left(query(_CLASSES, parameters).as_dicts()),
         "recovery": _recovery(query, parameters),
         **_newest(query(_LIST, parameters).as_dicts()),
     }
@@ -128,6 +145,25 @@ def _funnel(rates: list[dict[str, Any]], voided: list[dict[str, Any]]) -> dict[s
         "recovery_rate": _share(counts["recovered"], traceable),
         "untraceable": counts["abandoned"] - traceable,
         "is_provisional": bool(total.get("is_provisional")),
+    }
+
+
+def _left(classes: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return how many carts were left in the period and came back, and those outside the funnel.
+
+    ``outside``: ``reported`` by a platform that reports no other carts, ``merged`` into another at
+    a login, ``empty``, or first seen ``earlier``.
+    """
+    found = {row["class"]: row for row in classes}
+    outside = {name: found[name] for name in OUTSIDE if name in found}
+    return {
+        "carts": sum(row["carts"] for row in classes),
+        "back": sum(row["back"] for row in classes),
+        "in_funnel": found.get("", {}).get("carts", 0),
+        "back_in_funnel": found.get("", {}).get("back", 0),
+        "outside": {
+            name: {"carts": row["carts"], "back": row["back"]} for name, row in outside.items()
+        },
     }
 
 

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -23,6 +25,7 @@ from hookline.dashboard.login.audit import Audit
 from hookline.dashboard.login.door import Door, local_path
 from hookline.stack_address import StackAddress
 from runtime.settings import Settings, SettingsError
+from tests import ROOT
 
 PASSWORD = "correct horse battery"
 ORIGIN = "http://127.0.0.1:8900"
@@ -101,8 +104,23 @@ def test_the_command_prints_a_hash_that_the_setting_takes_and_never_the_password
     assert PASSWORD not in result.output
     [text] = re.findall(r"scrypt:\S+", result.output)
     assert passwords.parse(text).matches(PASSWORD)
+    differing: Any = CliRunner().invoke(
+        app, ["dashboard", "--hash-password"], input=f"{PASSWORD}\n{PASSWORD}!\n"
+    )
+    assert "differ" in str(differing.exception)
     short: Any = CliRunner().invoke(app, ["dashboard", "--hash-password"], input="short\nshort\n")
     assert isinstance(short.exception, SettingsError)
+
+
+def test_without_a_terminal_a_password_is_read_from_a_pipe_without_a_warning() -> None:
+    command = [sys.executable, "-m", "hookline", "dashboard", "--hash-password"]
+    made = subprocess.run(
+        command, input=f"{PASSWORD}\n", capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert passwords.parse(made.stdout.strip()).matches(PASSWORD)
+    assert made.stderr == "no terminal: the password is the first line of standard input\n"
+    empty = subprocess.run(command, input="", capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (empty.returncode, "standard input is empty" in empty.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(

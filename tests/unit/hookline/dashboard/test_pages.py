@@ -32,6 +32,23 @@ def voided(count: int, day: date | None = None, shop: str | None = None) -> dict
     }  # fmt: skip
 
 
+def test_every_cart_that_was_left_is_in_the_funnel_or_has_the_reason_why_it_is_not() -> None:
+    classes = [
+        {"class": name, "carts": 10 * number, "back": number}
+        for number, name in enumerate(("", *carts.OUTSIDE), start=1)
+    ]
+    left = carts._left(classes)
+    for total, inside, name in (
+        (left["carts"], left["in_funnel"], "carts"),
+        (left["back"], left["back_in_funnel"], "back"),
+    ):
+        assert total == inside + sum(each[name] for each in left["outside"].values())
+    assert list(left["outside"]) == list(carts.OUTSIDE)
+    assert carts._left([]) == {
+        "carts": 0, "back": 0, "in_funnel": 0, "back_in_funnel": 0, "outside": {},
+    }  # fmt: skip
+
+
 def test_the_rate_of_those_that_came_back_is_of_carts_that_could_be_seen_to() -> None:
     total = rates(None, None, carts=20, abandoned=10, recovered=2, traceable=8)
     funnel = carts._funnel([total], [voided(1, shop="a"), voided(1, day=TODAY)])

@@ -1,12 +1,15 @@
 """The story on the page Journey: what `hookline why` tells, before the deliveries, escaped."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 from hookline.dashboard.templates import TEMPLATES
 from hookline.explain.story import Story
+from tests import ROOT
 
 AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
+HTML = ROOT / "hookline" / "dashboard" / "html"
 HOSTILE = "run-free/main/cart:<script>"
 
 
@@ -50,3 +53,11 @@ def test_a_customers_story_names_the_fields_of_its_events_and_what_is_left_out()
     )
     for text in ("Row in EUR", "COUNTED, since PAID", "<code>status</code>", "3 more left out"):
         assert text in shown
+
+
+def test_every_box_that_scrolls_is_a_named_group_that_a_keyboard_reaches() -> None:
+    pages = [path.read_text() for path in HTML.rglob("*.html")]
+    boxes = [tag for page in pages for tag in re.findall(r'<div class="scroll[^>]*>', page)]
+    assert boxes
+    for tag in boxes:
+        assert 'role="group" tabindex="0" aria-label' in tag
