@@ -39,7 +39,8 @@ from runtime.shop_book import ShopBook
 from runtime.stage import Batch, MovedError, Partition, RecordFactory
 from runtime.traces import Traces, spanning, traces_of
 from runtime.worker import run_worker
-from schemas.envelopes import Outcome, RawDelivery
+from schemas.envelopes import Outcome
+from schemas.raw_delivery import RawDelivery
 from schemas.topics import DECISIONS, ERASURES, OUTCOMES, WEBHOOKS, Group, Topic
 
 log = logs.get("hookline.processors")

@@ -9,7 +9,8 @@ from processors.dedupe import PriorOutcome
 from processors.sources.contract import Parsed
 from schemas import envelopes
 from schemas.codegen.bounded_cache import BoundedCache
-from schemas.envelopes import Headers, Outcome, RawDelivery, Reason, Reject
+from schemas.envelopes import Headers, Outcome, Reason, Reject
+from schemas.raw_delivery import RawDelivery
 from schemas.topics import CANONICAL, DEAD_LETTERS, DUPLICATES, WEBHOOKS, Topic
 
 DETAIL_BYTES = 8192

@@ -13,7 +13,8 @@ from processors.sources.contract import Adapter, Delivery, Parsed
 from processors.sources.personal_ids import hashed_key
 from runtime.bodies.gzip_body import BodyTooLargeError, MalformedGzipError, inflate
 from schemas import envelopes
-from schemas.envelopes import Imported, RawDelivery, Reason, Reject
+from schemas.envelopes import Reason, Reject
+from schemas.raw_delivery import Imported, RawDelivery
 from schemas.shops import Shop
 from schemas.topics import MAX_BODY
 

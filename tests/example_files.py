@@ -16,9 +16,10 @@ import msgspec
 from ingest import sources
 from processors.sources import ADAPTERS
 from processors.sources.contract import Delivery, Parsed
-from schemas.envelopes import RawDelivery, Reject
+from schemas.envelopes import Reject
 from schemas.events import RECORDS, TOPIC_OF, Event, Record
 from schemas.platforms import PLATFORMS
+from schemas.raw_delivery import RawDelivery
 from schemas.shops import Shop
 
 FOLDER = Path(__file__).parent / "examples"

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from hookline.history.prepare import Prepared, Refused
 from processors.sources import ADAPTERS
 from processors.sources.contract import Delivery, Parsed, Slots
-from schemas.envelopes import Imported, RawDelivery, Reject
+from schemas.envelopes import Reject
 from schemas.events import TOPIC_OF, Micros
+from schemas.raw_delivery import Imported, RawDelivery
 from schemas.shops import Shop
 
 SHOWN = 1_000

@@ -12,7 +12,7 @@ from hookline.history.state import Ranges
 from runtime.kafka import log_reader
 from runtime.settings import Settings
 from schemas import envelopes
-from schemas.envelopes import Imported
+from schemas.raw_delivery import Imported
 from schemas.topics import OUTCOMES
 
 PATIENCE = 60.0

@@ -11,8 +11,9 @@ from ingest.ids import new_delivery
 from ingest.sources import SOURCES
 from processors.sources.readers.times import moment
 from schemas import envelopes
-from schemas.envelopes import Headers, Imported
+from schemas.envelopes import Headers
 from schemas.events import Micros
+from schemas.raw_delivery import Imported
 from schemas.shops import Shop
 from schemas.topics import MAX_BODY
 

@@ -13,7 +13,7 @@ from processors.parse import raw_of
 from processors.sources.personal_ids import PREFIX, hashed_key
 from runtime.kafka import log_reader
 from schemas import envelopes
-from schemas.envelopes import RawDelivery
+from schemas.raw_delivery import RawDelivery
 from schemas.topics import WEBHOOKS
 
 _MINUTE_MS = 60_000

@@ -37,7 +37,7 @@ from hookline.stack_address import StackAddress
 from hookline.tables.queries import Reader
 from processors.sources.personal_ids import hashed_key
 from runtime.kafka import log_reader
-from schemas.envelopes import RawDelivery
+from schemas.raw_delivery import RawDelivery
 from schemas.topics import RAW_RETENTION, WEBHOOKS
 from sinks.merge.last_writer import Layers
 

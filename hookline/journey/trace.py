@@ -27,8 +27,9 @@ from processors.parse import inflated_body
 from processors.sources.personal_ids import hashed_key
 from runtime.kafka import log_reader
 from schemas import envelopes
-from schemas.envelopes import RawDelivery, Reject
+from schemas.envelopes import Reject
 from schemas.events import Micros
+from schemas.raw_delivery import RawDelivery
 from schemas.topics import DEAD_LETTERS, RAW_RETENTION, WEBHOOKS, Group
 
 _WHY = {"carts": "carts", "customers": "customers"}

@@ -12,7 +12,7 @@ from hookline.journey.verdict import events, to_time, verdict
 from hookline.listen.heard import Heard
 from processors.parse import raw_of
 from schemas.codec import Codec
-from schemas.envelopes import RawDelivery
+from schemas.raw_delivery import RawDelivery
 from schemas.topics import Topic
 
 MAXIMUM = 10_000

@@ -17,7 +17,8 @@ from processors.sources.readers.refusals import Refused
 from processors.sources.readers.xml import from_xml
 from runtime.kafka import log_reader
 from runtime.settings import Settings
-from schemas.envelopes import RawDelivery, Reject
+from schemas.envelopes import Reject
+from schemas.raw_delivery import RawDelivery
 from schemas.topics import WEBHOOKS
 
 MAX_EVENTS = 1_000

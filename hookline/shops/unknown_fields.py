@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from processors.sources import ADAPTERS, notes
 from processors.sources.contract import Delivery, Parsed
-from schemas.envelopes import RawDelivery
+from schemas.raw_delivery import RawDelivery
 from schemas.shops import Shop
 
 MAX_NAMES = 1_000

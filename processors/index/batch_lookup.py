@@ -7,7 +7,7 @@ from operator import itemgetter
 from processors.dedupe import BODY_BYTES, PriorOutcome
 from processors.index.outcome_headers import delivery_keys, entity_key
 from processors.index.run_set import IndexRow, RunSet, SpansByPosition, later
-from schemas.envelopes import RawDelivery
+from schemas.raw_delivery import RawDelivery
 
 _OFFSET = itemgetter(1)
 _NO_KEY = -1

@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from schemas.envelopes import RawDelivery, Reject
+from schemas.envelopes import Reject
 from schemas.events import Event
+from schemas.raw_delivery import RawDelivery
 from schemas.shops import Shop
 
 

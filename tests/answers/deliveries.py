@@ -11,7 +11,7 @@ import msgspec
 from defusedxml.ElementTree import fromstring
 
 from runtime.settings import Settings
-from schemas.envelopes import RawDelivery
+from schemas.raw_delivery import RawDelivery
 from schemas.topics import WEBHOOKS
 from tests.raw import records
 

@@ -20,8 +20,8 @@ from runtime.settings import Settings
 from runtime.stage import Batch, Partition
 from schemas import envelopes
 from schemas.codec import Codec
-from schemas.envelopes import RawDelivery
 from schemas.events import RECORDS, TOPIC_OF
+from schemas.raw_delivery import RawDelivery
 from schemas.shops import parse
 from sinks.postgres.session import Database
 from sinks.store import stored_offsets

@@ -8,7 +8,7 @@ STRANGER_RULES = (
     Rule(
         "header-without-a-value",
         "one header of another producer ends every processor in turn",
-        "schemas/envelopes.py",
+        "schemas/raw_delivery.py",
         "            pairs = tuple([pair for pair in pairs if pair[1] is not None])\n",
         "",
         (KNOWN,),

@@ -11,6 +11,7 @@ import psycopg
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from hookline.local.servers.server import Server
 from schemas.topics import Group
 from tests.faults.storm import Storm
 
@@ -138,11 +139,15 @@ async def _thaw(storm: Storm, name: str) -> None:
     storm.pipeline.signal(name, SIGCONT)
 
 
-async def broker_killed(storm: Storm) -> None:
+async def _killed_for_a_while(storm: Storm, server: Server) -> None:
     await storm.accepted(LATE)
-    await away(storm.stack.kill, storm.stack.kafka)
+    await away(storm.stack.kill, server)
     await asyncio.sleep(AWAY)
-    await away(storm.stack.kafka.start)
+    await away(server.start)
+
+
+async def broker_killed(storm: Storm) -> None:
+    await _killed_for_a_while(storm, storm.stack.kafka)
 
 
 async def broker_frozen(storm: Storm) -> None:
@@ -153,10 +158,7 @@ async def broker_frozen(storm: Storm) -> None:
 
 
 async def database_killed(storm: Storm) -> None:
-    await storm.accepted(LATE)
-    await away(storm.stack.kill, storm.stack.postgres)
-    await asyncio.sleep(AWAY)
-    await away(storm.stack.postgres.start)
+    await _killed_for_a_while(storm, storm.stack.postgres)
 
 
 async def connections_cut(storm: Storm) -> None:

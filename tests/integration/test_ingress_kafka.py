@@ -19,8 +19,8 @@ from runtime.health import Health
 from runtime.kafka import topics_admin
 from runtime.kafka.producer import new_producer
 from runtime.shop_book import ShopBook
-from schemas.envelopes import RawDelivery
 from schemas.json_records import heartbeats
+from schemas.raw_delivery import RawDelivery
 from schemas.topics import INGRESS, WEBHOOKS
 
 pytestmark = pytest.mark.stack

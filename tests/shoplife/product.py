@@ -11,8 +11,9 @@ import msgspec
 from ingest import sources
 from processors.sources import ADAPTERS
 from processors.sources.contract import Delivery
-from schemas.envelopes import RawDelivery, Reject
+from schemas.envelopes import Reject
 from schemas.events import Event, Order, Payment
+from schemas.raw_delivery import RawDelivery
 from schemas.shops import Shop
 from sinks.lifetime.order_money import OrderMoney, order_money
 from sinks.lifetime.order_state import order_state

@@ -18,7 +18,8 @@ from quixstreams.utils.json import dumps
 
 from processors.dedupe import DIGEST_BYTES
 from runtime.settings import Settings, from_env
-from schemas.envelopes import Headers, RawDelivery
+from schemas.envelopes import Headers
+from schemas.raw_delivery import RawDelivery
 from schemas.topics import CARTS, WEBHOOKS
 from tests.bench.baselines.work import Work
 from tests.bench.bodies import settled_raws

@@ -11,7 +11,7 @@ import tempfile
 import faust
 
 from runtime.settings import Settings, from_env
-from schemas.envelopes import RawDelivery
+from schemas.raw_delivery import RawDelivery
 from schemas.topics import CARTS, WEBHOOKS
 from tests.bench.baselines.work import Work
 

@@ -16,8 +16,9 @@ from processors.sources.contract import Delivery, Parsed
 from runtime.registry.schema_ids import load_codec
 from runtime.settings import Settings
 from schemas.codec import Codec
-from schemas.envelopes import Headers, RawDelivery, Reject
+from schemas.envelopes import Headers, Reject
 from schemas.events import Event
+from schemas.raw_delivery import RawDelivery
 from schemas.shops import Shop, load
 
 

@@ -19,7 +19,8 @@ from processors.parse import raw_of
 from processors.sources.contract import Adapter
 from runtime.stage import RefusedError
 from schemas import envelopes
-from schemas.envelopes import Imported, Outcome, Reason, Reject
+from schemas.envelopes import Outcome, Reason, Reject
+from schemas.raw_delivery import Imported
 from schemas.shops import Shop
 from schemas.topics import (
     CARTS,

@@ -4,7 +4,8 @@ import pytest
 
 from processors.sources import ADAPTERS
 from processors.sources.contract import Delivery
-from schemas.envelopes import RawDelivery, Reject
+from schemas.envelopes import Reject
+from schemas.raw_delivery import RawDelivery
 from tests.bench.bodies import SHOPS
 from tests.faults.poison import Poison
 

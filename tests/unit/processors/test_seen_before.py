@@ -17,6 +17,7 @@ from processors.sources import ADAPTERS
 from processors.sources.contract import Parsed, Rule
 from processors.sources.spiffy.topics import body_shows_event
 from schemas import envelopes
+from schemas.raw_delivery import Imported
 from schemas.shops import Shop
 from tests.raw import Raw
 from tests.toy_platform import CODEC, Record
@@ -119,7 +120,7 @@ def test_a_replayed_letter_is_an_operators_decision() -> None:
 
 
 def test_an_imported_row_is_no_body_of_a_stranger_and_is_never_held() -> None:
-    mark = ((envelopes.IMPORT, envelopes.Imported("i", 1, 1, 1).header),)
+    mark = ((envelopes.IMPORT, Imported("i", 1, 1, 1).header),)
     records = [sent(0, "orders/create", ORDER), sent(1, "orders/cancelled", ORDER, extra=mark)]
     found = decided([records], STRICT)
 

@@ -30,9 +30,9 @@ from runtime.settings import Settings
 from runtime.stage import Batch as Fetched
 from runtime.stage import Partition, RefusedError
 from schemas.codec import Codec
-from schemas.envelopes import RawDelivery
 from schemas.events import RECORDS
 from schemas.json_records.erasures import Rotation, encode
+from schemas.raw_delivery import RawDelivery
 from schemas.topics import (
     ALL,
     CANONICAL,

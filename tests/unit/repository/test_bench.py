@@ -11,8 +11,8 @@ from rich.console import Console
 
 from processors.sources import ADAPTERS
 from schemas.codec import Codec
-from schemas.envelopes import RawDelivery
 from schemas.events import RECORDS, Cart, Order
+from schemas.raw_delivery import RawDelivery
 from tests.bench import report
 from tests.bench.baselines.work import Work
 from tests.bench.bodies import CART_BYTES, CARTS, ORDERS, SHOPS, Kind

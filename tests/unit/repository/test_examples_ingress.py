@@ -14,7 +14,8 @@ from processors.sources.contract import Delivery
 from runtime.health import Health
 from runtime.settings import Settings
 from runtime.shop_book import ShopBook
-from schemas.envelopes import RawDelivery, Reject
+from schemas.envelopes import Reject
+from schemas.raw_delivery import RawDelivery
 from schemas.shops import Shop
 from tests.example_files import CONTACT_KEY, SHOPS, Example, examples, rejects, verdict
 

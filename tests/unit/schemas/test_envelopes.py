@@ -18,9 +18,9 @@ from schemas.envelopes import (
     RECEIVED_US,
     SHOP,
     SOURCE,
-    RawDelivery,
     event_id,
 )
+from schemas.raw_delivery import RawDelivery
 
 WORDS = st.text(max_size=60)
 USUAL = (DELIVERY, SOURCE, SHOP, EVENT, RECEIVED_US, CONTENT_TYPE, CONTENT_ENCODING, QUERY)

@@ -18,7 +18,7 @@ from hookline.dead_letters.letters import (
 )
 from hookline.dead_letters.replay import replay_headers
 from schemas import envelopes
-from schemas.envelopes import RawDelivery
+from schemas.raw_delivery import RawDelivery
 
 LETTER = DeadLetter(
     partition=2,

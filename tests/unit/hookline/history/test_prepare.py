@@ -10,8 +10,9 @@ from hookline.history.check import check, slots_of
 from hookline.history.exports.files import Row
 from hookline.history.prepare import Marker, Prepared, Preparer, Refused
 from schemas import envelopes
-from schemas.envelopes import Imported, RawDelivery, Reject
+from schemas.envelopes import Reject
 from schemas.platforms import PLATFORMS
+from schemas.raw_delivery import Imported, RawDelivery
 from schemas.shops import Shop
 
 DAY = 86_400_000_000

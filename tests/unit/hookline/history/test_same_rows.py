@@ -13,8 +13,8 @@ from hookline.history.exports.files import Row
 from hookline.history.prepare import Prepared, Preparer
 from processors.sources import ADAPTERS
 from processors.sources.contract import Delivery, Parsed
-from schemas.envelopes import Imported, RawDelivery
 from schemas.events import Event
+from schemas.raw_delivery import Imported, RawDelivery
 from schemas.shops import Shop
 from sinks.carts.records import Generation
 from sinks.carts.signals import signals_between

@@ -17,7 +17,8 @@ from processors.dedupe import PriorOutcome
 from processors.outcomes import Origin, dead_letter, duplicate, event
 from processors.sources.contract import Parsed, Rule
 from runtime.settings import Settings
-from schemas.envelopes import Outcome, RawDelivery, Reason, Reject, event_id
+from schemas.envelopes import Outcome, Reason, Reject, event_id
+from schemas.raw_delivery import RawDelivery
 from schemas.topics import ALL, CONTACTS, CUSTOMERS, DEAD_LETTERS, DUPLICATES, ORDERS, Topic
 from tests.fake_log import NOW_MS, Batch, FakeConsumer, Record
 from tests.sink_events import CODEC, NOON, order

@@ -11,7 +11,8 @@ from hookline.journey.verdict import to_time
 from hookline.listen.board import Board
 from processors.outcomes import Origin, dead_letter, event
 from runtime.settings import Settings
-from schemas.envelopes import Outcome, RawDelivery, Reason, Reject
+from schemas.envelopes import Outcome, Reason, Reject
+from schemas.raw_delivery import RawDelivery
 from schemas.topics import CUSTOMERS, DEAD_LETTERS, ORDERS, WEBHOOKS, Topic
 from tests.fake_log import NOW_MS
 from tests.raw import Raw

@@ -11,7 +11,8 @@ from hookline.refusals.reasons import EXPLANATIONS, explained
 from processors.outcomes import Origin, dead_letter
 from processors.sources.contract import Adapter
 from schemas import envelopes
-from schemas.envelopes import RawDelivery, Reason, Reject
+from schemas.envelopes import Reason, Reject
+from schemas.raw_delivery import RawDelivery
 from tests.example_files import Example, examples, rejects
 
 

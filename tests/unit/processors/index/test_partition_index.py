@@ -13,7 +13,7 @@ from processors.index.partition_index import PartitionIndex
 from processors.index.run_set import RunSet
 from processors.index.sorted_run import ROW_BYTES
 from schemas import envelopes
-from schemas.envelopes import RawDelivery
+from schemas.raw_delivery import RawDelivery
 from tests.index_bytes import run_bytes
 
 DIGESTS = [bytes([number]) * 16 for number in range(4)]

@@ -16,7 +16,7 @@ from processors.index.outcome_headers import OutcomeHeaders
 from processors.index.partition_index import FORGET_EVERY_MS, PartitionIndex
 from runtime.settings import Settings
 from schemas import envelopes
-from schemas.envelopes import RawDelivery
+from schemas.raw_delivery import RawDelivery
 
 DIGESTS = [upper * 8 + lower * 8 for upper in (b"a", b"b", b"\xff") for lower in (b"1", b"\xff")]
 """Some are alike in their upper half, by which they are sorted."""

@@ -8,7 +8,8 @@ from typing import Any
 
 from ingest import sources
 from processors.sources.contract import Delivery, Parsed, Slots
-from schemas.envelopes import RawDelivery, Reject
+from schemas.envelopes import Reject
+from schemas.raw_delivery import RawDelivery
 from tests.example_files import (
     APPENDED_MS,
     CONTACT_KEY,

@@ -13,8 +13,9 @@ from prometheus_client import Histogram
 from processors import outcomes
 from processors.outcomes import Origin
 from runtime import metrics
-from schemas.envelopes import Outcome, RawDelivery
+from schemas.envelopes import Outcome
 from schemas.events import Event, Micros
+from schemas.raw_delivery import RawDelivery
 from schemas.topics import ORDERS
 from sinks.watermark import visible_seconds
 from tests.sink_events import NOON, SECOND, order, record

@@ -7,7 +7,8 @@ from hookline.simulate.world.facts import SimulatedShop, Step
 from ingest import sources
 from processors.sources import ADAPTERS
 from processors.sources.contract import Delivery, Parsed, Slots
-from schemas.envelopes import RawDelivery, Reject
+from schemas.envelopes import Reject
+from schemas.raw_delivery import RawDelivery
 from schemas.shops import Shop
 
 START = 1_790_000_000_000_000
