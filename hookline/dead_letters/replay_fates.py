@@ -23,7 +23,7 @@ MOST_RECORDS = 200_000
 """Records of one look; the next one reads on."""
 SLACK_MS = 60_000
 """Brokers' clocks may differ by this from ours."""
-NAMED = 20
+NAMED = 10
 """New letters that are named."""
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from hookline.console.counts import counted
 from hookline.dead_letters import marks
 from hookline.journey import deliveries, outcomes
 from hookline.journey.effects import Effects
@@ -134,8 +135,8 @@ class Tracer:
         done = committed.get(tp)
         if done is None or done <= offset:
             where = "have not begun with" if done is None else f"are at offset {done} of"
-            waiting = offset - (done or 0)
-            why = f"the processors {where} partition {partition}: {waiting} deliveries before it"
+            before = counted(offset - (done or 0), "delivery", "deliveries")
+            why = f"the processors {where} partition {partition}: {before} before it"
             return Verdict(VerdictKind.PENDING, explanation=why)
         why = (
             f"the processors are past it (offset {done} of partition {partition}), and none of the"
@@ -187,7 +188,7 @@ class Tracer:
     def _body(self, raw: RawDelivery) -> Any:
         body = inflated_body(raw)
         if isinstance(body, Reject):
-            return f"[{len(raw.body)} bytes: {body.reason}]"
+            return f"[{counted(len(raw.body), 'byte')}: {body.reason}]"
         return masked_body.masked(body)
 
 

@@ -7,6 +7,7 @@ import re
 from decimal import Decimal
 from typing import Any
 
+from hookline.console.counts import counted
 from hookline.shops.document_shape import safe_name
 from processors.sources.personal_ids import is_personal_id
 from processors.sources.readers import document
@@ -43,7 +44,7 @@ def masked(body: bytes) -> Any:
     """
     read = parsed(body)
     if isinstance(read, Reject):
-        return f"[{len(body)} bytes: {read.reason} at {read.path}]"
+        return f"[{counted(len(body), 'byte')}: {read.reason} at {read.path}]"
     return masked_document(read)
 
 

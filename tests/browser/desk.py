@@ -11,16 +11,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 from xml.sax.saxutils import escape
 
 import httpx
 
+from hookline.dashboard.login import passwords
 from hookline.local.folder import Folder
 from hookline.send import examples
 from hookline.send.examples import ExampleDelivery
 from hookline.send.sender import Sender
 from schemas.shops import Shop, load
 
+PASSWORD = "correct horse battery"
 HOSTILE = (
     '<img src=x onerror="window.__xss=1">',
     '"><script>window.__xss=1</script>',
@@ -63,7 +66,7 @@ class Desk:
         return answer.json()
 
 
-def hookline(data: Path, *arguments: str) -> str:
+def hookline(data: Path, *arguments: str, **variables: str) -> str:
     """Run a command on the stack of a folder, in a shell that knows of no other."""
     kept = {
         name: value
@@ -72,7 +75,7 @@ def hookline(data: Path, *arguments: str) -> str:
     }
     ended = subprocess.run(
         [sys.executable, "-P", "-m", "hookline", *arguments, "--data", str(data)],
-        env=kept, capture_output=True, text=True, check=False,
+        env={**kept, **variables}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
@@ -80,9 +83,13 @@ def hookline(data: Path, *arguments: str) -> str:
 
 @contextmanager
 def running(data: Path, simulated: tuple[str, ...] = SIMULATED) -> Iterator[Desk]:
-    """A stack with a simulated year behind it; it is stopped afterwards."""
+    """A stack with a simulated year behind it; it is stopped afterwards.
+
+    Who logs in with ``PASSWORD`` may settle its dead letters.
+    """
     try:
-        hookline(data, "up", "--detach")
+        login = passwords.hashed(PASSWORD)
+        hookline(data, "up", "--detach", HOOKLINE_DASHBOARD_PASSWORD_HASH=login)
         hookline(data, "simulate", *simulated)
         run = Folder(data).read()
         assert run is not None
@@ -94,6 +101,20 @@ def running(data: Path, simulated: tuple[str, ...] = SIMULATED) -> Iterator[Desk
         yield desk
     finally:
         Folder(data).stop()
+
+
+def letter_paths(desk: Desk) -> dict[str, str]:
+    """The pages of dead letters: all of them, one of each group, and what settling would do."""
+    page = desk.get("/dead-letters.json")
+    group = page["groups"][0]
+    chosen = {name: group[name] for name in ("shop", "reason", "path")}
+    newest = {each["reason"]: each["newest_letter"] for each in reversed(page["groups"])}
+    return {
+        "letters": "dead-letters",
+        "letters-group": f"dead-letters?{urlencode(chosen)}",
+        "letters-settle": f"dead-letters/settle?{urlencode({'until': page['until_ms']})}",
+        **{f"letter-{reason}": f"dead-letters/{letter}" for reason, letter in newest.items()},
+    }
 
 
 def until(holds: Callable[[], bool]) -> None:

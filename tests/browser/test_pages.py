@@ -15,7 +15,7 @@ from hookline.send import examples
 from hookline.send.json_edits import parse_edit
 from hookline.send.sender import edited
 from tests.browser import chromium
-from tests.browser.desk import Desk, running, settled, with_hostile
+from tests.browser.desk import PASSWORD, Desk, letter_paths, running, settled, with_hostile
 
 pytestmark = [
     pytest.mark.stack,
@@ -24,7 +24,7 @@ pytestmark = [
 ]
 Scheme = Literal["light", "dark"]
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
-PAGES = ("now", "journey", "shops", "carts", "customers")
+PAGES = ("now", "journey", "shops", "carts", "customers", "dead-letters")
 AXE = (Path(__file__).with_name("vendored") / "axe.min.js").read_text()
 WATCH = """
 window.__violations = [];
@@ -96,7 +96,7 @@ def paths(desk: Desk) -> list[str]:
     cart = desk.get("/carts.json?days=90")["carts"][0]["cart_key"]
     return [
         *PAGES, f"shops/{shop}", f"journey?q={desk.hostile[0]}&body=1", "carts?days=90",
-        f"journey?q={cart}",
+        f"journey?q={cart}", *letter_paths(desk).values(), "login",
     ]  # fmt: skip
 
 
@@ -113,6 +113,31 @@ def test_every_page_opens_without_an_error_and_axe_finds_nothing(
                 (path, each["id"], [node["target"] for node in each["nodes"]][:5])
                 for each in found["violations"]
             ] == []
+
+
+@pytest.mark.parametrize("has_scripts", [True, False])
+def test_a_group_is_discarded_after_a_login_and_its_job_shows_no_fault(
+    browser: Browser, desk: Desk, has_scripts: bool
+) -> None:
+    with tab(browser, desk, java_script_enabled=has_scripts) as opened:
+        page = opened.page
+        opened.open("dead-letters?reason=malformed-body")
+        page.locator("main tbody th a").first.click()
+        page.get_by_role("link", name=re.compile("^Settle")).click()
+        expect(page.locator("h1")).to_contain_text("Settle")
+        page.get_by_role("link", name="Log in to replay or discard").click()
+        page.locator("#password").fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        expect(page.locator("#h-would")).to_be_visible()
+        page.locator("#a-because").fill("a test of the page")
+        # A body that cannot be read would be refused again: discarding is the main button.
+        page.locator("button.primary").click()
+        page.wait_for_url("**/dead-letters/jobs/*")
+        if has_scripts:
+            expect(page.locator(".title .badge")).to_have_text("done")
+            page.evaluate(AXE)
+            found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+            assert [each["id"] for each in found["violations"]] == []
 
 
 def test_light_and_dark_are_two_grounds_and_every_answer_has_the_whole_policy(

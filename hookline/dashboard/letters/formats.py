@@ -26,8 +26,11 @@ def lit_lines(given: Iterable[Mapping[str, Any]]) -> Markup:
     """The lines of a body, those that are lit as marks."""
     made = []
     for line in given:
-        text = escape(json_text(line["text"]))
-        made.append(Markup("<mark>{}</mark>").format(text) if line["is_lit"] else text)
+        text = json_text(line["text"])
+        margin = text[: len(text) - len(text.lstrip(" "))] if line["is_lit"] else ""
+        shown = escape(text.removeprefix(margin))
+        lit = Markup("<mark>{}</mark>").format(shown) if line["is_lit"] else shown
+        made.append(escape(margin) + lit)
     return Markup("\n").join(made)
 
 
