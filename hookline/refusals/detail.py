@@ -27,7 +27,8 @@ from processors.parse import inflated_body, raw_of
 from runtime.kafka import log_reader
 from runtime.settings import Settings
 from schemas import envelopes
-from schemas.envelopes import RawDelivery, Reject
+from schemas.envelopes import Reject
+from schemas.raw_delivery import RawDelivery
 from schemas.shops import ShopsError, load
 from schemas.topics import DEAD_LETTERS
 

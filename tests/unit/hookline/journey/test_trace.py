@@ -21,7 +21,7 @@ from hookline.journey.verdict import verdict
 from hookline.shops.masked_body import HIDDEN
 from runtime.settings import Settings
 from schemas import envelopes
-from schemas.envelopes import RawDelivery
+from schemas.raw_delivery import RawDelivery
 from schemas.topics import DEAD_LETTERS
 from tests.unit.hookline.journey.test_model import AT, JOURNEY
 
