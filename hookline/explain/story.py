@@ -35,7 +35,7 @@ class Story:
     """Why the rows of an entity are as they are.
 
     ``kind``: cart, order or customer. ``summary``: sentences. ``explanation``: plain data, as
-    ``hookline why --json`` prints it, but of each event only the names of the fields that it
+    ``hookline why`` prints it as JSON, but of each event only the names of the fields that it
     decides. ``left_out``: entities of a customer beyond ``NEWEST`` of their kind.
     """
 

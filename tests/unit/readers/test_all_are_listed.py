@@ -49,6 +49,8 @@ READERS = {
     "hookline/audit/losses.py: find_lost_range": "losses",
     "hookline/dead_letters/letters.py: matching": "dead_each",
     "hookline/refusals/detail.py: letter_records": "dead_one_letter",
+    "hookline/refusals/sample.py: _records": "dead_a_sample",
+    "hookline/dead_letters/replay_fates.py: ReplayFates.look": "dead_what_became",
     "hookline/dead_letters/replay.py: _settled": "dead_what_is_settled",
     "hookline/dead_letters/replay.py: _bodies": "topics",
     "hookline/topics/records.py: tail": "topics",

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
@@ -18,6 +19,7 @@ from hookline.console import output
 from hookline.console.errors import CommandError
 from hookline.dead_letters import letters, replay
 from hookline.dead_letters.letters import LetterFilter
+from hookline.dead_letters.replay_fates import Fate, ReplayFates
 from hookline.explain import source_events
 from hookline.explain.source_events import EventLocation
 from hookline.groups import groups
@@ -32,16 +34,18 @@ from hookline.local.doctor import index_size, registry_ids, strangers
 from hookline.people import deliveries, export, topic_scan
 from hookline.people.person import Person
 from hookline.people.search import Search
-from hookline.refusals import detail, preview
+from hookline.refusals import detail, preview, sample
 from hookline.shops import payload_drift, traffic
 from hookline.topics import records as topics
 from hookline.topics.selection import Selection
 from runtime.erasures import LedgerReader
 from runtime.kafka import log_reader
 from runtime.settings import Settings
+from schemas import envelopes
 from schemas.json_records import erasures
 from schemas.json_records.erasures import Erasure
 from schemas.topics import ALL, CANONICAL, DEAD_LETTERS, ERASURES, INGRESS, WEBHOOKS
+from tests import ROOT
 from tests.fake_log import NOW_MS, Batch, FakeConsumer, Record, read_from
 from tests.sink_events import CODEC
 from tests.strange_records import LETTER, OUTCOME, RAW, logs
@@ -159,6 +163,42 @@ def test_dead_one_letter_is_shown_whoever_wrote_its_record(dead: list[Batch]) ->
         would = preview.preview(record, SHOPS, SETTINGS.contact_key)
         assert bool(would.events) != (would.reason is not None)
         json.dumps([shown.headers, shown.body, would.as_dict()])
+
+
+@few
+@given(logs(LETTER))
+def test_dead_a_sample_tries_letters_whoever_wrote_them(dead: list[Batch]) -> None:
+    parsed = [letters.parse_letter(record) for record in unpacked(dead)[0]]
+    settings = replace(SETTINGS, shops_file=str(ROOT / "shops.example.toml"))
+
+    async def found() -> AsyncIterator[Any]:
+        for letter in parsed:
+            if letter is not None:
+                yield letter, None
+
+    made = run(FakeConsumer({LETTERS_TP: dead}), sample.sampled(settings, found()))
+    assert made.note is None
+    for group in made.groups:
+        assert group.tried == group.events + sum(group.refused.values())
+        assert group.tried >= 1
+
+
+@few
+@given(logs(LETTER), logs(OUTCOME))
+def test_dead_what_became_of_replays_is_found_in_any_logs(
+    dead: list[Batch], outcomes: list[Batch]
+) -> None:
+    consumer = FakeConsumer({LETTERS_TP: dead, OUTCOME_TP: outcomes})
+    headers = [dict(each.headers) for log in (dead, outcomes) for each in unpacked(log)[0]]
+    named = {(each.get(envelopes.REPLAY_OF) or b"").decode(errors="replace") for each in headers}
+    names = {name for name in named if name.partition(":")[0] == "0"} | {"0:0"}
+    fates = ReplayFates(names, NOW_MS)
+    run(consumer, fates.look(SETTINGS))
+    seen = asyncio.run(fates.as_dict())
+    assert sum(seen[fate.value] for fate in Fate) == seen["followed"] == len(names)
+    json.dumps(seen, default=str)
+    run(consumer, fates.look(SETTINGS))
+    assert asyncio.run(fates.as_dict()) == seen
 
 
 @few
