@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from hookline.dead_letters.replay import replay_headers, replay_key
+from hookline.dead_letters.replay_record import replay_headers, replay_key
 from hookline.shops import masked_body
 from processors.parse import ParsedRecord, RecordParser, internal_error, raw_of
 from processors.sources import ADAPTERS

@@ -17,7 +17,7 @@ from hookline.audit.repair import _Repairer
 from hookline.audit.tally import AuditResult
 from hookline.console import output
 from hookline.console.errors import CommandError
-from hookline.dead_letters import letters, replay
+from hookline.dead_letters import letters, replay, replay_record
 from hookline.dead_letters.letters import LetterFilter
 from hookline.dead_letters.replay_fates import Fate, ReplayFates
 from hookline.explain import source_events
@@ -146,9 +146,9 @@ def test_dead_each_letter_is_listed_and_can_be_replayed(dead: list[Batch]) -> No
     assert len(found) == sum(letters.parse_letter(each) is not None for each in records.values())
     for letter in found:
         assert "\0" not in letter.delivery_id
-        kept = replay.replay_headers(records[letter.offset].headers, letter.name)
+        kept = replay_record.replay_headers(records[letter.offset].headers, letter.name)
         assert all(value is not None for _, value in kept)
-        replay.replay_key(records[letter.offset])
+        replay_record.replay_key(records[letter.offset])
 
 
 @few

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hookline.audit.tally import HeaderIds, PartitionTally
-from hookline.dead_letters import replay
+from hookline.dead_letters import replay, replay_record
 from hookline.dead_letters.letters import parse_letter
 from processors.decide import Decider
 from processors.index.partition_index import PartitionIndex
@@ -103,7 +103,7 @@ def test_a_dead_letter_that_names_no_shop_is_not_replayed() -> None:
     letter = parse_letter(as_letter({**LETTER, envelopes.SHOP: b""}))
     assert letter is not None
     assert not replay._names_a_shop(letter)
-    kept = replay.replay_headers([*LETTER.items(), ("other", None)], "0:1")
+    kept = replay_record.replay_headers([*LETTER.items(), ("other", None)], "0:1")
     assert "other" not in dict(kept)
 
 

@@ -16,7 +16,7 @@ from hookline.dead_letters.letters import (
     parse_letter_id,
     path_pattern,
 )
-from hookline.dead_letters.replay import replay_headers
+from hookline.dead_letters.replay_record import replay_headers
 from schemas import envelopes
 from schemas.raw_delivery import RawDelivery
 
