@@ -11,17 +11,18 @@ answers that the tool might ask for, some 25 kB a refresh.
 """
 
 import json
-import subprocess
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 from playwright.sync_api import Error, Page, sync_playwright
 
-from hookline.local.process import free_port
+from hookline.local.process import Child, free_port
 from tests.browser.chromium import ARGUMENTS, path
 
 EVERY = 60.0
@@ -54,20 +55,22 @@ def _browser(url: str) -> Iterator[tuple[psutil.Process, str]]:
     """Yield a browser with one page, and where tools attach to it."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="hookline-tab-", ignore_cleanup_errors=True) as profile:
-        browser = subprocess.Popen(
+        browser = Child(
+            "chromium",
             [
                 path() or "chromium", "--headless=new", *ARGUMENTS, "--window-size=1280,900",
                 f"--remote-debugging-port={port}", f"--user-data-dir={profile}", url,
             ],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            Path(profile, "chromium.log"),
+            directory=Path(profile),
         )  # fmt: skip
         address = f"http://127.0.0.1:{port}"
         try:
+            browser.start()
             _wait(address)
             yield psutil.Process(browser.pid), address
         finally:
-            browser.terminate()
-            browser.wait()
+            browser.stop()
 
 
 def _wait(address: str) -> None:
@@ -113,6 +116,7 @@ def _look(browser: psutil.Process, address: str) -> dict[str, float]:
 def main() -> None:
     """Stay until somebody ends it."""
     (url,) = sys.argv[1:]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the browser ends too
     stay(url)
 
 
