@@ -11,7 +11,7 @@ from schemas.shops import ShopsError, seconds
 def milliseconds(text: str, clock: Callable[[], float] = time.time) -> int:
     """Unix milliseconds of ``2026-05-01``, ``2026-05-01T12:00+02:00`` (UTC if no zone), ``90m``.
 
-    Raises CommandError for anything else.
+    Times before 1970 are 0: Kafka has none. Raises CommandError for anything else.
     """
     try:
         ago = seconds(text, "")
@@ -23,8 +23,10 @@ def milliseconds(text: str, clock: Callable[[], float] = time.time) -> int:
                 f'{text!r} is not a time: write "90m", "24h" or "7d" for that long ago, or'
                 ' "2026-05-01T12:00" (UTC without an offset)'
             ) from None
-        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
-    return int((clock() - ago) * 1000)
+        at = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    else:
+        at = clock() - ago
+    return max(0, int(at * 1000))
 
 
 def duration(text: str) -> int:

@@ -21,6 +21,7 @@ from hookline.journey.model import (
     MissingReason,
 )
 from hookline.journey.search_text import (
+    FORMS,
     Address,
     DeliveryId,
     EntityKey,
@@ -224,8 +225,8 @@ class Desk:
         if keys:
             raise CommandError(f"{text!r} may be {', '.join(keys)}: give the whole key")
         raise CommandError(
-            f"the tables have no order, cart or customer {text!r}: give its whole key, like"
-            " spiffy/johns/order:7, to look through the raw topic"
+            f"the tables have no order, cart or customer {text!r}. A whole key, like"
+            f" spiffy/johns/order:7, is looked for in the raw topic too. What can be given: {FORMS}"
         )
 
 
