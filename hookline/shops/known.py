@@ -21,28 +21,32 @@ _OF_TABLES = """
 
 
 def known_shops(stack: StackAddress) -> list[str] | None:
-    """Return ``source/shop`` of the shops file and of the tables; None where neither is read."""
+    """Return ``source/shop`` of the shops file and of the tables; None where there is no such file.
+
+    The tables alone do not know a shop whose first deliveries are on their way.
+    """
     from hookline.tables import reading
 
-    found: set[str] | None = None
-    with suppress(ShopsError, OSError):
+    try:
         listed = load(Path(stack.settings.shops_file), needs_secrets=False).values()
-        found = {f"{shop.source}/{shop.id}" for shop in listed}
+    except (ShopsError, OSError):
+        return None
+    found = {f"{shop.source}/{shop.id}" for shop in listed}
     if stack.reader_url:
         with (
             suppress(CommandError, psycopg.Error),
             reading.connect(stack.reader_url, stack.settings.sql_schema) as session,
         ):
             rows = session.execute(_OF_TABLES).fetchall()
-            found = {*(found or ()), *(shop for (shop,) in rows)}
-    return None if found is None else sorted(found)
+            found |= {shop for (shop,) in rows}
+    return sorted(found)
 
 
 def require_shop(stack: StackAddress, shop: str | None, *, patterns: bool = False) -> None:
     """Raise CommandError where no known shop is as ``shop``: source/shop, or the shop alone.
 
     ``patterns``: ``*`` stands for any part. A shop is known by the shops file, and by the tables
-    once it has sent something; where neither can be read, nothing is refused.
+    once it has sent something; where the file cannot be read, nothing is refused.
     """
     if shop is None or (known := known_shops(stack)) is None:
         return
