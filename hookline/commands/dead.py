@@ -214,7 +214,11 @@ def _choice(
             "name letters (2:17), filter with --shop, --reason, --path or --since, or choose all"
             " with --all: exactly one of the three"
         )
-    require_shop(stack, shop)
+    try:
+        require_shop(stack, shop)
+    except CommandError:  # of a shop that was removed, letters may be there that nobody counted yet
+        if not asyncio.run(_has_letters(stack.settings, LetterFilter(shop=shop))):
+            raise
     return LetterFilter(
         shop=shop,
         reason=reason,
@@ -222,6 +226,12 @@ def _choice(
         since_ms=None if since is None else milliseconds(since),
         ids=frozenset(map(parse_letter_id, letters)) if letters else None,
     )
+
+
+async def _has_letters(settings: "Settings", choice: "LetterFilter") -> bool:
+    from hookline.dead_letters.letters import read_letters
+
+    return bool([letter async for letter, _ in read_letters(settings, choice)])
 
 
 async def _one_letter(settings: "Settings", position: tuple[int, int]) -> dict[str, Any]:
