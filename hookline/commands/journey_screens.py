@@ -5,6 +5,7 @@ from datetime import datetime
 
 from hookline.commands import why_screens
 from hookline.console import output
+from hookline.console.counts import counted
 from hookline.journey.model import (
     Answer,
     Deliveries,
@@ -101,7 +102,7 @@ def _show_deliveries(found: Deliveries) -> None:
     rows = [_listed(each) for each in found.deliveries]
     if rows:
         output.out.print(output.table(None, _COLUMNS, rows))
-    count = f"{len(rows)} deliveries" if len(rows) != 1 else "1 delivery"
+    count = counted(len(rows), "delivery", "deliveries")
     read = (
         "all that the raw topic still holds"
         if found.back_to is None

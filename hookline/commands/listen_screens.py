@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from hookline.commands.journey_screens import verdict_lines
 from hookline.console import output
+from hookline.console.counts import counted
 from hookline.journey.model import EventRecord, RowChange, RowState, VerdictKind, wait_text
 from hookline.journey.trace import NO_TABLES
 from hookline.listen.heard import Heard, Rows, Totals
@@ -92,7 +93,7 @@ def show_totals(totals: Totals) -> None:
     """Show what was shown, on stderr."""
     seconds = 0.0 if totals.since is None else (datetime.now(UTC) - totals.since).total_seconds()
     number = totals.deliveries
-    line = f"{number} {'delivery' if number == 1 else 'deliveries'} in {wait_text(seconds)}"
+    line = f"{counted(number, 'delivery', 'deliveries')} in {wait_text(seconds)}"
     if number:
         line += ": " + ", ".join(f"{count} {kind}" for kind, count in totals.verdicts.most_common())
     if totals.visible:

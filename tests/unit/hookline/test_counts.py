@@ -19,6 +19,8 @@ PAST = (
     re.compile(rf"\}}\}} (?:(?!of )[a-z]+ )?(?:{NOUNS})s\b"),
     # n ~ " letters": also without a filter
     re.compile(rf"(?<!counted)~ \" ?(?:open )?(?:{NOUNS})s\b"),
+    # the two forms by a condition of its own
+    re.compile(r"== 1 else \"[a-z]+s\""),
 )
 
 
@@ -45,5 +47,6 @@ def test_no_template_writes_a_plural_after_a_count_by_itself(path: Path) -> None
 def test_the_kind_of_plural_that_is_looked_for_is_found() -> None:
     for text in (
         "{{ page.total | number }} letters", "{{ n }} open letters", '(n | number) ~ " orders in "',
+        '{{ n }} {{ "field" if n == 1 else "fields" }}',
     ):  # fmt: skip
         assert any(pattern.search(text) for pattern in PAST), text
