@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -21,9 +20,10 @@ _OF_TABLES = """
 
 
 def known_shops(stack: StackAddress) -> list[str] | None:
-    """Return ``source/shop`` of the shops file and of the tables; None where there is no such file.
+    """Return ``source/shop`` of the shops file and of the tables; None where one cannot be read.
 
-    The tables alone do not know a shop whose first deliveries are on their way.
+    Each knows shops that the other does not: one whose first deliveries are on their way, one that
+    was removed from the file. Without tables (no URL of them is set) the file is all there is.
     """
     from hookline.tables import reading
 
@@ -33,12 +33,11 @@ def known_shops(stack: StackAddress) -> list[str] | None:
         return None
     found = {f"{shop.source}/{shop.id}" for shop in listed}
     if stack.reader_url:
-        with (
-            suppress(CommandError, psycopg.Error),
-            reading.connect(stack.reader_url, stack.settings.sql_schema) as session,
-        ):
-            rows = session.execute(_OF_TABLES).fetchall()
-            found |= {shop for (shop,) in rows}
+        try:
+            with reading.connect(stack.reader_url, stack.settings.sql_schema) as session:
+                found |= {shop for (shop,) in session.execute(_OF_TABLES).fetchall()}
+        except (CommandError, psycopg.Error):
+            return None
     return sorted(found)
 
 
@@ -46,7 +45,7 @@ def require_shop(stack: StackAddress, shop: str | None, *, patterns: bool = Fals
     """Raise CommandError where no known shop is as ``shop``: source/shop, or the shop alone.
 
     ``patterns``: ``*`` stands for any part. A shop is known by the shops file, and by the tables
-    once it has sent something; where the file cannot be read, nothing is refused.
+    once it has sent something; where one of the two cannot be read, nothing is refused.
     """
     if shop is None or (known := known_shops(stack)) is None:
         return

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hookline.console.errors import CommandError
+from hookline.local.process import free_port
 from hookline.shops.known import (
     event_note,
     known_shops,
@@ -56,6 +57,11 @@ def test_without_a_shops_file_and_a_reader_nothing_is_refused(tmp_path: Path) ->
     nowhere = stack(str(tmp_path / "none.toml"), "postgresql://nobody@127.0.0.1:1/none")
     assert known_shops(nowhere) is None
     require_shop(nowhere, "nonsense")
+
+
+def test_beside_tables_that_cannot_be_read_nothing_is_refused() -> None:
+    unreachable = f"postgresql://hookline_reader@127.0.0.1:{free_port()}/hookline"
+    require_shop(stack(reader=unreachable), "nobody")
 
 
 def test_a_shop_that_is_alike_is_named_first_and_a_long_list_is_cut() -> None:
