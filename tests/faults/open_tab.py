@@ -13,7 +13,6 @@ import httpx
 from hookline.local.process import Child, free_port, tail, wait_until
 from runtime.settings import Settings
 from tests import ROOT
-from tests.browser import chromium
 
 LIMIT = 100.0
 """MB that a tab may hold."""
@@ -24,14 +23,9 @@ class DashboardError(Exception):
     """The dashboard or the tab did not start, or ended early; says which and its last words."""
 
 
-def has_chromium() -> bool:
-    """Whether a tab can be opened on this machine."""
-    return chromium.path() is not None
-
-
 @dataclass(slots=True)
 class OpenTab:
-    """A running dashboard, and what its tab has told so far (``looks``)."""
+    """A running dashboard, and what its tab has printed so far (``looks``)."""
 
     dashboard: Child
     tab: Child

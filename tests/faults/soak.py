@@ -4,7 +4,7 @@ make soak                           an hour at 500 deliveries a second, after a 
 make soak MINUTES=10                shorter
 
 Where Prometheus is installed, it watches the alerts from the first delivery on. Where Chromium
-is, is, a tab of the dashboard is open all the time, and must hold less than 100 MB.
+is, a tab of the dashboard is open all the time, and must hold less than 100 MB.
 
 The shops' dedupe window is short, so that the index has found its size before the first look.
 """
@@ -27,7 +27,7 @@ from rich.table import Table
 
 from hookline.local.process import Child
 from hookline.local.stack import NAMES, choose_ports
-from tests.browser.chromium import MISSING as NO_CHROMIUM
+from tests.browser import chromium
 from tests.conftest import LiveStack, discard, prepare
 from tests.faults import open_tab
 from tests.faults.fault import Fault
@@ -66,7 +66,7 @@ class Memory:
         """Look for as long as was said, once the warm-up is over; a tab is open all the time."""
         with ExitStack() as held:
             tab = None
-            if open_tab.has_chromium():
+            if chromium.path() is not None:
                 place = open_tab.opened(storm.settings, self._reader_url, self._folder)
                 tab = await asyncio.to_thread(held.enter_context, place)
             await asyncio.sleep(WARM_UP)
@@ -116,8 +116,8 @@ def main() -> None:
     is_watched = program() is not None
     if not is_watched:
         console.print(f"[yellow]{MISSING}[/]")
-    if not open_tab.has_chromium():
-        console.print(f"[yellow]{NO_CHROMIUM}[/]")
+    if chromium.path() is None:
+        console.print(f"[yellow]{chromium.MISSING}[/]")
     memory, outcome = _run(60 * chosen.minutes, folder, chosen.rate, is_watched=is_watched)
     _show(console, memory, outcome)
     drifted = memory.drifted()

@@ -29,11 +29,11 @@ def test_any_text_is_a_time_or_an_error_that_says_what_to_write(text: str) -> No
     try:
         found = milliseconds(text, lambda: NOW)
     except CommandError as error:
-        found, said = 0, str(error)
+        found, message = 0, str(error)
     else:
-        said = ""
+        message = ""
     assert found >= 0
-    assert not said or "is not a time: write" in said
+    assert not message or "is not a time: write" in message
 
 
 @pytest.mark.parametrize("text", ["", "now", "-1h", "1h30", "2026-13-01"])
