@@ -1,14 +1,15 @@
 """What ``hookline tables`` shows: tables, the answer to a query, a view that refreshes itself."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from rich.console import Group
 from rich.live import Live
 
 from hookline.console import output
+from hookline.console.errors import CommandError
 from hookline.stack_address import StackAddress, find_stack
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def show(
     contacts: bool = False,
 ) -> None:
     """Print the chosen tables, or the answer to ``query``; with ``watch`` anew every second."""
+    if watch and (as_json or query is not None):
+        raise CommandError("--watch shows tables: leave out --json and --sql")
     from hookline.tables.queries import VIEWS, Reader
 
     stack = find_stack(data)
@@ -47,10 +50,20 @@ def show(
         if not watch:
             output.out.print(tables())
             return
-        with Live(tables(), console=output.out, auto_refresh=False) as live:
-            while True:
-                time.sleep(1)
-                live.update(tables(), refresh=True)
+        _watch(tables)
+
+
+def _watch(tables: Callable[[], Group]) -> NoReturn:
+    """Show the tables anew every second; in a file or a pipe, whenever they have changed."""
+    if not output.out.is_terminal:
+        shown = ""
+        while True:
+            shown = output.print_changed(tables(), shown)
+            time.sleep(1)
+    with Live(tables(), console=output.out, auto_refresh=False) as live:
+        while True:
+            time.sleep(1)
+            live.update(tables(), refresh=True)
 
 
 def _view(reader: "Reader", stack: StackAddress, table: str, query: str) -> "ResultTable":

@@ -121,6 +121,16 @@ def print_parts(*parts: str | tuple[str, str]) -> None:
     out.print(line, soft_wrap=True)
 
 
+def print_changed(renderable: RenderableType, shown: str) -> str:
+    """Print ``renderable`` unless it reads as ``shown``; return how it reads."""
+    with out.capture() as captured:
+        out.print(renderable)
+    text = captured.get()
+    if text != shown:
+        print(text, end="", flush=True)
+    return text
+
+
 def print_message(text: str) -> None:
     """Print a line to stderr."""
     err.print(terminal_text(text), soft_wrap=True)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -38,21 +39,28 @@ class Shell:
         self._environment = {**kept, "PATH": path}
 
     def run(self, command: str) -> str:
-        """What a command prints. An endless one is interrupted after some seconds."""
+        """What a command prints. An endless one is interrupted after its first line."""
         is_endless = any(part in command for part in ENDLESS)
-        ended = subprocess.run(
-            ["bash", "--norc", "-c", f"timeout -s INT 12 {command}" if is_endless else command],
+        with subprocess.Popen(
+            ["bash", "--norc", "-c", f"exec {command}" if is_endless else command],
             cwd=self.folder,
             env=self._environment,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
-            timeout=240,
-        )
-        expected = {124, 130} if is_endless else {0}
-        assert ended.returncode in expected, f"{command}: {ended.stdout}{ended.stderr}"
-        assert "Traceback" not in ended.stderr
-        return ended.stdout
+        ) as process:
+            assert process.stdout is not None
+            try:
+                first = process.stdout.readline() if is_endless else ""
+                if first:
+                    process.send_signal(signal.SIGINT)
+                printed, messages = process.communicate(timeout=240)
+            finally:
+                process.kill()
+        expected = {130} if is_endless else {0}
+        assert process.returncode in expected, f"{command}: {first}{printed}{messages}"
+        assert "Traceback" not in messages
+        return first + printed
 
 
 @pytest.fixture(scope="module")

@@ -74,6 +74,8 @@ def test_examples_keep_their_lines() -> None:
             ("tables", "nope"),
             "there is carts, customers, people, days, coverage, freshness; `hookline",
         ),
+        (("tables", "--watch", "--json"), "--watch shows tables: leave out --json and --sql"),
+        (("tables", "--watch", "--sql", "select 1"), "--watch shows tables: leave out --json"),
         (("send", "run-free", "nope"), "has no example 'nope': there is cart-change"),
         (("send", "ebay"), "no platform 'ebay'"),
         (("topics", "--data", "/nowhere/at/all"), "no stack is up in /nowhere/at/all"),
