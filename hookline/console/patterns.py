@@ -1,13 +1,22 @@
 """Patterns on the command line: ``*`` stands for any part, everything else for itself."""
 
-import re
-
 
 def matches(pattern: str, text: str) -> bool:
     """Whether the whole text is as the pattern."""
-    if "*" not in pattern:
+    first, *others = pattern.split("*")
+    if not others:
         return pattern == text
-    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), text, re.DOTALL) is not None
+    *middle, last = others
+    end = len(text) - len(last)
+    if end < len(first) or not text.startswith(first) or not text.endswith(last):
+        return False
+    at = len(first)
+    for part in middle:  # the leftmost is as good as any: a regular expression would try them all
+        found = text.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True
 
 
 def matches_shop(pattern: str, shop: str) -> bool:

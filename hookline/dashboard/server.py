@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 
 from hookline.dashboard.app import create
 from hookline.dashboard.database import Database
+from hookline.dashboard.deadlines import TimedProtocol
 from hookline.dashboard.events import Streams
 from hookline.dashboard.login.audit import Audit
 from hookline.dashboard.login.door import Door
@@ -61,7 +62,7 @@ async def _serve(app: Starlette, listener: socket.socket, ready: Callable[[], No
         app,
         "",
         0,
-        http="h11",
+        http=TimedProtocol,
         proxy_headers=False,
         timeout_graceful_shutdown=_GRACE,
     )

@@ -20,7 +20,7 @@ _log = logs.get("hookline.notify")
 class Waiting(msgspec.Struct, kw_only=True):
     """A message of a channel, and when it is tried next.
 
-    ``is_aside``: it was refused for what it is, and holds up only those about the same.
+    ``is_aside``: it was refused, for what it is or often; it holds up only those about the same.
     """
 
     message: Message

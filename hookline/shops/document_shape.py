@@ -4,11 +4,12 @@ Indexes of lists are left out (``items[].sku``), and names that look like data (
 number as a key) are shown as ``*``.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
+
+from processors.sources.readers.personal_names import safe_name
 
 MAX_DEPTH = 32
 MAX_PATHS = 2_000
@@ -17,17 +18,8 @@ ROOT = "$"
 MIN_EXPECTED = 5
 """Occurrences to be expected had nothing changed; with fewer, none may be chance."""
 
-_NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$:.-]{0,63}")
-_DIGITS = re.compile(r"[0-9]")
-_MAX_DIGITS = 3
 _KINDS = {dict: "object", list: "list", str: "text", bool: "flag", type(None): "null"}
 _NUMBERS = (int, float, Decimal)
-
-
-def safe_name(key: str) -> str:
-    """Return a field's name, ``*`` for a key that may be data itself."""
-    is_name = _NAME.fullmatch(key) and len(_DIGITS.findall(key)) <= _MAX_DIGITS
-    return key if is_name else "*"
 
 
 def kind_of(value: Any) -> str:

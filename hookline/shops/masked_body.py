@@ -8,10 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 from hookline.console.counts import counted
-from hookline.shops.document_shape import safe_name
 from processors.sources.personal_ids import is_personal_id
 from processors.sources.readers import document
-from processors.sources.readers.personal_names import is_personal
+from processors.sources.readers.personal_names import is_personal, safe_name
 from processors.sources.readers.refusals import Refused
 from processors.sources.readers.xml import from_xml
 from schemas.envelopes import Reject

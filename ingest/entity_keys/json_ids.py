@@ -64,8 +64,9 @@ def text_of(raw: Id) -> str | None:
 
 
 def accepted(text: str) -> str | None:
-    """Return the text of an event name or id if it is printable and not too long."""
-    return text if 0 < len(text) <= MAX_NAME and text.isprintable() else None
+    """Return the text of an event name or id if it is printable, not blank and not too long."""
+    is_name = 0 < len(text) <= MAX_NAME and text.isprintable() and not text.isspace()
+    return text if is_name else None
 
 
 def entity(kind: str, *ids: Id) -> str | None:

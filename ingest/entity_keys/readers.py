@@ -4,6 +4,8 @@ The entity is None if no id can be read; the caller then takes the body's hash. 
 raise: whether a body is valid is decided by the processors.
 """
 
+from decimal import Decimal
+
 import msgspec
 
 from ingest.entity_keys.json_ids import (
@@ -18,7 +20,7 @@ from ingest.entity_keys.json_ids import (
     kind_of,
     text_of,
 )
-from ingest.entity_keys.xml_texts import texts
+from ingest.entity_keys.xml_values import values
 from runtime.bodies.xml_body import repaired
 
 
@@ -129,14 +131,17 @@ def _spiffy_entity(noun: str, fields: _Spiffy) -> str | None:
 
 
 def _spiffy_xml(body: bytes) -> _Spiffy | None:
-    fields = texts(body, _SPIFFY_XML_PATHS)
+    fields = values(body, _SPIFFY_XML_PATHS)
     if fields is None and (again := repaired(body)) != body:
-        fields = texts(again, _SPIFFY_XML_PATHS)  # the processors repair such texts too
+        fields = values(again, _SPIFFY_XML_PATHS)  # the processors repair such texts too
     if fields is None:
         return None
 
     def raw(*path: str) -> msgspec.Raw:
-        return msgspec.Raw(msgspec.json.encode(fields[path])) if path in fields else NO_ID
+        value = fields.get(path)
+        # A number as JSON spells it, which msgspec does of none that is a Decimal.
+        spelled = str(value).encode() if isinstance(value, Decimal) else msgspec.json.encode(value)
+        return NO_ID if value is None else msgspec.Raw(spelled)
 
     customer = NO_ID
     if customer_id := raw("customer", "id"):

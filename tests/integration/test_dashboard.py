@@ -217,6 +217,13 @@ def test_no_contact_data_and_no_secret_is_in_a_page(client: TestClient, path: st
     assert [word for word in (*CONTACT, *secrets) if word in texts] == []
 
 
+@pytest.mark.parametrize("page", ["carts", "customers"])
+def test_a_shop_that_no_delivery_is_of_is_named_as_such(client: TestClient, page: str) -> None:
+    note = "No delivery of spiffy/nobody is in the tables"
+    assert note in client.get(f"/{page}?shop=spiffy/nobody").text
+    assert "is in the tables: <a" not in client.get(f"/{page}?shop=spiffy/main").text
+
+
 def test_the_hostile_texts_were_really_there(client: TestClient) -> None:
     shown = html.escape(HOSTILE[:25], quote=True)
     assert shown in client.get("/shops/spiffy/main").text

@@ -53,12 +53,33 @@ def test_only_an_answer_of_success_has_taken_it(receiver: Receiver, status: int)
     assert body == again
 
 
+@pytest.mark.parametrize(
+    ("status", "is_of_message"),
+    [(400, True), (406, True), (413, True), (418, True), (422, True), (431, True), (499, True),
+     (302, False), (401, False), (403, False), (404, False), (429, False), (500, False)],
+)  # fmt: skip
+def test_an_answer_tells_whether_others_may_be_taken(
+    receiver: Receiver, status: int, *, is_of_message: bool
+) -> None:
+    receiver.answers = [status]
+    with pytest.raises(DeliveryError) as failed:
+        webhook(receiver.url).send(MESSAGE)
+    assert (failed.value.is_answer, failed.value.is_of_message) == (True, is_of_message)
+
+
+def test_a_host_that_can_be_none_is_no_answer() -> None:
+    with pytest.raises(DeliveryError, match="no answer of the receiver: ") as failed:
+        webhook(f"http://{'a' * 64}.example:1/").send(MESSAGE)
+    assert not failed.value.is_answer
+
+
 def test_a_receiver_that_is_away_is_no_answer_and_its_url_is_not_shown() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with pytest.raises(DeliveryError, match="no answer of the receiver: ConnectError") as failed:
         webhook(f"http://127.0.0.1:{port}/a-token").send(MESSAGE)
     assert "a-token" not in str(failed.value)
+    assert not failed.value.is_answer
 
 
 def mail(server: MailServer, query: str = "", login: str = "") -> Mail:
@@ -129,8 +150,9 @@ def test_a_recipient_who_is_refused_keeps_the_mail_from_nobody_else() -> None:
         mail(server).send(MESSAGE)
         assert server.next()["Message-ID"]
         server.unknown = {"a@example.com", "b@example.com"}
-        with pytest.raises(DeliveryError, match="refused the recipients"):
+        with pytest.raises(DeliveryError, match="refused the recipients") as failed:
             mail(server).send(MESSAGE)
+    assert (failed.value.is_answer, failed.value.is_of_message) == (True, False)
 
 
 def test_a_mail_server_that_hangs_up_is_no_answer() -> None:

@@ -23,19 +23,24 @@ _log = logs.get("hookline.notify")
 TIMEOUT = 10.0
 """Seconds for each step of a delivery: to connect, to write, for an answer."""
 _PORTS = {"smtp": 587, "smtps": 465}
-_OF_MESSAGE = frozenset({400, 409, 413, 415, 422})
-"""Answers that refuse this message, and not whoever sends."""
+_OF_ALL = frozenset({401, 402, 403, 404, 405, 407, 408, 410, 421, 423, 425, 426, 429, 451})
+"""Answers of the 4xx that refuse whatever is sent there now; any other refuses this message."""
+_FOR_GOOD = 500
+"""From here on a mail server's answers do not change by waiting."""
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class DeliveryError(Exception):
     """A message was not taken, or nobody knows whether it was: it is sent again.
 
-    ``is_of_message``: the receiver answers, and may take others.
+    ``is_answer``: the receiver is there, and refused it. ``is_of_message``: it may take others.
     """
 
-    def __init__(self, reason: str, *, is_of_message: bool = False) -> None:
+    def __init__(
+        self, reason: str, *, is_answer: bool = False, is_of_message: bool = False
+    ) -> None:
         super().__init__(reason)
+        self.is_answer = is_answer or is_of_message
         self.is_of_message = is_of_message
 
 
@@ -79,9 +84,11 @@ class Webhook:
                 client.stream("POST", self._url, content=body, headers=headers) as answer,
             ):
                 if not answer.is_success:
+                    status = answer.status_code
                     raise DeliveryError(
-                        f"the receiver answered {answer.status_code}",
-                        is_of_message=answer.status_code in _OF_MESSAGE,
+                        f"the receiver answered {status}",
+                        is_answer=True,
+                        is_of_message=answer.is_client_error and status not in _OF_ALL,
                     )
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise DeliveryError(f"no answer of the receiver: {type(error).__name__}") from error
@@ -112,7 +119,7 @@ class Mail:
             with self._connected() as server:
                 refused = server.send_message(mail, self._sender, self._recipients)
         except (OSError, smtplib.SMTPException) as error:
-            raise DeliveryError(_reason(error)) from error
+            raise _not_taken(error) from error
         if refused:  # the others have it: again would be again for them
             _log.error("the mail server refused some recipients", recipients=len(refused))
 
@@ -153,17 +160,21 @@ class Mail:
             server.login(self._user, self._password)
 
 
-def _reason(error: OSError | smtplib.SMTPException) -> str:
+def _not_taken(error: OSError | smtplib.SMTPException) -> DeliveryError:
     """Name the fault without what the server wrote, which may be an address."""
     if isinstance(error, smtplib.SMTPResponseException):
-        return f"the mail server answered {error.smtp_code}"
+        return DeliveryError(
+            f"the mail server answered {error.smtp_code}",
+            is_answer=error.smtp_code > 0,  # -1: no answer that can be read
+            is_of_message=isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= _FOR_GOOD,
+        )
     if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return "the mail server refused the recipients"
+        return DeliveryError("the mail server refused the recipients", is_answer=True)
     if isinstance(error, smtplib.SMTPNotSupportedError):
-        return (
+        return DeliveryError(
             "the mail server has no STARTTLS or no login: smtps://, or ?tls=none if it is trusted"
         )
-    return f"no answer of the mail server: {type(error).__name__}"
+    return DeliveryError(f"no answer of the mail server: {type(error).__name__}")
 
 
 def configured(settings: NotifySettings) -> list[Channel]:

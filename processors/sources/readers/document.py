@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from processors.sources.readers.personal_names import safe_name
 from processors.sources.readers.refusals import ROOT, invalid, malformed, out_of_range, unsupported
 from runtime.bodies.json_body import cleaned, repaired
 
@@ -129,7 +130,8 @@ def _texts(value: Any, path: str, depth: int = 0) -> Iterator[tuple[str, str]]:
     elif isinstance(value, dict):
         for key, inner in value.items():
             yield path or ROOT, key
-            yield from _texts(inner, f"{path}.{key}" if path else key, depth + 1)
+            name = safe_name(key)
+            yield from _texts(inner, f"{path}.{name}" if path else name, depth + 1)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             yield from _texts(inner, f"{path}[{index}]", depth + 1)

@@ -1,9 +1,12 @@
-"""Names of fields whose values may hold personal data: a note does not keep such a value."""
+"""Names of fields whose values may hold personal data, and names that may be such data."""
 
 import re
 from functools import lru_cache
 
 MAX_NAME = 100
+_NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$:.-]{0,63}")
+_DIGITS = re.compile(r"[0-9]")
+_MAX_DIGITS = 3
 _NAME_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 
@@ -34,6 +37,12 @@ _GENERIC = frozenset({"label", "value", "values"})
 """Names too general to judge: their values may be anything, a person's name included."""
 _ID_SUFFIXES = frozenset({"id", "ids", "uuid"})
 _PERSONAL_IDS = frozenset({"tax", "national", "passport", "card"})
+
+
+def safe_name(key: str) -> str:
+    """Return a field's name, ``*`` for a key that may be data itself."""
+    is_name = _NAME.fullmatch(key) and len(_DIGITS.findall(key)) <= _MAX_DIGITS
+    return key if is_name else "*"
 
 
 def is_personal(name: str) -> bool:

@@ -22,7 +22,7 @@ from faust.transport import consumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import ConsumerMessage
 from faust.worker import Worker as FaustWorker
-from uvicorn.protocols.http import httptools_impl
+from uvicorn.protocols.http import h11_impl, httptools_impl
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.server import ServerState
 
@@ -289,6 +289,26 @@ def test_every_attribute_of_uvicorns_cycle_that_we_use_exists(name: str) -> None
 @pytest.mark.parametrize("name", ["resume_reading", "write_paused"])
 def test_every_attribute_of_uvicorns_flow_control_that_we_use_exists(name: str) -> None:
     assert hasattr(FlowControl(None), name)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["connection_made", "connection_lost", "data_received", "pause_writing", "resume_writing"],
+)
+def test_every_part_of_uvicorns_h11_protocol_that_we_override_exists(name: str) -> None:
+    assert callable(getattr(h11_impl.H11Protocol, name))
+
+
+def test_uvicorns_h11_protocol_says_what_it_waits_for_and_leaves_blocked_answers_to_its_flow() -> (
+    None
+):
+    theirs = h11_impl.H11Protocol
+    for part in ("self.conn = h11.Connection(", "self.loop = ", "self.transport", "self.flow"):
+        assert part in inspect.getsource(theirs.__init__)
+    assert "self.conn.receive_data(data)" in inspect.getsource(theirs.data_received)
+    for name in ("pause_writing", "resume_writing"):
+        assert f"self.flow.{name}()" in inspect.getsource(getattr(theirs, name))
+    assert "self.flow.resume_writing()" in inspect.getsource(theirs.connection_lost)
 
 
 def test_what_we_do_instead_of_uvicorn_is_still_what_it_does() -> None:

@@ -187,6 +187,37 @@ def test_a_message_that_is_refused_for_what_it_is_silences_no_other(
     assert channel.taken[3:] == [first, over]
 
 
+def test_a_message_at_which_its_receiver_fails_again_and_again_silences_no_other(
+    tmp_path: Path,
+) -> None:
+    clock, channel = Clock(), Picky("a", DeliveryError("500", is_answer=True))
+    outbox = Outbox(StateFile(tmp_path / "s.json"), [channel], clock)
+    first, over = raised("a"), message_of("resolved", condition("a"), NOON)
+    outbox.add([first, raised("b"), over, raised("c")])
+    for _ in range(2):  # as long as it may only be overloaded, nothing else is sent there
+        assert not outbox.deliver("webhook")
+        assert channel.taken == []
+        clock.at += timedelta(seconds=30)
+    assert not outbox.deliver("webhook")
+    assert [each.alert for each in channel.taken] == ["b", "c"]
+    channel.refuses = ""
+    clock.at += timedelta(seconds=30)
+    assert outbox.deliver("webhook")
+    assert channel.taken[2:] == [first, over]
+
+
+def test_a_receiver_that_is_not_there_is_asked_for_one_message_only(tmp_path: Path) -> None:
+    clock, channel = Clock(), Taker()
+    outbox = Outbox(StateFile(tmp_path / "s.json"), [channel], clock)
+    channel.is_away = True
+    outbox.add([raised("a"), raised("b")])
+    for _ in range(10):
+        outbox.deliver("webhook")
+        clock.at += timedelta(hours=1)
+    assert len(channel.tried) == 10
+    assert len(set(channel.tried)) == 1
+
+
 def test_a_clock_of_the_tables_that_is_ahead_holds_no_message_back(tmp_path: Path) -> None:
     clock, channel = Clock(), Taker()
     outbox = Outbox(StateFile(tmp_path / "s.json"), [channel], clock)

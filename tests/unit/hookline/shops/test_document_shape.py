@@ -45,25 +45,6 @@ def test_paths_leave_positions_out_and_say_the_type() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("key", "shown"),
-    [
-        ("line_items", "line_items"),
-        ("address2", "address2"),
-        ("x-utm.source", "x-utm.source"),
-        ("ada@example.org", "*"),
-        ("+15558675309", "*"),
-        ("order1234", "*"),
-        ("Ada Lovelace", "*"),
-        ("Zoë", "*"),
-        ("", "*"),
-        ("a" * 65, "*"),
-    ],
-)
-def test_a_key_that_may_be_data_is_not_shown(key: str, shown: str) -> None:
-    assert document_shape.safe_name(key) == shown
-
-
 MARK = "Marker of a value"
 
 

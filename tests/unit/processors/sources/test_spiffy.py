@@ -91,8 +91,8 @@ def test_xml_says_the_same_as_json_dashed_or_underscored() -> None:
         (XML[:200], ("malformed-body", f"@{XML.index(b'<id type')}")),
         (b'<!DOCTYPE a [<!ENTITY b "c">]><cart>&b;</cart>', ("unsupported-format", "@0")),
         (b"<cart>text</cart>", ("invalid-payload", "$")),
-        (b"<a>" * 80 + b"</a>" * 80, ("out-of-range", ".".join(["a"] * 65))),
-        (b"<a>" * 50_000 + b"</a>" * 50_000, ("out-of-range", ".".join(["a"] * 65))),
+        (b"<a>" * 80 + b"</a>" * 80, ("out-of-range", "$")),
+        (b"<a>" * 50_000 + b"</a>" * 50_000, ("out-of-range", "$")),
         (b'<?xml version="1.0" encoding="klingon"?><a/>', ("malformed-body", "@0")),
         (
             b'<cart><id type="integer">' + b"9" * 9999 + b"</id></cart>",

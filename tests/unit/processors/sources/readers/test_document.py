@@ -90,8 +90,15 @@ def test_what_no_table_stores_in_a_text_is_replaced(body: bytes, expected: Any) 
 
 
 def test_a_long_path_is_cut_visibly() -> None:
-    _, path = refused(b'{"' + b"k" * 10_000 + b'": 1e9999999999999999999999}')
-    assert path == "k" * (MAX_PATH - 1) + "…"
+    name = b'{"' + b"k" * 60 + b'": '
+    _, path = refused(name * 10 + b"1e9999999999999999999999" + b"}" * 10)
+    assert path == ".".join(["k" * 60] * 10)[: MAX_PATH - 1] + "…"
+
+
+@pytest.mark.parametrize("key", ["ada@example.org", "+15558675309", "Ada Lovelace", "k" * 10_000])
+def test_a_key_that_may_be_data_is_not_named_by_a_path(key: str) -> None:
+    body = f'{{"orders": {{"{key}": [{{"total": 1e9999999999999999999999}}]}}}}'
+    assert refused(body.encode()) == ("out-of-range", "orders.*[0].total")
 
 
 def test_a_pair_of_surrogates_is_text() -> None:

@@ -1,0 +1,56 @@
+"""An id in XML is the same for the ingress, which keys by it, and for the adapter, which reads it.
+
+However it is typed, declared null, spelled or repeated.
+"""
+
+import itertools
+
+import pytest
+
+from schemas.envelopes import Reject
+from tests.unit.processors.sources.deliveries import delivery, outcome
+from tests.unit.processors.sources.test_any_body import names_its_key
+
+KINDS = (
+    "", "integer", "decimal", "float", "boolean", "array", "string", "symbol", "datetime",
+)  # fmt: skip
+NULLS = ("", 'nil="true"', 'nil="1"', 'nil="false"', 'xsi:nil="true"')
+TEXTS = (
+    "x", "5", "05", "+5", "-5", "5.0", "5.5", "5e3", "1" * 50, "1" * 70, "", "  ", "true", "0",
+    " 7 ", "\n 7\n", "<b>7</b>", "7<b/>", "<![CDATA[7]]>", "<!-- none -->8", "\ufeff9", "a b",
+)  # fmt: skip
+PLACES = (
+    ("carts/create", "<cart {}>{}<id>abc</id></cart>", "token"),
+    ("carts/create", "<cart {}>{}</cart>", "token"),
+    ("carts/create", "<cart {}>{}</cart>", "id"),
+    ("orders/create", "<order {}>{}<customer><id>1</id></customer></order>", "id"),
+    ("customers/update", "<customer {}>{}</customer>", "id"),
+)
+SPACE = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+
+
+def check(event: str, body: str) -> None:
+    given = delivery("spiffy", event, body.encode())
+    made = outcome(given)
+    has_id = "/body:" not in given.raw.entity
+    if isinstance(made, Reject):
+        assert not (has_id and made.path in ("id", "token")), (body, given.raw.entity, made)
+    else:
+        assert names_its_key(next(iter(made[1].values()))), (body, given.raw.entity)
+
+
+@pytest.mark.parametrize(("event", "frame", "name"), PLACES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_id_is_what_its_type_its_null_and_its_text_make_it(
+    event: str, frame: str, name: str, kind: str
+) -> None:
+    for null, text in itertools.product(NULLS, TEXTS):
+        typed = f'type="{kind}"' if kind else ""
+        check(event, frame.format(SPACE, f"<{name} {typed} {null}>{text}</{name}>"))
+
+
+@pytest.mark.parametrize(("event", "frame", "name"), PLACES)
+def test_an_id_that_is_repeated_is_a_list_and_no_id(event: str, frame: str, name: str) -> None:
+    for texts in (("5", "5"), ("5", "6"), ("", "6"), ("6", "")):
+        inside = "".join(f"<{name}>{text}</{name}>" for text in texts)
+        check(event, frame.format(SPACE, inside))
