@@ -9,34 +9,22 @@ from typing import Annotated
 
 import typer
 
-from hookline.commands import (
+from hookline.commands import completion
+from hookline.commands.data import import_history, people, rebuild, reconcile
+from hookline.commands.deliveries import audit, dead, journey, listen, topics
+from hookline.commands.operating import (
     acls,
-    audit,
     capacity,
-    completion,
     contact_key,
     dashboard,
-    dead,
     demo,
-    import_history,
-    journey,
-    listen,
     notify,
-    people,
-    predict,
-    rebuild,
-    reconcile,
-    send,
-    shops,
-    simulate,
     stack,
     stages,
     status,
-    tables,
-    topics,
-    what_if,
-    why,
 )
+from hookline.commands.shops import send, shops, simulate
+from hookline.commands.tables import predict, tables, what_if, why
 from hookline.console import output
 from hookline.console.errors import guarded
 from runtime.process import private_files

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from hookline.commands import listen_screens
+from hookline.commands.deliveries import listen_screens
 from hookline.console import output
 from hookline.journey.model import VerdictKind
 from hookline.listen.heard import Heard, Rows

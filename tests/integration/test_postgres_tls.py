@@ -16,7 +16,7 @@ from psycopg import conninfo
 from typer.testing import CliRunner
 
 from hookline.cli import app
-from hookline.commands.rebuild import _digests
+from hookline.commands.data.rebuild import _digests
 from hookline.local.doctor import services
 from hookline.local.process import free_port
 from hookline.tables import reading

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hookline.analysis.what_if import WhatIfCounts, link_groups
-from hookline.commands import what_if
+from hookline.commands.tables import what_if
 from hookline.console.errors import CommandError
 from hookline.tables.queries import Rows
 

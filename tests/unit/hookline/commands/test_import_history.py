@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hookline.commands.import_history import _day, _show, _show_check, prepared
+from hookline.commands.data.import_history import _day, _show, _show_check, prepared
 from hookline.console.errors import CommandError
 from hookline.history.check import Checked
 from hookline.history.exports.files import Export

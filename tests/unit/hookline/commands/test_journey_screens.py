@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from hookline.commands import journey_screens, listen_screens
-from hookline.commands.journey_screens import verdict_lines
+from hookline.commands.deliveries import journey_screens, listen_screens
+from hookline.commands.deliveries.journey_screens import verdict_lines
 from hookline.explain.story import Story
 from hookline.journey.model import (
     Deliveries,

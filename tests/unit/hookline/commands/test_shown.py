@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hookline.commands import dead_screens, topics
+from hookline.commands.deliveries import dead_screens, topics
 
 LETTER: dict[str, Any] = {
     "letter": "2:17",

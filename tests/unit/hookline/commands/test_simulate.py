@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from hookline.cli import app
-from hookline.commands import simulate_screens as screens
+from hookline.commands.shops import simulate_screens as screens
 from hookline.simulate.run import Plan, Run, now_micros
 from hookline.simulate.sending.faults import Faults
 from hookline.simulate.sending.padding import padded

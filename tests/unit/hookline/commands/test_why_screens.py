@@ -2,7 +2,7 @@
 
 import pytest
 
-from hookline.commands import why_screens
+from hookline.commands.tables import why_screens
 from hookline.explain.story import Story
 
 FORGED = "7\nCounts in the rates\x1b[2J"

@@ -20,10 +20,16 @@ WRITERS = {"print", "echo", "secho", "Console", "pprint", "excepthook"}
 """Names of calls that write to a screen, past ``output``."""
 EXCEPTIONS = {
     ("hookline/console/output.py", "print"): "JSON, which is escaped: print_json, print_item",
-    ("hookline/commands/acls.py", "print"): "commands and manifests for a file, each name quoted",
+    (
+        "hookline/commands/operating/acls.py",
+        "print",
+    ): "commands and manifests, each name quoted",
     ("hookline/commands/completion.py", "print"): "a script of typer for the shell",
     ("hookline/simulate/sending/null_server.py", "print"): "its port, to the parent process",
-    ("hookline/commands/status.py", "print"): "export lines for eval: settings, each quoted",
+    (
+        "hookline/commands/operating/status.py",
+        "print",
+    ): "export lines for eval, each quoted",
 }
 METHODS = {"write", "writelines"}
 """Of a stream: none of stdout or stderr is written to."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline.commands.people_screens import REMAINS, show_receipt
+from hookline.commands.data.people_screens import REMAINS, show_receipt
 from hookline.console.errors import CommandError
 from hookline.people import person as people
 from hookline.people import rotate

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline.commands.tables import Format, _opens
+from hookline.commands.tables.tables import Format, _opens
 from hookline.console.errors import CommandError
 from hookline.tables.export import Column, Relation, _column, csv_text, seconds
 from hookline.tables.parquet import _record_batch, _type

@@ -47,7 +47,7 @@ def journey(
       hookline journey lakeside/1 --since 7d --json | jq '.deliveries[].verdict.kind'
       hookline journey - < address.txt
     """
-    from hookline.commands import journey_screens
+    from hookline.commands.deliveries import journey_screens
     from hookline.console.time_argument import milliseconds
     from hookline.journey.model import Missing
     from hookline.journey.search import Options, search

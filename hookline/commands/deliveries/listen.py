@@ -46,7 +46,7 @@ def listen(
       hookline listen --dead-only --for 10m
       hookline listen --count 1 --json | jq .verdict.kind
     """
-    from hookline.commands import listen_screens
+    from hookline.commands.deliveries import listen_screens
     from hookline.console.time_argument import duration
     from hookline.listen.listening import Listener, Options
     from hookline.shops.known import event_note, require_shop

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from hookline.commands import people_screens as screens
 from hookline.commands.confirm import confirm
+from hookline.commands.data import people_screens as screens
 from hookline.commands.options import DataOption, JsonOption
 from hookline.console import output
 from hookline.console.errors import CommandError

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from hookline.commands import why_screens
+from hookline.commands.tables import why_screens
 from hookline.console import output
 from hookline.console.counts import counted
 from hookline.journey.model import (

@@ -42,7 +42,7 @@ def carts(
       hookline why carts johns/eeafa --records
       hookline why carts eeafa --json | jq '.moments[] | {at, rule}'
     """
-    from hookline.commands import why_screens
+    from hookline.commands.tables import why_screens
     from hookline.explain import story
     from hookline.explain.key_lookup import find_key
     from hookline.tables.queries import Reader
@@ -75,7 +75,7 @@ def customers(
       hookline why customers lakeside/1
       hookline why customers 1 --json | jq '.orders[].rules'
     """
-    from hookline.commands import why_screens
+    from hookline.commands.tables import why_screens
     from hookline.explain.explain import customer
     from hookline.explain.key_lookup import find_key
     from hookline.tables.queries import Reader

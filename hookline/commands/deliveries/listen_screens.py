@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from hookline.commands.journey_screens import verdict_lines
+from hookline.commands.deliveries.journey_screens import verdict_lines
 from hookline.console import output
 from hookline.console.counts import counted
 from hookline.journey.model import EventRecord, RowChange, RowState, VerdictKind, wait_text

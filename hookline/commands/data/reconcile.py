@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hookline.commands.import_history import (
+from hookline.commands.data.import_history import (
     DatedByOption,
     EventOption,
     FilesArgument,

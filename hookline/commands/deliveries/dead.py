@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hookline.commands import dead_screens
+from hookline.commands.deliveries import dead_screens
 from hookline.commands.options import (
     DataOption,
     DryRunOption,

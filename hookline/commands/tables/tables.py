@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from hookline.commands.options import DataOption, JsonOption
-from hookline.commands.tables_screens import show
+from hookline.commands.tables.tables_screens import show
 from hookline.console import output
 from hookline.console.errors import CommandError
 from hookline.stack_address import find_stack

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from hookline.commands import simulate_screens as screens
 from hookline.commands.options import DataOption, JsonOption
+from hookline.commands.shops import simulate_screens as screens
 from hookline.console import hints, output
 from hookline.console.errors import CommandError
 from hookline.stack_address import StackAddress, find_stack

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hookline.commands import shops_drift, shops_edit
 from hookline.commands.options import DataOption, JsonOption, UrlOption
+from hookline.commands.shops import shops_drift, shops_edit
 from hookline.console import output
 from hookline.console.errors import CommandError, error_message
 from hookline.stack_address import StackAddress, find_stack

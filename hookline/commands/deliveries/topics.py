@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hookline.commands.completion import starting_with, topic_names
+from hookline.commands.operating.stages import create_topics
 from hookline.commands.options import (
     DataOption,
     JsonLinesOption,
@@ -14,7 +15,6 @@ from hookline.commands.options import (
     ShopPatternOption,
     SinceOption,
 )
-from hookline.commands.stages import create_topics
 from hookline.console import output
 from hookline.console.errors import CommandError
 from hookline.stack_address import StackAddress, find_stack

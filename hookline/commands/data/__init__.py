@@ -1,0 +1,1 @@
+"""Whose data is held and since when: people, history, rebuilding."""

@@ -1,0 +1,1 @@
+"""What became of deliveries: journeys, topics, dead letters, the audit."""

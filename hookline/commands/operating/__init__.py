@@ -1,0 +1,1 @@
+"""What operators run: the stack, its stages, rights, keys, pages and messages."""

@@ -1,0 +1,1 @@
+"""Shops, real and simulated, and what they send."""
