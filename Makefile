@@ -55,7 +55,7 @@ check: $(READY) ## Lint, format, types, layers, vocabulary
 	@$(BIN)/python -m tests.vocabulary
 
 dbt: $(READY) $(DBT_READY) ## Build the dbt models of docs/dbt and run their tests
-	@$(BIN)/python -m pytest -q tests/integration/test_dbt.py $(ARGS)
+	@$(BIN)/python -m pytest -q tests/integration/tables/test_dbt.py $(ARGS)
 
 format: $(READY) ## Format the code
 	@$(BIN)/ruff check --fix-only .

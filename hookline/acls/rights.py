@@ -1,8 +1,8 @@
 """The table of rights: what each principal does in Kafka, and no more.
 
 A right that another one implies is left out: Read and Write imply Describe, AlterConfigs implies
-DescribeConfigs. tests/integration/test_kafka_rights.py runs each stage with exactly its rights,
-and without each of them.
+DescribeConfigs. tests/integration/secured/test_kafka_rights.py runs each stage with exactly its
+rights, and without each of them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,6 +1,6 @@
 """Simulated shops on a stack whose workers are killed: every row is the one of the known truth.
 
-The short form is tests/integration/test_simulate.py.
+The short form is tests/integration/history/test_simulate.py.
 """
 
 import itertools

@@ -4,7 +4,7 @@ from tests.faults.disclosure_rules import DISCLOSURE_RULES
 from tests.faults.rule import Rule
 from tests.faults.stranger_rules import STRANGER_RULES
 
-STORE = "tests/integration/test_sink_store.py"
+STORE = "tests/integration/sinks/test_sink_store.py"
 INDEX = "tests/unit/processors/index/test_partition_index.py"
 VERDICTS = "tests/unit/processors/test_decide.py"
 ERASED = "tests/unit/processors/test_erasures.py"
@@ -229,7 +229,7 @@ RULES = (
         "sinks/dead_letters/count_store.py",
         "    WHERE topic = %s AND partition = %s AND next_offset = %s\n",
         "    WHERE topic = %s AND partition = %s AND next_offset >= least(%s, 0)\n",
-        ("tests/integration/test_dead_letter_counts.py",),
+        ("tests/integration/tables/test_dead_letter_counts.py",),
     ),
     Rule(
         "in-sync-of-all",
@@ -261,7 +261,7 @@ RULES = (
         "runtime/kafka/__init__.py",
         "closed_connections.install()\n",
         "closed_connections.install\n",
-        ("tests/integration/test_closed_connections.py",),
+        ("tests/integration/stages/test_closed_connections.py",),
     ),
     Rule(
         "brokers-of-the-data",
@@ -277,7 +277,7 @@ RULES = (
         "hookline/local/doctor/strangers.py",
         "        if skipped is not None:\n",
         "        if skipped == -1:\n",
-        ("tests/integration/test_doctor.py",),
+        ("tests/integration/stack/test_doctor.py",),
     ),
     Rule(
         "logs-to-stderr",

@@ -3,8 +3,8 @@
 Shell blocks: Hookline's commands parse with the command line itself, ``make`` has the target, and
 modules and files of tests exist. The commands of README are run by tests/e2e/test_readme.py, those
 of docs/curl.md by tests/unit/repository/test_curl.py, the programs of docs/consuming.md by
-tests/integration/test_consuming.py, and the queries are planned by
-tests/integration/test_queries_of_docs.py.
+tests/integration/neighbours/test_consuming.py, and the queries are planned by
+tests/integration/tables/test_queries_of_docs.py.
 """
 
 import ast

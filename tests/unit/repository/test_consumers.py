@@ -1,6 +1,6 @@
 """The packages of docs/consumers are pinned, and no lock names the address of a registry.
 
-``tests/integration/test_consumers.py`` builds and runs the programs.
+``tests/integration/neighbours/test_consumers.py`` builds and runs the programs.
 """
 
 import json

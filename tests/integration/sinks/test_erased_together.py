@@ -11,7 +11,7 @@ import pytest
 from schemas.events import Event
 from schemas.json_records.erasures import Entry, Erasure, Ledger, Rotation, Span
 from tests.histories.everything import WATERMARK, everything
-from tests.integration.test_erased_rows import applied, persons, stored
+from tests.integration.sinks.test_erased_rows import applied, persons, stored
 from tests.sink_events import NOON, Tables
 
 pytestmark = pytest.mark.stack

@@ -18,7 +18,7 @@ from schemas import codec
 from schemas.topics import BY_RECORD
 from tests import senders
 from tests.conftest import LiveStack
-from tests.integration.test_among_strangers import orders, running, settled
+from tests.integration.neighbours.test_among_strangers import orders, running, settled
 from tests.pipeline import Pipeline, Shape
 from tests.pipeline import prepared as pipeline_of
 from tests.raw import append, wait_for_outcomes

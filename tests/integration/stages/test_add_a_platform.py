@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "add-a-platform.md").read_text()
 COPIED = (
     "schemas", "runtime", "ingest", "processors", "sinks", "hookline", "tests",

@@ -26,7 +26,7 @@ from schemas.json_records.heartbeats import Heartbeat
 from schemas.topics import ALL, MIB, OUTCOMES, WEBHOOKS, Topic
 from tests import senders
 from tests.conftest import LiveStack
-from tests.integration.test_among_strangers import orders, running
+from tests.integration.neighbours.test_among_strangers import orders, running
 from tests.raw import append
 from tests.sink_events import CODEC, NOON, cart
 from tests.strange_records import LETTER, OUTCOME, RAW

@@ -23,7 +23,13 @@ from runtime.settings import Settings
 from schemas.envelopes import Reason, Reject
 from tests import senders
 from tests.conftest import LiveStack, run_apart
-from tests.integration.test_dead_letters import NOW, House, append_letters, canonical, settled_audit
+from tests.integration.commands.test_dead_letters import (
+    NOW,
+    House,
+    append_letters,
+    canonical,
+    settled_audit,
+)
 from tests.pipeline import running
 from tests.raw import Raw, wait_for_outcomes
 

@@ -12,7 +12,7 @@ import pytest
 
 from hookline.local.process import free_port
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 STAGES = ("ingest", "process", "sink")
 
 

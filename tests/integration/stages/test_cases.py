@@ -33,7 +33,7 @@ from tests.sink_events import SECOND
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FILES = sorted((ROOT / "tests" / "cases").glob("*.json"))
 ABANDON_AFTER, SILENCE_S, LIMIT_S = 5, 14.0, 45.0
 """Seconds: until a cart is abandoned; without news before rows are read; the longest wait."""

@@ -43,7 +43,7 @@ from tests.sink_events import (
 
 pytestmark = pytest.mark.stack
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 _WAITS_INSIDE = """
     SELECT pid FROM pg_stat_activity
     WHERE application_name = %s AND xact_start < now() - interval '300 ms'

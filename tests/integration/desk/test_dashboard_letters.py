@@ -16,7 +16,7 @@ from runtime.settings import Settings
 from schemas.envelopes import Reason, Reject
 from tests import senders
 from tests.conftest import LiveStack, run_apart
-from tests.integration.test_dead_letters import NOW, append_letters
+from tests.integration.commands.test_dead_letters import NOW, append_letters
 from tests.raw import Raw
 from tests.screens import steers
 

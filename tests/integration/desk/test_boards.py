@@ -13,7 +13,7 @@ from sinks.postgres.migrate import migrate
 from tests.boards import analyst
 from tests.boards.board import Panel
 from tests.conftest import run_apart
-from tests.integration.test_dashboard import CONTACT, events
+from tests.integration.desk.test_dashboard import CONTACT, events
 from tests.sink_events import Tables
 
 pytestmark = pytest.mark.stack

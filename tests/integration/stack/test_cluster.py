@@ -12,7 +12,7 @@ from hookline.local.folder import Folder
 from runtime.settings import Settings, from_env
 from tests import senders, truth
 from tests.cluster import busiest_leader
-from tests.integration.test_stack_up import hookline, status, wait_for
+from tests.integration.stack.test_stack_up import hookline, status, wait_for
 
 pytestmark = [
     pytest.mark.stack,

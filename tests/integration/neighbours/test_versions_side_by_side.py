@@ -16,7 +16,7 @@ from runtime.settings import Settings
 from schemas import envelopes
 from tests import senders
 from tests.conftest import LiveStack
-from tests.integration.test_among_strangers import orders, settled
+from tests.integration.neighbours.test_among_strangers import orders, settled
 from tests.next_version import FIELD, create_topics, next_version
 from tests.pipeline import Shape
 from tests.pipeline import prepared as pipeline_of

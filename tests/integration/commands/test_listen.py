@@ -15,7 +15,7 @@ from hookline.listen.listening import Listener, Options
 from hookline.stack_address import StackAddress
 from tests import senders
 from tests.conftest import LiveStack, prepare, run_apart
-from tests.integration.test_journey import ADDRESS, ORDER, SHOPS, example, post
+from tests.integration.commands.test_journey import ADDRESS, ORDER, SHOPS, example, post
 from tests.pipeline import Pipeline, running
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]

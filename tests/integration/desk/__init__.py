@@ -1,0 +1,1 @@
+"""The dashboard, boards, metrics, traces and messages."""

@@ -1,0 +1,1 @@
+"""Imported and simulated history, and its truth."""

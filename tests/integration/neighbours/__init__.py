@@ -1,0 +1,1 @@
+"""Registries, clients and versions that are not ours."""

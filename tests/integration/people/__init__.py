@@ -1,0 +1,1 @@
+"""Persons: contacts, keys, erasure."""

@@ -1,0 +1,1 @@
+"""TLS and the rights of the stages."""

@@ -1,0 +1,1 @@
+"""Sinks: from events to rows."""

@@ -1,0 +1,1 @@
+"""The stack: its servers, its start, its end, its rights."""

@@ -1,0 +1,1 @@
+"""Ingress and processors: from a delivery to its events."""

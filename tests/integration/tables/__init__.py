@@ -1,0 +1,1 @@
+"""What the tables and views say, and who may read them."""
