@@ -13,6 +13,8 @@ from runtime.settings import Settings
 
 EVERY = 0.5
 """Seconds between looks."""
+_REST, _LONGEST = 20, 3.0
+"""A look that counts many rows is followed by a pause this many times as long; seconds at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,13 @@ def watching(settings: Settings, is_ready: Callable[[], bool]) -> Iterator[Watch
     watched, over = Watched(), threading.Event()
 
     def watch_rows() -> None:
-        while True:
+        pause = 0.0
+        while not over.wait(pause):
+            pause, began = EVERY, time.monotonic()
             with suppress(psycopg.Error):  # the database is away, or has no tables now
-                watched.looks.append(Look(rows=count_rows(settings), at=time.monotonic()))
-            if over.wait(EVERY):
-                return
+                rows = count_rows(settings)
+                watched.looks.append(Look(rows=rows, at=time.monotonic()))
+                pause = min(max(EVERY, _REST * (time.monotonic() - began)), _LONGEST)
 
     def watch_stages() -> None:
         while not over.wait(EVERY):
