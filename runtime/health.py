@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from runtime import logs, metrics, metrics_page
 from runtime.escaping import json_text
+from runtime.process.timed_protocol import TimedProtocol
 from runtime.sentences import sentence
 from runtime.settings import Settings
 
@@ -179,7 +180,7 @@ async def serve(settings: Settings, health: Health) -> None:
     Runs in the caller's loop. Raises OSError where the port is taken.
     """
     app = Starlette(routes=routes(health))
-    server = Server(app, settings.health_host, settings.health_port, http="httptools")
+    server = Server(app, settings.health_host, settings.health_port, http=TimedProtocol)
     serving = asyncio.create_task(_served(server, settings))
     try:
         started = asyncio.create_task(server.wait_started())

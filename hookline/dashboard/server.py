@@ -10,7 +10,6 @@ from starlette.applications import Starlette
 
 from hookline.dashboard.app import create
 from hookline.dashboard.database import Database
-from hookline.dashboard.deadlines import TimedProtocol
 from hookline.dashboard.events import Streams
 from hookline.dashboard.login.audit import Audit
 from hookline.dashboard.login.door import Door
@@ -18,6 +17,7 @@ from hookline.stack_address import StackAddress
 from hookline.tables.queries import Reader
 from runtime import logs
 from runtime.health import Server
+from runtime.process.timed_protocol import TimedProtocol
 
 _GRACE = 3
 """Seconds that pages on their way have at the end."""

@@ -20,12 +20,14 @@ _log = logs.get("hookline.notify")
 class Waiting(msgspec.Struct, kw_only=True):
     """A message of a channel, and when it is tried next.
 
-    ``is_aside``: it was refused, for what it is or often; it holds up only those about the same.
+    ``failures_at_it``: how often its receiver failed, perhaps at this message. ``is_aside``: it was
+    refused for what it is, or failed so often that it may be; it holds up those about the same.
     """
 
     message: Message
     next_at: datetime
     attempts: int = 0
+    failures_at_it: int = 0
     is_aside: bool = False
 
     def is_due(self, at: datetime) -> bool:

@@ -4,7 +4,7 @@ The entity is None if no id can be read; the caller then takes the body's hash. 
 raise: whether a body is valid is decided by the processors.
 """
 
-from decimal import Decimal
+from xml.etree.ElementTree import ParseError
 
 import msgspec
 
@@ -20,8 +20,7 @@ from ingest.entity_keys.json_ids import (
     kind_of,
     text_of,
 )
-from ingest.entity_keys.xml_values import values
-from runtime.bodies.xml_body import repaired
+from runtime.bodies import xml_document
 
 
 class _RunFreeData(msgspec.Struct):
@@ -99,14 +98,14 @@ class _Spiffy(msgspec.Struct):
 
 
 _decode_spiffy = msgspec.json.Decoder(_Spiffy).decode
-_SPIFFY_XML_PATHS = (("id",), ("token",), ("created_at",), ("customer", "id"))
+_TO_JSON = msgspec.json.Encoder(decimal_format="number")
 
 
 def spiffy(event: str, body: bytes) -> EventEntity:
     """Read JSON or XML; a cart is keyed by its token, a credit by customer and creation time."""
     try:
         fields = _spiffy_xml(body) if _is_xml(body) else _decode_spiffy(body)
-        return event, _spiffy_entity(event.partition("/")[0], fields) if fields else None
+        return event, _spiffy_entity(event.partition("/")[0], fields)
     except UNREADABLE:
         return event, None
 
@@ -130,23 +129,13 @@ def _spiffy_entity(noun: str, fields: _Spiffy) -> str | None:
     return entity(kind_of(noun.removesuffix("s")), fields.id)
 
 
-def _spiffy_xml(body: bytes) -> _Spiffy | None:
-    fields = values(body, _SPIFFY_XML_PATHS)
-    if fields is None and (again := repaired(body)) != body:
-        fields = values(again, _SPIFFY_XML_PATHS)  # the processors repair such texts too
-    if fields is None:
-        return None
-
-    def raw(*path: str) -> msgspec.Raw:
-        value = fields.get(path)
-        # A number as JSON spells it, which msgspec does of none that is a Decimal.
-        spelled = str(value).encode() if isinstance(value, Decimal) else msgspec.json.encode(value)
-        return NO_ID if value is None else msgspec.Raw(spelled)
-
-    customer = NO_ID
-    if customer_id := raw("customer", "id"):
-        customer = msgspec.Raw(b'{"id":' + bytes(customer_id) + b"}")
-    return _Spiffy(raw("id"), raw("token"), customer, raw("created_at"))
+def _spiffy_xml(body: bytes) -> _Spiffy:
+    """Read XML as the JSON of the same document, so that both have the same key."""
+    try:
+        document = xml_document.read(body)
+    except (ParseError, ValueError, LookupError) as error:
+        raise msgspec.DecodeError(str(error)) from error
+    return _decode_spiffy(_TO_JSON.encode(document))
 
 
 class _Ciklik(msgspec.Struct):

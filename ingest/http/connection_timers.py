@@ -65,6 +65,8 @@ class TimedProtocol(HttpToolsProtocol):
             self._check_idle_in(left)
         else:
             super().timeout_keep_alive_handler()
+            # Closing waits for answers that are not read, however few bytes they are.
+            self.loop.call_later(self.head_timeout, self.transport.abort)
 
     def _check_idle_in(self, seconds: float) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(

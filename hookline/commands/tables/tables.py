@@ -66,7 +66,12 @@ def tables(
       hookline tables --sql "select source, count(*) from orders group by 1"
       hookline tables export --format csv --out export
     """
-    if context.invoked_subcommand is None:
+    name = context.invoked_subcommand
+    if name is not None and (sql is not None or contacts):
+        raise CommandError(f"--sql and --contacts ask by themselves: leave out {name!r}")
+    if watch and name in ("list", "export"):
+        raise CommandError(f"--watch shows tables: leave it out before {name!r}")
+    if name is None:
         show(_TABLES, watch=watch, as_json=as_json, data=data, query=sql, contacts=contacts)
 
 

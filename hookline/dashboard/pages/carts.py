@@ -100,6 +100,14 @@ _LIST = f"""
 _SHOPS = f"""
     SELECT DISTINCT source || '/' || shop AS shop FROM shops ORDER BY shop LIMIT {MAX_SHOPS}
 """  # noqa: S608 - our own numbers
+_KNOWN = "SELECT 1 FROM shops WHERE (source, shop) = (%(source)s, %(shop)s)"
+
+
+def is_known(query: Query, filters: Filters) -> bool:
+    """Return whether the tables have a delivery of the chosen shop; True where none is chosen."""
+    return not filters.shop or bool(
+        query(_KNOWN, {"source": filters.source, "shop": filters.shop_id}).rows
+    )
 
 
 def shop_names(query: Query) -> list[str]:
@@ -124,6 +132,7 @@ def view(query: Query, filters: Filters) -> Page:
     return {
         "at": at,
         "shops": shop_names(query),
+        "shop_is_known": is_known(query, filters),
         "funnel": _funnel(rates, voided),
         "days": _days(rates, voided, today, filters.days),
         "by_shop": _by_shop(rates, voided),

@@ -5,7 +5,7 @@ from typing import Any
 
 from hookline.dashboard.database import Page, Query
 from hookline.dashboard.filters import Filters
-from hookline.dashboard.pages.carts import shop_names
+from hookline.dashboard.pages.carts import is_known, shop_names
 
 COHORTS = 12
 TOP = 20
@@ -104,6 +104,7 @@ def view(query: Query, filters: Filters) -> Page:
     return {
         "at": at,
         "shops": shop_names(query),
+        "shop_is_known": is_known(query, filters),
         "currencies": currencies,
         "currency": currency,
         "summary": summary,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
+from enum import Enum
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -23,25 +24,30 @@ _log = logs.get("hookline.notify")
 TIMEOUT = 10.0
 """Seconds for each step of a delivery: to connect, to write, for an answer."""
 _PORTS = {"smtp": 587, "smtps": 465}
-_OF_ALL = frozenset({401, 402, 403, 404, 405, 407, 408, 410, 421, 423, 425, 426, 429, 451})
-"""Answers of the 4xx that refuse whatever is sent there now; any other refuses this message."""
+_OF_ALL = frozenset({401, 402, 403, 404, 405, 407, 408, 410, 421, 423, 425, 426, 429, 451, 503})
+"""Answers that refuse whatever is sent there now."""
 _FOR_GOOD = 500
 """From here on a mail server's answers do not change by waiting."""
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
+class Fault(Enum):
+    """What a failure has to do with the message: everything, perhaps something, nothing."""
+
+    OF_MESSAGE = 1
+    UNKNOWN = 2
+    NOT_OF_MESSAGE = 3
+
+
 class DeliveryError(Exception):
     """A message was not taken, or nobody knows whether it was: it is sent again.
 
-    ``is_answer``: the receiver is there, and refused it. ``is_of_message``: it may take others.
+    ``fault``: whose it is, as far as an answer tells.
     """
 
-    def __init__(
-        self, reason: str, *, is_answer: bool = False, is_of_message: bool = False
-    ) -> None:
+    def __init__(self, reason: str, fault: Fault = Fault.NOT_OF_MESSAGE) -> None:
         super().__init__(reason)
-        self.is_answer = is_answer or is_of_message
-        self.is_of_message = is_of_message
+        self.fault = fault
 
 
 class Channel(Protocol):
@@ -85,13 +91,16 @@ class Webhook:
             ):
                 if not answer.is_success:
                     status = answer.status_code
-                    raise DeliveryError(
-                        f"the receiver answered {status}",
-                        is_answer=True,
-                        is_of_message=answer.is_client_error and status not in _OF_ALL,
-                    )
+                    raise DeliveryError(f"the receiver answered {status}", _fault_of(status))
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise DeliveryError(f"no answer of the receiver: {type(error).__name__}") from error
+
+
+def _fault_of(status: int) -> Fault:
+    """A receiver that fails may do so at this message; others of the 4xx are about it."""
+    if status in _OF_ALL or not httpx.codes.is_error(status):
+        return Fault.NOT_OF_MESSAGE
+    return Fault.OF_MESSAGE if httpx.codes.is_client_error(status) else Fault.UNKNOWN
 
 
 class Mail:
@@ -163,13 +172,12 @@ class Mail:
 def _not_taken(error: OSError | smtplib.SMTPException) -> DeliveryError:
     """Name the fault without what the server wrote, which may be an address."""
     if isinstance(error, smtplib.SMTPResponseException):
-        return DeliveryError(
-            f"the mail server answered {error.smtp_code}",
-            is_answer=error.smtp_code > 0,  # -1: no answer that can be read
-            is_of_message=isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= _FOR_GOOD,
-        )
+        fault = Fault.NOT_OF_MESSAGE
+        if isinstance(error, smtplib.SMTPDataError):
+            fault = Fault.OF_MESSAGE if error.smtp_code >= _FOR_GOOD else Fault.UNKNOWN
+        return DeliveryError(f"the mail server answered {error.smtp_code}", fault)
     if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return DeliveryError("the mail server refused the recipients", is_answer=True)
+        return DeliveryError("the mail server refused the recipients")
     if isinstance(error, smtplib.SMTPNotSupportedError):
         return DeliveryError(
             "the mail server has no STARTTLS or no login: smtps://, or ?tls=none if it is trusted"

@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from hookline.notify.incidents import Message
-from hookline.notify.sending.channels import Channel, DeliveryError
+from hookline.notify.sending.channels import Channel, DeliveryError, Fault
 from hookline.notify.state import State, StateFile, Waiting, candidates
 from runtime import logs
 
 _log = logs.get("hookline.notify")
 _PATIENCE = 3
-"""Times that a receiver refuses a message until others are tried before it."""
+"""Times that a receiver fails at a message until others are tried before it."""
 
 
 class Outbox:
@@ -42,8 +42,8 @@ class Outbox:
     def deliver(self, name: str, *, at_once: bool = False) -> bool:
         """Send what is due on a channel, or, ``at_once``, all; stop at the first that is not taken.
 
-        One that is refused for what it is, or again and again for whatever reason, lets the others
-        pass, but for those about the same. Returns whether nothing waits any more.
+        One that is refused for what it is, or at which the receiver fails again and again, lets the
+        others pass, but for those about the same. Returns whether nothing waits any more.
         """
         refused: set[str] = set()
         while True:
@@ -63,9 +63,8 @@ class Outbox:
             try:
                 self.channels[name].send(head.message)
             except DeliveryError as error:
-                others_go_on = error.is_of_message or (
-                    error.is_answer and head.attempts + 1 >= _PATIENCE
-                )
+                head.failures_at_it += error.fault is Fault.UNKNOWN
+                others_go_on = error.fault is Fault.OF_MESSAGE or head.failures_at_it >= _PATIENCE
                 self._failed(name, head, str(error), others_go_on=others_go_on)
                 if not others_go_on:
                     return False

@@ -11,7 +11,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from hookline.notify.incidents import message_of
-from hookline.notify.sending.channels import DeliveryError, Mail, Webhook
+from hookline.notify.sending.channels import DeliveryError, Fault, Mail, Webhook
 from hookline.notify.settings import NotifySettings, from_env
 from tests.certificates import Authority
 from tests.notify_conditions import NOON, condition
@@ -54,23 +54,27 @@ def test_only_an_answer_of_success_has_taken_it(receiver: Receiver, status: int)
 
 
 @pytest.mark.parametrize(
-    ("status", "is_of_message"),
-    [(400, True), (406, True), (413, True), (418, True), (422, True), (431, True), (499, True),
-     (302, False), (401, False), (403, False), (404, False), (429, False), (500, False)],
-)  # fmt: skip
-def test_an_answer_tells_whether_others_may_be_taken(
-    receiver: Receiver, status: int, *, is_of_message: bool
+    ("fault", "statuses"),
+    [
+        (Fault.OF_MESSAGE, (400, 406, 413, 418, 422, 431, 499)),
+        (Fault.UNKNOWN, (500, 501, 502, 504)),
+        (Fault.NOT_OF_MESSAGE, (302, 401, 403, 404, 410, 429, 503)),
+    ],
+)
+def test_an_answer_tells_what_the_message_has_to_do_with_it(
+    receiver: Receiver, fault: Fault, statuses: tuple[int, ...]
 ) -> None:
-    receiver.answers = [status]
-    with pytest.raises(DeliveryError) as failed:
-        webhook(receiver.url).send(MESSAGE)
-    assert (failed.value.is_answer, failed.value.is_of_message) == (True, is_of_message)
+    receiver.answers = list(statuses)
+    for _ in statuses:
+        with pytest.raises(DeliveryError) as failed:
+            webhook(receiver.url).send(MESSAGE)
+        assert failed.value.fault is fault
 
 
 def test_a_host_that_can_be_none_is_no_answer() -> None:
     with pytest.raises(DeliveryError, match="no answer of the receiver: ") as failed:
         webhook(f"http://{'a' * 64}.example:1/").send(MESSAGE)
-    assert not failed.value.is_answer
+    assert failed.value.fault is Fault.NOT_OF_MESSAGE
 
 
 def test_a_receiver_that_is_away_is_no_answer_and_its_url_is_not_shown() -> None:
@@ -79,7 +83,7 @@ def test_a_receiver_that_is_away_is_no_answer_and_its_url_is_not_shown() -> None
     with pytest.raises(DeliveryError, match="no answer of the receiver: ConnectError") as failed:
         webhook(f"http://127.0.0.1:{port}/a-token").send(MESSAGE)
     assert "a-token" not in str(failed.value)
-    assert not failed.value.is_answer
+    assert failed.value.fault is Fault.NOT_OF_MESSAGE
 
 
 def mail(server: MailServer, query: str = "", login: str = "") -> Mail:
@@ -152,7 +156,7 @@ def test_a_recipient_who_is_refused_keeps_the_mail_from_nobody_else() -> None:
         server.unknown = {"a@example.com", "b@example.com"}
         with pytest.raises(DeliveryError, match="refused the recipients") as failed:
             mail(server).send(MESSAGE)
-    assert (failed.value.is_answer, failed.value.is_of_message) == (True, False)
+    assert failed.value.fault is Fault.NOT_OF_MESSAGE
 
 
 def test_a_mail_server_that_hangs_up_is_no_answer() -> None:

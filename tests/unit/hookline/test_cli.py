@@ -76,6 +76,8 @@ def test_examples_keep_their_lines() -> None:
         ),
         (("tables", "--watch", "--json"), "--watch shows tables: leave out --json and --sql"),
         (("tables", "--watch", "--sql", "select 1"), "--watch shows tables: leave out --json"),
+        (("tables", "--watch", "list"), "--watch shows tables: leave it out before 'list'"),
+        (("tables", "--sql", "select 1", "carts"), "leave out 'carts'"),
         (("send", "run-free", "nope"), "has no example 'nope': there is cart-change"),
         (("send", "ebay"), "no platform 'ebay'"),
         (("topics", "--data", "/nowhere/at/all"), "no stack is up in /nowhere/at/all"),

@@ -293,7 +293,7 @@ def test_every_attribute_of_uvicorns_flow_control_that_we_use_exists(name: str) 
 
 @pytest.mark.parametrize(
     "name",
-    ["connection_made", "connection_lost", "data_received", "pause_writing", "resume_writing"],
+    ["connection_made", "connection_lost", "handle_events", "pause_writing", "resume_writing"],
 )
 def test_every_part_of_uvicorns_h11_protocol_that_we_override_exists(name: str) -> None:
     assert callable(getattr(h11_impl.H11Protocol, name))
@@ -305,7 +305,8 @@ def test_uvicorns_h11_protocol_says_what_it_waits_for_and_leaves_blocked_answers
     theirs = h11_impl.H11Protocol
     for part in ("self.conn = h11.Connection(", "self.loop = ", "self.transport", "self.flow"):
         assert part in inspect.getsource(theirs.__init__)
-    assert "self.conn.receive_data(data)" in inspect.getsource(theirs.data_received)
+    for name in ("data_received", "on_response_complete"):
+        assert "self.handle_events()" in inspect.getsource(getattr(theirs, name))
     for name in ("pause_writing", "resume_writing"):
         assert f"self.flow.{name}()" in inspect.getsource(getattr(theirs, name))
     assert "self.flow.resume_writing()" in inspect.getsource(theirs.connection_lost)

@@ -82,3 +82,13 @@ def test_sums_of_counts_are_whole_and_amounts_keep_their_cents() -> None:
     shown = [[output.display_text(cell) for cell in row] for row in output.whole_numbers(rows)]
     assert shown == [["2", "5.00", "a", ""], ["0", "0.1935", "", "1.00"], ["", "7.00", "b", "1.50"]]
     assert output.whole_numbers([]) == []
+
+
+def test_a_table_that_has_not_changed_is_not_printed_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown = ""
+    for rows in ([["a"]], [["a"]], [["b"]], [["a"]]):
+        shown = output.print_changed(output.table(None, ("name",), rows), shown)
+    printed = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert [line for line in printed if line in ("a", "b")] == ["a", "b", "a"]

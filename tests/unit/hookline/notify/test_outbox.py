@@ -8,7 +8,7 @@ import pytest
 
 from hookline.console.errors import CommandError
 from hookline.notify.incidents import Message, message_of
-from hookline.notify.sending.channels import DeliveryError
+from hookline.notify.sending.channels import DeliveryError, Fault
 from hookline.notify.sending.outbox import Outbox
 from hookline.notify.state import MAX_WAITING, StateFile
 from tests.notify_conditions import NOON, condition
@@ -165,7 +165,7 @@ class Picky(Taker):
 
 @pytest.mark.parametrize("at_once", [False, True])
 @pytest.mark.parametrize(
-    "error", [DeliveryError("400", is_of_message=True), ZeroDivisionError()], ids=str
+    "error", [DeliveryError("400", Fault.OF_MESSAGE), ZeroDivisionError()], ids=str
 )
 def test_a_message_that_is_refused_for_what_it_is_silences_no_other(
     tmp_path: Path, error: Exception, *, at_once: bool
@@ -190,7 +190,7 @@ def test_a_message_that_is_refused_for_what_it_is_silences_no_other(
 def test_a_message_at_which_its_receiver_fails_again_and_again_silences_no_other(
     tmp_path: Path,
 ) -> None:
-    clock, channel = Clock(), Picky("a", DeliveryError("500", is_answer=True))
+    clock, channel = Clock(), Picky("a", DeliveryError("500", Fault.UNKNOWN))
     outbox = Outbox(StateFile(tmp_path / "s.json"), [channel], clock)
     first, over = raised("a"), message_of("resolved", condition("a"), NOON)
     outbox.add([first, raised("b"), over, raised("c")])
@@ -216,6 +216,19 @@ def test_a_receiver_that_is_not_there_is_asked_for_one_message_only(tmp_path: Pa
         clock.at += timedelta(hours=1)
     assert len(channel.tried) == 10
     assert len(set(channel.tried)) == 1
+
+
+def test_only_what_may_be_of_the_message_counts_against_it(tmp_path: Path) -> None:
+    clock, channel = Clock(), Picky("a", DeliveryError("away"))
+    outbox = Outbox(StateFile(tmp_path / "s.json"), [channel], clock)
+    outbox.add([raised("a"), raised("b")])
+    for error in (*[DeliveryError("away")] * 5, *[DeliveryError("500", Fault.UNKNOWN)] * 2):
+        channel.error = error
+        assert not outbox.deliver("webhook")
+        assert channel.taken == []
+        clock.at += timedelta(hours=1)
+    assert not outbox.deliver("webhook")
+    assert [each.alert for each in channel.taken] == ["b"]
 
 
 def test_a_clock_of_the_tables_that_is_ahead_holds_no_message_back(tmp_path: Path) -> None:

@@ -25,6 +25,9 @@ PLACES = (
     ("carts/create", "<cart {}>{}</cart>", "id"),
     ("orders/create", "<order {}>{}<customer><id>1</id></customer></order>", "id"),
     ("customers/update", "<customer {}>{}</customer>", "id"),
+    ("carts/create", "<hash {}><cart>{}</cart></hash>", "token"),
+    ("orders/create", "<hash {}><order>{}</order></hash>", "id"),
+    ("customers/update", "<hash {}><customer>{}</customer></hash>", "id"),
 )
 SPACE = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 
@@ -35,8 +38,12 @@ def check(event: str, body: str) -> None:
     has_id = "/body:" not in given.raw.entity
     if isinstance(made, Reject):
         assert not (has_id and made.path in ("id", "token")), (body, given.raw.entity, made)
-    else:
-        assert names_its_key(next(iter(made[1].values()))), (body, given.raw.entity)
+        return
+    first = next(iter(made[1].values()))
+    assert names_its_key(first), (body, given.raw.entity)
+    if not has_id:
+        own = [getattr(first, name, None) for name in ("cart_id", "order_id", "customer_id")]
+        assert not any(each and each.isprintable() for each in own), (body, own)
 
 
 @pytest.mark.parametrize(("event", "frame", "name"), PLACES)
@@ -54,3 +61,36 @@ def test_an_id_that_is_repeated_is_a_list_and_no_id(event: str, frame: str, name
     for texts in (("5", "5"), ("5", "6"), ("", "6"), ("6", "")):
         inside = "".join(f"<{name}>{text}</{name}>" for text in texts)
         check(event, frame.format(SPACE, inside))
+
+
+CREDIT = "<credit><value>5</value><created-at>2015-01-01T00:00:00Z</created-at>{}</credit>"
+
+
+@pytest.mark.parametrize(
+    "customer",
+    [
+        "<customer><id>5</id></customer>",
+        '<customer nil="true"><id>5</id></customer>',
+        '<customer type="array"><id>5</id></customer>',
+        "<customer/><customer><id>5</id></customer>",
+        "<customer><id>5</id></customer><customer><id>6</id></customer>",
+        "<customer><id><b>5</b></id></customer>",
+        "<customer-id>5</customer-id>",
+        "",
+    ],
+)
+@pytest.mark.parametrize("event", ["customer_credits/create", "store_credits/update"])
+def test_a_credit_is_keyed_by_a_customer_only_where_its_event_has_one(
+    event: str, customer: str
+) -> None:
+    check(event, CREDIT.format(customer))
+
+
+@pytest.mark.parametrize("depth", [62, 63, 64, 65, 66])
+def test_what_is_nested_too_deeply_has_neither_key_nor_event(depth: int) -> None:
+    check("orders/create", f"<order><id>9</id>{'<a>' * depth}{'</a>' * depth}</order>")
+
+
+def test_what_has_too_many_elements_has_neither_key_nor_event() -> None:
+    for count in (29_000, 31_000):
+        check("orders/create", f"<order><id>9</id>{'<a></a>' * count}</order>")

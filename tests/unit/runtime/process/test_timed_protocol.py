@@ -10,10 +10,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from hookline.dashboard.deadlines import TimedProtocol
 from runtime.health import Server
+from runtime.process.timed_protocol import TimedProtocol
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+LONG = 20_000_000
+"""Bytes: more than any buffer on the way."""
 WHOLE = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok"
 
 
@@ -45,6 +47,10 @@ async def endless(_request: Request) -> Response:
     return StreamingResponse(parts())
 
 
+async def long(_request: Request) -> Response:
+    return PlainTextResponse(b"x" * LONG)
+
+
 def served(visit: Callable[[Streams], Awaitable[None]]) -> None:
     """Visit a server over one connection, which it has then closed."""
     app = Starlette(
@@ -52,6 +58,7 @@ def served(visit: Callable[[Streams], Awaitable[None]]) -> None:
             Route("/echo", echo, methods=["POST"]),
             Route("/ticks", ticks),
             Route("/endless", endless),
+            Route("/long", long),
         ]
     )
 
@@ -80,6 +87,8 @@ def served(visit: Callable[[Streams], Awaitable[None]]) -> None:
         b"GET /",
         b"GET / HTTP/1.1\r\nHost: a\r\n",
         WHOLE[:-1],
+        WHOLE + WHOLE[:-1],
+        WHOLE + WHOLE[:9],
         WHOLE.replace(b"Content-Length: 2", b"Transfer-Encoding: chunked")[:-2] + b"1\r\no\r\n",
     ],
 )
@@ -112,11 +121,25 @@ def test_a_byte_now_and_then_moves_no_deadline() -> None:
     served(watched)
 
 
-def test_an_answer_that_nobody_reads_is_ended() -> None:
+@pytest.mark.parametrize("path", [b"/endless", b"/long"])
+def test_an_answer_that_nobody_reads_is_ended(path: bytes) -> None:
     async def visit(streams: Streams) -> None:
         reader, writer = streams
-        writer.write(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
+        writer.write(b"GET %b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" % path)
         assert (await reader.readline()).startswith(b"HTTP/1.1 200")  # and no more is read
+
+    served(visit)
+
+
+def test_an_answer_that_is_read_slowly_is_whole() -> None:
+    async def visit(streams: Streams) -> None:
+        reader, writer = streams
+        writer.write(b"GET /long HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        size = 0
+        while part := await reader.read(LONG // 20):
+            size += len(part)
+            await asyncio.sleep(0.05)
+        assert size > LONG
 
     served(visit)
 

@@ -1,4 +1,4 @@
-"""Connections that hold the dashboard up: requests that never end, answers that nobody reads.
+"""HTTP connections of pages that end: no request takes for ever, no answer waits unread.
 
 uvicorn waits for both without a deadline. tests/unit/repository/test_private_parts.py names every
 part of it that is used here.
@@ -15,13 +15,15 @@ an answer waits for its reader."""
 
 
 class TimedProtocol(H11Protocol):
-    """uvicorn's protocol with those deadlines. A stream that is read has none."""
+    """uvicorn's protocol with those deadlines. An answer that is read, however slowly, has none."""
 
     timeout = TIMEOUT
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the deadline of the first request."""
         super().connection_made(transport)
+        # Whatever waits for its reader is seen, also the end of an answer, at which uvicorn closes.
+        transport.set_write_buffer_limits(high=0)
         self._late: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
         self._expect_request()
@@ -32,25 +34,28 @@ class TimedProtocol(H11Protocol):
         self.resume_writing()
         super().connection_lost(exc)
 
-    def data_received(self, data: bytes) -> None:
-        """Stop the deadline of a request that is whole, and start that of one that is not."""
-        super().data_received(data)
+    def handle_events(self) -> None:
+        """Stop the deadline of a request that is whole, and start that of one that is not.
+
+        Called for data, and for what came while the request before it was answered.
+        """
+        super().handle_events()
         if self.transport.is_closing() or self.conn.their_state not in {h11.IDLE, h11.SEND_BODY}:
             self._stop_expecting()
         elif self._late is None:
             self._expect_request()
 
     def pause_writing(self) -> None:
-        """Start the deadline of an answer that is not read."""
-        self.flow.pause_writing()
-        self._unread = self.loop.call_later(self.timeout, self.transport.abort)
+        """Start the deadline of an answer that waits for its reader."""
+        super().pause_writing()
+        self._expect_reader()
 
     def resume_writing(self) -> None:
         """Stop it."""
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
-        self.flow.resume_writing()
+        super().resume_writing()
 
     def _expect_request(self) -> None:
         self._late = self.loop.call_later(self.timeout, self.transport.abort)
@@ -59,3 +64,13 @@ class TimedProtocol(H11Protocol):
         if self._late is not None:
             self._late.cancel()
             self._late = None
+
+    def _expect_reader(self) -> None:
+        waiting = self.transport.get_write_buffer_size()
+        self._unread = self.loop.call_later(self.timeout, self._check_reader, waiting)
+
+    def _check_reader(self, waiting: int) -> None:
+        if self.transport.get_write_buffer_size() < waiting:
+            self._expect_reader()
+        else:
+            self.transport.abort()
