@@ -222,16 +222,20 @@ def _refunds_without_effect(order: Row, refunds: Sequence[Row], state: OrderStat
         yield "this platform does not report refunds: taken as 0"
 
 
+def _beside_orders(delta: Decimal | None) -> str:
+    if delta is None:
+        return "the total of an order is not given"
+    if not delta:
+        return "as much as the orders' totals"
+    return f"{_amount(abs(delta))} {'more' if delta > 0 else 'less'} than the orders' totals"
+
+
 def _reported(row: Row) -> Iterable[str]:
     if row["reported_revenue"] is not None:
         delta = row["reported_delta"]
-        more = (
-            "; the total of an order is not given" if delta is None
-            else f"; {_amount(delta)} more than the orders' totals"
-        )  # fmt: skip
         yield (
             f"the platform itself reports {_amount(row['reported_revenue'])}: shown beside net,"
-            f" never part of it{more}"
+            f" never part of it; {_beside_orders(delta)}"
         )
     if row["reported_refunded"] is not None:
         text = (
