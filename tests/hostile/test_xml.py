@@ -113,8 +113,9 @@ async def test_includes_and_instructions_are_not_followed(served: Served) -> Non
     ("body", "reason"),
     [
         (b"<a>" * 100_000 + b"</a>" * 100_000, "out-of-range"),
-        (b"<a>" * 100_000, "malformed-body"),
-        (b"<order>" + b"<a/>" * 200_000 + b"</order>", "invalid-payload"),
+        (b"<a>" * 100_000, "out-of-range"),
+        (b"<a>" * 50_000, "malformed-body"),
+        (b"<order>" + b"<a/>" * 200_000 + b"</order>", "out-of-range"),
     ],
 )
 async def test_deep_and_wide_documents_are_not_followed(
