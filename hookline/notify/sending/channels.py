@@ -42,7 +42,7 @@ class Fault(Enum):
 class DeliveryError(Exception):
     """A message was not taken, or nobody knows whether it was: it is sent again.
 
-    ``fault``: whose it is, as far as an answer tells.
+    ``fault``: what that has to do with the message.
     """
 
     def __init__(self, reason: str, fault: Fault = Fault.NOT_OF_MESSAGE) -> None:
@@ -97,7 +97,7 @@ class Webhook:
 
 
 def _fault_of(status: int) -> Fault:
-    """A receiver that fails may do so at this message; others of the 4xx are about it."""
+    """Return what an answer has to do with the message: most 4xx are of it, a 5xx may be."""
     if status in _OF_ALL or not httpx.codes.is_error(status):
         return Fault.NOT_OF_MESSAGE
     return Fault.OF_MESSAGE if httpx.codes.is_client_error(status) else Fault.UNKNOWN
