@@ -1,1 +1,1 @@
-"""Bodies of webhooks as bytes: inflated within bounds, and JSON made readable."""
+"""Bodies of webhooks: inflated within bounds, JSON and XML made readable, XML as documents."""

@@ -14,7 +14,7 @@ from defusedxml.ElementTree import fromstring
 
 from runtime.bodies.xml_body import repaired
 
-MAX_DEPTH, MAX_ELEMENTS = 64, 30_000
+_MAX_DEPTH, _MAX_ELEMENTS = 64, 30_000
 """More than any body of a platform has."""
 
 _NUMBERS = frozenset({"integer", "decimal", "float", "double", "big-decimal", "number", "long"})
@@ -36,7 +36,7 @@ def read(body: bytes) -> Any:
     with the position in the body as it came; DefusedXmlException for declarations of types and
     entities; ValueError or LookupError for an encoding that is not known.
     """
-    if body.count(b"<") > 2 * MAX_ELEMENTS:  # before a tree is built of them
+    if body.count(b"<") > 2 * _MAX_ELEMENTS:  # before a tree is built of them
         raise TooLargeError("more elements than any body of a platform has")
     return _value(_root(body), 0)
 
@@ -57,7 +57,7 @@ def _name(element: Element) -> str:
 
 
 def _value(element: Element, depth: int) -> Any:
-    if depth > MAX_DEPTH:
+    if depth > _MAX_DEPTH:
         raise TooLargeError("nested too deeply")
     if any(_FLAGS.get(element.get(name, "")) for name in _NIL):
         return None

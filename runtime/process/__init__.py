@@ -1,1 +1,1 @@
-"""The process itself: CPU limit, malloc and garbage collector settings."""
+"""The process itself: its CPU limit, memory, secrets, private files, and connections that end."""

@@ -51,7 +51,7 @@ class TimedProtocol(H11Protocol):
         self._expect_reader()
 
     def resume_writing(self) -> None:
-        """Stop it."""
+        """Stop the deadline of an unread answer."""
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None

@@ -218,7 +218,9 @@ def test_no_contact_data_and_no_secret_is_in_a_page(client: TestClient, path: st
 
 
 @pytest.mark.parametrize("page", ["carts", "customers"])
-def test_a_shop_without_a_delivery_is_said_to_have_none(client: TestClient, page: str) -> None:
+def test_a_shop_without_a_delivery_has_a_note_that_there_is_none(
+    client: TestClient, page: str
+) -> None:
     note = "No delivery of spiffy/nobody is in the tables"
     assert note in client.get(f"/{page}?shop=spiffy/nobody").text
     assert "is in the tables: <a" not in client.get(f"/{page}?shop=spiffy/main").text

@@ -61,7 +61,7 @@ def test_only_an_answer_of_success_has_taken_it(receiver: Receiver, status: int)
         (Fault.NOT_OF_MESSAGE, (302, 401, 403, 404, 410, 429, 503)),
     ],
 )
-def test_an_answer_tells_what_the_message_has_to_do_with_it(
+def test_an_answer_shows_what_the_message_has_to_do_with_it(
     receiver: Receiver, fault: Fault, statuses: tuple[int, ...]
 ) -> None:
     receiver.answers = list(statuses)

@@ -299,9 +299,7 @@ def test_every_part_of_uvicorns_h11_protocol_that_we_override_exists(name: str) 
     assert callable(getattr(h11_impl.H11Protocol, name))
 
 
-def test_uvicorns_h11_protocol_says_what_it_waits_for_and_leaves_blocked_answers_to_its_flow() -> (
-    None
-):
+def test_uvicorns_h11_protocol_handles_its_events_in_one_place_and_has_a_flow() -> None:
     theirs = h11_impl.H11Protocol
     for part in ("self.conn = h11.Connection(", "self.loop = ", "self.transport", "self.flow"):
         assert part in inspect.getsource(theirs.__init__)

@@ -32,18 +32,20 @@ PLACES = (
 SPACE = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 
 
-def check(event: str, body: str) -> None:
+def check(event: str, body: str) -> tuple[str, bool]:
+    """Compare key and event; return the key, and whether there is an event."""
     given = delivery("spiffy", event, body.encode())
     made = outcome(given)
     has_id = "/body:" not in given.raw.entity
     if isinstance(made, Reject):
         assert not (has_id and made.path in ("id", "token")), (body, given.raw.entity, made)
-        return
+        return given.raw.entity, False
     first = next(iter(made[1].values()))
     assert names_its_key(first), (body, given.raw.entity)
     if not has_id:
         own = [getattr(first, name, None) for name in ("cart_id", "order_id", "customer_id")]
         assert not any(each and each.isprintable() for each in own), (body, own)
+    return given.raw.entity, True
 
 
 @pytest.mark.parametrize(("event", "frame", "name"), PLACES)
@@ -60,37 +62,42 @@ def test_an_id_is_what_its_type_its_null_and_its_text_make_it(
 def test_an_id_that_is_repeated_is_a_list_and_no_id(event: str, frame: str, name: str) -> None:
     for texts in (("5", "5"), ("5", "6"), ("", "6"), ("6", "")):
         inside = "".join(f"<{name}>{text}</{name}>" for text in texts)
-        check(event, frame.format(SPACE, inside))
+        key, _ = check(event, frame.format(SPACE, inside))
+        assert not key.endswith((":5", ":6"))
 
 
+DEEPEST = 64
 CREDIT = "<credit><value>5</value><created-at>2015-01-01T00:00:00Z</created-at>{}</credit>"
 
 
 @pytest.mark.parametrize(
-    "customer",
+    ("customer", "is_one"),
     [
-        "<customer><id>5</id></customer>",
-        '<customer nil="true"><id>5</id></customer>',
-        '<customer type="array"><id>5</id></customer>',
-        "<customer/><customer><id>5</id></customer>",
-        "<customer><id>5</id></customer><customer><id>6</id></customer>",
-        "<customer><id><b>5</b></id></customer>",
-        "<customer-id>5</customer-id>",
-        "",
+        ("<customer><id>5</id></customer>", True),
+        ('<customer nil="true"><id>5</id></customer>', False),
+        ('<customer type="array"><id>5</id></customer>', False),
+        ("<customer/><customer><id>5</id></customer>", False),
+        ("<customer><id>5</id></customer><customer><id>6</id></customer>", False),
+        ("<customer><id><b>5</b></id></customer>", False),
+        ("", False),
     ],
 )
 @pytest.mark.parametrize("event", ["customer_credits/create", "store_credits/update"])
 def test_a_credit_is_keyed_by_a_customer_only_where_its_event_has_one(
-    event: str, customer: str
+    event: str, customer: str, *, is_one: bool
 ) -> None:
-    check(event, CREDIT.format(customer))
+    key, _ = check(event, CREDIT.format(customer))
+    assert ("/credit:5-" in key) is is_one
 
 
 @pytest.mark.parametrize("depth", [62, 63, 64, 65, 66])
 def test_what_is_nested_too_deeply_has_neither_key_nor_event(depth: int) -> None:
-    check("orders/create", f"<order><id>9</id>{'<a>' * depth}{'</a>' * depth}</order>")
+    body = f"<order><id>9</id>{'<a>' * depth}{'</a>' * depth}</order>"
+    key, is_event = check("orders/create", body)
+    assert is_event is key.endswith("/order:9") is (depth <= DEEPEST)
 
 
 def test_what_has_too_many_elements_has_neither_key_nor_event() -> None:
-    for count in (29_000, 31_000):
-        check("orders/create", f"<order><id>9</id>{'<a></a>' * count}</order>")
+    for count, is_taken in ((29_000, True), (31_000, False)):
+        key, is_event = check("orders/create", f"<order><id>9</id>{'<a></a>' * count}</order>")
+        assert is_event is key.endswith("/order:9") is is_taken

@@ -1,4 +1,4 @@
-"""A name that may be data itself is told from the name of a field."""
+"""A name that may be data itself is no name of a field."""
 
 import pytest
 
